@@ -1,0 +1,1 @@
+"""Secure over-the-air firmware updates for MicroPython boards: the device side."""

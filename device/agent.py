@@ -1,0 +1,349 @@
+"""The agent: owns the loop, the broker link, and the one place that turns an error into a report.
+
+Everything runs as steps of one generator; each step yields how many ms it has nothing to do.
+`run()` for a board that does nothing else, `poll()` inside an application's own loop, `task()` under
+asyncio. No step waits longer than the table in README.md says.
+"""
+
+import binascii
+import sys
+import time
+
+from . import backoff, clock, config, errors, log, messages, net, version
+from .board import Board
+from .link import Link
+from .state import State
+from .trial import Trial
+from .updater import Update
+from .wifi import Wifi
+
+
+def _always():
+    return True
+
+
+class Agent:
+    """One board under OTA. Hooks of the application, each called without arguments:
+
+    may_start() -> bool: may an update start now? It is asked again until it says yes.
+    before_reboot(): a new image is in place and the board is about to restart.
+    self_test() -> bool: does the new image work? False, or an exception, sends the old one back.
+    """
+
+    def __init__(self, settings, may_start=_always, before_reboot=_always, self_test=_always):
+        """settings: config.Config. Raises OtaError(NO_INIT) if a certificate or key is missing."""
+        self._config = settings
+        self._may_start = may_start
+        self._before_reboot = before_reboot
+        self._self_test = self_test
+        self._board = Board()
+        self._key = config.read_file(settings.signing_key)
+        self._state = State("ota_state.json")
+        self._trial = Trial(self._state, self._board, settings)
+        self._wifi = Wifi(self._board.wlan, settings)
+        self._link = Link(settings, self._board.mac(), self._broker_context())
+        self._clock = None
+        self._sequence = 0
+        self._asked = None  # msg_sequence of the `get` that has no answer yet
+        self._next_get = 0  # uptime in ms
+        self._offer = None  # accepted, waiting or being installed
+        self._updating = False
+        self._reported_percent = -10
+        self._unreported = []  # error codes
+        self._has_rollback = False
+        self._steps = self._life()
+        if settings.watchdog_s:
+            self._board.start_watchdog(settings.watchdog_s)
+
+    def run(self):
+        """Never returns."""
+        while True:
+            time.sleep_ms(self.poll())
+
+    async def task(self):
+        """The same for asyncio."""
+        import asyncio
+
+        while True:
+            await asyncio.sleep(self.poll() / 1000)
+
+    def poll(self):
+        """One step. Returns how many ms the caller may do as it likes before the next call."""
+        self._board.feed()
+        if self._trial.is_new and log.uptime_ms() > self._config.trial_limit_s * 1000:
+            self._restart("trial of %s is over its time" % self._trial.running["version"])
+        return next(self._steps) or 0
+
+    def _life(self):
+        yield from self._trial.identify()
+        running = self._trial.running
+        log.info("%s build at %s" % (running["version"], running["build_time"]))
+        self._clock = clock.Clock(self._config, self._board, running["build_time"])
+        self._restore_waiting()
+        pause = backoff.Backoff(self._config.backoff_min_s, self._config.backoff_max_s)
+        while True:
+            try:
+                yield from self._connect()
+                pause.reset()
+                yield from self._serve()
+            except errors.OtaError as error:
+                _log_error(error)
+            self._link.close()
+            yield from pause.pause()
+
+    # Getting online
+
+    def _connect(self):
+        """Wi-Fi, clock, broker, report; then the image that runs has proved itself."""
+        yield from self._wifi.join()
+        yield from self._clock.sync_if_due()
+        self._link.connect()
+        log.info("MQTTS connected" if self._config.broker.startswith("mqtts") else "MQTT connected")
+        yield
+        if self._trial.is_new:
+            self._test_self()
+        self._report_version()
+        self._has_rollback = self._board.confirm()
+        if self._trial.is_new:
+            self._trial.confirm()
+        elif self._state.trial:
+            yield from self._settle_return()
+        self._subscribe()
+        self._send_unreported()
+        self._next_get = log.uptime_ms() + self._jittered_interval_ms()
+
+    def _broker_context(self):
+        settings = self._config
+        if not settings.broker.startswith("mqtts://"):
+            return None
+        read = config.read_file
+        return net.client_context(
+            read(settings.broker_ca), read(settings.client_cert), read(settings.client_key)
+        )
+
+    def _file_context(self):
+        return net.client_context(config.read_file(self._config.file_ca))
+
+    def _report_version(self):
+        kind = "UPDATE" if self._trial.is_new else "INIT"
+        running = self._trial.running
+        data = messages.report_data(kind, running["version"], running["build_time"])
+        self._publish(messages.REPORT, data)
+
+    def _test_self(self):
+        try:
+            passed = self._self_test()
+        except Exception as error:
+            sys.print_exception(error)
+            passed = False
+        if not passed:
+            self._restart("self test failed")
+
+    def _settle_return(self):
+        try:
+            yield from self._trial.settle_return()
+        except errors.OtaError as error:
+            self._report_error(error)
+
+    def _subscribe(self):
+        self._link.subscribe(messages.UPDATE)
+        self._link.subscribe(messages.RESPONSE)
+
+    # Online
+
+    def _serve(self):
+        """Until something fails: take offers, ask for offers, install what is due."""
+        while True:
+            if not self._wifi.is_up():
+                raise errors.OtaError(errors.NO_GOT_IP, "Wi-Fi dropped")
+            if not self._link.is_open:
+                raise errors.OtaError(errors.CONNECTION_FAILED, "broker lost")
+            yield from self._clock.sync_if_due()
+            self._handle_messages()
+            self._ask_if_due()
+            if self._offer and clock.now() >= self._offer.start_at and self._may_start():
+                yield from self._update()
+            yield backoff.IDLE_MS
+
+    def _handle_messages(self):
+        message = self._link.receive()
+        self._link.keep_alive()
+        if message:
+            topic, payload = message
+            name = self._link.name_of(topic)
+            if name in (messages.UPDATE, messages.RESPONSE):
+                self._take(name, payload)
+
+    def _ask_if_due(self):
+        if self._config.check_interval_s and log.uptime_ms() >= self._next_get:
+            self._next_get = log.uptime_ms() + self._jittered_interval_ms()
+            self._asked = self._sequence
+            self._publish(messages.GET, "{}")
+
+    def _jittered_interval_ms(self):
+        """The interval, up to a quarter more or less."""
+        quarter = self._config.check_interval_s * 250
+        return 3 * quarter + backoff.random_below(2 * quarter)
+
+    def _take(self, name, payload):
+        try:
+            sequence, offer = messages.parse_offer(payload)
+            if name == messages.RESPONSE:
+                if sequence != self._asked:
+                    log.warning("response %d ignored: nobody asked" % sequence)
+                    return
+                self._asked = None
+                if offer.version == self._trial.running["version"]:
+                    log.info("nothing newer than %s" % offer.version)
+                    return
+            self._consider(offer)
+        except errors.OtaError as error:
+            self._report_error(error)
+
+    def _consider(self, offer):
+        """Accept an offer or raise OtaError."""
+        if self._offer and offer.signature == self._offer.signature:
+            log.info("offer of %s is known" % offer.version)
+            return
+        if self._updating:
+            raise errors.OtaError(errors.ALREADY_RUNNING, "offer of " + offer.version)
+        running = self._trial.running["version"]
+        offered = version.parse(offer.version)
+        if offered == version.parse(running):
+            raise errors.OtaError(errors.SAME_VERSION, offer.version)
+        if offered < self._state.lowest_allowed(running):
+            raise errors.OtaError(errors.DOWNGRADE, offer.version)
+        if self._state.is_refused("signature", _base64(offer.signature)):
+            raise errors.OtaError(errors.REFUSED_IMAGE, offer.version)
+        if self._config.require_rollback and not self._has_rollback:
+            raise errors.OtaError(errors.NO_SLOT, "the boot loader cannot roll back")
+        self._board.spare()
+        log.info("Version: %s Size: %d URL: %s" % (offer.version, offer.size, offer.url))
+        self._offer = offer
+        if offer.start_at > clock.now():
+            log.info("update waits until %d" % offer.start_at)
+            self._state.waiting = offer.kept_fields()
+            self._state.save()
+
+    def _restore_waiting(self):
+        if self._state.waiting:
+            try:
+                self._offer = messages.Offer(self._state.waiting)
+            except errors.OtaError as error:
+                _log_error(error)
+
+    # Updating
+
+    def _update(self):
+        self._updating = True
+        self._reported_percent = -10
+        try:
+            yield from self._install()
+        except errors.OtaError as error:
+            self._report_error(error)
+        except MemoryError:
+            self._report_error(errors.OtaError(errors.NO_MEM, "update"))
+        self._updating = False
+        self._offer = None
+        if self._state.waiting:
+            self._state.waiting = None
+            self._state.save()
+
+    def _install(self):
+        offer = self._offer
+        partition = self._board.spare()
+        update = Update(
+            self._config,
+            offer,
+            partition,
+            self._board.chip(),
+            self._file_context,
+            self._key,
+            self._wifi.join,
+            self._report_progress,
+        )
+        steps = update.steps()
+        record = None
+        while record is None:
+            try:
+                yield next(steps)
+            except StopIteration as stop:
+                record = stop.value
+            self._tend_link()
+        if self._state.is_refused("digest", record["digest"]):
+            raise errors.OtaError(errors.REFUSED_IMAGE, record["version"])
+        self._trial.begin(partition, record, _base64(offer.signature))
+        try:
+            update.slot.release_head()
+            self._board.set_boot(partition)
+        except errors.OtaError:
+            self._trial.abandon()
+            update.slot.invalidate()
+            raise
+        self._before_reboot()
+        self._restart("ota reboot, please wait for the restart...")
+
+    def _tend_link(self):
+        """During an update the broker is welcome but not needed."""
+        if self._link.is_open:
+            try:
+                self._handle_messages()
+            except errors.OtaError as error:
+                _log_error(error)
+
+    def _report_progress(self, percent):
+        """At most every 10 %, and at 100. A broker that does not answer never holds up the update."""
+        if percent < self._reported_percent + 10 and (percent < 100 or self._reported_percent == 100):
+            return
+        self._reported_percent = percent - percent % 10
+        try:
+            if not self._link.is_open:
+                self._link.connect()
+                self._subscribe()
+            self._publish(messages.PROGRESS, messages.progress_data(percent))
+        except errors.OtaError as error:
+            _log_error(error)
+
+    # Reporting
+
+    def _publish(self, name, data):
+        payload = messages.envelope(self._sequence, clock.now_ms(), data)
+        self._sequence = (self._sequence + 1) & 0xFFFFFFFF
+        log.info("Publish ota %s, payload: %s" % (name, payload))
+        self._link.publish(name, payload)
+
+    def _report_error(self, error):
+        _log_error(error)
+        self._unreported = self._unreported[-3:] + [error.code]
+        try:
+            if self._link.is_open:
+                self._send_unreported()
+        except errors.OtaError as problem:
+            _log_error(problem)
+
+    def _send_unreported(self):
+        while self._unreported:
+            data = messages.error_data(self._unreported[0], self._config.language)
+            self._publish(messages.PROGRESS, data)
+            self._unreported.pop(0)
+
+    def _restart(self, why):
+        log.info(why)
+        self._link.close()
+        self._board.reset()
+
+
+def main(path):
+    """Run the agent with the configuration at path. Returns, having logged it, only if it cannot start."""
+    try:
+        Agent(config.load(path)).run()
+    except errors.OtaError as error:
+        _log_error(error)
+
+
+def _log_error(error):
+    log.error("%d %s: %s" % (error.code, errors.text(error.code), error.detail))
+
+
+def _base64(data):
+    return binascii.b2a_base64(data).decode().strip()

@@ -1,0 +1,41 @@
+"""Waiting between tries: exponential with full jitter, so that a fleet does not come back at once."""
+
+import os
+import time
+
+from micropython import const
+
+IDLE_MS = const(50)  # what a step yields that has nothing to do: how long the caller may sleep
+
+
+def random_below(limit):
+    """A random int in [0, limit), limit <= 2**24."""
+    return int.from_bytes(os.urandom(3), "big") % limit if limit > 0 else 0
+
+
+def sleep(ms):
+    """Generator: yields until ms have passed."""
+    started = time.ticks_ms()
+    while time.ticks_diff(time.ticks_ms(), started) < ms:
+        yield IDLE_MS
+
+
+class Backoff:
+    """Delays of 0..min, 0..2 min, 0..4 min ... up to 0..max seconds."""
+
+    def __init__(self, min_s, max_s):
+        self._min_ms = min_s * 1000
+        self._max_ms = max_s * 1000
+        self.reset()
+
+    def reset(self):
+        self._ceiling_ms = self._min_ms
+
+    def next_ms(self):
+        delay = random_below(self._ceiling_ms)
+        self._ceiling_ms = min(2 * self._ceiling_ms, self._max_ms)
+        return delay
+
+    def pause(self):
+        """Generator: yields until the next delay is over."""
+        yield from sleep(self.next_ms())

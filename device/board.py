@@ -1,0 +1,101 @@
+"""The board: the only importer of network, machine, esp32 and ntptime. Another board = another one
+of these, with the same methods."""
+
+import sys
+
+import machine
+import network
+import ntptime
+from esp32 import Partition
+from micropython import const
+
+from . import errors
+
+_NO_ROLLBACK = const(-261)  # the boot loader was built without rollback
+_NEVER_UPDATED = const(-1)  # ESP_FAIL: no boot record yet, so nothing to confirm
+_CHIPS = (  # esp_chip_id_t, the longer names first
+    ("ESP32S2", 2),
+    ("ESP32S3", 9),
+    ("ESP32C2", 12),
+    ("ESP32C3", 5),
+    ("ESP32C6", 13),
+    ("ESP32H2", 16),
+    ("ESP32P4", 18),
+    ("ESP32", 0),
+)
+
+
+class Board:
+    """An ESP32 under MicroPython."""
+
+    def __init__(self):
+        self.wlan = network.WLAN(network.STA_IF)
+        self.wlan.active(True)
+        self.running = Partition(Partition.RUNNING)
+        self._watchdog = None
+
+    def mac(self):
+        """12 upper-case hex digits."""
+        return "".join("%02X" % byte for byte in self.wlan.config("mac"))
+
+    def chip(self):
+        """ESP chip id of image headers; None if the firmware does not say."""
+        name = getattr(sys.implementation, "_machine", "").upper().replace("-", "")
+        for chip, number in _CHIPS:
+            if name.endswith(chip):
+                return number
+        return None
+
+    def spare(self):
+        """The partition to write to. Raises OtaError(NO_SLOT)."""
+        try:
+            spare = self.running.get_next_update()
+        except OSError:
+            spare = None
+        if spare is None or label(spare) == label(self.running):
+            raise errors.OtaError(errors.NO_SLOT, "no second slot: flash an OTA firmware variant")
+        return spare
+
+    def confirm(self):
+        """Mark the running image good. Returns False if the boot loader cannot roll back."""
+        try:
+            Partition.mark_app_valid_cancel_rollback()
+        except OSError as error:
+            if error.args[0] == _NO_ROLLBACK:
+                return False
+            if error.args[0] != _NEVER_UPDATED:
+                raise errors.OtaError(errors.FLASH, "confirm: %s" % error)
+        return True
+
+    def set_boot(self, partition):
+        """The one call that changes what boots. Raises OtaError(HEADER_INVALID) if the boot loader
+        does not take the image."""
+        try:
+            partition.set_boot()
+        except OSError as error:
+            raise errors.OtaError(errors.HEADER_INVALID, "boot loader refuses: %s" % error)
+
+    def reset(self):
+        machine.reset()
+
+    def start_watchdog(self, seconds):
+        self._watchdog = machine.WDT(timeout=seconds * 1000)
+
+    def feed(self):
+        if self._watchdog:
+            self._watchdog.feed()
+
+    def ntp_time(self, host):
+        """Seconds of the port's epoch, unchecked. Raises OSError and what a bad packet provokes."""
+        ntptime.host = host
+        return ntptime.time()
+
+    def set_clock(self, moment):
+        """moment: what time.gmtime() gives, in UTC."""
+        year, month, day, hour, minute, second, weekday = moment[:7]
+        machine.RTC().datetime((year, month, day, weekday, hour, minute, second, 0))
+
+
+def label(partition):
+    """The partition's name in the table."""
+    return partition.info()[4]

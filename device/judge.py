@@ -1,0 +1,61 @@
+"""Judging an image where it lies: digest, CRC, signature and identity, read from flash.
+
+What is judged is what would boot, not what came over the wire.
+"""
+
+import binascii
+import hashlib
+
+from . import ecdsa, errors, image
+
+
+def digest(slot, size, header=None):
+    """Generator, one block a step: returns (SHA-256 digest, CRC of the body of a wm image)."""
+    sha = hashlib.sha256()
+    crc = 0
+    for number in range((size + slot.block_size - 1) // slot.block_size):
+        slot.read_block(number)
+        start = number * slot.block_size
+        _update(sha.update, slot, start, 0, size)
+        if header and header.body_end:
+            crc = _crc(crc, slot, start, header.body_end)
+        yield
+    return sha.digest(), image.wm_finish(crc)
+
+
+def _update(update, slot, start, first, end):
+    """Feed the bytes [first, end) of the image that lie in the block at `start`."""
+    end = min(end - start, slot.block_size)
+    if end == slot.block_size and not first:
+        update(slot.block)
+    elif end > first:
+        update(slot.view[first:end])
+
+
+def _crc(crc, slot, start, body_end):
+    first = image.HEAD if start == 0 else 0
+    end = min(body_end - start, slot.block_size)
+    return binascii.crc32(slot.view[first:end], crc) if end > first else crc
+
+
+def judge(slot, offer, header, key, config):
+    """Generator, one block a step, then the signature in one: returns the record of the image,
+    {"version", "build_time", "size", "digest"}.
+
+    Raises OtaError: CRC_ERROR, SHA256_ECDSA, and those of image.check_identity.
+    """
+    sha, crc = yield from digest(slot, offer.size, header)
+    if header.body_end and crc != header.body_crc:
+        raise errors.OtaError(errors.CRC_ERROR, "body of the image")
+    if not ecdsa.verify(key, sha, offer.signature):
+        raise errors.OtaError(errors.SHA256_ECDSA, "not signed by the owner of this board")
+    # From here on the bytes are the owner's.
+    trailer, start = image.read_trailer(slot.read, offer.size)
+    image.check_trailer_place(header, start)
+    image.check_identity(trailer, header, offer.version, config.board, config.accept_unversioned)
+    return {
+        "version": offer.version,
+        "build_time": trailer["build_time"] if trailer else "",
+        "size": offer.size,
+        "digest": sha.hex(),
+    }

@@ -1,0 +1,131 @@
+"""The MQTT link to the broker: umqtt.simple made bounded. The only importer of umqtt.
+
+After any error the link is closed and must be connected anew: umqtt keeps no promise after one.
+"""
+
+import time
+
+import umqtt.simple
+from micropython import const
+
+from . import errors, log, messages, net, url
+
+_MAX_PAYLOAD = const(4096)
+_QUEUE = const(4)  # messages waiting; a broker that sends more before we look loses the oldest
+_LAST_PID = const(65000)  # umqtt never wraps its packet id: 65536 would go out as 0
+_ENDPOINT_ERRORS = (OSError, IndexError, ValueError, AssertionError, TypeError)
+
+
+class Link:
+    """One connection at a time: connect, publish, receive, close."""
+
+    def __init__(self, config, mac, context):
+        """context: TLS context, None for plain mqtt://."""
+        self._config = config
+        self._mac = mac
+        self._context = context
+        scheme = "mqtts" if context else "mqtt"
+        self._host, self._port, _ = url.parse(config.broker, scheme)
+        self._client = None
+        self._socket = None
+        self._queue = []
+        self._last_ping = 0
+
+    @property
+    def is_open(self):
+        return self._client is not None
+
+    def connect(self):
+        """Connect with the persistent session. At most 2 x mqtt_timeout_s. Raises OtaError."""
+        self.close()
+        timeout_ms = self._config.mqtt_timeout_s * 1000
+        self._socket = net.BlockingSocket(
+            lambda: net.connect(self._host, self._port, self._context, timeout_ms), _MAX_PAYLOAD
+        )
+        umqtt.simple.socket = net.SocketModule(self._socket)
+        self._client = umqtt.simple.MQTTClient(
+            self._mac,
+            self._host,
+            self._port,
+            self._config.broker_user or self._mac,
+            self._config.broker_password,
+            self._config.keepalive_s,
+        )
+        self._client.set_callback(self._on_message)
+        self._call(self._client.connect, False)
+        self._last_ping = time.ticks_ms()
+
+    def subscribe(self, name):
+        self._limit(self._config.subscribe_timeout_s)
+        self._call(self._client.subscribe, self._topic(name), 1)
+
+    def publish(self, name, payload):
+        """Publish at QoS 1 and wait for the acknowledgement. Raises OtaError."""
+        if self._client is None:
+            raise errors.OtaError(errors.CONNECTION_FAILED, "no broker")
+        self._limit(self._config.publish_timeout_s)
+        if self._client.pid > _LAST_PID:
+            self._client.pid = 0
+        self._call(self._client.publish, self._topic(name), payload.encode(), False, 1)
+
+    def receive(self):
+        """The next (name, payload bytes), or None. Does not wait for a message to begin."""
+        if not self._queue:
+            self._limit(self._config.publish_timeout_s)
+            self._call(self._client.check_msg)
+        return self._queue.pop(0) if self._queue else None
+
+    def keep_alive(self):
+        """Ping at half the keepalive; a peer silent for a whole one is dead. Raises OtaError."""
+        period_ms = self._config.keepalive_s * 500
+        now = time.ticks_ms()
+        if time.ticks_diff(now, self._last_ping) < period_ms:
+            return
+        if time.ticks_diff(now, self._socket.stream.last_received) > 2 * period_ms:
+            self.close()
+            raise errors.OtaError(errors.TIMEOUT, "broker is silent")
+        self._last_ping = now
+        self._limit(self._config.publish_timeout_s)
+        self._call(self._client.ping)
+
+    def close(self):
+        if self._socket:
+            self._socket.close()
+        self._client = self._socket = None
+
+    def _topic(self, name):
+        return messages.topic(self._config.topic_prefix, self._mac, name).encode()
+
+    def _on_message(self, topic, payload):
+        """Only store: umqtt calls this in the middle of its own protocol."""
+        if len(self._queue) >= _QUEUE:
+            self._queue.pop(0)
+        self._queue.append((topic, payload))
+
+    def _limit(self, seconds):
+        self._socket.limit(seconds * 1000)
+
+    def _call(self, function, *arguments):
+        """Run one umqtt call; whatever it raises becomes an OtaError, and the link is closed."""
+        try:
+            return function(*arguments)
+        except errors.OtaError:
+            self.close()
+            raise
+        except MemoryError:
+            self.close()
+            raise errors.OtaError(errors.NO_MEM, "broker")
+        except umqtt.simple.MQTTException as error:
+            self.close()
+            raise errors.OtaError(errors.CONNECTION_FAILED, "broker refused: %s" % error)
+        except _ENDPOINT_ERRORS as error:
+            self.close()
+            raise errors.OtaError(errors.CONNECTION_FAILED, "broker: %r" % error)
+
+    def name_of(self, topic):
+        """b"wm_iot/MAC/ota/update" -> "update"; None for a topic that is not ours."""
+        start = self._topic("")
+        if topic[: len(start)] != start:
+            log.warning("message on a foreign topic ignored")
+            return None
+        return topic[len(start) :].decode()

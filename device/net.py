@@ -1,0 +1,249 @@
+"""Sockets and TLS: the only module that imports them, and every wait in it has a bound.
+
+A Stream is always non-blocking underneath; only polling with an own deadline bounds every case (a
+timeout lets a peer that sends one byte a second hold `readinto` for ever).
+"""
+
+import errno
+import select
+import socket
+import time
+
+import tls
+from micropython import const
+
+from . import errors
+
+_IPPROTO_TCP = const(6)
+_TCP_NODELAY = const(1)  # without it each TLS flight waits 40 ms for the peer's delayed ACK
+_TLS_ALERT = const(-30592)  # mbedtls -0x7780: the peer refused us, most often our certificate
+_SLICE_MS = const(50)  # longest single sleep inside a bounded wait
+_WOULD_BLOCK = (errno.EAGAIN, -26880, -26752)  # mbedtls WANT_READ, WANT_WRITE
+
+
+def client_context(ca, certificate=None, key=None):
+    """A TLS client context: ca, certificate and key are DER bytes. The server is always verified.
+
+    Raises OtaError(NO_INIT) if one of them cannot be used.
+    """
+    context = tls.SSLContext(tls.PROTOCOL_TLS_CLIENT)
+    try:
+        if certificate:
+            context.load_cert_chain(certificate, key)
+        context.load_verify_locations(ca)
+    except (ValueError, OSError) as error:
+        raise errors.OtaError(errors.NO_INIT, "certificate or key unusable: %r" % error)
+    context.verify_mode = tls.CERT_REQUIRED
+    return context
+
+
+def connect(host, port, context, timeout_ms):
+    """A Stream to host:port, over TLS if there is a context. The handshake is done on return.
+
+    The name look-up has no limit but the watchdog; the rest takes at most timeout_ms.
+    Raises OtaError: CONNECTION_FAILED, TIMEOUT, TLS_REFUSED.
+    """
+    started = time.ticks_ms()
+    sock = None
+    try:
+        family, kind, protocol, _, address = socket.getaddrinfo(host, port, 0, socket.SOCK_STREAM)[0]
+        sock = socket.socket(family, kind, protocol)
+        sock.settimeout(timeout_ms / 1000)
+        sock.connect(address)
+        sock.setsockopt(_IPPROTO_TCP, _TCP_NODELAY, 1)
+    except (OSError, IndexError) as error:
+        if sock:
+            sock.close()
+        raise _failure(error, host)
+    sock.setblocking(False)
+    stream = Stream(sock)
+    try:
+        stream.limit(timeout_ms - time.ticks_diff(time.ticks_ms(), started))
+        if context:
+            stream.start_tls(context, host)
+    except BaseException:
+        stream.close()
+        raise
+    return stream
+
+
+def _failure(error, what):
+    """The OtaError for an OSError or ValueError of the socket or TLS layer."""
+    if isinstance(error, ValueError):
+        return errors.OtaError(errors.TLS_REFUSED, "%s: %s" % (what, error))
+    number = error.args[0] if error.args else 0
+    if number == _TLS_ALERT:
+        return errors.OtaError(errors.TLS_REFUSED, "%s: refused by the peer" % what)
+    if isinstance(number, int) and abs(number) == errno.ETIMEDOUT:
+        return errors.OtaError(errors.TIMEOUT, "%s: no answer" % what)
+    return errors.OtaError(errors.CONNECTION_FAILED, "%s: %s" % (what, number))
+
+
+class Stream:
+    """A byte stream, plain or TLS. `limit()` starts the clock for the calls that wait."""
+
+    def __init__(self, sock):
+        self._socket = sock
+        self._stream = sock
+        self._poller = select.poll()
+        self._poller.register(sock, select.POLLIN)
+        self._events = select.POLLIN
+        self._deadline = time.ticks_ms()
+        self.last_received = self._deadline  # ticks_ms
+
+    def start_tls(self, context, host):
+        """Shake hands now, so that a refused certificate shows here and nowhere else."""
+        self._poller.unregister(self._stream)
+        try:
+            self._stream = context.wrap_socket(
+                self._socket, server_hostname=host, do_handshake_on_connect=False
+            )
+        except (OSError, ValueError) as error:
+            raise _failure(error, "TLS")
+        self._poller.register(self._stream, select.POLLIN)
+        self.write(b"")
+
+    def limit(self, timeout_ms):
+        """The waiting calls that follow must be done within timeout_ms together."""
+        self._deadline = time.ticks_add(time.ticks_ms(), max(timeout_ms, 0))
+
+    def readinto(self, buffer, count=-1):
+        """Read what is there, at most count bytes, into buffer. Never waits.
+
+        Returns the number of bytes, 0 at the end of the stream, None if nothing is there yet.
+        """
+        try:
+            if count < 0:
+                got = self._stream.readinto(buffer)
+            else:
+                got = self._stream.readinto(buffer, count)
+        except (OSError, ValueError) as error:
+            if error.args and error.args[0] in _WOULD_BLOCK:
+                return None
+            raise _failure(error, "read")
+        if got:
+            self.last_received = time.ticks_ms()
+        return got
+
+    def write(self, data):
+        """Write all of data within the limit. b"" only completes the handshake."""
+        view = memoryview(data)
+        done = 0
+        while True:
+            try:
+                sent = self._stream.write(view[done:])
+            except (OSError, ValueError) as error:
+                if not (error.args and error.args[0] in _WOULD_BLOCK):
+                    raise _failure(error, "write")
+                sent = None
+            done += sent or 0
+            if done >= len(data) and sent is not None:
+                return
+            self._wait_within_limit(select.POLLIN | select.POLLOUT if sent is None else select.POLLOUT)
+
+    def read_exactly(self, buffer, count):
+        """Fill buffer[:count] within the limit. Returns False if the stream ends before."""
+        view = memoryview(buffer)
+        done = 0
+        while done < count:
+            got = self.readinto(view[done:count])
+            if got == 0:
+                return False
+            if got is None:
+                self._wait_within_limit(select.POLLIN)
+            done += got or 0
+        return True
+
+    def wait(self, timeout_ms):
+        """Sleep until something can be read, at most timeout_ms."""
+        self._poll(select.POLLIN, timeout_ms)
+
+    def _wait_within_limit(self, events):
+        left = time.ticks_diff(self._deadline, time.ticks_ms())
+        if left <= 0:
+            raise errors.OtaError(errors.TIMEOUT, "peer stalled")
+        self._poll(events, min(left, _SLICE_MS))
+
+    def _poll(self, events, timeout_ms):
+        if events != self._events:
+            self._poller.modify(self._stream, events)
+            self._events = events
+        for _ in self._poller.ipoll(timeout_ms):
+            pass
+
+    def close(self):
+        """Close the stream; never raises, may be called twice."""
+        for part in (self._stream, self._socket):
+            try:
+                part.close()
+            except (OSError, ValueError):
+                pass
+
+
+class BlockingSocket:
+    """What umqtt takes for a socket: each read and write within the limit that `limit()` set.
+
+    open_stream() -> Stream is called by `connect`. A read of more than max_read bytes is drained
+    and comes back empty, so that a huge message cannot exhaust the heap.
+    """
+
+    def __init__(self, open_stream, max_read):
+        self._open_stream = open_stream
+        self._max_read = max_read
+        self._blocking = True
+        self._byte = bytearray(1)
+        self.stream = None
+
+    def connect(self, address):
+        self.stream = self._open_stream()
+
+    def setblocking(self, flag):
+        self._blocking = flag
+
+    def settimeout(self, seconds):
+        self._blocking = True
+
+    def limit(self, timeout_ms):
+        self.stream.limit(timeout_ms)
+
+    def read(self, count):
+        """bytes; None if not blocking and nothing is there; b"" at the end of the stream."""
+        if not self._blocking:
+            got = self.stream.readinto(self._byte, 1)
+            return got if got is None else bytes(self._byte)[:got]
+        if count < 0:
+            raise errors.OtaError(errors.BAD_MESSAGE, "impossible packet length")
+        if count > self._max_read:
+            self._drain(count)
+            return b""
+        buffer = bytearray(count)
+        return bytes(buffer) if self.stream.read_exactly(buffer, count) else b""
+
+    def _drain(self, count):
+        buffer = bytearray(64)
+        while count > 0:
+            if not self.stream.read_exactly(buffer, min(count, 64)):
+                return
+            count -= 64
+
+    def write(self, data, count=-1):
+        self.stream.write(data if count < 0 else memoryview(data)[:count])
+
+    send = write
+
+    def close(self):
+        if self.stream:
+            self.stream.close()
+
+
+class SocketModule:
+    """What umqtt takes for its module `socket`: hands out one BlockingSocket."""
+
+    def __init__(self, blocking_socket):
+        self._socket = blocking_socket
+
+    def socket(self, *_):
+        return self._socket
+
+    def getaddrinfo(self, host, port, *_):
+        return [(0, 0, 0, "", (host, port))]

@@ -1,0 +1,73 @@
+"""What survives a reboot: one JSON record, replaced as a whole by an atomic rename.
+
+Records are additive: keys this version does not know are kept as they are.
+  slots    {label: record} of the image in each slot; a record has version, build_time, size, digest
+  trial    the record of the image that was made bootable and is not confirmed yet, with its slot's
+           label, its signature (base64) and the attempts that count against it
+  floor    the highest version ever confirmed
+  waiting  the fields of an offer whose time has not come
+  refused  [{version, size, signature, digest}] of images that failed their trials
+"""
+
+import json
+import os
+
+from micropython import const
+
+from . import log, version
+
+_REFUSED_LIMIT = const(8)
+
+
+class State:
+    """The record as attributes; `save()` after changing them."""
+
+    def __init__(self, path):
+        self._path = path
+        self._values = self._read()
+        self.slots = self._dict("slots") or {}
+        self.trial = self._dict("trial")
+        self.waiting = self._dict("waiting")
+        self.floor = self._values.get("floor")
+        refused = self._values.get("refused")
+        self.refused = refused if isinstance(refused, list) else []
+
+    def _read(self):
+        try:
+            with open(self._path) as file:
+                values = json.loads(file.read())
+            if isinstance(values, dict):
+                return values
+            log.warning("state: not an object, ignored")
+        except OSError:
+            log.info("state: none yet")
+        except ValueError:
+            log.warning("state: damaged, ignored")
+        return {}
+
+    def _dict(self, key):
+        value = self._values.get(key)
+        return value if isinstance(value, dict) else None
+
+    def save(self):
+        """Raises OSError if the file system cannot take it."""
+        for key in ("slots", "trial", "waiting", "floor", "refused"):
+            self._values[key] = getattr(self, key)
+        new = self._path + ".new"
+        with open(new, "w") as file:
+            file.write(json.dumps(self._values))
+        os.rename(new, self._path)
+
+    def refuse(self, trial):
+        keys = ("version", "size", "signature", "digest")
+        self.refused = self.refused[-(_REFUSED_LIMIT - 1) :]
+        self.refused.append({key: trial.get(key) for key in keys})
+
+    def is_refused(self, key, value):
+        return any(entry.get(key) == value for entry in self.refused)
+
+    def lowest_allowed(self, running):
+        """The version below which nothing is taken: (major, minor, patch)."""
+        floor = version.parse(self.floor)
+        running = version.parse(running) or (0, 0, 0)
+        return max(floor, running) if floor else running

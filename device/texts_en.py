@@ -1,0 +1,28 @@
+"""What each error code says in English, at most 20 characters."""
+
+TEXTS = {
+    -2: "Out of memory",
+    -3: "Bad configuration",
+    -10001: "Not initialised",
+    -10002: "Bad image header",
+    -10003: "Same version",
+    -10004: "CRC mismatch",
+    -10005: "Image exceeds slot",
+    -10006: "Timed out",
+    -10007: "No Wi-Fi",
+    -10008: "Connection failed",
+    -10009: "Update in progress",
+    -10010: "Bad signature",
+    -10032: "Flash write failed",
+    -10033: "Older version",
+    -10034: "Size mismatch",
+    -10035: "Malformed message",
+    -10036: "Rolled back",
+    -10037: "Wrong board",
+    -10038: "No usable slot",
+    -10039: "HTTP status",
+    -10040: "TLS refused",
+    -10041: "Image failed before",
+    -10042: "Clock not set",
+    -10044: "Version unknown",
+}
