@@ -35,7 +35,7 @@ def build_seconds(text):
         if month < 0 or month % 3 or not 2000 <= year <= 2100:
             return 0
         moment = (year, month // 3 + 1, day, hour, minute, second, 0, 0)
-        return int(time.mktime(moment + (0,) if _EPOCH_2000 == 0 else moment)) + _EPOCH_2000
+        return int(time.mktime(moment)) + _EPOCH_2000
     except (ValueError, OverflowError):
         return 0
 

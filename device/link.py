@@ -44,11 +44,11 @@ class Link:
         )
         umqtt.simple.socket = net.SocketModule(self._socket)
         self._client = umqtt.simple.MQTTClient(
-            self._mac,
+            self._mac.encode(),
             self._host,
             self._port,
-            self._config.broker_user or self._mac,
-            self._config.broker_password,
+            (self._config.broker_user or self._mac).encode(),
+            self._config.broker_password.encode(),
             self._config.keepalive_s,
         )
         self._client.set_callback(self._on_message)

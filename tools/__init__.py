@@ -1,0 +1,1 @@
+"""Tools for the workstation: build, sign, test and try the updates of device/."""

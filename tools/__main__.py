@@ -1,0 +1,73 @@
+"""The table of commands behind python3 -m tools <command>, each imported only when called."""
+
+# This module and bootstrap.py also run on a Python too old for the rest, to say so.
+from __future__ import annotations
+
+import argparse
+import importlib
+import sys
+
+from tools import bootstrap
+from tools.errors import ToolError
+
+COMMANDS = {
+    "demo": ("tools.commands.demo", "watch a simulated board update itself, good and bad"),
+    "test": ("tools.commands.test", "run the linter and all tests on every interpreter"),
+    "board": ("tools.commands.board", "prepare a real board over USB"),
+    "keys": ("tools.commands.keys", "make signing keys and certificates"),
+    "build": ("tools.commands.build", "build a firmware image"),
+    "sign": ("tools.commands.sign", "sign a firmware image"),
+}
+
+
+def overview() -> str:
+    lines = [f"  {name:<7} {help_line}" for name, (_, help_line) in COMMANDS.items()]
+    head = ["usage: python3 -m tools <command> [args]", "", "commands:"]
+    return "\n".join([*head, *lines, "", "python3 -m tools <command> --help tells more."])
+
+
+def parse(module, name: str, arguments: list[str]) -> argparse.Namespace:
+    """A module with PASSES_ARGUMENTS_ON gets what it does not know itself as args.rest."""
+    parser = argparse.ArgumentParser(f"python3 -m tools {name}", description=module.__doc__)
+    module.add_arguments(parser)
+    args, rest = parser.parse_known_args(arguments)
+    if rest and not getattr(module, "PASSES_ARGUMENTS_ON", False):
+        parser.error("unrecognized arguments: " + " ".join(rest))
+    args.rest = rest
+    return args
+
+
+def load(name: str):
+    module_name = COMMANDS[name][0]
+    try:
+        return importlib.import_module(module_name)
+    except ModuleNotFoundError as error:
+        if error.name != module_name:
+            raise
+        raise ToolError(f"the command {name!r} is not written yet") from None
+
+
+def run(argv: list[str]) -> int:
+    if not argv or argv[0] in ("-h", "--help"):
+        print(overview())
+        return 0
+    name, arguments = argv[0], argv[1:]
+    if name not in COMMANDS:
+        raise ToolError(f"no command {name!r}: choose one of {', '.join(COMMANDS)}")
+    bootstrap.ensure(argv)
+    module = load(name)
+    return module.run(parse(module, name, arguments))
+
+
+def main(argv: list[str]) -> int:
+    try:
+        return run(argv)
+    except ToolError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        return 130
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,67 @@
+"""Builds a firmware image for the simulated board: the application as ROMFS, header and trailer."""
+
+from __future__ import annotations
+
+import os
+import time
+from pathlib import Path
+
+from tools import images, romfs
+from tools.errors import ToolError
+from tools.versions import check as check_version
+
+REPO = Path(__file__).resolve().parent.parent
+_MONTHS = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"]
+
+
+def build_image(
+    version: str,
+    kind: str,
+    board: str,
+    source: bool = False,
+    app: Path | None = None,
+    build_time: str | None = None,
+) -> bytes:
+    """The project's device/ package and main.py as an image with trailer.
+
+    kind: one of images.KINDS. source: keep .py, for CPython. app: a folder whose files come on
+    top, its main.py instead of the project's. build_time: e.g. "May 24 2024 10:33:41", default
+    now (or SOURCE_DATE_EPOCH). Same input gives the same bytes. Raises ToolError.
+    """
+    check_version(version)
+    if not board:
+        raise ToolError("no board name: give --board")
+    body = romfs.pack(romfs.contents(application_files(app), source))
+    image = images.wrap(kind, body, version)
+    return images.add_trailer(image, version, board, build_time or default_build_time())
+
+
+def application_files(app: Path | None = None) -> dict[str, Path]:
+    """What belongs into the image, by its name there."""
+    files = {f"device/{name}": path for name, path in romfs.collect(REPO / "device").items()}
+    files["main.py"] = REPO / "main.py"
+    if app is not None:
+        if not app.is_dir():
+            raise ToolError(f"{app} is not a folder: give --app the folder of your main.py")
+        files.update(romfs.collect(app))
+    if not files["main.py"].is_file():
+        raise ToolError(f"{files['main.py']} is missing: restore it or give --app")
+    return files
+
+
+def default_build_time() -> str:
+    """Now in UTC, or what SOURCE_DATE_EPOCH says, for builds that can be repeated."""
+    epoch = os.environ.get("SOURCE_DATE_EPOCH")
+    if epoch is None:
+        return format_time(int(time.time()))
+    if not epoch.isdigit():
+        raise ToolError("SOURCE_DATE_EPOCH must be Unix seconds: correct or unset it")
+    return format_time(int(epoch))
+
+
+def format_time(unix_s: int) -> str:
+    """The vendor's way to write a time, English in every locale: "May 24 2024 10:33:41"."""
+    moment = time.gmtime(unix_s)
+    return f"{_MONTHS[moment.tm_mon - 1]} {moment.tm_mday:02} " + time.strftime(
+        "%Y %H:%M:%S", moment
+    )

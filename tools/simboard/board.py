@@ -1,0 +1,287 @@
+"""The host's side of a simulated board: makes it, powers it, presses its buttons, reads its console.
+
+A board is a folder: board.json (facts), flash.bin (the NOR flash), panel.bin (counters and switches),
+fs/ (what was copied to its file system).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import mmap
+import shutil
+import signal
+import struct
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from tools import runtimes
+from tools.errors import ToolError
+from tools.images import read_trailer
+
+HERE = Path(__file__).resolve().parent
+ONBOARD = HERE / "onboard"
+MICROPYTHON = HERE / "micropython"
+CPYTHON = HERE / "cpython"
+
+BLOCK = 4096
+TABLE_ADDRESS = 0x8000
+SLOT_ADDRESS = 0x10000
+VFS_SIZE = 0x20000
+PANEL_WORDS = 16 + 4096
+WIFI_OFF_WORD, ERASES_WORD, WRITES_WORD, BYTES_WRITTEN_WORD, BYTES_READ_WORD, WEAR_WORD = (
+    *range(5),
+    16,
+)
+RESET_EXITS = (42, 43, -signal.SIGALRM)  # machine.reset(), panic, watchdog
+BRICKED_EXIT = 44
+
+
+def create(
+    folder: Path,
+    image: bytes,
+    config: dict,
+    certificates: Path,
+    *,
+    mac: str,
+    runtime: str = "mp32",
+    boot_mode: str = "idf",
+    networks: dict[str, str] | None = None,
+    ntp_port: int = 123,
+    epoch: int = 1970,
+    slot_size: int = 0x180000,
+    heap_kib: int = 192,
+    application: Path | None = None,
+) -> SimBoard:
+    """A new board with `image` in its first slot and a provisioned file system.
+
+    config: what goes into ota.json; certificates: folder of DER files. mac: 12 hex digits.
+    """
+    (folder / "fs" / "certs").mkdir(parents=True)
+    for file in certificates.iterdir():
+        shutil.copy(file, folder / "fs" / "certs")
+    (folder / "fs" / "ota.json").write_text(json.dumps(config))
+    slots = ("run", "upgrade") if boot_mode == "w80x" else ("ota_0", "ota_1")
+    (folder / "fs" / "ota_state.json").write_text(json.dumps(_first_state(slots[0], image)))
+    if application:
+        shutil.copytree(application, folder / "fs", dirs_exist_ok=True)
+    flash = _blank_flash(slots, slot_size)
+    flash[SLOT_ADDRESS : SLOT_ADDRESS + len(image)] = image
+    (folder / "flash.bin").write_bytes(flash)
+    (folder / "panel.bin").write_bytes(bytes(4 * PANEL_WORDS))
+    facts = {
+        "mac": mac,
+        "runtime": runtime,
+        "boot_mode": boot_mode,
+        "networks": networks if networks is not None else dict(config.get("wifi", [])),
+        "ntp_port": ntp_port,
+        "epoch": epoch,
+        "heap_kib": heap_kib,
+        "flash_size": len(flash),
+    }
+    (folder / "board.json").write_text(json.dumps(facts, indent=1))
+    board = SimBoard(folder)
+    board.provision()
+    return board
+
+
+def _first_state(label: str, image: bytes) -> dict:
+    """The record that provisioning writes: what the first slot holds."""
+    trailer = read_trailer(image) or {"version": "0.0.0", "build_time": ""}
+    record = {key: trailer[key] for key in ("version", "build_time")}
+    record |= {"size": len(image), "digest": hashlib.sha256(image).hexdigest()}
+    return {"slots": {label: record}}
+
+
+def _blank_flash(slots: tuple[str, str], slot_size: int) -> bytearray:
+    """Erased flash with a partition table: otadata, two slots, the file system."""
+    entries = [(1, 0x00, 0xD000, 2 * BLOCK, "otadata")]
+    address = SLOT_ADDRESS
+    for index, label in enumerate(slots):
+        entries.append((0, 0x10 + index, address, slot_size, label))
+        address += slot_size
+    entries.append((1, 0x81, address, VFS_SIZE, "vfs"))
+    flash = bytearray(b"\xff") * (address + VFS_SIZE)
+    for index, (kind, subtype, start, size, label) in enumerate(entries):
+        entry = struct.pack("<HBBII16sI", 0x50AA, kind, subtype, start, size, label.encode(), 0)
+        flash[TABLE_ADDRESS + 32 * index : TABLE_ADDRESS + 32 * index + 32] = entry
+    return flash
+
+
+class SimBoard:
+    """One board. `power_on()` runs it in the background until it is stopped, bricked or crashed."""
+
+    def __init__(self, folder: Path) -> None:
+        if not (folder / "board.json").is_file():
+            raise ToolError(f"{folder} is no board: make one with `python3 -m tools board --new`")
+        self.folder = folder.resolve()
+        self.facts = json.loads((folder / "board.json").read_text())
+        self.lines: list[str] = []
+        self.boots = 0
+        self.ended: str | None = None  # why it stopped by itself
+        self.on_line: Callable[[str], None] = lambda line: None
+        self._changed = threading.Condition()
+        self._process: subprocess.Popen | None = None
+        self._thread: threading.Thread | None = None
+        self._powered = False
+
+    # Power
+
+    def power_on(self) -> None:
+        self._write_host_paths()
+        self._powered = True
+        self.ended = None
+        self._thread = threading.Thread(target=self._run, daemon=True)
+        self._thread.start()
+
+    def cut_power(self) -> None:
+        """SIGKILL, and it stays off."""
+        self._powered = False
+        if self._process:
+            self._process.kill()
+        if self._thread:
+            self._thread.join(10)
+
+    def __enter__(self) -> SimBoard:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.cut_power()
+
+    def _run(self) -> None:
+        while self._powered:
+            code = self._boot_once()
+            if code not in RESET_EXITS and self._powered:
+                self._end("bricked" if code == BRICKED_EXIT else f"crashed (exit {code})")
+
+    def _boot_once(self) -> int:
+        self.boots += 1
+        command = self._command("start.py")
+        self._process = subprocess.Popen(
+            command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL,
+            env=self._environment(), text=True, errors="replace", bufsize=1,
+        )  # fmt: skip
+        assert self._process.stdout
+        for line in self._process.stdout:
+            self._take_line(line.rstrip("\n"))
+        return self._process.wait()
+
+    def _end(self, why: str) -> None:
+        self._powered = False
+        self.ended = why
+        self._take_line(f"board: {why}")
+
+    # Console
+
+    def _take_line(self, line: str) -> None:
+        with self._changed:
+            self.lines.append(line)
+            self._changed.notify_all()
+        self.on_line(line)
+
+    def wait_for(self, text: str, timeout_s: float = 60, start: int = 0) -> str:
+        """The first console line from `start` on that contains text. Raises TimeoutError with the last lines."""
+        deadline = time.monotonic() + timeout_s
+        with self._changed:
+            while True:
+                for line in self.lines[start:]:
+                    if text in line:
+                        return line
+                left = deadline - time.monotonic()
+                if left <= 0 or (self.ended and not self._powered):
+                    tail = "\n".join(self.lines[-25:])
+                    raise TimeoutError(f"no {text!r} on the console; it ends with\n{tail}")
+                self._changed.wait(min(left, 0.5))
+
+    # Inside
+
+    def wifi(self, on: bool) -> None:
+        """Switch the air on or off, also while the board runs."""
+        self._panel_write(WIFI_OFF_WORD, 0 if on else 1)
+
+    def counter(self, word: int) -> int:
+        with (self.folder / "panel.bin").open("rb") as file:
+            file.seek(4 * word)
+            return struct.unpack("<I", file.read(4))[0]
+
+    def wear(self, label: str) -> list[int]:
+        """Erase count of each block of a partition."""
+        start, size = self.partition(label)
+        first = WEAR_WORD + start // BLOCK
+        return [self.counter(first + index) for index in range(size // BLOCK)]
+
+    def partition(self, label: str) -> tuple[int, int]:
+        """(address, size) from the partition table."""
+        table = self.flash(TABLE_ADDRESS, 0xC00)
+        for position in range(0, len(table), 32):
+            magic, _, _, start, size, name, _ = struct.unpack_from("<HBBII16sI", table, position)
+            if magic == 0x50AA and name.rstrip(b"\0").decode() == label:
+                return start, size
+        raise ToolError(f"the board has no partition {label}")
+
+    def slot(self, label: str, size: int | None = None) -> bytes:
+        start, whole = self.partition(label)
+        return self.flash(start, whole if size is None else size)
+
+    def flash(self, start: int, size: int) -> bytes:
+        with (self.folder / "flash.bin").open("rb") as file:
+            file.seek(start)
+            return file.read(size)
+
+    def state(self) -> dict:
+        """The device's own record, as its file system holds it. Only while the power is off."""
+        if self.facts["runtime"] == "cpython":
+            return json.loads((self.folder / "fs" / "ota_state.json").read_text())
+        output = self._run_tool("provision.py", "ota_state.json")
+        return json.loads(output[output.index("{") :])
+
+    def provision(self) -> None:
+        """Copy fs/ to the board's own file system."""
+        self._write_host_paths()
+        if self.facts["runtime"] != "cpython":
+            self._run_tool("provision.py")
+
+    def _write_host_paths(self) -> None:
+        """Where this machine keeps what a real board has in its firmware."""
+        paths = {"sim": ONBOARD, "shadow": MICROPYTHON, "frozen": runtimes.umqtt()}
+        self.facts["host_paths"] = {name: str(path) for name, path in paths.items()}
+        (self.folder / "board.json").write_text(json.dumps(self.facts, indent=1))
+
+    def _panel_write(self, word: int, value: int) -> None:
+        with (self.folder / "panel.bin").open("r+b") as file:
+            memory = mmap.mmap(file.fileno(), 0)
+            struct.pack_into("<I", memory, 4 * word, value)
+            memory.close()
+
+    def _command(self, script: str, *arguments: str) -> list[str]:
+        runtime = self.facts["runtime"]
+        command = runtimes.interpreter(runtime)
+        if runtime == "cpython":
+            command = [*command, "-u", "-B"]
+        else:
+            command = [*command, "-X", f"heapsize={self.facts['heap_kib']}K"]
+        return [*command, str(ONBOARD / script), str(self.folder), *arguments]
+
+    def _environment(self) -> dict[str, str]:
+        umqtt = str(runtimes.umqtt())
+        if self.facts["runtime"] == "cpython":
+            paths = [CPYTHON, ONBOARD, umqtt]
+            return {"PYTHONPATH": ":".join(map(str, paths)), "PATH": "/usr/bin:/bin"}
+        return {"MICROPYPATH": f"{ONBOARD}:{MICROPYTHON}:{umqtt}:.frozen"}
+
+    def _run_tool(self, script: str, *arguments: str) -> str:
+        command = self._command(script, *arguments)
+        try:
+            done = subprocess.run(
+                command, capture_output=True, text=True, timeout=60, env=self._environment()
+            )
+        except subprocess.TimeoutExpired:
+            raise ToolError(f"{script} did not end within 60 s") from None
+        if done.returncode:
+            print(done.stdout + done.stderr, file=sys.stderr)
+            raise ToolError(f"{script} failed on the simulated board, see above")
+        return done.stdout

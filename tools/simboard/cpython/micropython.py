@@ -1,0 +1,5 @@
+"""Shim of `micropython` for CPython."""
+
+
+def const(value):
+    return value

@@ -1,0 +1,3 @@
+"""Shadows MicroPython's own `socket` on the simulated board."""
+
+from boardsocket import *  # noqa: F403

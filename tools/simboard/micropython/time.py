@@ -1,0 +1,3 @@
+"""Shadows MicroPython's own `time` on the simulated board."""
+
+from boardtime import *  # noqa: F403

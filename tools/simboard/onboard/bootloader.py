@@ -1,0 +1,134 @@
+"""The boot loader: chooses the slot that runs. Two modes.
+
+"idf": ESP-IDF's otadata with rollback: a new image is NEW, boots once as PENDING, and is ABORTED at the
+next reset unless it was marked VALID. "w80x": the slot `upgrade` is copied over `run` whenever it has
+a good header and good CRCs; there is no way back.
+"""
+
+import binascii
+import struct
+
+import flash
+import imagecheck
+import partitions
+
+NEW, PENDING, VALID, INVALID, ABORTED, UNDEFINED = 0, 1, 2, 3, 4, 0xFFFFFFFF
+
+_ENTRY = "<I20sII"
+_ENTRY_SIZE = 32
+
+mode = "idf"
+running = None  # the Region that was chosen
+
+
+def choose():
+    """The Region to run, or None if nothing can."""
+    global running
+    running = _choose_w80x() if mode == "w80x" else _choose_idf()
+    return running
+
+
+def can_boot(region):
+    return imagecheck.body(region.view()) is not None
+
+
+# ESP-IDF
+
+
+def _choose_idf():
+    entries = _read_entries()
+    for index, (sequence, state) in enumerate(entries):
+        if sequence and state == PENDING:
+            _write_entry(index, sequence, ABORTED)
+    slots = partitions.app_slots()
+    index = active_entry()
+    first = 0
+    if index is not None:
+        sequence, state = _read_entries()[index]
+        first = (sequence - 1) % len(slots)
+        if state == NEW:
+            _write_entry(index, sequence, PENDING)
+    for slot in slots[first:] + slots[:first]:
+        if can_boot(slot):
+            return slot
+    return None
+
+
+def active_entry():
+    """Index of the otadata entry that counts, None if there is none."""
+    best = None
+    entries = _read_entries()
+    for index, (sequence, state) in enumerate(entries):
+        usable = sequence and state not in (INVALID, ABORTED)
+        if usable and (best is None or sequence > entries[best][0]):
+            best = index
+    return best
+
+
+def _otadata():
+    return partitions.find(partitions.DATA, partitions.OTADATA_SUBTYPE)[0]
+
+
+def _read_entries():
+    """[(sequence, state), (sequence, state)], sequence 0 where the entry is not valid."""
+    entries = []
+    for index in range(2):
+        raw = flash.view(_otadata().address + index * flash.BLOCK, _ENTRY_SIZE)
+        sequence, _, state, crc = struct.unpack(_ENTRY, raw)
+        good = sequence != 0xFFFFFFFF and crc == _entry_crc(sequence)
+        entries.append((sequence if good else 0, state))
+    return entries
+
+
+def _entry_crc(sequence):
+    return binascii.crc32(struct.pack("<I", sequence), 0xFFFFFFFF)
+
+
+def _write_entry(index, sequence, state):
+    address = _otadata().address + index * flash.BLOCK
+    flash.erase(address)
+    entry = struct.pack(_ENTRY, sequence, b"\xff" * 20, state, _entry_crc(sequence))
+    flash.write(address, entry)
+
+
+def select(region):
+    """What esp_ota_set_boot_partition does. Raises OSError for an image that could not boot."""
+    if not can_boot(region):
+        raise OSError(-5379, "ESP_ERR_OTA_VALIDATE_FAILED")
+    if mode == "w80x":
+        return
+    slots = partitions.app_slots()
+    wanted = [slot.label for slot in slots].index(region.label)
+    active = active_entry()
+    if active is None:
+        _write_entry(0, wanted + 1, NEW)
+        return
+    sequence = _read_entries()[active][0] + 1
+    while (sequence - 1) % len(slots) != wanted:
+        sequence += 1
+    _write_entry(1 - active, sequence, NEW)
+
+
+def mark_valid():
+    """What esp_ota_mark_app_valid_cancel_rollback does."""
+    if mode == "w80x":
+        raise OSError(-261, "ESP_ERR_NOT_SUPPORTED")
+    active = active_entry()
+    if active is None:
+        raise OSError(-1, "ESP_FAIL")
+    sequence, state = _read_entries()[active]
+    if state != VALID:
+        _write_entry(active, sequence, VALID)
+
+
+# W80x
+
+
+def _choose_w80x():
+    run, upgrade = partitions.app_slots()
+    if can_boot(upgrade):
+        for offset in range(0, min(run.size, upgrade.size), flash.BLOCK):
+            flash.erase(run.address + offset)
+            flash.write(run.address + offset, upgrade.view()[offset : offset + flash.BLOCK])
+        flash.write(upgrade.address, bytes(64))  # installed: never again
+    return run if can_boot(run) else None

@@ -1,0 +1,49 @@
+"""The file systems of the simulated board: LittleFS in its own partition, ROMFS in the slot.
+
+CPython has neither: there the file system is the host folder `fs` and the slot is unpacked.
+"""
+
+import sys
+
+import partitions
+
+ROMFS_MAGIC = b"\xd2\xcd\x31"
+
+
+def data_partition():
+    return partitions.find(partitions.DATA, partitions.VFS_SUBTYPE)[0]
+
+
+def mount(folder, body, host_paths):
+    """Make the file system "/" and the slot's files importable.
+
+    body: memoryview of the ROMFS in the slot; host_paths: {name: host folder} of what a real board has
+    frozen into its firmware.
+    """
+    if sys.implementation.name == "micropython":
+        _mount(body, host_paths)
+    else:
+        _unpack(folder, body)
+
+
+def _mount(body, host_paths):
+    import vfs
+
+    drivers = [(name, vfs.VfsPosix(path)) for name, path in host_paths.items()]
+    vfs.umount("/")
+    vfs.mount(vfs.VfsLfs2(data_partition(), readsize=64, progsize=64), "/")
+    for name, driver in drivers:
+        vfs.mount(driver, "/" + name)
+    vfs.mount(vfs.VfsRom(body), "/rom")
+    sys.path[:] = ["/" + name for name in host_paths] + ["/rom", "", "/lib"]
+
+
+def _unpack(folder, body):
+    import os
+
+    import romfs
+
+    os.chdir(folder + "/fs")
+    rom = folder + "/rom"
+    romfs.unpack(bytes(body), rom)
+    sys.path[1:1] = [rom, folder + "/fs"]

@@ -1,0 +1,34 @@
+"""Shim of `machine`: reset and watchdog end the process, the RTC sets the shim clock."""
+
+import facts
+import memory
+import boardtime as time
+
+RESET = 42  # exit code by which the host knows a reset from a crash
+PANIC = 43
+
+
+def reset():
+    memory.end_process(RESET)
+
+
+def unique_id():
+    return bytes.fromhex(facts.get("mac"))
+
+
+class WDT:
+    """The process is killed by a signal if it is not fed; like the real one it cannot be stopped."""
+
+    def __init__(self, id=0, timeout=5000):
+        self._seconds = (timeout + 999) // 1000
+        self.feed()
+
+    def feed(self):
+        memory.kill_process_after(self._seconds)
+
+
+class RTC:
+    def datetime(self, moment):
+        """(year, month, day, weekday, hour, minute, second, subsecond), UTC."""
+        year, month, day, _, hour, minute, second, _ = moment
+        time.set_time(time.mktime((year, month, day, hour, minute, second, 0, 0, 0)))

@@ -1,0 +1,31 @@
+"""Shim of `ntptime`: asks the host's test server, and like the real one checks nothing it is told."""
+
+import struct
+
+import boardsocket
+import boardtime
+import facts
+
+host = "pool.ntp.org"
+timeout = 1
+
+_FROM_1900_TO_1970 = 2208988800
+_MIN_NTP_TIMESTAMP = 3913056000  # what is below (before 2024) counts as the next era
+
+
+def time():
+    """Seconds of the board's epoch."""
+    query = bytearray(48)
+    query[0] = 0x1B
+    address = boardsocket.getaddrinfo(host, facts.get("ntp_port"))[0][-1]
+    sock = boardsocket.socket(boardsocket.AF_INET, boardsocket.SOCK_DGRAM)
+    try:
+        sock.settimeout(timeout)
+        sock.sendto(query, address)
+        packet = sock.recv(48)
+    finally:
+        sock.close()
+    seconds = struct.unpack("!I", packet[40:44])[0]
+    if seconds < _MIN_NTP_TIMESTAMP:
+        seconds += 0x100000000
+    return seconds - _FROM_1900_TO_1970 - boardtime.epoch()

@@ -1,0 +1,29 @@
+"""The simulated board's front panel: facts the host may read and switches it may turn at run time.
+
+A small file mapped into memory by both sides: u32 words, little-endian.
+"""
+
+import struct
+
+WIFI_OFF, ERASES, WRITES, BYTES_WRITTEN, BYTES_READ = range(5)
+WEAR = 16  # from this word on: erase count of each block
+WORDS = WEAR + 4096
+
+_memory = None
+
+
+def attach(memory):
+    global _memory
+    _memory = memory
+
+
+def get(word):
+    return struct.unpack_from("<I", _memory, 4 * word)[0]
+
+
+def put(word, value):
+    struct.pack_into("<I", _memory, 4 * word, value)
+
+
+def add(word, amount):
+    put(word, get(word) + amount)

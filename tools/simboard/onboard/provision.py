@@ -1,0 +1,44 @@
+"""Format the board's LittleFS and copy the folder `fs` of the board folder into it.
+
+usage: provision.py BOARD_FOLDER            format and fill
+       provision.py BOARD_FOLDER FILE       print one file of it
+"""
+
+import os
+import sys
+
+import facts
+import files
+import flash
+import memory
+import panel
+import vfs
+
+
+def open_flash(folder):
+    facts.load(folder + "/board.json")
+    flash.attach(memory.map_file(folder + "/flash.bin", facts.get("flash_size")))
+    panel.attach(memory.map_file(folder + "/panel.bin", 4 * panel.WORDS))
+
+
+def copy(source, target):
+    for name, kind, *_ in os.ilistdir(source):
+        if kind == 0x4000:
+            os.mkdir(target + "/" + name)
+            copy(source + "/" + name, target + "/" + name)
+        else:
+            with open(source + "/" + name, "rb") as old, open(target + "/" + name, "wb") as new:
+                new.write(old.read())
+
+
+folder = sys.argv[1]
+open_flash(folder)
+partition = files.data_partition()
+if len(sys.argv) == 2:
+    vfs.VfsLfs2.mkfs(partition, readsize=64, progsize=64)
+vfs.mount(vfs.VfsLfs2(partition, readsize=64, progsize=64), "/lfs")
+if len(sys.argv) == 2:
+    copy(folder + "/fs", "/lfs")
+else:
+    with open("/lfs/" + sys.argv[2]) as file:
+        print(file.read(), end="")

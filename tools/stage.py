@@ -1,0 +1,136 @@
+"""Everything an update needs, on loopback: keys, broker, file server, NTP, operator and one board.
+
+The demo plays on it, and so do the end-to-end tests.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from pathlib import Path
+from types import TracebackType
+
+from tools import firmware, pki, signing
+from tools.servers.broker import Broker
+from tools.servers.files import FileServer
+from tools.servers.ntp import NtpServer
+from tools.servers.operator import Message, Operator
+from tools.simboard import board as simboard
+
+MAC = "286DCE32AF70"
+BOARD = "sim"
+WIFI = ("home", "correct horse")
+
+
+class Stage:
+    """`with Stage(folder, runtime="mp32") as stage:` has the servers up and a board that is off.
+
+    image: "esp32", "wm" or "raw"; boot_mode: "idf" or "w80x"; config: keys of ota.json to override,
+    None as a value removes the key. board_options: see simboard.create.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        runtime: str = "mp32",
+        image: str = "esp32",
+        boot_mode: str = "idf",
+        plain_mqtt: bool = False,
+        config: dict | None = None,
+        ntp: NtpServer | None = None,
+        **board_options: object,
+    ) -> None:
+        self.folder = folder
+        self.runtime = runtime
+        self.image = image
+        self.keys = folder / "keys"
+        self.images = folder / "images"
+        self._boot_mode = boot_mode
+        self._plain_mqtt = plain_mqtt
+        self._overrides = config or {}
+        self._ntp = ntp or NtpServer()
+        self._board_options = board_options
+        self._stack = contextlib.ExitStack()
+
+    def __enter__(self) -> Stage:
+        with contextlib.ExitStack() as stack:
+            self.images.mkdir(parents=True, exist_ok=True)
+            if not self.keys.exists():
+                pki.make_all(self.keys, [MAC])
+            self.signing_key = pki.read_key(self.keys / "sign.key.pem")
+            self.ntp = stack.enter_context(self._ntp)
+            self.broker = stack.enter_context(
+                Broker(self.folder / "broker", self.keys, plain=self._plain_mqtt, persistence=True)
+            )
+            self.files = stack.enter_context(FileServer(self.images, self.keys))
+            self.operator = stack.enter_context(Operator(self.broker.port, self.keys))
+            self.board = stack.enter_context(self._make_board())
+            self._stack = stack.pop_all()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._stack.close()
+
+    def _make_board(self) -> simboard.SimBoard:
+        return simboard.create(
+            self.folder / "board",
+            self.build("1.0.0"),
+            self.configuration(),
+            self.keys / "devices" / MAC,
+            mac=MAC,
+            runtime=self.runtime,
+            boot_mode=self._boot_mode,
+            networks={WIFI[0]: WIFI[1]},
+            ntp_port=self.ntp.port,
+            **self._board_options,
+        )
+
+    def configuration(self) -> dict:
+        """What stands in the board's ota.json."""
+        scheme, port = ("mqtt", self.broker.plain_port) if self._plain_mqtt else ("mqtts", self.broker.port)
+        config = {
+            "wifi": [list(WIFI)],
+            "broker": f"{scheme}://localhost:{port}",
+            "board": BOARD,
+            "image": self.image,
+            "require_rollback": self._boot_mode != "w80x",
+            "ntp_hosts": ["127.0.0.1"],
+            "backoff_max_s": 2,
+        } | self._overrides
+        return {key: value for key, value in config.items() if value is not None}
+
+    def build(self, version: str, app: Path | None = None) -> bytes:
+        """An image of this project's device code, as the board's interpreter can run it."""
+        source = self.runtime == "cpython"
+        return firmware.build_image(version, self.image, BOARD, source=source, app=app)
+
+    def offer(self, image: bytes, version: str, transport: str = "https", **changes: object) -> dict:
+        """Put the image on the file server and make the offer for it; changes: fields to override."""
+        name = f"firmware-{version}.img"
+        (self.images / name).write_bytes(image)
+        urls = {
+            "http_url": self.files.http_url(name) if transport in ("http", "both") else None,
+            "https_url": self.files.https_url(name) if transport in ("https", "both") else None,
+        }
+        return signing.offer(image, self.signing_key, version=version, **urls) | changes
+
+    # What the server's side hears
+
+    def wait_report(self, kind: str, timeout_s: float = 60, since: int = 0) -> Message:
+        """kind: "INIT" or "UPDATE"."""
+        return self.operator.wait_for(
+            lambda m: m.name == "firmware/report" and m.data.get("type") == kind, timeout_s, since
+        )
+
+    def wait_error(self, code: int, timeout_s: float = 60, since: int = 0) -> Message:
+        return self.operator.wait_for(
+            lambda m: m.data.get("errorCode") == code, timeout_s, since
+        )
+
+    def push(self, offer: dict) -> None:
+        self.operator.push(MAC, offer)
