@@ -11,12 +11,12 @@ from tools import bootstrap
 from tools.errors import ToolError
 
 COMMANDS = {
-    "demo": ("tools.commands.demo", "watch a simulated board update itself, good and bad"),
+    "demo": ("tools.commands.demo", "watch a simulated board update itself"),
     "test": ("tools.commands.test", "run the linter and all tests on every interpreter"),
-    "board": ("tools.commands.board", "prepare a real board over USB"),
-    "keys": ("tools.commands.keys", "make signing keys and certificates"),
-    "build": ("tools.commands.build", "build a firmware image"),
-    "sign": ("tools.commands.sign", "sign a firmware image"),
+    "board": ("tools.commands.board", "run a simulated board against any server"),
+    "keys": ("tools.commands.keys", "make keys and certificates for servers, boards and signing"),
+    "build": ("tools.commands.build", "pack the device code into a firmware image"),
+    "sign": ("tools.commands.sign", "sign a firmware image and print its offer"),
 }
 
 

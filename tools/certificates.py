@@ -57,24 +57,28 @@ def make_ca(name: str, validity: Validity) -> Pair:
     return Pair(builder.sign(key, hashes.SHA256()), key)
 
 
-def issue(ca: Pair, name: str, purpose: str, validity: Validity, hosts: Sequence[str] = ()) -> Pair:
-    """A certificate of `ca` with the common name `name`.
+def issue(
+    ca: Pair | None, name: str, purpose: str, validity: Validity, hosts: Sequence[str] = ()
+) -> Pair:
+    """A certificate of `ca` (None: signed by itself) with the common name `name`.
 
     purpose: "server" or "client". hosts: DNS names and IP addresses it is valid for. It ends with
     its authority at the latest. Raises ToolError for a host that is neither name nor address.
     """
     key = new_key()
-    validity = Validity(
-        validity.not_before, min(validity.not_after, ca.certificate.not_valid_after_utc)
-    )
-    builder = _builder(name, common_name(ca.certificate), ca.key, key.public_key(), validity)
+    issuer, issuer_key = name, key
+    if ca:
+        issuer, issuer_key = common_name(ca.certificate), ca.key
+        end = min(validity.not_after, ca.certificate.not_valid_after_utc)
+        validity = Validity(validity.not_before, end)
+    builder = _builder(name, issuer, issuer_key, key.public_key(), validity)
     builder = builder.add_extension(x509.BasicConstraints(ca=False, path_length=None), True)
     builder = builder.add_extension(_key_usage(authority=False), critical=True)
     builder = builder.add_extension(x509.ExtendedKeyUsage([PURPOSES[purpose]]), critical=False)
     if hosts:
         names = x509.SubjectAlternativeName([_host(host) for host in hosts])
         builder = builder.add_extension(names, critical=False)
-    return Pair(builder.sign(ca.key, hashes.SHA256()), key)
+    return Pair(builder.sign(issuer_key, hashes.SHA256()), key)
 
 
 def hosts_of(certificate: x509.Certificate) -> set[str]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 from pathlib import Path
 from types import TracebackType
+from typing import Any
 
 from tools import firmware, pki, signing
 from tools.servers.broker import Broker
@@ -38,7 +39,7 @@ class Stage:
         plain_mqtt: bool = False,
         config: dict | None = None,
         ntp: NtpServer | None = None,
-        **board_options: object,
+        **board_options: Any,
     ) -> None:
         self.folder = folder
         self.runtime = runtime
@@ -77,7 +78,7 @@ class Stage:
         self._stack.close()
 
     def _make_board(self) -> simboard.SimBoard:
-        return simboard.create(
+        board = simboard.create(
             self.folder / "board",
             self.build("1.0.0"),
             self.configuration(),
@@ -86,9 +87,10 @@ class Stage:
             runtime=self.runtime,
             boot_mode=self._boot_mode,
             networks={WIFI[0]: WIFI[1]},
-            ntp_port=self.ntp.port,
             **self._board_options,
         )
+        board.use_ntp(None, self.ntp.port)
+        return board
 
     def configuration(self) -> dict:
         """What stands in the board's ota.json."""
@@ -109,7 +111,7 @@ class Stage:
         source = self.runtime == "cpython"
         return firmware.build_image(version, self.image, BOARD, source=source, app=app)
 
-    def offer(self, image: bytes, version: str, transport: str = "https", **changes: object) -> dict:
+    def offer(self, image: bytes, version: str, transport: str = "https", **changes: Any) -> dict:
         """Put the image on the file server and make the offer for it; changes: fields to override."""
         name = f"firmware-{version}.img"
         (self.images / name).write_bytes(image)

@@ -1,7 +1,8 @@
 """Sign a firmware image and print the update offer for it.
 
-With --output the image first gets a trailer that names --version and --board, as an image not
-made by `build` needs it; without, --version only names the version in the offer.
+--version and --board append the trailer that names them, for an image not made by `build`; what is
+signed, and must be served, is then the file --output. --offer-version leaves the image as it is and
+names a version in the offer alone.
 """
 
 from __future__ import annotations
@@ -20,10 +21,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--key", required=True, metavar="FILE", type=Path, help="sign.key.pem")
     parser.add_argument("--http-url", metavar="URL", help="where boards fetch the image")
     parser.add_argument("--https-url", metavar="URL", help="the same, by HTTPS (preferred)")
-    parser.add_argument("--version", help="MAJOR.MINOR.PATCH, default: what the image says")
-    parser.add_argument("--board", help="with --output: the board's name for the trailer")
-    parser.add_argument("--output", metavar="FILE", type=Path, help="write image plus trailer here")
-    parser.add_argument("--build-time", metavar="TEXT", help="with --output, default: now")
+    parser.add_argument("--version", help="MAJOR.MINOR.PATCH, appended to the image")
+    parser.add_argument("--board", help="the board's name, appended to the image")
+    parser.add_argument("--build-time", metavar="TEXT", help="appended to the image (default: now)")
+    parser.add_argument(
+        "--output", metavar="FILE", type=Path, help="image plus trailer (default: IMAGE-VERSION.img)"
+    )
+    parser.add_argument(
+        "--offer-version", metavar="VERSION", help="for boards with accept_unversioned"
+    )
     parser.add_argument(
         "--delay", type=int, default=0, metavar="T", help="Unix time to start at, s or ms"
     )
@@ -32,18 +38,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     image = _read(args.image)
-    if args.output or args.board or args.build_time:
+    if args.version:
         image = _with_trailer(image, args)
     offer = signing.offer(
         image,
         pki.read_key(args.key),
-        version=_version(image, args.version),
+        version=_version(image, args.offer_version),
         http_url=args.http_url,
         https_url=args.https_url,
         upgrade_delay=args.delay,
     )
-    if args.output:
-        args.output.write_bytes(image)
     text = json.dumps(offer, indent=2)
     if args.output_offer:
         args.output_offer.write_text(text + "\n")
@@ -60,10 +64,16 @@ def _read(path: Path) -> bytes:
 
 
 def _with_trailer(image: bytes, args: argparse.Namespace) -> bytes:
-    if not (args.version and args.board and args.output):
-        raise ToolError("a trailer needs all of --version, --board and --output")
+    if not args.board:
+        raise ToolError("--version needs --board: the trailer names both")
     build_time = args.build_time or firmware.default_build_time()
-    return images.add_trailer(image, args.version, args.board, build_time)
+    signed = images.add_trailer(image, args.version, args.board, build_time)
+    output = args.output or args.image.with_name(f"{args.image.stem}-{args.version}.img")
+    if output.exists():
+        raise ToolError(f"{output} exists: remove it or give --output")
+    output.write_bytes(signed)
+    print(f"wrote {output}, the file to serve", file=sys.stderr)
+    return signed
 
 
 def _version(image: bytes, wanted: str | None) -> str:
@@ -74,10 +84,10 @@ def _version(image: bytes, wanted: str | None) -> str:
         raise ToolError("the image is damaged or cut off: its header's checks fail")
     if versions.is_version(inside):
         if wanted not in (None, inside):
-            raise ToolError(f"the image says it is {inside}, not {wanted}: correct --version")
+            raise ToolError(f"the image says it is {inside}, not {wanted}: correct --offer-version")
         return inside
     if wanted is None:
-        raise ToolError(f"the image names no usable version ({inside!r}): give --version")
-    hint = "boards install it only with accept_unversioned; --output and --board add a trailer"
+        raise ToolError(f"the image names no usable version ({inside!r}): give --version and --board")
+    hint = "boards install it only with accept_unversioned; --version and --board add a trailer"
     print(f"warning: the image itself names {inside!r}: {hint}", file=sys.stderr)
     return wanted

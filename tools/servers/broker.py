@@ -16,7 +16,7 @@ from tools.errors import ToolError
 HOST = "127.0.0.1"
 START_LIMIT_S = 10
 STOP_LIMIT_S = 5
-START_ATTEMPTS = 3
+START_ATTEMPTS = 10
 
 # Boards speak TLS 1.2 at most; mosquitto itself can only set a minimum.
 _OPENSSL = """\
@@ -52,7 +52,6 @@ log_type information
 log_type subscribe
 connection_messages true
 set_tcp_nodelay true
-use_username_as_clientid true
 acl_file {folder}/acl
 allow_anonymous {anonymous}
 """
@@ -65,6 +64,7 @@ keyfile {keys}/{server}.key.pem
 tls_version tlsv1.2
 require_certificate true
 use_identity_as_username true
+use_username_as_clientid true
 """
 
 _PERSISTENCE = """\
@@ -103,6 +103,7 @@ class Broker:
         self._plain = plain
         self._persistence = persistence
         self._prefix = topic_prefix
+        self._log_start = 0
         self._process: subprocess.Popen[bytes] | None = None
 
     def __enter__(self) -> Broker:
@@ -127,10 +128,11 @@ class Broker:
         self.stop()
 
     def start(self) -> None:
-        """Raises ToolError with the log's last line when mosquitto dies or stays mute."""
+        """Raises ToolError with the log's first error when mosquitto dies or stays mute."""
         environment = {**os.environ, "OPENSSL_CONF": str(self.folder / "openssl.cnf")}
         command = [*runtimes.mosquitto(), "-c", str(self.folder / "mosquitto.conf")]
         with self.log.open("ab") as log:
+            self._log_start = log.tell()
             self._process = subprocess.Popen(
                 command, env=environment, stdin=subprocess.DEVNULL, stdout=log, stderr=log
             )
@@ -173,7 +175,7 @@ class Broker:
             port=self.port, host=HOST, keys=self._pki_dir, server=self._server
         )
         if self._plain:
-            text += f"listener {self.plain_port} {HOST}\n"
+            text += f"listener {self.plain_port} {HOST}\nuse_username_as_clientid true\n"
         return text
 
     def _write(self, name: str, text: str) -> None:
@@ -185,17 +187,22 @@ class Broker:
         deadline = time.monotonic() + START_LIMIT_S
         while time.monotonic() < deadline:
             if self._process is not None and self._process.poll() is not None:
-                raise ToolError(f"mosquitto ended at once: {self._last_log_line()}")
-            if all(_accepts(port) for port in (self.port, self.plain_port) if port):
+                raise ToolError(f"mosquitto ended at once: {self._first_problem()}")
+            # Its own word, because on a taken port another program would accept connections.
+            if " running" in self._log_text():
                 return
             time.sleep(0.02)
         self.kill()
         raise ToolError(f"mosquitto did not listen within {START_LIMIT_S} s, see {self.log}")
 
-    def _last_log_line(self) -> str:
-        lines = self.log.read_text(errors="replace").split("\n")
+    def _log_text(self) -> str:
+        """What was logged since the last start."""
+        return self.log.read_bytes()[self._log_start :].decode(errors="replace")
+
+    def _first_problem(self) -> str:
+        lines = self._log_text().strip().split("\n")
         problems = [line for line in lines if "Error" in line]
-        return (problems or lines or [""])[-1].strip() + f" (log: {self.log})"
+        return f"{(problems or lines[-1:])[0].strip()} (log: {self.log})"
 
     def _end(self, how: signal.Signals) -> None:
         if self._process is None:
@@ -219,11 +226,3 @@ def free_port() -> int:
     with socket.socket() as probe:
         probe.bind((HOST, 0))
         return int(probe.getsockname()[1])
-
-
-def _accepts(port: int) -> bool:
-    try:
-        with socket.create_connection((HOST, port), timeout=1):
-            return True
-    except OSError:
-        return False

@@ -212,8 +212,9 @@ async def _send(
     limits = [n for n in (fault.cut_after, fault.stall_after) if n is not None]
     for start in range(0, min([len(body), *limits]), CHUNK):
         piece = body[start : min([start + CHUNK, len(body), *limits])]
-        await response.write(piece)
+        # Counted first: a client that has the last byte may look before this task runs again.
         entry.sent += len(piece)
+        await response.write(piece)
     if fault.cut_after is not None:
         await _cut(request, fault.reset)
     elif fault.stall_after is not None:

@@ -51,7 +51,6 @@ def create(
     runtime: str = "mp32",
     boot_mode: str = "idf",
     networks: dict[str, str] | None = None,
-    ntp_port: int = 123,
     epoch: int = 1970,
     slot_size: int = 0x180000,
     heap_kib: int = 192,
@@ -78,7 +77,8 @@ def create(
         "runtime": runtime,
         "boot_mode": boot_mode,
         "networks": networks if networks is not None else dict(config.get("wifi", [])),
-        "ntp_port": ntp_port,
+        "ntp_host": None,
+        "ntp_port": 123,
         "epoch": epoch,
         "heap_kib": heap_kib,
         "flash_size": len(flash),
@@ -117,7 +117,7 @@ class SimBoard:
 
     def __init__(self, folder: Path) -> None:
         if not (folder / "board.json").is_file():
-            raise ToolError(f"{folder} is no board: make one with `python3 -m tools board --new`")
+            raise ToolError(f"{folder} is no board: `python3 -m tools board --help` tells how to make one")
         self.folder = folder.resolve()
         self.facts = json.loads((folder / "board.json").read_text())
         self.lines: list[str] = []
@@ -197,11 +197,17 @@ class SimBoard:
                     raise TimeoutError(f"no {text!r} on the console; it ends with\n{tail}")
                 self._changed.wait(min(left, 0.5))
 
-    # Inside
+    # Surroundings
+
+    def use_ntp(self, host: str | None, port: int) -> None:
+        """Where its NTP questions go; host None: to whom its configuration names."""
+        self.facts |= {"ntp_host": host, "ntp_port": port}
 
     def wifi(self, on: bool) -> None:
         """Switch the air on or off, also while the board runs."""
         self._panel_write(WIFI_OFF_WORD, 0 if on else 1)
+
+    # Inside
 
     def counter(self, word: int) -> int:
         with (self.folder / "panel.bin").open("rb") as file:

@@ -1,8 +1,8 @@
 """Shim of `machine`: reset and watchdog end the process, the RTC sets the shim clock."""
 
+import boardtime as time
 import facts
 import memory
-import boardtime as time
 
 RESET = 42  # exit code by which the host knows a reset from a crash
 PANIC = 43

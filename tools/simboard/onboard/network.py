@@ -1,8 +1,8 @@
 """Shim of `network`: a station that joins the networks the host made up, and loses them on command."""
 
+import boardtime as time
 import facts
 import panel
-import boardtime as time
 
 STA_IF = 0
 STAT_IDLE, STAT_CONNECTING, STAT_GOT_IP = 1000, 1001, 1010

@@ -17,7 +17,8 @@ def time():
     """Seconds of the board's epoch."""
     query = bytearray(48)
     query[0] = 0x1B
-    address = boardsocket.getaddrinfo(host, facts.get("ntp_port"))[0][-1]
+    server = facts.get("ntp_host") or host
+    address = boardsocket.getaddrinfo(server, facts.get("ntp_port"))[0][-1]
     sock = boardsocket.socket(boardsocket.AF_INET, boardsocket.SOCK_DGRAM)
     try:
         sock.settimeout(timeout)

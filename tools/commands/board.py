@@ -1,0 +1,102 @@
+"""Run a simulated board against any server: this project's, or a foreign broker and file host.
+
+FOLDER is the board: its flash and its file system live there from run to run. It is made on the first
+run, from a configuration file (the same ota.json a real board has) and a folder of DER files as `keys`
+makes them. Later runs need the folder only. Ctrl-C takes the power away.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import time
+from pathlib import Path
+
+from tools import firmware, pki
+from tools.errors import ToolError
+from tools.servers.ntp import NtpServer
+from tools.simboard import board as simboard
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("folder", type=Path, metavar="FOLDER")
+    parser.add_argument("--config", type=Path, metavar="FILE", help="ota.json of a new board")
+    parser.add_argument("--certs", type=Path, metavar="DIR", help="keys/devices/<MAC> of a new board")
+    parser.add_argument("--mac", metavar="MAC", help="default: the name of the --certs folder")
+    parser.add_argument(
+        "--image", type=Path, metavar="FILE", help="firmware to start with (default: built as 1.0.0)"
+    )
+    parser.add_argument("--runtime", choices=("mp32", "mp64", "cpython"), default="mp32")
+    parser.add_argument("--boot", choices=("idf", "w80x"), default="idf")
+    parser.add_argument("--epoch", type=int, choices=(1970, 2000), default=1970)
+    parser.add_argument(
+        "--heap", type=int, default=192, metavar="KIB", help="MicroPython heap (default: 192)"
+    )
+    parser.add_argument(
+        "--real-ntp", action="store_true", help="ask the configured NTP hosts, not this machine"
+    )
+    parser.add_argument("--seconds", type=int, metavar="N", help="take the power away after N s")
+
+
+def run(args: argparse.Namespace) -> int:
+    if not (args.folder / "board.json").exists():
+        _create(args)
+    board = simboard.SimBoard(args.folder)
+    board.on_line = lambda line: print(line, flush=True)
+    if args.real_ntp:
+        board.use_ntp(None, 123)
+        return _run(board, args.seconds)
+    with NtpServer() as ntp:
+        board.use_ntp("127.0.0.1", ntp.port)
+        return _run(board, args.seconds)
+
+
+def _run(board: simboard.SimBoard, seconds: int | None) -> int:
+    """0 if it ran until its power was taken, 1 if it ended by itself."""
+    deadline = time.monotonic() + seconds if seconds else None
+    with board:
+        board.power_on()
+        try:
+            while not board.ended and (deadline is None or time.monotonic() < deadline):
+                time.sleep(0.1)
+        except KeyboardInterrupt:
+            print("power off")
+    return 1 if board.ended else 0
+
+
+def _create(args: argparse.Namespace) -> None:
+    if not (args.config and args.certs):
+        raise ToolError(f"{args.folder} is no board yet: give --config and --certs to make it")
+    config = _read_config(args.config)
+    if not args.certs.is_dir():
+        raise ToolError(f"{args.certs} is no folder: make it with `python3 -m tools keys`")
+    simboard.create(
+        args.folder,
+        args.image.read_bytes() if args.image else _build(config, args.runtime),
+        config,
+        args.certs,
+        mac=pki.mac_of(args.mac or args.certs.name),
+        runtime=args.runtime,
+        boot_mode=args.boot,
+        epoch=args.epoch,
+        heap_kib=args.heap,
+    )
+    print(f"made a board in {args.folder}")
+
+
+def _read_config(path: Path) -> dict:
+    try:
+        config = json.loads(path.read_text())
+    except OSError as error:
+        raise ToolError(f"cannot read {path}: {error.strerror}") from None
+    except ValueError as error:
+        raise ToolError(f"{path} is not JSON: {error}") from None
+    if not isinstance(config, dict):
+        raise ToolError(f"{path} is not a JSON object: see the table in README.md")
+    return config
+
+
+def _build(config: dict, runtime: str) -> bytes:
+    kind = config.get("image", "esp32")
+    board = config.get("board") or "sim"
+    return firmware.build_image("1.0.0", kind, board, source=runtime == "cpython")

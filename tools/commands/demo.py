@@ -1,0 +1,185 @@
+"""Watch a simulated board update itself: real MicroPython, real mosquitto, real TLS, all on loopback.
+
+Makes keys, starts a broker with mutual TLS, a file server and an NTP server, boots a board with
+version 1.0.0, offers it 1.0.1 and follows it until it reports the new version.
+"""
+
+from __future__ import annotations
+
+import argparse
+import random
+import re
+import tempfile
+import time
+from pathlib import Path
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+
+from tools import images, versions
+from tools.errors import ToolError
+from tools.servers.operator import Message
+from tools.stage import MAC, Stage
+
+OLD, NEW = "1.0.0", "1.0.1"
+LIMIT_S = 180
+ROLLED_BACK = -10036
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--runtime",
+        choices=("mp32", "mp64", "cpython"),
+        default="mp32",
+        help="what the board runs: 32- or 64-bit MicroPython, or CPython (default: mp32)",
+    )
+    parser.add_argument(
+        "--transport", choices=("https", "http"), default="https", help="default: https"
+    )
+    parser.add_argument("--poll", action="store_true", help="the board asks instead of being told")
+    parser.add_argument(
+        "--boot",
+        choices=("idf", "w80x"),
+        default="idf",
+        help="boot loader: ESP-IDF's with rollback, or W80x's that installs for good (default: idf)",
+    )
+    parser.add_argument(
+        "--image", type=Path, metavar="FILE", help="offer this firmware file instead of a new build"
+    )
+
+
+def run(args: argparse.Namespace) -> int:
+    console = Console(highlight=False)
+    with tempfile.TemporaryDirectory(prefix="ota-demo-") as folder:
+        demo = Demo(args, Path(folder), console)
+        return demo.play()
+
+
+class Demo:
+    """One performance. The console gets the board's own lines, the bar what the board reports."""
+
+    def __init__(self, args: argparse.Namespace, folder: Path, console: Console) -> None:
+        self.args = args
+        self.console = console
+        self.given = _read(args.image) if args.image else None
+        kind = images.describe(self.given)["kind"] if self.given else _own_kind(args.boot)
+        self.version = _version_to_offer(self.given) if self.given else NEW
+        self.stands = self.given is not None and not _names_version(self.given)
+        config = {"check_interval_s": 1 if args.poll else 60, "accept_unversioned": self.stands}
+        if args.boot == "w80x" and self.given:
+            raise ToolError("--image needs a way back: leave --boot at idf")
+        self.stage = Stage(
+            folder, runtime=args.runtime, image=kind, boot_mode=args.boot, config=config
+        )
+        self.arrived = False  # the image was seen complete in its slot
+
+    def play(self) -> int:
+        self.say("making keys and certificates, starting mosquitto, file server and NTP …")
+        with self.stage as stage, self._progress_bar() as bar:
+            task = bar.add_task("download", total=100)
+            stage.board.on_line = lambda line: self._on_line(line, bar, task)
+            stage.board.power_on()
+            try:
+                before = stage.wait_report("INIT", LIMIT_S).data["version"]
+                image = self.given or stage.build(self.version, _ballast(stage.folder))
+                self._offer(image)
+                after = self._wait_for_end()
+            except TimeoutError as error:
+                raise ToolError(f"the update did not end within {LIMIT_S} s: {error}") from None
+            time.sleep(0.3)  # let the board's last lines out
+            stage.board.cut_power()
+        return self._sum_up(before, after, image)
+
+    def say(self, text: str) -> None:
+        self.console.print(f"[bold cyan]demo[/] {text}")
+
+    def _progress_bar(self) -> Progress:
+        columns = (TextColumn("{task.description}"), BarColumn(40), TextColumn("{task.percentage:.0f} %"))
+        return Progress(*columns, TimeElapsedColumn(), console=self.console, transient=False)
+
+    def _on_line(self, line: str, bar: Progress, task: object) -> None:
+        found = re.search(r"OTA progress:(\d+)-(\d+)%", line)
+        if found:
+            bar.update(task, completed=int(found[2]))  # type: ignore[arg-type]
+        if "ota reboot" in line:
+            self.arrived = self._slot_holds_image()
+        self.console.print(line, markup=False, soft_wrap=True)
+
+    def _slot_holds_image(self) -> bool:
+        label = "upgrade" if self.args.boot == "w80x" else "ota_1"
+        return self.stage.board.slot(label, len(self.image)) == self.image
+
+    def _offer(self, image: bytes) -> None:
+        self.image = image
+        if self.stands:
+            inside = images.describe(image)["version"]
+            self.say(f"the image calls itself {inside!r}, which no offer can name: this board is "
+                     f"configured (accept_unversioned) to let the offer's {self.version} stand")  # fmt: skip
+        offer = self.stage.offer(image, self.version, self.args.transport)
+        if self.args.poll:
+            self.say(f"the server will answer the board's next `get` with {self.version}")
+            self.stage.operator.answer_get(MAC, offer)
+        else:
+            self.say(f"pushing the offer of {self.version}, {len(image):,} bytes")
+            self.stage.push(offer)
+
+    def _wait_for_end(self) -> str | None:
+        """The version reported after the update; None if the board rolled back."""
+        message = self.stage.operator.wait_for(_is_end, LIMIT_S)
+        if message.name == "firmware/report":
+            return message.data["version"]
+        code = message.data["errorCode"]
+        if code != ROLLED_BACK:
+            raise ToolError(f"the board refused the update: {code} {message.data['errorMsg']}")
+        return None
+
+    def _sum_up(self, before: str, after: str | None, image: bytes) -> int:
+        sent = sum(request.sent for request in self.stage.files.requests)
+        self.say(f"version before: {before}")
+        if after is None:
+            self.say(f"version after:  {before} (rolled back, {ROLLED_BACK} was reported)")
+            self.say("the image was checked and booted, but this board cannot execute its code")
+        else:
+            self.say(f"version after:  {after}")
+        where = "intact in the slot" if self.arrived else "NOT intact in the slot"
+        self.say(f"bytes:          {len(image):,} {where}, {sent:,} sent by the server")
+        expected = before if after is None else self.version
+        ok = self.arrived and (after or before) == expected
+        self.say("[bold green]done[/]" if ok else "[bold red]failed[/]")
+        return 0 if ok else 1
+
+
+def _is_end(message: Message) -> bool:
+    return message.data.get("type") == "UPDATE" or "errorCode" in message.data
+
+
+def _ballast(folder: Path) -> Path:
+    """An application with a file in it that makes the image as big as a real one."""
+    app = folder / "app"
+    app.mkdir()
+    (app / "picture.bin").write_bytes(random.Random(1).randbytes(512 * 1024))
+    return app
+
+
+def _own_kind(boot: str) -> str:
+    return "wm" if boot == "w80x" else "esp32"
+
+
+def _read(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise ToolError(f"cannot read {path}: {error.strerror}") from None
+
+
+def _names_version(image: bytes) -> bool:
+    return versions.is_version(images.describe(image)["version"])
+
+
+def _version_to_offer(image: bytes) -> str:
+    """The image's own version, or the three numbers it starts with, or the next one."""
+    inside = images.describe(image)["version"]
+    if versions.is_version(inside):
+        return inside
+    found = re.match(r"\d{1,2}\.\d{1,2}\.\d{1,2}", inside)
+    return found[0] if found and versions.is_version(found[0]) else NEW
