@@ -5,13 +5,14 @@ Everything runs as steps of one generator; each step yields how many ms it has n
 asyncio. No step waits longer than the table in README.md says.
 """
 
-import binascii
 import sys
 import time
 
-from . import backoff, clock, config, errors, log, messages, net, version
+from . import backoff, clock, config, errors, log, messages, net
 from .board import Board
 from .link import Link
+from .offers import Offers, base64
+from .reporter import Reporter, log_error
 from .state import State
 from .trial import Trial
 from .updater import Update
@@ -42,15 +43,10 @@ class Agent:
         self._trial = Trial(self._state, self._board, settings)
         self._wifi = Wifi(self._board.wlan, settings)
         self._link = Link(settings, self._board.mac(), self._broker_context())
+        self._reporter = Reporter(self._link, settings)
         self._clock = None
-        self._sequence = 0
-        self._asked = None  # msg_sequence of the `get` that has no answer yet
         self._next_get = 0  # uptime in ms
-        self._offer = None  # accepted, waiting or being installed
-        self._updating = False
-        self._reported_percent = -10
-        self._unreported = []  # error codes
-        self._has_rollback = False
+        self._offers = Offers(settings, self._state, self._trial, self._board, self._reporter)
         self._steps = self._life()
         if settings.watchdog_s:
             self._board.start_watchdog(settings.watchdog_s)
@@ -79,7 +75,7 @@ class Agent:
         running = self._trial.running
         log.info("%s build at %s" % (running["version"], running["build_time"]))
         self._clock = clock.Clock(self._config, self._board, running["build_time"])
-        self._restore_waiting()
+        self._offers.restore()
         pause = backoff.Backoff(self._config.backoff_min_s, self._config.backoff_max_s)
         while True:
             try:
@@ -87,7 +83,7 @@ class Agent:
                 pause.reset()
                 yield from self._serve()
             except errors.OtaError as error:
-                _log_error(error)
+                log_error(error)
             self._link.close()
             yield from pause.pause()
 
@@ -102,14 +98,15 @@ class Agent:
         yield
         if self._trial.is_new:
             self._test_self()
-        self._report_version()
-        self._has_rollback = self._board.confirm()
+        kind = "UPDATE" if self._trial.is_new else "INIT"
+        self._reporter.version(kind, self._trial.running)
+        self._offers.has_rollback = self._board.confirm()
         if self._trial.is_new:
             self._trial.confirm()
         elif self._state.trial:
             yield from self._settle_return()
-        self._subscribe()
-        self._send_unreported()
+        self._link.subscribe_all()
+        self._reporter.send_waiting()
         self._next_get = log.uptime_ms() + self._jittered_interval_ms()
 
     def _broker_context(self):
@@ -124,12 +121,6 @@ class Agent:
     def _file_context(self):
         return net.client_context(config.read_file(self._config.file_ca))
 
-    def _report_version(self):
-        kind = "UPDATE" if self._trial.is_new else "INIT"
-        running = self._trial.running
-        data = messages.report_data(kind, running["version"], running["build_time"])
-        self._publish(messages.REPORT, data)
-
     def _test_self(self):
         try:
             passed = self._self_test()
@@ -143,11 +134,7 @@ class Agent:
         try:
             yield from self._trial.settle_return()
         except errors.OtaError as error:
-            self._report_error(error)
-
-    def _subscribe(self):
-        self._link.subscribe(messages.UPDATE)
-        self._link.subscribe(messages.RESPONSE)
+            self._reporter.error(error)
 
     # Online
 
@@ -161,7 +148,7 @@ class Agent:
             yield from self._clock.sync_if_due()
             self._handle_messages()
             self._ask_if_due()
-            if self._offer and clock.now() >= self._offer.start_at and self._may_start():
+            if self._offers.is_due() and self._may_start():
                 yield from self._update()
             yield backoff.IDLE_MS
 
@@ -172,85 +159,33 @@ class Agent:
             topic, payload = message
             name = self._link.name_of(topic)
             if name in (messages.UPDATE, messages.RESPONSE):
-                self._take(name, payload)
+                self._offers.take(name, payload)
 
     def _ask_if_due(self):
         if self._config.check_interval_s and log.uptime_ms() >= self._next_get:
             self._next_get = log.uptime_ms() + self._jittered_interval_ms()
-            self._asked = self._sequence
-            self._publish(messages.GET, "{}")
+            self._reporter.ask()
 
     def _jittered_interval_ms(self):
         """The interval, up to a quarter more or less."""
         quarter = self._config.check_interval_s * 250
         return 3 * quarter + backoff.random_below(2 * quarter)
 
-    def _take(self, name, payload):
-        try:
-            sequence, offer = messages.parse_offer(payload)
-            if name == messages.RESPONSE:
-                if sequence != self._asked:
-                    log.warning("response %d ignored: nobody asked" % sequence)
-                    return
-                self._asked = None
-                if offer.version == self._trial.running["version"]:
-                    log.info("nothing newer than %s" % offer.version)
-                    return
-            self._consider(offer)
-        except errors.OtaError as error:
-            self._report_error(error)
-
-    def _consider(self, offer):
-        """Accept an offer or raise OtaError."""
-        if self._offer and offer.signature == self._offer.signature:
-            log.info("offer of %s is known" % offer.version)
-            return
-        if self._updating:
-            raise errors.OtaError(errors.ALREADY_RUNNING, "offer of " + offer.version)
-        running = self._trial.running["version"]
-        offered = version.parse(offer.version)
-        if offered == version.parse(running):
-            raise errors.OtaError(errors.SAME_VERSION, offer.version)
-        if offered < self._state.lowest_allowed(running):
-            raise errors.OtaError(errors.DOWNGRADE, offer.version)
-        if self._state.is_refused("signature", _base64(offer.signature)):
-            raise errors.OtaError(errors.REFUSED_IMAGE, offer.version)
-        if self._config.require_rollback and not self._has_rollback:
-            raise errors.OtaError(errors.NO_SLOT, "the boot loader cannot roll back")
-        self._board.spare()
-        log.info("Version: %s Size: %d URL: %s" % (offer.version, offer.size, offer.url))
-        self._offer = offer
-        if offer.start_at > clock.now():
-            log.info("update waits until %d" % offer.start_at)
-            self._state.waiting = offer.kept_fields()
-            self._state.save()
-
-    def _restore_waiting(self):
-        if self._state.waiting:
-            try:
-                self._offer = messages.Offer(self._state.waiting)
-            except errors.OtaError as error:
-                _log_error(error)
-
     # Updating
 
     def _update(self):
-        self._updating = True
-        self._reported_percent = -10
+        self._offers.updating = True
+        self._reporter.begin_update()
         try:
             yield from self._install()
         except errors.OtaError as error:
-            self._report_error(error)
+            self._reporter.error(error)
         except MemoryError:
-            self._report_error(errors.OtaError(errors.NO_MEM, "update"))
-        self._updating = False
-        self._offer = None
-        if self._state.waiting:
-            self._state.waiting = None
-            self._state.save()
+            self._reporter.error(errors.OtaError(errors.NO_MEM, "update"))
+        self._offers.finish()
 
     def _install(self):
-        offer = self._offer
+        offer = self._offers.accepted
         partition = self._board.spare()
         update = Update(
             self._config,
@@ -260,7 +195,7 @@ class Agent:
             self._file_context,
             self._key,
             self._wifi.join,
-            self._report_progress,
+            self._reporter.progress,
         )
         steps = update.steps()
         record = None
@@ -272,7 +207,7 @@ class Agent:
             self._tend_link()
         if self._state.is_refused("digest", record["digest"]):
             raise errors.OtaError(errors.REFUSED_IMAGE, record["version"])
-        self._trial.begin(partition, record, _base64(offer.signature))
+        self._trial.begin(partition, record, base64(offer.signature))
         try:
             update.slot.release_head()
             self._board.set_boot(partition)
@@ -289,43 +224,7 @@ class Agent:
             try:
                 self._handle_messages()
             except errors.OtaError as error:
-                _log_error(error)
-
-    def _report_progress(self, percent):
-        """At most every 10 %, and at 100. A broker that does not answer never holds up the update."""
-        if percent < self._reported_percent + 10 and (percent < 100 or self._reported_percent == 100):
-            return
-        self._reported_percent = percent - percent % 10
-        try:
-            if not self._link.is_open:
-                self._link.connect()
-                self._subscribe()
-            self._publish(messages.PROGRESS, messages.progress_data(percent))
-        except errors.OtaError as error:
-            _log_error(error)
-
-    # Reporting
-
-    def _publish(self, name, data):
-        payload = messages.envelope(self._sequence, clock.now_ms(), data)
-        self._sequence = (self._sequence + 1) & 0xFFFFFFFF
-        log.info("Publish ota %s, payload: %s" % (name, payload))
-        self._link.publish(name, payload)
-
-    def _report_error(self, error):
-        _log_error(error)
-        self._unreported = self._unreported[-3:] + [error.code]
-        try:
-            if self._link.is_open:
-                self._send_unreported()
-        except errors.OtaError as problem:
-            _log_error(problem)
-
-    def _send_unreported(self):
-        while self._unreported:
-            data = messages.error_data(self._unreported[0], self._config.language)
-            self._publish(messages.PROGRESS, data)
-            self._unreported.pop(0)
+                log_error(error)
 
     def _restart(self, why):
         log.info(why)
@@ -338,12 +237,4 @@ def main(path):
     try:
         Agent(config.load(path)).run()
     except errors.OtaError as error:
-        _log_error(error)
-
-
-def _log_error(error):
-    log.error("%d %s: %s" % (error.code, errors.text(error.code), error.detail))
-
-
-def _base64(data):
-    return binascii.b2a_base64(data).decode().strip()
+        log_error(error)

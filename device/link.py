@@ -55,9 +55,11 @@ class Link:
         self._call(self._client.connect, False)
         self._last_ping = time.ticks_ms()
 
-    def subscribe(self, name):
-        self._limit(self._config.subscribe_timeout_s)
-        self._call(self._client.subscribe, self._topic(name), 1)
+    def subscribe_all(self):
+        """Subscribe to what a server sends. Raises OtaError."""
+        for name in (messages.UPDATE, messages.RESPONSE):
+            self._limit(self._config.subscribe_timeout_s)
+            self._call(self._client.subscribe, self._topic(name), 1)
 
     def publish(self, name, payload):
         """Publish at QoS 1 and wait for the acknowledgement. Raises OtaError."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import shutil
 import subprocess
@@ -66,7 +67,7 @@ def unpacked(package: str, arch: str) -> Path:
     failure = None
     for suite in ready or SUITES:
         try:
-            return cache.folder(names[suite], lambda draft: fetch(package, arch, suite, draft))
+            return cache.folder(names[suite], functools.partial(fetch, package, arch, suite))
         except ToolError as error:
             print(f"{suite}: {error}", file=sys.stderr, flush=True)
             failure = failure or error

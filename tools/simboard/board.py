@@ -184,7 +184,7 @@ class SimBoard:
         self.on_line(line)
 
     def wait_for(self, text: str, timeout_s: float = 60, start: int = 0) -> str:
-        """The first console line from `start` on that contains text. Raises TimeoutError with the last lines."""
+        """The first console line from `start` on with text in it. Raises TimeoutError with the last lines."""
         deadline = time.monotonic() + timeout_s
         with self._changed:
             while True:

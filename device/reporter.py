@@ -1,0 +1,75 @@
+"""What the server hears: version, progress and errors, each with the next sequence number."""
+
+from . import clock, errors, log, messages
+
+
+class Reporter:
+    """Publishes over a Link. Errors that cannot be sent now wait for the next connection."""
+
+    def __init__(self, link, config):
+        self._link = link
+        self._config = config
+        self._sequence = 0
+        self._percent = -10  # the last progress reported, in whole tens
+        self._unsent = []  # error codes
+        self._asked = None  # msg_sequence of the `get` that has no answer yet
+
+    def version(self, kind, running):
+        """kind: "INIT" or "UPDATE". Raises OtaError if it is not acknowledged."""
+        data = messages.report_data(kind, running["version"], running["build_time"])
+        self._publish(messages.REPORT, data)
+
+    def ask(self):
+        """Publish a `get`. Raises OtaError."""
+        self._asked = self._sequence
+        self._publish(messages.GET, "{}")
+
+    def is_answer(self, sequence):
+        """True once for the answer to the last `get`."""
+        if sequence != self._asked:
+            return False
+        self._asked = None
+        return True
+
+    def begin_update(self):
+        self._percent = -10
+
+    def progress(self, percent):
+        """At most every 10 %, and at 100. A broker that does not answer never holds up the update."""
+        if percent < self._percent + 10 and (percent < 100 or self._percent == 100):
+            return
+        self._percent = percent - percent % 10
+        try:
+            if not self._link.is_open:
+                self._link.connect()
+                self._link.subscribe_all()
+            self._publish(messages.PROGRESS, messages.progress_data(percent))
+        except errors.OtaError as problem:
+            log_error(problem)
+
+    def error(self, error):
+        """Log it, and tell the server now or later."""
+        log_error(error)
+        self._unsent = self._unsent[-3:] + [error.code]
+        try:
+            if self._link.is_open:
+                self.send_waiting()
+        except errors.OtaError as problem:
+            log_error(problem)
+
+    def send_waiting(self):
+        """Raises OtaError."""
+        while self._unsent:
+            data = messages.error_data(self._unsent[0], self._config.language)
+            self._publish(messages.PROGRESS, data)
+            self._unsent.pop(0)
+
+    def _publish(self, name, data):
+        payload = messages.envelope(self._sequence, clock.now_ms(), data)
+        self._sequence = (self._sequence + 1) & 0xFFFFFFFF
+        log.info("Publish ota %s, payload: %s" % (name, payload))
+        self._link.publish(name, payload)
+
+
+def log_error(error):
+    log.error("%d %s: %s" % (error.code, errors.text(error.code), error.detail))
