@@ -194,7 +194,7 @@ class Agent:
             self._board.chip(),
             self._file_context,
             self._key,
-            self._wifi.join,
+            self._wifi,
             self._reporter.progress,
         )
         steps = update.steps()

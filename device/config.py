@@ -1,8 +1,6 @@
 """The configuration: one JSON file, every key in one table, anything else refused by name."""
 
-import json
-
-from . import errors, url
+from . import errors, jsontext, url
 
 
 def _text(value):
@@ -23,6 +21,10 @@ def _seconds(value):
 
 def _seconds_or_never(value):
     return _seconds(value) or (value == 0 and not isinstance(value, bool))
+
+
+def _keepalive(value):
+    return _seconds(value) and value < 65536  # MQTT has 16 bits for it
 
 
 def _count(value):
@@ -75,7 +77,7 @@ KEYS = {
     "mqtt_timeout_s": (30, _seconds),
     "subscribe_timeout_s": (10, _seconds),
     "publish_timeout_s": (10, _seconds),
-    "keepalive_s": (60, _seconds),
+    "keepalive_s": (60, _keepalive),
     "http_timeout_s": (30, _seconds),
     "http_retries": (5, _count),
     "retry_window_s": (120, _seconds),
@@ -106,11 +108,8 @@ class Config:
 
 def load(path):
     """Read the file. Raises OtaError: NO_INIT if it is not there, INVALID_PARAM if it is wrong."""
-    try:
-        values = json.loads(read_file(path))
-    except ValueError:
-        values = None
-    if not isinstance(values, dict):
+    values = jsontext.parse_object(read_file(path))
+    if values is None:
         raise errors.OtaError(errors.INVALID_PARAM, "configuration: %s is not a JSON object" % path)
     return Config(values)
 

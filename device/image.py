@@ -1,12 +1,11 @@
 """Image headers and the trailer: what kind of firmware this is, for which board, which version."""
 
 import binascii
-import json
 import struct
 
 from micropython import const
 
-from . import errors, version
+from . import errors, jsontext, version
 
 HEAD = const(64)  # bytes the slot holds back until the image is judged; the size of a W80x header
 
@@ -110,11 +109,8 @@ def read_trailer(read, size):
     start = size - _TRAILER_END - length
     if length > _TRAILER_LIMIT or start < 0:
         raise errors.OtaError(errors.HEADER_INVALID, "trailer length")
-    try:
-        record = json.loads(read(start, length))
-    except ValueError:
-        record = None
-    if not isinstance(record, dict) or not all(
+    record = jsontext.parse_object(read(start, length))
+    if record is None or not all(
         isinstance(record.get(key), str) for key in ("version", "board", "build_time")
     ):
         raise errors.OtaError(errors.HEADER_INVALID, "trailer content")

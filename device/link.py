@@ -36,7 +36,7 @@ class Link:
         return self._client is not None
 
     def connect(self):
-        """Connect with the persistent session. At most 2 x mqtt_timeout_s. Raises OtaError."""
+        """Connect with the persistent session. At most mqtt_timeout_s. Raises OtaError."""
         self.close()
         timeout_ms = self._config.mqtt_timeout_s * 1000
         self._socket = net.BlockingSocket(

@@ -3,7 +3,7 @@
 import binascii
 import json
 
-from . import errors, url, version
+from . import errors, jsontext, url, version
 
 REPORT = "firmware/report"
 UPDATE = "update"
@@ -11,7 +11,6 @@ GET = "get"
 RESPONSE = "response"
 PROGRESS = "progress/report"
 
-_MAX_DEPTH = 8
 _SEQUENCE_LIMIT = 1 << 32
 _SIZE_LIMIT = 1 << 31
 _SECONDS_LIMIT = 100_000_000_000  # from here on a Unix time is in milliseconds
@@ -46,12 +45,8 @@ class Offer:
 
 def parse_offer(payload):
     """bytes -> (msg_sequence, Offer). Raises OtaError(BAD_MESSAGE)."""
-    _need(_is_whole(payload), "not a whole JSON object")
-    try:
-        message = json.loads(payload)
-    except ValueError:
-        message = None
-    _need(isinstance(message, dict), "not JSON")
+    message = jsontext.parse_object(payload)
+    _need(message is not None, "not a whole JSON object")
     sequence = _integer(message.get("msg_sequence"), "msg_sequence", 0, _SEQUENCE_LIMIT)
     _unix_seconds(message.get("time"), "time")
     data = message.get("data")
@@ -119,33 +114,3 @@ def _base64(value):
         same = False
     _need(same, "sig-sha256-ecdsa")
     return decoded
-
-
-def _is_whole(payload):
-    """True if the brackets close, in order and only at the end: MicroPython's parser does not look."""
-    open_brackets = bytearray()
-    in_string = escaped = started = False
-    for byte in payload:
-        if in_string:
-            if escaped:
-                escaped = False
-            elif byte == 0x5C:
-                escaped = True
-            elif byte == 0x22:
-                in_string = False
-        elif byte in b" \t\r\n":
-            continue
-        elif started and not open_brackets:
-            return False  # something follows the object
-        elif byte == 0x22:
-            in_string = True
-        elif byte in b"{[":
-            open_brackets.append(byte + 2)  # the closing bracket in ASCII
-            started = True
-            if len(open_brackets) > _MAX_DEPTH:
-                return False
-        elif byte in b"}]":
-            if not open_brackets or open_brackets[-1] != byte:
-                return False
-            open_brackets = open_brackets[:-1]
-    return started and not open_brackets and not in_string

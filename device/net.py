@@ -16,7 +16,11 @@ from . import errors
 
 _IPPROTO_TCP = const(6)
 _TCP_NODELAY = const(1)  # without it each TLS flight waits 40 ms for the peer's delayed ACK
-_TLS_ALERT = const(-30592)  # mbedtls -0x7780: the peer refused us, most often our certificate
+_TLS_REFUSALS = (  # mbedtls numbers that mean a certificate; most refusals of ours are ValueError
+    -30592,  # fatal alert: the peer refused us
+    -31232,  # bad certificate: not one for a server
+    -9984,  # certificate verification failed
+)
 _SLICE_MS = const(50)  # longest single sleep inside a bounded wait
 _WOULD_BLOCK = (errno.EAGAIN, -26880, -26752)  # mbedtls WANT_READ, WANT_WRITE
 
@@ -38,10 +42,10 @@ def client_context(ca, certificate=None, key=None):
 
 
 def connect(host, port, context, timeout_ms):
-    """A Stream to host:port, over TLS if there is a context. The handshake is done on return.
+    """A Stream to host:port, over TLS if there is a context; the handshake is part of the first write.
 
-    The name look-up has no limit but the watchdog; the rest takes at most timeout_ms.
-    Raises OtaError: CONNECTION_FAILED, TIMEOUT, TLS_REFUSED.
+    The name look-up has no limit but the watchdog; the rest and the calls that follow, until the next
+    `limit()`, take at most timeout_ms. Raises OtaError: CONNECTION_FAILED, TIMEOUT, TLS_REFUSED.
     """
     started = time.ticks_ms()
     sock = None
@@ -72,8 +76,8 @@ def _failure(error, what):
     if isinstance(error, ValueError):
         return errors.OtaError(errors.TLS_REFUSED, "%s: %s" % (what, error))
     number = error.args[0] if error.args else 0
-    if number == _TLS_ALERT:
-        return errors.OtaError(errors.TLS_REFUSED, "%s: refused by the peer" % what)
+    if number in _TLS_REFUSALS:
+        return errors.OtaError(errors.TLS_REFUSED, "%s: %d" % (what, number))
     if isinstance(number, int) and abs(number) == errno.ETIMEDOUT:
         return errors.OtaError(errors.TIMEOUT, "%s: no answer" % what)
     return errors.OtaError(errors.CONNECTION_FAILED, "%s: %s" % (what, number))
@@ -92,7 +96,7 @@ class Stream:
         self.last_received = self._deadline  # ticks_ms
 
     def start_tls(self, context, host):
-        """Shake hands now, so that a refused certificate shows here and nowhere else."""
+        """Go on over TLS. The handshake waits for the first write, which can be bounded."""
         self._poller.unregister(self._stream)
         try:
             self._stream = context.wrap_socket(
@@ -101,7 +105,6 @@ class Stream:
         except (OSError, ValueError) as error:
             raise _failure(error, "TLS")
         self._poller.register(self._stream, select.POLLIN)
-        self.write(b"")
 
     def limit(self, timeout_ms):
         """The waiting calls that follow must be done within timeout_ms together."""
@@ -126,20 +129,19 @@ class Stream:
         return got
 
     def write(self, data):
-        """Write all of data within the limit. b"" only completes the handshake."""
+        """Write all of data within the limit. Raises OtaError, TLS_REFUSED in a handshake that fails."""
         view = memoryview(data)
         done = 0
-        while True:
+        while done < len(data):
             try:
                 sent = self._stream.write(view[done:])
             except (OSError, ValueError) as error:
                 if not (error.args and error.args[0] in _WOULD_BLOCK):
                     raise _failure(error, "write")
                 sent = None
+            if sent is None:
+                self._wait_within_limit(select.POLLIN | select.POLLOUT)
             done += sent or 0
-            if done >= len(data) and sent is not None:
-                return
-            self._wait_within_limit(select.POLLIN | select.POLLOUT if sent is None else select.POLLOUT)
 
     def read_exactly(self, buffer, count):
         """Fill buffer[:count] within the limit. Returns False if the stream ends before."""

@@ -73,7 +73,8 @@ class Offers:
         if self._config.require_rollback and not self.has_rollback:
             raise errors.OtaError(errors.NO_SLOT, "the boot loader cannot roll back")
         self._board.spare()
-        log.info("Version: %s Size: %d URL: %s" % (offer.version, offer.size, offer.url))
+        address = offer.url.split("?", 1)[0]  # what follows may be a token
+        log.info("Version: %s Size: %d URL: %s" % (offer.version, offer.size, address))
         self.accepted = offer
         self._keep_waiting(offer)
 

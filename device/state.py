@@ -14,7 +14,7 @@ import os
 
 from micropython import const
 
-from . import log, version
+from . import errors, jsontext, log, version
 
 _REFUSED_LIMIT = const(8)
 
@@ -34,29 +34,30 @@ class State:
 
     def _read(self):
         try:
-            with open(self._path) as file:
-                values = json.loads(file.read())
-            if isinstance(values, dict):
-                return values
-            log.warning("state: not an object, ignored")
+            with open(self._path, "rb") as file:
+                values = jsontext.parse_object(file.read())
         except OSError:
             log.info("state: none yet")
-        except ValueError:
+            return {}
+        if values is None:
             log.warning("state: damaged, ignored")
-        return {}
+        return values or {}
 
     def _dict(self, key):
         value = self._values.get(key)
         return value if isinstance(value, dict) else None
 
     def save(self):
-        """Raises OSError if the file system cannot take it."""
+        """Raises OtaError(FLASH) if the file system cannot take it."""
         for key in ("slots", "trial", "waiting", "floor", "refused"):
             self._values[key] = getattr(self, key)
         new = self._path + ".new"
-        with open(new, "w") as file:
-            file.write(json.dumps(self._values))
-        os.rename(new, self._path)
+        try:
+            with open(new, "w") as file:
+                file.write(json.dumps(self._values))
+            os.rename(new, self._path)
+        except OSError as error:
+            raise errors.OtaError(errors.FLASH, "state: %s" % error)
 
     def refuse(self, trial):
         keys = ("version", "size", "signature", "digest")

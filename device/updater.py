@@ -36,15 +36,15 @@ class _Retry(Exception):
 class Update:
     """What is being installed. offer: messages.Offer; partition: the spare slot's block device."""
 
-    def __init__(self, config, offer, partition, chip, tls_context, key, join, report):
-        """join(): generator that returns once Wi-Fi is up; it raises OtaError(NO_GOT_IP) when it
-        cannot. report(percent): called when the percentage moved. key: the owner's public key."""
+    def __init__(self, config, offer, partition, chip, tls_context, key, wifi, report):
+        """chip: ESP chip id or None. tls_context(): for the file server. key: the owner's public key.
+        wifi: wifi.Wifi. report(percent): called when the percentage moved."""
         self._config = config
         self.offer = offer
         self._chip = chip
         self._tls_context = tls_context
         self._key = key
-        self._join = join
+        self._wifi = wifi
         self._report = report
         self.slot = Slot(partition)
         self._header = None
@@ -87,7 +87,7 @@ class Update:
         while self.slot.position < self.offer.size:
             before = self.slot.position
             try:
-                yield from self._join()
+                yield from self._wifi.join()
                 yield from self._fetch()
             except _Retry as retry:
                 error = errors.OtaError(*retry.args)
@@ -131,6 +131,7 @@ class Update:
             stream = self._connect(scheme, host, port)
             try:
                 stream.write(http.request(host, port, path, self.slot.position, self._etag))
+                self._enter(CONNECTED)
                 response = yield from self._head(stream)
             except BaseException:
                 stream.close()
@@ -144,10 +145,7 @@ class Update:
     def _connect(self, scheme, host, port):
         timeout_ms = self._config.http_timeout_s * 1000
         context = self._tls_context() if scheme == "https" else None
-        stream = net.connect(host, port, context, timeout_ms)
-        self._enter(CONNECTED)
-        stream.limit(timeout_ms)
-        return stream
+        return net.connect(host, port, context, timeout_ms)
 
     def _head(self, stream):
         started = time.ticks_ms()
@@ -161,7 +159,9 @@ class Update:
             yield
 
     def _stall(self, stream, since):
-        """Nothing has come: wait a little. Raises OtaError(TIMEOUT) if that lasts too long."""
+        """Nothing has come: wait a little. Raises OtaError: NO_GOT_IP, or TIMEOUT if that lasts too long."""
+        if not self._wifi.is_up():
+            raise errors.OtaError(errors.NO_GOT_IP, "Wi-Fi dropped")
         if time.ticks_diff(time.ticks_ms(), since) > self._config.http_timeout_s * 1000:
             raise errors.OtaError(errors.TIMEOUT, "server stalled")
         stream.wait(_STALL_MS)

@@ -37,6 +37,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
+    _check_arguments(args)
     image = _read(args.image)
     if args.version:
         image = _with_trailer(image, args)
@@ -48,6 +49,8 @@ def run(args: argparse.Namespace) -> int:
         https_url=args.https_url,
         upgrade_delay=args.delay,
     )
+    if args.version:
+        _write_image(image, args)
     text = json.dumps(offer, indent=2)
     if args.output_offer:
         args.output_offer.write_text(text + "\n")
@@ -63,17 +66,24 @@ def _read(path: Path) -> bytes:
         raise ToolError(f"cannot read the image {path}: {error.strerror}") from None
 
 
-def _with_trailer(image: bytes, args: argparse.Namespace) -> bytes:
-    if not args.board:
+def _check_arguments(args: argparse.Namespace) -> None:
+    if args.version and not args.board:
         raise ToolError("--version needs --board: the trailer names both")
+    if not args.version and (args.board or args.build_time or args.output):
+        raise ToolError("--board, --build-time and --output belong to a trailer: give --version too")
+
+
+def _with_trailer(image: bytes, args: argparse.Namespace) -> bytes:
     build_time = args.build_time or firmware.default_build_time()
-    signed = images.add_trailer(image, args.version, args.board, build_time)
+    return images.add_trailer(image, args.version, args.board, build_time)
+
+
+def _write_image(image: bytes, args: argparse.Namespace) -> None:
     output = args.output or args.image.with_name(f"{args.image.stem}-{args.version}.img")
     if output.exists():
         raise ToolError(f"{output} exists: remove it or give --output")
-    output.write_bytes(signed)
+    output.write_bytes(image)
     print(f"wrote {output}, the file to serve", file=sys.stderr)
-    return signed
 
 
 def _version(image: bytes, wanted: str | None) -> str:

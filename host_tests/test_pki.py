@@ -1,0 +1,255 @@
+"""Keys and certificates: what is made is right, what is there is kept and checked."""
+
+from __future__ import annotations
+
+import datetime
+import shutil
+import socket
+import ssl
+import subprocess
+import threading
+from pathlib import Path
+
+import pytest
+from cryptography import x509
+from cryptography.x509.oid import ExtendedKeyUsageOID
+
+from tools import certificates, pki, runtimes
+from tools.certificates import Validity
+from tools.errors import ToolError
+
+MAC = "AABBCCDDEEFF"
+BOARD_FILES = {
+    "broker_ca.der",
+    "file_ca.der",
+    "client.crt.der",
+    "client.key.der",
+    "sign_pub.der",
+}
+
+
+@pytest.fixture(scope="session")
+def original(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("keys") / "pki"
+    pki.make_all(folder, ["aa:bb:cc:dd:ee:ff"], ["10.0.0.7", "ota.example"])
+    return folder
+
+
+@pytest.fixture
+def keys(original: Path, tmp_path: Path) -> Path:
+    """A folder of keys that a test may damage."""
+    return Path(shutil.copytree(original, tmp_path / "pki"))
+
+
+def _extension(certificate: x509.Certificate, kind):
+    return certificate.extensions.get_extension_for_class(kind).value
+
+
+def test_a_board_gets_exactly_what_it_needs(original: Path) -> None:
+    board = original / "devices" / MAC
+    assert {path.name for path in board.iterdir()} == BOARD_FILES
+    client = pki.read_pair(board, "client", form="der")
+    assert certificates.common_name(client.certificate) == MAC
+    usage = _extension(client.certificate, x509.ExtendedKeyUsage)
+    assert list(usage) == [ExtendedKeyUsageOID.CLIENT_AUTH]
+    sign = pki.read_key(original / "sign.key.pem")
+    assert (board / "sign_pub.der").read_bytes() == pki.public_bytes(sign)
+    assert len(pki.public_bytes(sign)) == 91
+
+
+def test_only_their_owner_reads_the_files(original: Path) -> None:
+    for path in [original, *original.rglob("*")]:
+        assert path.stat().st_mode & 0o777 == (0o700 if path.is_dir() else 0o600), path
+
+
+def test_server_certificates(original: Path) -> None:
+    for stem, ca_stem in (("broker", "broker-ca"), ("files", "file-ca")):
+        ca = pki.read_pair(original, ca_stem)
+        pair = pki.read_pair(original, stem, ca)
+        hosts = {"localhost", "127.0.0.1", "10.0.0.7", "ota.example"}
+        assert certificates.hosts_of(pair.certificate) == hosts
+        usage = _extension(pair.certificate, x509.ExtendedKeyUsage)
+        assert list(usage) == [ExtendedKeyUsageOID.SERVER_AUTH]
+        assert _extension(ca.certificate, x509.BasicConstraints).ca
+        assert not _extension(pair.certificate, x509.BasicConstraints).ca
+        lag = certificates.now() - pair.certificate.not_valid_before_utc
+        assert datetime.timedelta(days=1) <= lag < datetime.timedelta(days=1, minutes=10)
+    with pytest.raises(ToolError, match="another CA"):
+        pki.read_pair(original, "broker", pki.read_pair(original, "file-ca"))
+
+
+def test_a_second_run_changes_nothing_and_a_new_board_is_added(keys: Path) -> None:
+    before = {path: path.read_bytes() for path in keys.rglob("*") if path.is_file()}
+    made = pki.make_all(keys, [MAC, "112233445566"])
+    assert all(path.read_bytes() == content for path, content in before.items())
+    assert made[0].made == made[1].made == []
+    assert len(made[0].kept) == 11 and set(made[1].kept) == BOARD_FILES
+    assert set(made[2].made) == BOARD_FILES and made[2].kept == []
+
+
+@pytest.mark.parametrize("lost", ["broker-ca.key.pem", "broker.crt.pem", f"devices/{MAC}/client.key.der"])
+def test_half_a_pair_is_named(keys: Path, lost: str) -> None:
+    (keys / lost).unlink()
+    with pytest.raises(ToolError, match=f"{lost} is missing"):
+        pki.make_all(keys, [MAC])
+
+
+def test_a_key_of_another_certificate_is_named(keys: Path) -> None:
+    shutil.copy(keys / "files.key.pem", keys / "broker.key.pem")
+    with pytest.raises(ToolError, match="broker.key.pem is not the key of broker.crt.pem"):
+        pki.make_all(keys, [])
+
+
+def test_a_cut_off_file_is_named(keys: Path) -> None:
+    path = keys / "files.crt.pem"
+    path.write_bytes(path.read_bytes()[:200])
+    with pytest.raises(ToolError, match="files.crt.pem"):
+        pki.make_all(keys, [])
+
+
+@pytest.mark.parametrize("ca", ["broker-ca", "file-ca"])
+def test_a_replaced_authority_is_noticed(keys: Path, ca: str) -> None:
+    (keys / f"{ca}.key.pem").unlink()
+    (keys / f"{ca}.crt.pem").unlink()
+    with pytest.raises(ToolError, match="issued by another CA"):
+        pki.make_all(keys, [MAC])
+
+
+def test_a_replaced_signing_key_is_noticed(keys: Path) -> None:
+    (keys / "sign.key.pem").unlink()
+    with pytest.raises(ToolError, match="sign_pub.der belongs to other keys"):
+        pki.make_all(keys, [MAC])
+
+
+def test_a_board_folder_of_another_board_is_noticed(keys: Path) -> None:
+    shutil.copytree(keys / "devices" / MAC, keys / "devices" / "112233445566")
+    with pytest.raises(ToolError, match="not for 112233445566"):
+        pki.make_all(keys, ["112233445566"])
+
+
+def test_a_name_the_old_certificate_lacks_is_not_ignored(keys: Path) -> None:
+    with pytest.raises(ToolError, match="does not name new.example"):
+        pki.make_all(keys, [], ["new.example"])
+
+
+@pytest.mark.parametrize("mac", ["AABBCCDDEEF", "AABBCCDDEEFG", "", "AABBCCDDEEFF00"])
+def test_bad_macs_and_names_make_nothing(tmp_path: Path, mac: str) -> None:
+    with pytest.raises(ToolError, match="MAC"):
+        pki.make_all(tmp_path / "new", [mac])
+    assert not (tmp_path / "new").exists()
+    with pytest.raises(ToolError, match="host name"):
+        pki.make_all(tmp_path / "new", [], ["bad name"])
+
+
+HANDSHAKE = """
+import socket, sys, tls
+folder, key, host, port = sys.argv[1:]
+def read(name):
+    with open(folder + "/" + name, "rb") as file:
+        return file.read()
+context = tls.SSLContext(tls.PROTOCOL_TLS_CLIENT)
+context.verify_mode = tls.CERT_REQUIRED
+context.load_verify_locations(read("broker_ca.der"))
+context.load_cert_chain(read("client.crt.der"), read("client.key.der"))
+sock = socket.socket()
+sock.connect(socket.getaddrinfo("127.0.0.1", int(port))[0][-1])
+try:
+    stream = context.wrap_socket(sock, server_hostname=host)
+    print(stream.read(12).decode())
+except (ValueError, OSError) as error:
+    print("refused:", type(error).__name__, error.args[0])
+"""
+
+
+class TlsPeer:
+    """Accepts one connection by mutual TLS and sends the client's common name."""
+
+    def __init__(self, keys: Path, stem: str) -> None:
+        self._context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        self._context.load_cert_chain(keys / f"{stem}.crt.pem", keys / f"{stem}.key.pem")
+        self._context.load_verify_locations(keys / "broker-ca.crt.pem")
+        self._context.verify_mode = ssl.CERT_REQUIRED
+        self._context.maximum_version = ssl.TLSVersion.TLSv1_2
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self.port = self._listener.getsockname()[1]
+        threading.Thread(target=self._serve, daemon=True).start()
+
+    def _serve(self) -> None:
+        with self._listener:
+            connection, _ = self._listener.accept()
+        connection.settimeout(20)
+        try:
+            with self._context.wrap_socket(connection, server_side=True) as stream:
+                names = dict(entry[0] for entry in stream.getpeercert()["subject"])
+                stream.sendall(names["commonName"].encode())
+        except OSError:
+            connection.close()
+
+
+def _handshake(interpreter: str, keys: Path, stem: str, host: str, tmp_path: Path) -> str:
+    script = tmp_path / "handshake.py"
+    script.write_text(HANDSHAKE)
+    port = TlsPeer(keys, stem).port
+    words = [str(script), str(keys / "devices" / MAC), "client.key.der", host, str(port)]
+    command = [*runtimes.interpreter(interpreter), *words]
+    result = subprocess.run(command, capture_output=True, text=True, timeout=30)
+    assert result.returncode == 0, result.stderr
+    return result.stdout.strip()
+
+
+def _other(keys: Path, stem: str) -> None:
+    """A server certificate that is wrong in one way, under the name of that way."""
+    ca = pki.read_pair(keys, "broker-ca")
+    right = certificates.valid_for(10)
+    day = certificates.DAY
+    past = Validity(certificates.now() - 9 * day, certificates.now() - day)
+    future = Validity(certificates.now() + day, certificates.now() + 9 * day)
+    stranger = certificates.make_ca("OTA broker CA", right)
+    made = {
+        "expired": lambda: certificates.issue(ca, "s", "server", past, ["localhost"]),
+        "not-yet": lambda: certificates.issue(ca, "s", "server", future, ["localhost"]),
+        "stranger": lambda: certificates.issue(stranger, "s", "server", right, ["localhost"]),
+        "self-signed": lambda: certificates.issue(None, "s", "server", right, ["localhost"]),
+        "wrong-name": lambda: certificates.issue(ca, "s", "server", right, ["other.example"]),
+        "client": lambda: certificates.issue(ca, "s", "client", right, ["localhost"]),
+    }
+    pki.write_pair(keys, stem, made[stem]())
+
+
+@pytest.mark.parametrize("interpreter", ["mp32", "mp64"])
+@pytest.mark.parametrize("host", ["localhost", "127.0.0.1", "ota.example"])
+def test_micropython_takes_these_files(interpreter: str, host: str, original: Path, tmp_path: Path) -> None:
+    assert _handshake(interpreter, original, "broker", host, tmp_path) == MAC
+
+
+# A certificate for another use is an OSError, MBEDTLS_ERR_SSL_BAD_CERTIFICATE; all else is not.
+REFUSALS = {
+    "expired": "ValueError",
+    "not-yet": "ValueError",
+    "stranger": "ValueError",
+    "wrong-name": "ValueError",
+    "self-signed": "ValueError",
+    "client": "OSError -31232",
+}
+
+
+@pytest.mark.parametrize("interpreter", ["mp32", "mp64"])
+@pytest.mark.parametrize("wrong", REFUSALS)
+def test_micropython_refuses_wrong_servers(interpreter: str, wrong: str, keys: Path, tmp_path: Path) -> None:
+    _other(keys, wrong)
+    told = _handshake(interpreter, keys, wrong, "localhost", tmp_path)
+    assert told.startswith(f"refused: {REFUSALS[wrong]}"), told
+
+
+def test_servers_can_be_made_expired(tmp_path: Path) -> None:
+    day = certificates.DAY
+    past = Validity(certificates.now() - 9 * day, certificates.now() - day)
+    pki.make_all(tmp_path / "new", [], server_validity=past)
+    pair = pki.read_pair(tmp_path / "new", "files")
+    assert pair.certificate.not_valid_after_utc < certificates.now()
+
+
+def test_a_certificate_ends_with_its_authority() -> None:
+    ca = certificates.make_ca("CA", certificates.valid_for(10))
+    pair = certificates.issue(ca, "late", "client", certificates.valid_for(1000))
+    assert pair.certificate.not_valid_after_utc == ca.certificate.not_valid_after_utc

@@ -1,0 +1,70 @@
+"""The README's tables against the code: configuration keys, error codes, and the tests it names."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+
+from device import config, errors
+from device.texts_en import TEXTS as ENGLISH
+from device.texts_zh import TEXTS as CHINESE
+from tools.__main__ import COMMANDS
+
+REPO = Path(__file__).resolve().parent.parent
+README = (REPO / "README.md").read_text()
+RESERVED = {-10043}
+
+
+def rows(heading: str) -> list[list[str]]:
+    """The cells of the first table below a heading, without its two head lines."""
+    section = README.split(f"\n## {heading}\n", 1)[1].split("\n## ", 1)[0]
+    lines = [line for line in section.splitlines() if line.startswith("|")]
+    return [[cell.strip() for cell in line.strip("|").split("|")] for line in lines[2:]]
+
+
+def documented_defaults() -> dict[str, object]:
+    table = {}
+    for key, default, *_ in rows("Configuration"):
+        text = default.strip("`")
+        table[key.strip("`")] = None if text == "required" else json.loads(text)
+    return table
+
+
+def codes_of_module() -> set[int]:
+    return {value for name, value in vars(errors).items() if name.isupper() and isinstance(value, int)}
+
+
+def test_every_key_is_documented_with_its_default():
+    assert documented_defaults() == {key: default for key, (default, _) in config.KEYS.items()}
+
+
+def test_every_code_is_documented_with_its_text():
+    table = {int(code.replace("−", "-")): text for code, text, _ in rows("Errors")}
+    assert table == {code: ENGLISH[code] for code in codes_of_module()}
+
+
+@pytest.mark.parametrize("texts", [ENGLISH, CHINESE], ids=["en", "zh"])
+def test_every_code_has_a_text_of_at_most_20_characters(texts):
+    assert set(texts) == codes_of_module()
+    assert all(0 < len(text) <= 20 for text in texts.values())
+    assert not RESERVED & set(texts)
+
+
+def test_every_test_that_is_named_exists():
+    named = set(re.findall(r"host_tests/[\w/]+\.py", README))
+    assert len(named) >= 4
+    assert [name for name in named if not (REPO / name).is_file()] == []
+
+
+def test_every_command_is_named():
+    for command in COMMANDS:
+        assert re.search(rf"python3 -m tools {command}\b|`{command}\b", README), command
+
+
+def test_its_links_lead_somewhere():
+    targets = re.findall(r"\]\(([^)#]+)\)", README)
+    assert targets
+    assert [target for target in targets if not (REPO / target).exists()] == []

@@ -1,0 +1,497 @@
+"""The servers of demo and tests: each does what its docstring says, honest or not."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import socket
+import ssl
+import struct
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from cryptography.hazmat.primitives import serialization
+from paho.mqtt import client as mqtt
+from paho.mqtt.enums import CallbackAPIVersion
+
+from tools import certificates, pki
+from tools.errors import ToolError
+from tools.servers import files, ntp
+from tools.servers.broker import Broker, free_port
+from tools.servers.files import Fault, FileServer
+from tools.servers.operator import Operator
+
+MAC = "AABBCCDDEEFF"
+OTHER_MAC = "112233445566"
+CONTENT = bytes(range(256)) * 400
+OFFER = {"version": "1.2.3", "https_url": "https://a/b"}
+WAIT_S = 5
+NOTHING_S = 0.5
+
+
+@pytest.fixture(scope="session")
+def keys(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("keys") / "pki"
+    pki.make_all(folder, [MAC, OTHER_MAC])
+    for mac in (MAC, OTHER_MAC):
+        client = pki.read_pair(folder / "devices" / mac, "client", form="der")
+        pki.write_pair(folder, mac, client)
+    return folder
+
+
+@pytest.fixture
+def file_server(keys: Path, tmp_path: Path) -> Iterator[FileServer]:
+    (tmp_path / "www").mkdir()
+    (tmp_path / "www" / "fw.img").write_bytes(CONTENT)
+    (tmp_path / "secret").write_text("secret")
+    with FileServer(tmp_path / "www", keys) as server:
+        yield server
+
+
+class Answer:
+    """One HTTP answer, and whether the body came whole."""
+
+    def __init__(self, response: http.client.HTTPResponse) -> None:
+        self.status = response.status
+        self.headers = response.headers
+        try:
+            self.body, self.whole = response.read(), True
+        except http.client.IncompleteRead as error:
+            self.body, self.whole = error.partial, False
+
+
+def _get(
+    server: FileServer, headers: dict | None = None, path: str = "/fw.img", method: str = "GET"
+) -> Answer:
+    connection = http.client.HTTPConnection("127.0.0.1", server.http_port, timeout=WAIT_S)
+    connection.request(method, path, headers=headers or {})
+    try:
+        return Answer(connection.getresponse())
+    finally:
+        connection.close()
+
+
+def test_files_whole_by_http_and_https(file_server: FileServer, keys: Path) -> None:
+    answer = _get(file_server)
+    assert (answer.status, answer.body) == (200, CONTENT)
+    context = ssl.create_default_context(cafile=str(keys / "file-ca.crt.pem"))
+    connection = http.client.HTTPSConnection(
+        "localhost", file_server.https_port, timeout=WAIT_S, context=context
+    )
+    connection.request("GET", "/fw.img")
+    assert connection.getresponse().read() == CONTENT
+    connection.close()
+    assert [request.scheme for request in file_server.requests] == ["http", "https"]
+
+
+def test_https_is_refused_by_who_trusts_another_ca(file_server: FileServer, keys: Path) -> None:
+    context = ssl.create_default_context(cafile=str(keys / "broker-ca.crt.pem"))
+    connection = http.client.HTTPSConnection("localhost", file_server.https_port, context=context)
+    with pytest.raises(ssl.SSLCertVerificationError):
+        connection.request("GET", "/fw.img")
+
+
+@pytest.mark.parametrize(
+    ("range_", "status", "start", "end"),
+    [
+        ("bytes=0-", 206, 0, None),
+        ("bytes=4096-", 206, 4096, None),
+        ("bytes=10-19", 206, 10, 20),
+        ("bytes=10-999999", 206, 10, None),
+        ("bytes=-5", 206, len(CONTENT) - 5, None),
+        (f"bytes={len(CONTENT) - 1}-", 206, len(CONTENT) - 1, None),
+        ("bytes=0-1,5-6", 200, 0, None),
+        ("lines=1-2", 200, 0, None),
+    ],
+)
+def test_ranges(file_server: FileServer, range_: str, status: int, start: int, end: int | None) -> None:
+    answer = _get(file_server, {"Range": range_})
+    assert (answer.status, answer.body) == (status, CONTENT[start:end])
+    last = start + len(answer.body) - 1
+    expected = f"bytes {start}-{last}/{len(CONTENT)}" if status == 206 else None
+    assert answer.headers["Content-Range"] == expected
+    assert int(answer.headers["Content-Length"]) == len(answer.body)
+    entry = file_server.requests[0]
+    assert (entry.range, entry.status, entry.sent) == (range_, status, len(answer.body))
+
+
+def test_a_range_past_the_end(file_server: FileServer) -> None:
+    answer = _get(file_server, {"Range": f"bytes={len(CONTENT)}-"})
+    assert (answer.status, answer.body) == (416, b"")
+    assert answer.headers["Content-Range"] == f"bytes */{len(CONTENT)}"
+
+
+def test_if_range_continues_only_the_same_file(file_server: FileServer) -> None:
+    tag = _get(file_server).headers["ETag"]
+    assert tag.startswith('"') and tag == files.etag(CONTENT)
+    resume = {"Range": "bytes=100-", "If-Range": tag}
+    assert _get(file_server, resume).status == 206
+    (file_server.folder / "fw.img").write_bytes(CONTENT[::-1])
+    answer = _get(file_server, resume)
+    assert (answer.status, answer.body) == (200, CONTENT[::-1])
+    assert answer.headers["ETag"] != tag
+    assert _get(file_server, {**resume, "If-Range": f"W/{tag}"}).status == 200
+
+
+def test_head_has_the_headers_only(file_server: FileServer) -> None:
+    answer = _get(file_server, method="HEAD")
+    assert (answer.status, answer.body) == (200, b"")
+    assert int(answer.headers["Content-Length"]) == len(CONTENT)
+    assert file_server.requests[0].sent == 0
+
+
+@pytest.mark.parametrize("path", ["/", "/none", "/../secret", "/..%2Fsecret", "/sub/fw.img"])
+def test_only_files_of_the_folder(file_server: FileServer, path: str) -> None:
+    assert _get(file_server, path=path).status == 404
+
+
+@pytest.mark.parametrize("cut", [0, 1, 4096, 20000, len(CONTENT) - 1])
+def test_cut_after_so_many_bytes(file_server: FileServer, cut: int) -> None:
+    file_server.fail(Fault(cut_after=cut, times=2))
+    for _ in range(2):
+        answer = _get(file_server)
+        assert (answer.whole, answer.body) == (False, CONTENT[:cut])
+        assert int(answer.headers["Content-Length"]) == len(CONTENT)
+    assert _get(file_server).body == CONTENT
+    assert [entry.sent for entry in file_server.requests] == [cut, cut, len(CONTENT)]
+
+
+def test_cut_by_reset(file_server: FileServer) -> None:
+    file_server.fail(Fault(cut_after=5000, reset=True))
+    with pytest.raises(ConnectionResetError):
+        _get(file_server)
+
+
+def test_cut_of_a_tls_stream(file_server: FileServer, keys: Path) -> None:
+    file_server.fail(Fault(cut_after=70000))
+    context = ssl.create_default_context(cafile=str(keys / "file-ca.crt.pem"))
+    connection = http.client.HTTPSConnection(
+        "localhost", file_server.https_port, timeout=WAIT_S, context=context
+    )
+    connection.request("GET", "/fw.img")
+    answer = Answer(connection.getresponse())
+    assert (answer.whole, answer.body) == (False, CONTENT[:70000])
+    connection.close()
+
+
+def test_stall_keeps_the_connection(file_server: FileServer) -> None:
+    file_server.fail(Fault(stall_after=1000))
+    with socket.create_connection(("127.0.0.1", file_server.http_port), timeout=WAIT_S) as sock:
+        sock.sendall(b"GET /fw.img HTTP/1.1\r\nHost: x\r\n\r\n")
+        received = b""
+        while len(received.partition(b"\r\n\r\n")[2]) < 1000:
+            received += sock.recv(4096)
+        assert received.partition(b"\r\n\r\n")[2] == CONTENT[:1000]
+        sock.settimeout(NOTHING_S)
+        with pytest.raises(TimeoutError):
+            sock.recv(1)
+
+
+def test_a_server_with_a_stalled_client_still_stops(keys: Path, tmp_path: Path) -> None:
+    (tmp_path / "fw.img").write_bytes(CONTENT)
+    with FileServer(tmp_path, keys) as server:
+        server.fail(Fault(stall_after=10))
+        sock = socket.create_connection(("127.0.0.1", server.http_port), timeout=WAIT_S)
+        sock.sendall(b"GET /fw.img HTTP/1.1\r\nHost: x\r\n\r\n")
+        sock.recv(100)
+        start = time.monotonic()
+    assert time.monotonic() - start < 3
+    sock.close()
+
+
+def test_status_so_many_times_then_the_next_fault(file_server: FileServer) -> None:
+    file_server.fail(Fault(status=503, headers={"Retry-After": "1"}, times=2))
+    file_server.fail(Fault(ignore_range=True, times=None))
+    answers = [_get(file_server, {"Range": "bytes=5-"}) for _ in range(4)]
+    assert [answer.status for answer in answers] == [503, 503, 200, 200]
+    assert answers[0].headers["Retry-After"] == "1" and answers[2].body == CONTENT
+    file_server.heal()
+    assert _get(file_server, {"Range": "bytes=5-"}).status == 206
+
+
+def test_a_taken_port_is_a_tool_error(keys: Path, tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        with (
+            pytest.raises(ToolError, match="cannot listen"),
+            FileServer(tmp_path, keys, https_port=port),
+        ):
+            pass
+
+
+def _ask(server: ntp.NtpServer) -> bytes:
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
+        sock.settimeout(NOTHING_S)
+        query = bytearray(48)
+        query[0] = 0x1B
+        query[40:48] = b"originat"
+        sock.sendto(query, ("127.0.0.1", server.port))
+        return sock.recv(512)
+
+
+def _unix_s(reply: bytes) -> int:
+    return struct.unpack_from("!I", reply, 40)[0] - ntp.NTP_TO_UNIX_S
+
+
+def test_ntp_honest_and_lying() -> None:
+    with ntp.NtpServer() as server:
+        reply = _ask(server)
+        assert (len(reply), reply[0], reply[1], reply[24:32]) == (48, 0x1C, 1, b"originat")
+        assert abs(_unix_s(reply) - time.time()) < 2
+        server.offset_s = -86400
+        assert abs(_unix_s(_ask(server)) - time.time() + 86400) < 2
+        assert server.requests == 2
+
+
+def test_ntp_kiss_zero_dead() -> None:
+    with ntp.NtpServer("kiss_of_death") as server:
+        reply = _ask(server)
+        assert (reply[1], reply[12:16], reply[40:48]) == (0, b"RATE", bytes(8))
+        server.mode = "zero"
+        assert _ask(server) == bytes(48)
+        server.mode = "dead"
+        with pytest.raises(TimeoutError):
+            _ask(server)
+
+
+class Device:
+    """A plain paho client with a device's certificate, or none."""
+
+    def __init__(self, broker: Broker, keys: Path, identity: str | None, **options: object) -> None:
+        self.received: list[tuple[str, dict]] = []
+        self.connected = False
+        self.ended: object = None
+        self.client = mqtt.Client(CallbackAPIVersion.VERSION2, str(identity), **options)
+        context = ssl.create_default_context(cafile=str(keys / "broker-ca.crt.pem"))
+        if identity:
+            context.load_cert_chain(keys / f"{identity}.crt.pem", keys / f"{identity}.key.pem")
+        self.client.tls_set_context(context)
+        self.client.on_connect = self._on_connect
+        self.client.on_message = self._on_message
+        self.client.connect("127.0.0.1", broker.port)
+        self.client.loop_start()
+
+    def _on_connect(self, client, _, __, reason, ___) -> None:
+        self.connected = not reason.is_failure
+        client.subscribe("#", 1)
+
+    def _on_message(self, _, __, message) -> None:
+        self.received.append((message.topic, json.loads(message.payload)))
+
+    def send(self, name: str, data: dict, mac: str = MAC, sequence: int = 0) -> None:
+        payload = json.dumps({"msg_sequence": sequence, "time": 1, "data": data})
+        info = self.client.publish(f"wm_iot/{mac}/ota/{name}", payload, 1)
+        info.wait_for_publish(WAIT_S)
+        assert info.is_published()
+
+    def close(self) -> None:
+        self.client.disconnect()
+        self.client.loop_stop()
+
+
+def _until(condition, timeout_s: float = WAIT_S) -> bool:
+    deadline = time.monotonic() + timeout_s
+    while not condition() and time.monotonic() < deadline:
+        time.sleep(0.02)
+    return bool(condition())
+
+
+@pytest.fixture
+def broker(keys: Path, tmp_path: Path) -> Iterator[Broker]:
+    with Broker(tmp_path / "broker", keys, plain=True) as broker:
+        yield broker
+
+
+@pytest.fixture
+def operator(broker: Broker, keys: Path) -> Iterator[Operator]:
+    with Operator(broker.port, keys) as operator:
+        yield operator
+
+
+@pytest.fixture
+def device(broker: Broker, keys: Path) -> Iterator[Device]:
+    device = Device(broker, keys, MAC)
+    assert _until(lambda: device.connected)
+    yield device
+    device.close()
+
+
+def test_the_broker_speaks_tls_1_2_only(broker: Broker, keys: Path) -> None:
+    for version, accepted in (("TLSv1_2", True), ("TLSv1_3", False)):
+        context = ssl.create_default_context(cafile=str(keys / "broker-ca.crt.pem"))
+        context.load_cert_chain(keys / f"{MAC}.crt.pem", keys / f"{MAC}.key.pem")
+        context.minimum_version = getattr(ssl.TLSVersion, version)
+        with socket.create_connection(("127.0.0.1", broker.port), timeout=WAIT_S) as sock:
+            if accepted:
+                with context.wrap_socket(sock, server_hostname="localhost") as stream:
+                    assert stream.version() == "TLSv1.2"
+            else:
+                with pytest.raises(ssl.SSLError):
+                    context.wrap_socket(sock, server_hostname="localhost")
+
+
+def test_the_broker_wants_a_certificate_of_its_own_ca(broker: Broker, keys: Path) -> None:
+    stranger = certificates.make_ca("OTA broker CA", certificates.valid_for(1))
+    pair = certificates.issue(stranger, MAC, "client", certificates.valid_for(1))
+    pki.write_pair(broker.folder, "stranger", pair)
+    for folder, identity in ((keys, None), (broker.folder, "stranger"), (keys, "broker")):
+        context = ssl.create_default_context(cafile=str(keys / "broker-ca.crt.pem"))
+        if identity:
+            context.load_cert_chain(folder / f"{identity}.crt.pem", folder / f"{identity}.key.pem")
+        sock = socket.create_connection(("127.0.0.1", broker.port), timeout=WAIT_S)
+        with pytest.raises((ssl.SSLError, ConnectionResetError)):
+            context.wrap_socket(sock, server_hostname="localhost").recv(1)
+        sock.close()
+
+
+def test_a_device_reaches_its_own_topics_only(device: Device, operator: Operator, broker: Broker) -> None:
+    for name in ("firmware/report", "get", "progress/report"):
+        device.send(name, {"from": "me"})
+        device.send(name, {"from": "me"}, mac=OTHER_MAC)
+    device.send("update", {"from": "me"})
+    operator.push(OTHER_MAC, OFFER)
+    operator.push(MAC, OFFER)
+    assert _until(lambda: device.received)
+    operator.wait_for(lambda m: m.name == "progress/report", WAIT_S)
+    time.sleep(NOTHING_S)
+    assert [m.name for m in operator.messages] == ["firmware/report", "get", "progress/report"]
+    assert {m.mac for m in operator.messages} == {MAC}
+    assert [topic for topic, _ in device.received] == [f"wm_iot/{MAC}/ota/update"]
+
+
+def test_the_client_id_is_the_certificates_name(broker: Broker, keys: Path) -> None:
+    """Otherwise one device could end another one's session by taking its client id."""
+    victim = Device(broker, keys, MAC)
+    assert _until(lambda: victim.connected)
+    ended: list[object] = []
+    victim.client.on_disconnect = lambda *_: ended.append(1)
+    thief = mqtt.Client(CallbackAPIVersion.VERSION2, MAC)
+    context = ssl.create_default_context(cafile=str(keys / "broker-ca.crt.pem"))
+    pem = keys / OTHER_MAC
+    context.load_cert_chain(f"{pem}.crt.pem", f"{pem}.key.pem")
+    thief.tls_set_context(context)
+    thief.connect("127.0.0.1", broker.port)
+    thief.loop_start()
+    assert _until(thief.is_connected)
+    time.sleep(NOTHING_S)
+    assert not ended
+    thief.disconnect()
+    thief.loop_stop()
+    victim.close()
+
+
+def test_push_and_what_the_device_says(device: Device, operator: Operator) -> None:
+    operator.push(MAC, OFFER)
+    operator.push(MAC, OFFER)
+    assert _until(lambda: len(device.received) == 2)
+    sequences = [message["msg_sequence"] for _, message in device.received]
+    assert sequences == [0, 1]
+    message = device.received[0][1]
+    assert message["data"] == OFFER and abs(message["time"] / 1000 - time.time()) < 10
+    device.send("progress/report", {"progress": 30}, sequence=7)
+    heard = operator.wait_for(lambda m: m.data.get("progress") == 30, WAIT_S)
+    assert (heard.mac, heard.name, heard.sequence) == (MAC, "progress/report", 7)
+
+
+def test_get_is_answered_with_its_own_sequence(device: Device, operator: Operator) -> None:
+    device.send("get", {}, sequence=40)
+    operator.wait_for(lambda m: m.sequence == 40, WAIT_S)
+    time.sleep(NOTHING_S)  # or it would still be answered: it is kept before it is reacted to
+    operator.answer_get(MAC, OFFER)
+    device.send("get", {}, sequence=41)
+    assert _until(lambda: device.received)
+    topic, message = device.received[0]
+    assert topic == f"wm_iot/{MAC}/ota/response"
+    assert (message["data"], message["msg_sequence"]) == (OFFER, 41)
+    operator.answer_get(MAC, None)
+    device.send("get", {}, sequence=42)
+    assert not _until(lambda: len(device.received) > 1, NOTHING_S)
+
+
+def test_an_offer_after_each_init(device: Device, operator: Operator) -> None:
+    operator.offer_after_init(MAC, OFFER)
+    device.send("firmware/report", {"type": "UPDATE"})
+    device.send("firmware/report", {"type": "INIT"})
+    assert _until(lambda: device.received)
+    assert not _until(lambda: len(device.received) > 1, NOTHING_S)
+
+
+def test_waiting_in_vain_tells_what_came(device: Device, operator: Operator) -> None:
+    with pytest.raises(TimeoutError, match="nothing"):
+        operator.wait_for(lambda m: True, 0.05)
+    device.client.publish(f"wm_iot/{MAC}/ota/get", b"\xffnot json", 1).wait_for_publish(WAIT_S)
+    message = operator.wait_for(lambda m: m.name == "get", WAIT_S)
+    assert message.envelope is None and message.data == {} and message.sequence is None
+    with pytest.raises(TimeoutError, match="AABBCCDDEEFF get .*not json"):
+        operator.wait_for(lambda m: m.name == "update", 0.05)
+
+
+def test_without_tls_a_client_is_whom_it_says(broker: Broker) -> None:
+    with Operator(broker.plain_port, None) as operator:
+        client = mqtt.Client(CallbackAPIVersion.VERSION2, MAC)
+        client.username_pw_set(MAC)
+        client.connect("127.0.0.1", broker.plain_port)
+        client.loop_start()
+        client.publish(f"wm_iot/{OTHER_MAC}/ota/get", b"{}", 1)
+        client.publish(f"wm_iot/{MAC}/ota/get", b"{}", 1)
+        assert operator.wait_for(lambda m: m.name == "get", WAIT_S).mac == MAC
+        client.disconnect()
+        client.loop_stop()
+
+
+@pytest.mark.parametrize("end", ["stop", "kill"])
+def test_a_restarted_broker_keeps_what_a_sleeping_device_missed(end: str, keys: Path, tmp_path: Path) -> None:
+    with Broker(tmp_path / "broker", keys, persistence=True) as broker:
+        device = Device(broker, keys, MAC, clean_session=False)
+        assert _until(lambda: device.connected)
+        time.sleep(NOTHING_S)
+        device.close()
+        with Operator(broker.port, keys) as operator:
+            operator.push(MAC, OFFER)
+            time.sleep(1.5)  # mosquitto writes what changed once a second
+            port = broker.port
+            getattr(broker, end)()
+            broker.restart()
+            assert broker.port == port
+            operator.wait_until_connected()
+            device = Device(broker, keys, MAC, clean_session=False)
+            assert _until(lambda: device.received)
+            device.close()
+
+
+def test_a_frozen_broker_keeps_connections(device: Device, broker: Broker, keys: Path) -> None:
+    broker.freeze()
+    info = device.client.publish(f"wm_iot/{MAC}/ota/get", b"{}", 1)
+    info.wait_for_publish(NOTHING_S)
+    assert not info.is_published() and device.client.is_connected()
+    broker.thaw()
+    info.wait_for_publish(WAIT_S)
+    assert info.is_published()
+
+
+def test_a_broker_that_cannot_start_says_why(keys: Path, tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        with pytest.raises(ToolError, match="in use"), Broker(tmp_path / "b", keys, port):
+            pass
+    with (
+        pytest.raises(ToolError, match="certificate|nothing"),
+        Broker(tmp_path / "b", keys, server="nothing"),
+    ):
+        pass
+
+
+def test_no_broker_is_a_tool_error(keys: Path) -> None:
+    with pytest.raises(ToolError, match="no broker"), Operator(free_port(), keys):
+        pass
+
+
+def test_a_broker_refuses_an_operator_of_another_ca(broker: Broker, keys: Path, tmp_path: Path) -> None:
+    other = tmp_path / "other"
+    pki.make_all(other, [])
+    right = pki.read_pair(keys, "broker-ca").certificate.public_bytes(serialization.Encoding.PEM)
+    (other / "broker-ca.crt.pem").write_bytes(right)
+    with pytest.raises(ToolError), Operator(broker.port, other):
+        pass
