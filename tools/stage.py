@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import contextlib
 from pathlib import Path
-from types import TracebackType
 from typing import Any
 
 from tools import firmware, pki, signing
@@ -15,7 +14,8 @@ from tools.servers.broker import Broker
 from tools.servers.files import FileServer
 from tools.servers.ntp import NtpServer
 from tools.servers.operator import Message, Operator
-from tools.simboard import board as simboard
+from tools.simboard.board import SimBoard
+from tools.simboard.factory import create
 
 MAC = "286DCE32AF70"
 BOARD = "sim"
@@ -26,7 +26,7 @@ class Stage:
     """`with Stage(folder, runtime="mp32") as stage:` has the servers up and a board that is off.
 
     image: "esp32", "wm" or "raw"; boot_mode: "idf" or "w80x"; config: keys of ota.json to override,
-    None as a value removes the key. board_options: see simboard.create.
+    None as a value removes the key. board_options: see simboard.factory.create.
     """
 
     def __init__(
@@ -69,16 +69,11 @@ class Stage:
             self._stack = stack.pop_all()
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self._stack.close()
 
-    def _make_board(self) -> simboard.SimBoard:
-        board = simboard.create(
+    def _make_board(self) -> SimBoard:
+        board = create(
             self.folder / "board",
             self.build("1.0.0"),
             self.configuration(),

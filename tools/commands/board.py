@@ -15,7 +15,8 @@ from pathlib import Path
 from tools import firmware, pki
 from tools.errors import ToolError
 from tools.servers.ntp import NtpServer
-from tools.simboard import board as simboard
+from tools.simboard.board import SimBoard
+from tools.simboard.factory import create
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -41,7 +42,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     if not (args.folder / "board.json").exists():
         _create(args)
-    board = simboard.SimBoard(args.folder)
+    board = SimBoard(args.folder)
     board.on_line = lambda line: print(line, flush=True)
     if args.real_ntp:
         board.use_ntp(None, 123)
@@ -51,7 +52,7 @@ def run(args: argparse.Namespace) -> int:
         return _run(board, args.seconds)
 
 
-def _run(board: simboard.SimBoard, seconds: int | None) -> int:
+def _run(board: SimBoard, seconds: int | None) -> int:
     """0 if it ran until its power was taken, 1 if it ended by itself."""
     deadline = time.monotonic() + seconds if seconds else None
     with board:
@@ -70,7 +71,7 @@ def _create(args: argparse.Namespace) -> None:
     config = _read_config(args.config)
     if not args.certs.is_dir():
         raise ToolError(f"{args.certs} is no folder: make it with `python3 -m tools keys`")
-    simboard.create(
+    create(
         args.folder,
         args.image.read_bytes() if args.image else _build(config, args.runtime),
         config,

@@ -14,7 +14,6 @@ import struct
 import threading
 from dataclasses import dataclass, field
 from pathlib import Path
-from types import TracebackType
 
 from aiohttp import web
 
@@ -91,12 +90,7 @@ class FileServer:
             raise ToolError(f"the file server cannot listen: {error.strerror}") from None
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         stopping = asyncio.run_coroutine_threadsafe(self._runner.cleanup(), self._loop)
         stopping.result(STOP_LIMIT_S)
         self._end_loop()

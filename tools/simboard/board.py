@@ -1,4 +1,4 @@
-"""The host's side of a simulated board: makes it, powers it, presses its buttons, reads its console.
+"""The host's side of a simulated board: powers it, turns its switches, reads its console and flash.
 
 A board is a folder: board.json (facts), flash.bin (the NOR flash), panel.bin (counters and switches),
 fs/ (what was copied to its file system).
@@ -6,10 +6,8 @@ fs/ (what was copied to its file system).
 
 from __future__ import annotations
 
-import hashlib
 import json
 import mmap
-import shutil
 import signal
 import struct
 import subprocess
@@ -21,7 +19,6 @@ from pathlib import Path
 
 from tools import runtimes
 from tools.errors import ToolError
-from tools.images import read_trailer
 
 HERE = Path(__file__).resolve().parent
 ONBOARD = HERE / "onboard"
@@ -30,8 +27,6 @@ CPYTHON = HERE / "cpython"
 
 BLOCK = 4096
 TABLE_ADDRESS = 0x8000
-SLOT_ADDRESS = 0x10000
-VFS_SIZE = 0x20000
 PANEL_WORDS = 16 + 4096
 WIFI_OFF_WORD, ERASES_WORD, WRITES_WORD, BYTES_WRITTEN_WORD, BYTES_READ_WORD, WEAR_WORD = (
     *range(5),
@@ -39,77 +34,6 @@ WIFI_OFF_WORD, ERASES_WORD, WRITES_WORD, BYTES_WRITTEN_WORD, BYTES_READ_WORD, WE
 )
 RESET_EXITS = (42, 43, -signal.SIGALRM)  # machine.reset(), panic, watchdog
 BRICKED_EXIT = 44
-
-
-def create(
-    folder: Path,
-    image: bytes,
-    config: dict,
-    certificates: Path,
-    *,
-    mac: str,
-    runtime: str = "mp32",
-    boot_mode: str = "idf",
-    networks: dict[str, str] | None = None,
-    epoch: int = 1970,
-    slot_size: int = 0x180000,
-    heap_kib: int = 192,
-    application: Path | None = None,
-) -> SimBoard:
-    """A new board with `image` in its first slot and a provisioned file system.
-
-    config: what goes into ota.json; certificates: folder of DER files. mac: 12 hex digits.
-    """
-    (folder / "fs" / "certs").mkdir(parents=True)
-    for file in certificates.iterdir():
-        shutil.copy(file, folder / "fs" / "certs")
-    (folder / "fs" / "ota.json").write_text(json.dumps(config))
-    slots = ("run", "upgrade") if boot_mode == "w80x" else ("ota_0", "ota_1")
-    (folder / "fs" / "ota_state.json").write_text(json.dumps(_first_state(slots[0], image)))
-    if application:
-        shutil.copytree(application, folder / "fs", dirs_exist_ok=True)
-    flash = _blank_flash(slots, slot_size)
-    flash[SLOT_ADDRESS : SLOT_ADDRESS + len(image)] = image
-    (folder / "flash.bin").write_bytes(flash)
-    (folder / "panel.bin").write_bytes(bytes(4 * PANEL_WORDS))
-    facts = {
-        "mac": mac,
-        "runtime": runtime,
-        "boot_mode": boot_mode,
-        "networks": networks if networks is not None else dict(config.get("wifi", [])),
-        "ntp_host": None,
-        "ntp_port": 123,
-        "epoch": epoch,
-        "heap_kib": heap_kib,
-        "flash_size": len(flash),
-    }
-    (folder / "board.json").write_text(json.dumps(facts, indent=1))
-    board = SimBoard(folder)
-    board.provision()
-    return board
-
-
-def _first_state(label: str, image: bytes) -> dict:
-    """The record that provisioning writes: what the first slot holds."""
-    trailer = read_trailer(image) or {"version": "0.0.0", "build_time": ""}
-    record = {key: trailer[key] for key in ("version", "build_time")}
-    record |= {"size": len(image), "digest": hashlib.sha256(image).hexdigest()}
-    return {"slots": {label: record}}
-
-
-def _blank_flash(slots: tuple[str, str], slot_size: int) -> bytearray:
-    """Erased flash with a partition table: otadata, two slots, the file system."""
-    entries = [(1, 0x00, 0xD000, 2 * BLOCK, "otadata")]
-    address = SLOT_ADDRESS
-    for index, label in enumerate(slots):
-        entries.append((0, 0x10 + index, address, slot_size, label))
-        address += slot_size
-    entries.append((1, 0x81, address, VFS_SIZE, "vfs"))
-    flash = bytearray(b"\xff") * (address + VFS_SIZE)
-    for index, (kind, subtype, start, size, label) in enumerate(entries):
-        entry = struct.pack("<HBBII16sI", 0x50AA, kind, subtype, start, size, label.encode(), 0)
-        flash[TABLE_ADDRESS + 32 * index : TABLE_ADDRESS + 32 * index + 32] = entry
-    return flash
 
 
 class SimBoard:
