@@ -25,19 +25,19 @@ def now_ms():
 
 def build_seconds(text):
     """"May 24 2024 10:33:41" -> Unix seconds; 0 for anything else."""
-    parts = text.split()
-    if len(parts) != 4:
+    parts = text.replace(":", " ").split()
+    if len(parts) != 6 or len(parts[0]) != 3:
         return 0
     month = _MONTHS.find(parts[0])
     try:
-        hour, minute, second = [int(part) for part in parts[3].split(":")]
-        day, year = int(parts[1]), int(parts[2])
-        if month < 0 or month % 3 or not 2000 <= year <= 2100:
-            return 0
-        moment = (year, month // 3 + 1, day, hour, minute, second, 0, 0)
-        return int(time.mktime(moment)) + _EPOCH_2000
-    except (ValueError, OverflowError):
+        day, year, hour, minute, second = [int(part) for part in parts[1:]]
+    except ValueError:
         return 0
+    in_range = 1 <= day <= 31 and 2000 <= year <= 2100
+    in_range = in_range and 0 <= hour < 24 and 0 <= minute < 60 and 0 <= second < 61
+    if month < 0 or month % 3 or not in_range:
+        return 0
+    return int(time.mktime((year, month // 3 + 1, day, hour, minute, second, 0, 0))) + _EPOCH_2000
 
 
 class Clock:

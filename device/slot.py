@@ -41,10 +41,10 @@ class Slot:
 
         Every block but the last must be full. The rest of the last one is written as 0xFF.
         """
-        if self.position == 0:
-            self._hold_head()
         for i in range(count, self.block_size):
             self.block[i] = 0xFF
+        if self.position == 0:
+            self._hold_head()
         number = self.position // self.block_size
         self._flash(self._partition.writeblocks, number, self.block)
         for i in range(len(self._pieces)):

@@ -19,18 +19,28 @@ from . import errors, jsontext, log, version
 _REFUSED_LIMIT = const(8)
 
 
+def _is_record(value):
+    if not isinstance(value, dict) or not isinstance(value.get("size"), int):
+        return False
+    return all(isinstance(value.get(key), str) for key in ("version", "build_time", "digest"))
+
+
 class State:
     """The record as attributes; `save()` after changing them."""
 
     def __init__(self, path):
         self._path = path
         self._values = self._read()
-        self.slots = self._dict("slots") or {}
+        slots = self._dict("slots") or {}
+        self.slots = {label: record for label, record in slots.items() if _is_record(record)}
         self.trial = self._dict("trial")
+        if not (_is_record(self.trial) and isinstance(self.trial.get("attempts"), int)):
+            self.trial = None
         self.waiting = self._dict("waiting")
         self.floor = self._values.get("floor")
         refused = self._values.get("refused")
-        self.refused = refused if isinstance(refused, list) else []
+        refused = refused if isinstance(refused, list) else []
+        self.refused = [entry for entry in refused if isinstance(entry, dict)]
 
     def _read(self):
         try:
