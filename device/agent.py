@@ -8,7 +8,7 @@ asyncio. No step waits longer than the table in README.md says.
 import sys
 import time
 
-from . import backoff, clock, config, errors, log, messages, net
+from . import backoff, clock, config, errors, log, net
 from .board import Board
 from .link import Link
 from .offers import Offers, base64
@@ -158,7 +158,7 @@ class Agent:
         if message:
             topic, payload = message
             name = self._link.name_of(topic)
-            if name in (messages.UPDATE, messages.RESPONSE):
+            if name:
                 self._offers.take(name, payload)
 
     def _ask_if_due(self):

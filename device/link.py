@@ -8,11 +8,12 @@ import time
 import umqtt.simple
 from micropython import const
 
-from . import errors, log, messages, net, url
+from . import errors, log, messages, net, umqttsocket, url
 
 _MAX_PAYLOAD = const(4096)
 _QUEUE = const(4)  # messages waiting; a broker that sends more before we look loses the oldest
 _LAST_PID = const(65000)  # umqtt never wraps its packet id: 65536 would go out as 0
+_SUBSCRIBED = (messages.UPDATE, messages.RESPONSE)
 _ENDPOINT_ERRORS = (OSError, IndexError, ValueError, AssertionError, TypeError)
 
 
@@ -39,10 +40,10 @@ class Link:
         """Connect with the persistent session. At most mqtt_timeout_s. Raises OtaError."""
         self.close()
         timeout_ms = self._config.mqtt_timeout_s * 1000
-        self._socket = net.BlockingSocket(
+        self._socket = umqttsocket.BlockingSocket(
             lambda: net.connect(self._host, self._port, self._context, timeout_ms), _MAX_PAYLOAD
         )
-        umqtt.simple.socket = net.SocketModule(self._socket)
+        umqtt.simple.socket = umqttsocket.SocketModule(self._socket)
         self._client = umqtt.simple.MQTTClient(
             self._mac.encode(),
             self._host,
@@ -57,7 +58,7 @@ class Link:
 
     def subscribe_all(self):
         """Subscribe to what a server sends. Raises OtaError."""
-        for name in (messages.UPDATE, messages.RESPONSE):
+        for name in _SUBSCRIBED:
             self._limit(self._config.subscribe_timeout_s)
             self._call(self._client.subscribe, self._topic(name), 1)
 
@@ -125,9 +126,9 @@ class Link:
             raise errors.OtaError(errors.CONNECTION_FAILED, "broker: %r" % error)
 
     def name_of(self, topic):
-        """b"wm_iot/MAC/ota/update" -> "update"; None for a topic that is not ours."""
-        start = self._topic("")
-        if topic[: len(start)] != start:
-            log.warning("message on a foreign topic ignored")
-            return None
-        return topic[len(start) :].decode()
+        """b"wm_iot/MAC/ota/update" -> "update"; None for a topic we did not subscribe to."""
+        for name in _SUBSCRIBED:
+            if topic == self._topic(name):
+                return name
+        log.warning("message on a foreign topic ignored")
+        return None

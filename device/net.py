@@ -137,17 +137,30 @@ class Stream:
                 sent = self._stream.write(view[done:])
             except (OSError, ValueError) as error:
                 if not (error.args and error.args[0] in _WOULD_BLOCK):
-                    raise _failure(error, "write")
+                    raise self._unread_alert() or _failure(error, "write")
                 sent = None
-            if sent is None:
+            if not sent:
                 self._wait_within_limit(select.POLLIN | select.POLLOUT)
             done += sent or 0
+
+    def _unread_alert(self):
+        """A peer that refuses our certificate hangs up while we still write: its alert, a plain TLS
+        record, then lies unread below TLS. Returns the OtaError or None."""
+        head = bytearray(2)
+        try:
+            if self._stream is not self._socket and self._socket.readinto(head) == 2:
+                if head == b"\x15\x03":
+                    return errors.OtaError(errors.TLS_REFUSED, "refused by the peer")
+        except OSError:
+            pass
+        return None
 
     def read_exactly(self, buffer, count):
         """Fill buffer[:count] within the limit. Returns False if the stream ends before."""
         view = memoryview(buffer)
         done = 0
         while done < count:
+            self._check_limit()  # also while data comes: a flood must end too
             got = self.readinto(view[done:count])
             if got == 0:
                 return False
@@ -160,11 +173,14 @@ class Stream:
         """Sleep until something can be read, at most timeout_ms."""
         self._poll(select.POLLIN, timeout_ms)
 
-    def _wait_within_limit(self, events):
+    def _check_limit(self):
         left = time.ticks_diff(self._deadline, time.ticks_ms())
         if left <= 0:
             raise errors.OtaError(errors.TIMEOUT, "peer stalled")
-        self._poll(events, min(left, _SLICE_MS))
+        return left
+
+    def _wait_within_limit(self, events):
+        self._poll(events, min(self._check_limit(), _SLICE_MS))
 
     def _poll(self, events, timeout_ms):
         if events != self._events:
@@ -180,72 +196,3 @@ class Stream:
                 part.close()
             except (OSError, ValueError):
                 pass
-
-
-class BlockingSocket:
-    """What umqtt takes for a socket: each read and write within the limit that `limit()` set.
-
-    open_stream() -> Stream is called by `connect`. A read of more than max_read bytes is drained
-    and comes back empty, so that a huge message cannot exhaust the heap.
-    """
-
-    def __init__(self, open_stream, max_read):
-        self._open_stream = open_stream
-        self._max_read = max_read
-        self._blocking = True
-        self._byte = bytearray(1)
-        self.stream = None
-
-    def connect(self, address):
-        self.stream = self._open_stream()
-
-    def setblocking(self, flag):
-        self._blocking = flag
-
-    def settimeout(self, seconds):
-        self._blocking = True
-
-    def limit(self, timeout_ms):
-        self.stream.limit(timeout_ms)
-
-    def read(self, count):
-        """bytes; None if not blocking and nothing is there; b"" at the end of the stream."""
-        if not self._blocking:
-            got = self.stream.readinto(self._byte, 1)
-            return got if got is None else bytes(self._byte)[:got]
-        if count < 0:
-            raise errors.OtaError(errors.BAD_MESSAGE, "impossible packet length")
-        if count > self._max_read:
-            self._drain(count)
-            return b""
-        buffer = bytearray(count)
-        return bytes(buffer) if self.stream.read_exactly(buffer, count) else b""
-
-    def _drain(self, count):
-        buffer = bytearray(64)
-        while count > 0:
-            if not self.stream.read_exactly(buffer, min(count, 64)):
-                return
-            count -= 64
-
-    def write(self, data, count=-1):
-        self.stream.write(data if count < 0 else memoryview(data)[:count])
-
-    send = write
-
-    def close(self):
-        if self.stream:
-            self.stream.close()
-
-
-class SocketModule:
-    """What umqtt takes for its module `socket`: hands out one BlockingSocket."""
-
-    def __init__(self, blocking_socket):
-        self._socket = blocking_socket
-
-    def socket(self, *_):
-        return self._socket
-
-    def getaddrinfo(self, host, port, *_):
-        return [(0, 0, 0, "", (host, port))]
