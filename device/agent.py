@@ -98,6 +98,7 @@ class Agent:
         yield
         if self._trial.is_new:
             self._test_self()
+        self._link.subscribe_all()  # before the report, which a server may answer with an offer at once
         kind = "UPDATE" if self._trial.is_new else "INIT"
         self._reporter.version(kind, self._trial.running)
         self._offers.has_rollback = self._board.confirm()
@@ -105,7 +106,6 @@ class Agent:
             self._trial.confirm()
         elif self._state.trial:
             yield from self._settle_return()
-        self._link.subscribe_all()
         self._reporter.send_waiting()
         self._next_get = log.uptime_ms() + self._jittered_interval_ms()
 

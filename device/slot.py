@@ -21,6 +21,8 @@ class Slot:
 
     def __init__(self, partition):
         self._partition = partition
+        self._readblocks = partition.readblocks  # bound once: binding allocates
+        self._writeblocks = partition.writeblocks
         self.block_size = partition.ioctl(_IOCTL_BLOCK_SIZE, 0)
         self.capacity = partition.ioctl(_IOCTL_BLOCKS, 0) * self.block_size
         self.block = bytearray(self.block_size)
@@ -46,9 +48,9 @@ class Slot:
         if self.position == 0:
             self._hold_head()
         number = self.position // self.block_size
-        self._flash(self._partition.writeblocks, number, self.block)
+        self._program(number)
         for i in range(len(self._pieces)):
-            self._flash(self._partition.readblocks, number, self._read_back, i * _READ_BACK)
+            self._read(number, self._read_back, i * _READ_BACK)
             if self._read_back != self._pieces[i]:
                 raise errors.OtaError(errors.FLASH, "block %d reads back wrong" % number)
         self.position += count
@@ -61,7 +63,7 @@ class Slot:
 
     def read_block(self, number):
         """Fill `block` from flash, with the held-back bytes where they belong. Raises OtaError(FLASH)."""
-        self._flash(self._partition.readblocks, number, self.block)
+        self._read(number, self.block, 0)
         if number == 0 and self._holds_head:
             self.view[: image.HEAD] = self._head
 
@@ -79,19 +81,32 @@ class Slot:
 
     def release_head(self):
         """Write the bytes held back and check them. Raises OtaError(FLASH)."""
-        self._flash(self._partition.writeblocks, 0, self._head, 0)
+        try:
+            self._writeblocks(0, self._head, 0)
+        except OSError as error:
+            raise errors.OtaError(errors.FLASH, "head: %s" % error)
         check = bytearray(image.HEAD)
-        self._flash(self._partition.readblocks, 0, check, 0)
+        self._read(0, check, 0)
         if check != self._head:
             raise errors.OtaError(errors.FLASH, "head reads back wrong")
         self._holds_head = False
 
     def invalidate(self):
         """Erase the first block, so that nothing can boot from here. Raises OtaError(FLASH)."""
-        self._flash(self._partition.ioctl, _IOCTL_ERASE, 0)
-
-    def _flash(self, operation, *arguments):
         try:
-            operation(*arguments)
+            self._partition.ioctl(_IOCTL_ERASE, 0)
         except OSError as error:
-            raise errors.OtaError(errors.FLASH, "%s" % error)
+            raise errors.OtaError(errors.FLASH, "erase: %s" % error)
+
+    def _program(self, number):
+        """Erase a block and write `block` to it."""
+        try:
+            self._writeblocks(number, self.block)
+        except OSError as error:
+            raise errors.OtaError(errors.FLASH, "block %d: %s" % (number, error))
+
+    def _read(self, number, buffer, offset):
+        try:
+            self._readblocks(number, buffer, offset)
+        except OSError as error:
+            raise errors.OtaError(errors.FLASH, "block %d: %s" % (number, error))

@@ -206,7 +206,9 @@ class Update:
         slot = self.slot
         while slot.position < self.offer.size:
             want = min(slot.block_size, self.offer.size - slot.position)
-            yield from self._fill(stream, want)
+            got = stream.readinto(slot.block, want)
+            if got != want:
+                yield from self._fill(stream, want, got)
             if slot.position == 0:
                 self._header = image.read_header(
                     self._config.image, slot.block, self.offer.size, self._chip
@@ -216,10 +218,9 @@ class Update:
             self._note_progress()
             yield
 
-    def _fill(self, stream, want):
-        """Read exactly `want` bytes into the block; a trickle counts as a stall."""
+    def _fill(self, stream, want, got):
+        """Read the rest of the block after a read that gave `got`; a trickle counts as a stall."""
         started = time.ticks_ms()
-        got = stream.readinto(self.slot.block, want)
         done = got or 0
         while done < want:
             if got == 0:

@@ -35,7 +35,7 @@ def _mount(body, host_paths):
     for name, driver in drivers:
         vfs.mount(driver, "/" + name)
     vfs.mount(vfs.VfsRom(body), "/rom")
-    sys.path[:] = ["/" + name for name in host_paths] + ["/rom", "", "/lib"]
+    sys.path[:] = ["/" + name for name in host_paths] + ["/rom", "", ".frozen", "/lib"]
 
 
 def _unpack(folder, body):

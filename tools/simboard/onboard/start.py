@@ -35,7 +35,11 @@ def power_on(folder):
     files.mount(folder, body, facts.get("host_paths"))
 
 
-if sys.implementation.name != "micropython":
+if sys.implementation.name == "micropython":
+    import boardsocket
+
+    sys.modules["usocket"] = boardsocket  # the built-in one would be as kind as the host
+else:
     import board_imports
 
     board_imports.install()

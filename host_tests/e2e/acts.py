@@ -1,0 +1,73 @@
+"""What the end-to-end tests do to a stage: bring it online, offer, wait, refuse."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+from tools.servers.operator import Message
+from tools.stage import MAC, Stage
+
+PATIENCE_S = 30  # only a test that fails waits that long
+
+
+def until(predicate: Callable[[], object], what: str, timeout_s: float = PATIENCE_S) -> None:
+    """Wait for something that nobody announces. Raises TimeoutError naming it."""
+    deadline = time.monotonic() + timeout_s
+    while not predicate():
+        if time.monotonic() > deadline:
+            raise TimeoutError(f"not within {timeout_s} s: {what}")
+        time.sleep(0.02)
+
+
+def online(stage: Stage) -> None:
+    """Power on, and wait until an offer would reach the board: INIT comes before it subscribes."""
+    stage.board.power_on()
+    stage.wait_report("INIT", PATIENCE_S)
+    wait_subscribed(stage)
+
+
+def wait_subscribed(stage: Stage) -> None:
+    line = f"{MAC} 1 wm_iot/{MAC}/ota/response"
+    until(lambda: line in stage.broker.log.read_text(errors="replace"), "subscriptions")
+
+
+def new_offer(stage: Stage, version: str = "1.0.1", transport: str = "https", **changes):
+    """A fresh image on the file server: (image, its offer)."""
+    image = stage.build(version)
+    return image, stage.offer(image, version, transport, **changes)
+
+
+def update(stage: Stage, offer: dict) -> Message:
+    """Push an offer and wait until the board runs it and has said so. Returns its report."""
+    since = len(stage.operator.messages)
+    stage.push(offer)
+    return stage.wait_report("UPDATE", PATIENCE_S, since)
+
+
+def refuse(stage: Stage, offer: dict, code: int) -> None:
+    """Push an offer and wait for the board's refusal with this code."""
+    since = len(stage.operator.messages)
+    stage.push(offer)
+    stage.wait_error(code, PATIENCE_S, since)
+
+
+def wait_sent(stage: Stage, count: int = 1) -> None:
+    """Until the file server has had `count` requests and sent bytes of the last of them."""
+    requests = stage.files.requests
+    until(lambda: len(requests) >= count and requests[count - 1].sent, f"request {count}")
+
+
+def wait_written(stage: Stage, blocks: int) -> None:
+    """Until the board has put so many blocks into its spare slot, and a little longer."""
+    until(lambda: sum(stage.board.wear("ota_1")) >= blocks, f"{blocks} blocks in the slot")
+    time.sleep(0.1)
+
+
+def wait_lines(stage: Stage, text: str, count: int) -> None:
+    """Until this many console lines contain the text."""
+    until(lambda: lines_with(stage, text) >= count, f"{count} lines with {text!r}")
+
+
+def lines_with(stage: Stage, text: str) -> int:
+    return sum(text in line for line in list(stage.board.lines))

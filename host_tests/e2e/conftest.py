@@ -1,0 +1,80 @@
+"""Fixtures of the end-to-end tests: stages with short time-outs, and applications to put on boards."""
+
+from __future__ import annotations
+
+import contextlib
+import shutil
+from pathlib import Path
+
+import pytest
+
+from tools.stage import Stage
+
+# Short enough for tests, long enough for two busy cores: what runs into one of these is retried.
+FAST = {
+    "check_interval_s": 0,
+    "wifi_timeout_s": 2,
+    "mqtt_timeout_s": 5,
+    "subscribe_timeout_s": 5,
+    "publish_timeout_s": 5,
+    "http_timeout_s": 2,
+    "retry_window_s": 30,
+    "backoff_max_s": 1,
+}
+SLOT_SIZE = {"mp32": 0x20000, "mp64": 0x20000, "cpython": 0x40000}  # cpython's images are sources
+
+
+def pytest_configure(config):
+    config.addinivalue_line("markers", "code(number, ...): this test proves these error codes")
+
+
+class TestStage(Stage):
+    """A Stage whose board runs an application of the test from the start, if one is given."""
+
+    __test__ = False
+
+    def __init__(self, folder: Path, app: Path | None = None, **options: object) -> None:
+        super().__init__(folder, **options)
+        self._app = app
+
+    def build(self, version: str, app: Path | None = None) -> bytes:
+        return super().build(version, app or self._app)
+
+
+@pytest.fixture
+def stage_folder(tmp_path: Path) -> Path:
+    """Where make_stage builds, for a test that wants to prepare its keys."""
+    return tmp_path / "stage"
+
+
+@pytest.fixture
+def make_stage(tmp_path: Path, stage_folder: Path):
+    """make_stage(**options of Stage) -> a Stage that is up; config comes on top of FAST."""
+    stages = []
+
+    def make(*, config: dict | None = None, **options: object) -> Stage:
+        options.setdefault("slot_size", SLOT_SIZE[options.get("runtime", "mp32")])
+        stage = TestStage(stage_folder, config=FAST | (config or {}), **options)
+        stages.append(stack.enter_context(stage))
+        return stage
+
+    with contextlib.ExitStack() as stack:
+        yield make
+    for stage in stages:  # pytest shows it when the test has failed
+        print(*stage.board.lines, sep="\n")
+    shutil.rmtree(tmp_path, ignore_errors=True)  # megabytes of flash for each test
+
+
+@pytest.fixture
+def make_app(tmp_path: Path):
+    """make_app(source of its main.py, more files by name) -> folder for Stage.build(app=...)."""
+
+    def make(main: str, **files: bytes) -> Path:
+        folder = tmp_path / f"app{len(list(tmp_path.glob('app*')))}"
+        folder.mkdir()
+        (folder / "main.py").write_text(main)
+        for name, content in files.items():
+            (folder / name).write_bytes(content)
+        return folder
+
+    return make

@@ -1,0 +1,93 @@
+"""What the end-to-end tests look at afterwards: messages, flash, wear, state, and who still runs."""
+
+from __future__ import annotations
+
+import hashlib
+import time
+
+from acts import PATIENCE_S
+
+from tools.servers.operator import Message
+from tools.simboard.board import BLOCK
+from tools.stage import Stage
+
+
+def boots(stage: Stage) -> list[list[Message]]:
+    """What the board published, boot by boot: its msg_sequence starts at 0 each time."""
+    result: list[list[Message]] = []
+    for message in stage.operator.messages:
+        if message.sequence == 0:
+            result.append([])
+        result[-1].append(message)
+    return result
+
+
+def error_codes(stage: Stage) -> list[int]:
+    return [m.data["errorCode"] for m in stage.operator.messages if "errorCode" in m.data]
+
+
+def reports(stage: Stage) -> list[tuple[str, str]]:
+    """(type, version) of each firmware/report."""
+    found = [m.data for m in stage.operator.messages if m.name == "firmware/report"]
+    return [(data["type"], data["version"]) for data in found]
+
+
+def check_envelopes(stage: Stage) -> None:
+    for messages in boots(stage):
+        assert [m.sequence for m in messages] == list(range(len(messages)))
+        for message in messages:
+            assert message.envelope is not None
+            sent_ms = message.envelope["time"]
+            assert len(str(sent_ms)) == 13
+            assert abs(sent_ms / 1000 - time.time()) < 300
+
+
+def check_progress(messages: list[Message]) -> None:
+    """From 0 to 100, each ten per cent once at most."""
+    values = [m.data["progress"] for m in messages if "progress" in m.data]
+    assert values[0] == 0
+    assert values[-1] == 100
+    tens = [value // 10 for value in values]
+    assert tens == sorted(set(tens))
+    assert len(tens) >= 8
+
+
+def check_erased_once(stage: Stage, label: str, size: int) -> None:
+    """Each block that holds a part of the image exactly once, the others never."""
+    used = -(-size // BLOCK)
+    wear = stage.board.wear(label)
+    assert wear == [1] * used + [0] * (len(wear) - used)
+
+
+def check_record(stage: Stage, label: str, image: bytes, version: str) -> None:
+    """The state of a board that has installed and confirmed this. Switches it off."""
+    stage.board.cut_power()
+    state = stage.board.state()
+    record = state["slots"][label]
+    assert record["version"] == version
+    assert record["size"] == len(image)
+    assert record["digest"] == hashlib.sha256(image).hexdigest()
+    assert state["floor"] == version
+    assert not state["trial"]
+    assert not state["waiting"]
+    assert state["refused"] == []
+
+
+def check_old_runs(stage: Stage, image: bytes = b"") -> None:
+    """The board never restarted, nothing of the new image could boot, the old one starts again.
+
+    image: what was offered, to see that its head is not in the spare slot.
+    """
+    board = stage.board
+    assert board.boots == 1
+    assert board.ended is None
+    since = len(stage.operator.messages)
+    board.cut_power()
+    spare = "upgrade" if board.facts["boot_mode"] == "w80x" else "ota_1"
+    assert board.slot(spare, 64) == b"\xff" * 64 != image[:64]
+    start, size = board.partition("otadata")
+    assert board.flash(start, size) == b"\xff" * size
+    assert not (board.state().get("trial"))
+    board.power_on()
+    report = stage.wait_report("INIT", PATIENCE_S, since)
+    assert report.data["version"] == "1.0.0"

@@ -1,0 +1,56 @@
+"""One update after another: the slots take turns, and every offer of the past is refused."""
+
+from __future__ import annotations
+
+import acts
+import proofs
+import pytest
+
+from tools.stage import MAC
+
+
+@pytest.mark.code(-10003, -10033)
+def test_two_updates_then_the_past(make_stage):
+    stage = make_stage()
+    acts.online(stage)
+    first_image, first = acts.new_offer(stage, "1.0.1")
+    second_image, second = acts.new_offer(stage, "1.0.2")
+    acts.update(stage, first)
+    acts.update(stage, second)
+    acts.refuse(stage, second, -10003)
+    acts.refuse(stage, first, -10033)
+    assert stage.board.boots == 3
+    assert len(stage.files.requests) == 2
+    proofs.check_erased_once(stage, "ota_0", len(second_image))
+    proofs.check_erased_once(stage, "ota_1", len(first_image))
+    proofs.check_record(stage, "ota_0", second_image, "1.0.2")
+
+
+def test_update_is_said_once(make_stage):
+    """After the report UPDATE every later report is INIT, of the new version."""
+    stage = make_stage()
+    acts.online(stage)
+    acts.update(stage, acts.new_offer(stage)[1])
+    stage.board.wait_for("confirmed 1.0.1")
+    stage.board.cut_power()
+    stage.board.power_on()
+    acts.until(lambda: len(proofs.reports(stage)) == 3, "third report")
+    assert proofs.reports(stage) == [("INIT", "1.0.0"), ("UPDATE", "1.0.1"), ("INIT", "1.0.1")]
+
+
+def test_offer_after_each_init(make_stage):
+    """A server that offers right after INIT may be quicker than the board subscribes."""
+    stage = make_stage()
+    stage.operator.offer_after_init(MAC, acts.new_offer(stage)[1])
+    stage.board.power_on()
+    stage.wait_report("UPDATE", 15)
+
+
+def test_offer_while_switched_off(make_stage):
+    """The broker keeps it for the board: the session outlives a power cut."""
+    stage = make_stage()
+    acts.online(stage)
+    stage.board.cut_power()
+    stage.push(acts.new_offer(stage)[1])
+    stage.board.power_on()
+    assert stage.wait_report("UPDATE").data["version"] == "1.0.1"

@@ -1,0 +1,135 @@
+"""OTA beside an application: its own loop with poll() and hooks, or asyncio with task()."""
+
+from __future__ import annotations
+
+import acts
+import proofs
+import pytest
+
+from tools.servers.files import Fault
+
+RUNTIMES = ["mp32", "mp64", "cpython"]
+
+OWN_LOOP = """
+import time
+from device import agent, config
+
+turns = 0
+asked = 0
+
+
+def may_start():
+    global asked
+    asked += 1
+    print("may start, question %d at turn %d" % (asked, turns))
+    return asked > 3
+
+
+def before_reboot():
+    print("before reboot at turn %d" % turns)
+    with open("note", "w") as file:
+        file.write("a note of the last image")
+
+
+def self_test():
+    print("self test of the application")
+    return True
+
+
+try:
+    with open("note") as file:
+        print("found " + file.read())
+except OSError:
+    print("found nothing")
+
+ota = agent.Agent(config.load("ota.json"), may_start, before_reboot, self_test)
+while True:
+    rest_ms = ota.poll()
+    turns += 1
+    if turns % 5 == 0:
+        print("turn %d" % turns)
+    time.sleep_ms(min(rest_ms, 20))
+"""
+
+# On ESP32 asyncio is frozen into the firmware, as it is here.
+ASYNCIO = """
+import asyncio
+from device import agent, config
+
+
+async def work():
+    beats = 0
+    while True:
+        beats += 1
+        print("beat %d" % beats)
+        await asyncio.sleep(0.05)
+
+
+async def main():
+    ota = agent.Agent(config.load("ota.json"))
+    await asyncio.gather(work(), ota.task())
+
+
+asyncio.run(main())
+"""
+
+
+def _hold_download(stage):
+    """Begin an update whose download hangs for a while."""
+    image, offer = acts.new_offer(stage)
+    stage.files.fail(Fault(stall_after=10000))
+    stage.push(offer)
+    acts.wait_sent(stage)
+    return image
+
+
+def _check_goes_on(stage, text):
+    """The application has its turns although the download hangs."""
+    count = acts.lines_with(stage, text)
+    acts.wait_lines(stage, text, count + 3)
+    assert len(stage.files.requests) == 1
+
+
+def _check_updated(stage, image):
+    stage.wait_report("UPDATE")
+    stage.board.wait_for("confirmed 1.0.1")
+    assert proofs.error_codes(stage) == []
+    assert stage.board.slot("ota_1", len(image)) == image
+
+
+@pytest.mark.parametrize("runtime", RUNTIMES)
+def test_own_loop(make_stage, make_app, runtime):
+    config = {"http_timeout_s": 3}
+    stage = make_stage(runtime=runtime, app=make_app(OWN_LOOP), config=config)
+    acts.online(stage)
+    image = _hold_download(stage)
+    _check_goes_on(stage, "turn ")
+    _check_updated(stage, image)
+    assert acts.lines_with(stage, "may start, question") == 4
+    assert acts.lines_with(stage, "before reboot") == 1
+    assert acts.lines_with(stage, "self test of the application") == 1
+    start = stage.board.lines.index("boot: running slot ota_1")
+    assert stage.board.lines.index("found nothing") < start
+    assert stage.board.lines.index("found a note of the last image") > start
+
+
+def test_nothing_before_it_may_start(make_stage, make_app):
+    never = OWN_LOOP.replace("return asked > 3", "return False")
+    stage = make_stage(app=make_app(never))
+    acts.online(stage)
+    stage.push(acts.new_offer(stage)[1])
+    stage.board.wait_for("may start, question 9 ")
+    assert not stage.files.requests
+    proofs.check_old_runs(stage)
+
+
+@pytest.mark.parametrize("runtime", RUNTIMES)
+def test_asyncio(make_stage, make_app, runtime):
+    config = {"http_timeout_s": 3}
+    stage = make_stage(runtime=runtime, app=make_app(ASYNCIO), config=config)
+    acts.online(stage)
+    image = _hold_download(stage)
+    _check_goes_on(stage, "beat ")
+    _check_updated(stage, image)
+    start = stage.board.lines.index("boot: running slot ota_1")
+    assert "beat 1" in stage.board.lines[start:]

@@ -1,0 +1,110 @@
+"""A broker that restarts, dies or falls silent, when the board is idle and while it downloads."""
+
+from __future__ import annotations
+
+import acts
+import proofs
+import pytest
+
+from tools.servers.files import Fault
+from tools.simboard.board import BLOCK
+
+HELD_AT = 12000  # bytes after which the download hangs for http_timeout_s
+
+
+def _hold_download(stage, at=HELD_AT):
+    """Begin an update and return while its download hangs."""
+    image, offer = acts.new_offer(stage)
+    at = at if at > 0 else len(image) + at
+    stage.files.fail(Fault(stall_after=at))
+    stage.push(offer)
+    acts.wait_written(stage, at // BLOCK)
+    return image
+
+
+def _check_updated(stage, image):
+    stage.board.wait_for("confirmed 1.0.1")
+    assert stage.board.boots == 2
+    assert len(stage.files.requests) == 2
+    proofs.check_erased_once(stage, "ota_1", len(image))
+    proofs.check_record(stage, "ota_1", image, "1.0.1")
+
+
+@pytest.mark.parametrize("how", ["restart", "kill"])
+def test_restart_when_idle(make_stage, how):
+    """The board comes back by itself, with its session, and takes an offer."""
+    stage = make_stage()
+    acts.online(stage)
+    if how == "kill":
+        stage.broker.kill()
+        stage.board.wait_for("-10008")
+        stage.broker.start()
+    else:
+        stage.broker.restart()
+    stage.operator.wait_until_connected()
+    acts.wait_lines(stage, "MQTTS connected", 2)
+    acts.update(stage, acts.new_offer(stage)[1])
+    assert stage.board.boots == 2
+
+
+def test_restart_during_a_download(make_stage):
+    stage = make_stage(config={"http_timeout_s": 4})
+    acts.online(stage)
+    image = _hold_download(stage)
+    stage.broker.restart()
+    stage.operator.wait_until_connected()
+    assert stage.wait_report("UPDATE").data["version"] == "1.0.1"
+    values = [m.data["progress"] for m in stage.operator.messages if "progress" in m.data]
+    assert values[0] == 0
+    assert values[-1] == 100  # it has reconnected for its progress
+    _check_updated(stage, image)
+
+
+def test_down_from_the_download_to_the_trial(make_stage):
+    """The update needs no broker; only its confirmation does."""
+    stage = make_stage(config={"http_timeout_s": 1})
+    acts.online(stage)
+    image = _hold_download(stage)
+    stage.broker.kill()
+    stage.board.wait_for("boot: running slot ota_1")
+    stage.board.wait_for("-10008", start=stage.board.lines.index("boot: running slot ota_1"))
+    assert acts.lines_with(stage, "confirmed") == 0
+    stage.broker.start()
+    _check_updated(stage, image)
+
+
+def test_silent_during_a_download(make_stage):
+    """Publishes that nobody acknowledges delay the update a little, but never hold it up."""
+    config = {"publish_timeout_s": 1, "mqtt_timeout_s": 1, "http_timeout_s": 1}
+    stage = make_stage(config=config)
+    acts.online(stage)
+    image = _hold_download(stage, at=-10000)
+    stage.broker.freeze()
+    stage.board.wait_for("ota reboot")
+    stage.board.wait_for("-10006", start=stage.board.lines.index("boot: running slot ota_0"))
+    stage.broker.thaw()
+    assert stage.wait_report("UPDATE").data["version"] == "1.0.1"
+    _check_updated(stage, image)
+
+
+@pytest.mark.code(-10006)
+def test_silent_when_idle(make_stage):
+    """No connection breaks; only the keepalive can tell."""
+    stage = make_stage(config={"keepalive_s": 2, "mqtt_timeout_s": 2})
+    acts.online(stage)
+    stage.broker.freeze()
+    assert "broker is silent" in stage.board.wait_for("-10006", 15)
+    stage.broker.thaw()
+    acts.wait_lines(stage, "MQTTS connected", 2)
+    acts.update(stage, acts.new_offer(stage)[1])
+    assert stage.board.boots == 2
+
+
+def test_keepalive_keeps_alive(make_stage):
+    """A broker that answers pings is not silent: no reconnect in three keepalives."""
+    stage = make_stage(config={"keepalive_s": 1})
+    acts.online(stage)
+    since = len(stage.board.lines)
+    with pytest.raises(TimeoutError):
+        stage.board.wait_for("ota", 3, since)
+    acts.update(stage, acts.new_offer(stage)[1])

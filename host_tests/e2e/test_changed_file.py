@@ -1,0 +1,60 @@
+"""The file behind the URL changes between two requests: never may two images be mixed."""
+
+from __future__ import annotations
+
+import acts
+import proofs
+import pytest
+
+from tools.servers.files import Fault
+from tools.simboard.board import BLOCK
+
+
+def _begin(stage, now: bytes, later: bytes):
+    """Serve `now` until the download hangs in its fourth block, from then on `later`."""
+    image, offer = acts.new_offer(stage)
+    path = stage.images / "firmware-1.0.1.img"
+    path.write_bytes(now or image)
+    stage.files.fail(Fault(stall_after=3 * BLOCK + 9))
+    stage.push(offer)
+    acts.wait_sent(stage)
+    path.write_bytes(later or image)
+    return image
+
+
+@pytest.fixture
+def stage(make_stage):
+    stage = make_stage(config={"http_timeout_s": 1})
+    acts.online(stage)
+    return stage
+
+
+def _other(stage) -> bytes:
+    """Another image of the length of the real one: all but its head differs in each block."""
+    image = bytearray(stage.build("1.0.1"))
+    image[300:] = bytes(byte ^ 0x55 for byte in image[300:])
+    return bytes(image)
+
+
+def test_becomes_the_right_one(stage):
+    image = _begin(stage, _other(stage), b"")
+    stage.wait_report("UPDATE")
+    assert stage.board.slot("ota_1", len(image)) == image
+    second = stage.files.requests[1]
+    assert (second.range, second.status) == (f"bytes={3 * BLOCK}-", 200)
+
+
+@pytest.mark.code(-10010)
+def test_becomes_another_one(stage):
+    _begin(stage, b"", _other(stage))
+    stage.wait_error(-10010)
+    proofs.check_old_runs(stage)
+
+
+@pytest.mark.code(-10034)
+@pytest.mark.parametrize("length", [2 * BLOCK, 3 * BLOCK, 20 * BLOCK])
+def test_changes_its_size(stage, length):
+    """Shorter than what is there, just as long, or longer than announced."""
+    _begin(stage, b"", bytes(length))
+    stage.wait_error(-10034)
+    proofs.check_old_runs(stage)

@@ -1,0 +1,87 @@
+"""A board that cannot start says in one line which key or file is at fault."""
+
+from __future__ import annotations
+
+import acts
+import pytest
+
+
+def _fault_line(stage, code: int) -> str:
+    """The one console line of the agent."""
+    stage.board.power_on()
+    line = stage.board.wait_for(str(code))
+    agent_lines = [text for text in stage.board.lines if "/ota [" in text]
+    assert agent_lines == [line]
+    assert stage.board.boots == 1
+    assert stage.board.ended is None
+    assert not stage.operator.messages
+    return line
+
+
+@pytest.mark.code(-3)
+@pytest.mark.parametrize("runtime", ["mp32", "cpython"])
+@pytest.mark.parametrize(
+    ("key", "value", "what"),
+    [
+        ("colour", "red", "unknown key 'colour'"),
+        ("keepalive_s", -1, "bad value for 'keepalive_s'"),
+        ("http_retries", "5", "bad value for 'http_retries'"),
+        ("broker", "http://localhost", "bad value for 'broker'"),
+        ("wifi", [], "bad value for 'wifi'"),
+        ("require_rollback", 1, "bad value for 'require_rollback'"),
+        ("board", None, "'board' is missing"),
+    ],
+)
+def test_bad_key(make_stage, runtime, key, value, what):
+    stage = make_stage(runtime=runtime, config={key: value})
+    assert what in _fault_line(stage, -3)
+
+
+@pytest.mark.code(-10001)
+@pytest.mark.parametrize("runtime", ["mp32", "cpython"])
+@pytest.mark.parametrize(
+    "name",
+    ["sign_pub.der", "broker_ca.der", "client.crt.der", "client.key.der"],
+)
+def test_missing_file(make_stage, runtime, name):
+    stage = make_stage(runtime=runtime)
+    (stage.board.folder / "fs" / "certs" / name).unlink()
+    stage.board.provision()
+    assert f"cannot read certs/{name}" in _fault_line(stage, -10001)
+
+
+@pytest.mark.code(-10001)
+@pytest.mark.parametrize("name", ["broker_ca.der", "client.key.der"])
+def test_damaged_file(make_stage, name):
+    stage = make_stage()
+    (stage.board.folder / "fs" / "certs" / name).write_bytes(b"no certificate, no key")
+    stage.board.provision()
+    assert "unusable" in _fault_line(stage, -10001)
+
+
+@pytest.mark.code(-10001)
+def test_no_configuration(make_stage):
+    stage = make_stage()
+    (stage.board.folder / "fs" / "ota.json").unlink()
+    stage.board.provision()
+    assert "cannot read ota.json" in _fault_line(stage, -10001)
+
+
+@pytest.mark.code(-3)
+@pytest.mark.parametrize("text", ["", "{", "[]", '{"wifi": '])
+def test_broken_configuration(make_stage, text):
+    stage = make_stage()
+    (stage.board.folder / "fs" / "ota.json").write_text(text)
+    stage.board.provision()
+    assert "ota.json is not a JSON object" in _fault_line(stage, -3)
+
+
+@pytest.mark.code(-10001)
+def test_missing_file_ca(make_stage):
+    """It is needed for downloads only, so the board is online and says it to its server."""
+    stage = make_stage()
+    (stage.board.folder / "fs" / "certs" / "file_ca.der").unlink()
+    stage.board.provision()
+    acts.online(stage)
+    acts.refuse(stage, acts.new_offer(stage)[1], -10001)
+    assert not stage.files.requests

@@ -1,0 +1,88 @@
+"""A file server that does not get better: the update ends in time, with its code."""
+
+from __future__ import annotations
+
+import socket
+import time
+
+import acts
+import proofs
+import pytest
+
+from tools.servers.files import Fault
+
+SLACK_S = 10  # for a noisy machine
+
+
+@pytest.mark.code(-10039)
+@pytest.mark.parametrize("status", [401, 403, 404])
+def test_permanent_status(make_stage, status):
+    stage = make_stage()
+    acts.online(stage)
+    stage.files.fail(Fault(status=status, times=None))
+    image, offer = acts.new_offer(stage)
+    acts.refuse(stage, offer, -10039)
+    assert len(stage.files.requests) == 1
+    proofs.check_old_runs(stage, image)
+
+
+@pytest.mark.code(-10039)
+def test_busy_for_ever(make_stage):
+    stage = make_stage(config={"http_retries": 2})
+    acts.online(stage)
+    stage.files.fail(Fault(status=503, times=None))
+    acts.refuse(stage, acts.new_offer(stage)[1], -10039)
+    assert len(stage.files.requests) == 3
+    assert stage.board.boots == 1
+
+
+@pytest.mark.code(-10006)
+@pytest.mark.parametrize("sent", [0, 10000])
+def test_stalls_for_ever(make_stage, sent):
+    """The window ends it although there are retries left."""
+    config = {"http_timeout_s": 1, "retry_window_s": 3, "http_retries": 90}
+    stage = make_stage(config=config)
+    acts.online(stage)
+    image, offer = acts.new_offer(stage)
+    stage.files.fail(Fault(stall_after=sent))
+    stage.files.fail(Fault(stall_after=0, times=None))
+    started = time.monotonic()
+    acts.refuse(stage, offer, -10006)
+    assert 3 <= time.monotonic() - started < 3 + SLACK_S
+    assert len(stage.files.requests) >= 2
+    proofs.check_old_runs(stage, image)
+
+
+@pytest.mark.code(-10008)
+@pytest.mark.parametrize("scheme", ["https", "http"])
+def test_connection_refused(make_stage, scheme):
+    stage = make_stage(config={"http_retries": 2})
+    acts.online(stage)
+    image, offer = acts.new_offer(stage, transport=scheme)
+    with socket.socket() as closed:  # bound, so that nobody else listens there
+        closed.bind(("127.0.0.1", 0))
+        url = f"{scheme}://127.0.0.1:{closed.getsockname()[1]}/firmware.img"
+        acts.refuse(stage, offer | {f"{scheme}_url": url}, -10008)
+    assert acts.lines_with(stage, "download at byte 0") == 3
+    proofs.check_old_runs(stage, image)
+
+
+@pytest.mark.code(-10008)
+def test_cut_for_ever(make_stage):
+    stage = make_stage(config={"http_retries": 2})
+    acts.online(stage)
+    stage.files.fail(Fault(cut_after=100, times=None))
+    acts.refuse(stage, acts.new_offer(stage)[1], -10008)
+    assert len(stage.files.requests) == 3
+    assert stage.board.boots == 1
+
+
+def test_next_offer_after_a_failure(make_stage):
+    """ "Already running" for ever after a failure is what the vendor's client does."""
+    stage = make_stage()
+    acts.online(stage)
+    stage.files.fail(Fault(status=404))
+    _, offer = acts.new_offer(stage)
+    acts.refuse(stage, offer, -10039)
+    acts.update(stage, offer)
+    assert proofs.error_codes(stage) == [-10039]

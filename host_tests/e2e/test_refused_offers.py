@@ -1,0 +1,185 @@
+"""Offers that must not start an update: malformed, stale, unasked, a second one, no way back."""
+
+from __future__ import annotations
+
+import json
+
+import acts
+import proofs
+import pytest
+
+from tools.servers.files import Fault
+from tools.stage import MAC
+
+
+def _raw(data, **changes) -> bytes:
+    return json.dumps({"msg_sequence": 7, "time": 1795440040, "data": data} | changes).encode()
+
+
+def _malformed(good: dict) -> dict[str, bytes]:
+    """By what is wrong with it."""
+    without = {key: _raw({k: v for k, v in good.items() if k != key}) for key in good}
+    without.pop("upgrade_delay")  # that one may be left out
+    changed = {
+        "short version": {"version": "1.1"},
+        "version of text": {"version": "a.b.c"},
+        "version too large": {"version": "1.100.0"},
+        "version is a number": {"version": 2},
+        "size 0": {"size": 0},
+        "size negative": {"size": -1},
+        "size as text": {"size": "4096"},
+        "size as float": {"size": 4096.5},
+        "size beyond 32 bits": {"size": (1 << 32) + 5000},
+        "signature no base64": {"sig-sha256-ecdsa": "@@@@@@@@@@@@"},
+        "signature huge": {"sig-sha256-ecdsa": "A" * 400},
+        "url of another scheme": {"https_url": "ftp://127.0.0.1/x"},
+        "url with a new line": {"https_url": "https://127.0.0.1/x\r\nHost: y"},
+        "url with a user": {"https_url": "https://me:secret@127.0.0.1/x"},
+        "delay negative": {"upgrade_delay": -1},
+        "delay as float": {"upgrade_delay": 1.5},
+        "delay as text": {"upgrade_delay": "now"},
+    }
+    payloads = {f"no {key}": payload for key, payload in without.items()}
+    payloads |= {what: _raw(good | change) for what, change in changed.items()}
+    whole = _raw(good)
+    return payloads | {
+        "nothing": b"{}",
+        "no JSON": b"update yourself",
+        "binary": bytes(range(128, 256)),
+        "cut off": whole[:-1],
+        "trailing bytes": whole + b"}",
+        "data is a list": _raw([good]),
+        "no data": _raw(None),
+        "no sequence": _raw(good, msg_sequence=None),
+        "sequence as text": _raw(good, msg_sequence="7"),
+        "no time": _raw(good, time=None),
+        "very deep": b'{"data":' + b"[" * 500 + b"]" * 500 + b"}",
+    }
+
+
+@pytest.mark.code(-10035)
+@pytest.mark.parametrize("runtime", ["mp32", "mp64", "cpython"])
+def test_malformed(make_stage, runtime):
+    """Each is answered once; then the board still takes a good one, with what it does not know."""
+    stage = make_stage(runtime=runtime)
+    acts.online(stage)
+    image, good = acts.new_offer(stage)
+    for what, payload in _malformed(good).items():
+        since = len(stage.operator.messages)
+        stage.operator.publish(MAC, "update", payload)
+        try:
+            stage.wait_error(-10035, 10, since)
+        except TimeoutError as error:
+            raise AssertionError(f"{what}: {error}") from None
+    assert set(proofs.error_codes(stage)) == {-10035}
+    assert len(proofs.error_codes(stage)) == len(_malformed(good))
+    assert not stage.files.requests
+    assert stage.board.boots == 1
+    acts.update(stage, good | {"unknown": {"field": [1, None]}})
+    assert stage.board.slot("ota_1", len(image)) == image
+
+
+def test_huge_payload(make_stage):
+    """64 KB do not fit the heap of a board: dropped without a word to it, and nothing breaks."""
+    stage = make_stage(heap_kib=160)
+    acts.online(stage)
+    stage.operator.publish(MAC, "update", b'{"data": "' + b"x" * 65536 + b'"}')
+    acts.update(stage, acts.new_offer(stage)[1])
+    assert stage.board.boots == 2
+
+
+@pytest.mark.code(-10003)
+def test_same_version(make_stage):
+    stage = make_stage()
+    acts.online(stage)
+    image, offer = acts.new_offer(stage, "1.0.0")
+    acts.refuse(stage, offer, -10003)
+    assert not stage.files.requests
+    proofs.check_old_runs(stage, image)
+
+
+@pytest.mark.code(-10033)
+@pytest.mark.parametrize("version", ["0.9.9", "0.99.0", "0.0.0"])
+def test_downgrade(make_stage, version):
+    stage = make_stage()
+    acts.online(stage)
+    image, offer = acts.new_offer(stage, version)
+    acts.refuse(stage, offer, -10033)
+    assert not stage.files.requests
+    proofs.check_old_runs(stage, image)
+
+
+@pytest.mark.code(-10038)
+def test_no_way_back(make_stage):
+    stage = make_stage(image="wm", boot_mode="w80x", config={"require_rollback": True})
+    acts.online(stage)
+    image, offer = acts.new_offer(stage)
+    acts.refuse(stage, offer, -10038)
+    assert not stage.files.requests
+    stage.board.cut_power()
+    assert set(stage.board.slot("upgrade")) == {0xFF}
+
+
+@pytest.mark.code(-10009)
+def test_second_offer_during_an_update(make_stage):
+    """It is refused at once, and the first goes on as if nothing had been."""
+    stage = make_stage(config={"http_timeout_s": 3})
+    acts.online(stage)
+    image, first = acts.new_offer(stage, "1.0.1")
+    _, second = acts.new_offer(stage, "1.0.2")
+    stage.files.fail(Fault(stall_after=10000))
+    stage.push(first)
+    acts.wait_sent(stage)
+    acts.refuse(stage, second, -10009)
+    assert stage.wait_report("UPDATE").data["version"] == "1.0.1"
+    assert {request.path for request in stage.files.requests} == {"/firmware-1.0.1.img"}
+    assert proofs.error_codes(stage) == [-10009]
+
+
+def test_same_offer_during_its_update(make_stage):
+    stage = make_stage(config={"http_timeout_s": 3})
+    acts.online(stage)
+    _, offer = acts.new_offer(stage)
+    stage.files.fail(Fault(stall_after=10000))
+    stage.push(offer)
+    acts.wait_sent(stage)
+    stage.push(offer)
+    stage.board.wait_for("offer of 1.0.1 is known")
+    stage.wait_report("UPDATE")
+    assert proofs.error_codes(stage) == []
+    assert len(stage.files.requests) == 2
+
+
+def test_response_nobody_asked_for(make_stage):
+    stage = make_stage()
+    acts.online(stage)
+    _, offer = acts.new_offer(stage)
+    stage.operator.publish(MAC, "response", _raw(offer))
+    stage.board.wait_for("response 7 ignored: nobody asked")
+    acts.refuse(stage, offer | {"version": "1.0.0"}, -10003)  # it went on to the next message
+    assert not stage.files.requests
+    proofs.check_old_runs(stage)
+
+
+def test_response_with_another_sequence(make_stage):
+    """A stale or replayed answer, while a question is open."""
+    stage = make_stage(config={"check_interval_s": 1})
+    acts.online(stage)
+    _, offer = acts.new_offer(stage)
+    get = stage.operator.wait_for(lambda m: m.name == "get", acts.PATIENCE_S)
+    stage.operator.publish(MAC, "response", _raw(offer, msg_sequence=get.sequence - 1))
+    stage.board.wait_for(f"response {get.sequence - 1} ignored")
+    assert not stage.files.requests
+
+
+def test_response_is_taken_once(make_stage):
+    """The second copy of an answer is one that nobody asked for."""
+    stage = make_stage(config={"check_interval_s": 2})
+    acts.online(stage)
+    get = stage.operator.wait_for(lambda m: m.name == "get", acts.PATIENCE_S)
+    _, same = acts.new_offer(stage, "1.0.0")
+    for _ in range(2):
+        stage.operator.publish(MAC, "response", _raw(same, msg_sequence=get.sequence))
+    stage.board.wait_for("nothing newer than 1.0.0")
+    stage.board.wait_for(f"response {get.sequence} ignored")
+    assert proofs.error_codes(stage) == []

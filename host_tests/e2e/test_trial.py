@@ -1,0 +1,133 @@
+"""A new image that fails: the old one comes back, tries it again, gives it up and refuses it."""
+
+from __future__ import annotations
+
+import acts
+import proofs
+import pytest
+
+from tools import images, signing
+from tools.stage import BOARD
+
+AGENT = """
+from device import agent, config
+settings = config.load("ota.json")
+"""
+RESETS = "import machine\nmachine.reset()\n"
+SELF_TEST_FAILS = AGENT + "agent.Agent(settings, self_test=lambda: False).run()\n"
+SELF_TEST_RAISES = AGENT + "agent.Agent(settings, self_test=lambda: 1 // 0).run()\n"
+HANGS = AGENT + "agent.Agent(settings)\nprint('it hangs')\nwhile True:\n    pass\n"
+
+
+def _fail_trials(stage, image, attempts):
+    """Offer an image that cannot prove itself, and wait until it is given up."""
+    offer = stage.offer(image, "1.0.1")
+    stage.push(offer)
+    stage.wait_error(-10036)
+    assert acts.lines_with(stage, "boot: running slot ota_1") == attempts
+    assert ("UPDATE", "1.0.1") not in proofs.reports(stage)
+    assert {version for _, version in proofs.reports(stage)} == {"1.0.0"}
+    assert proofs.error_codes(stage) == [-10036]
+    return offer
+
+
+def _check_refused(stage, image, offer):
+    """The same offer is refused at once, the same image under a new signature once it is known."""
+    fetched = len(stage.files.requests)
+    acts.wait_subscribed(stage)
+    acts.refuse(stage, offer, -10041)
+    assert len(stage.files.requests) == fetched
+    acts.refuse(stage, offer | {"sig-sha256-ecdsa": _signed_again(stage, image)}, -10041)
+    assert len(stage.files.requests) == fetched + 1
+    stage.board.cut_power()
+    assert stage.board.slot("ota_1", 64) == b"\xff" * 64
+    assert stage.board.state()["refused"][0]["version"] == "1.0.1"
+    start = len(stage.board.lines)
+    stage.board.power_on()
+    stage.board.wait_for("MQTTS connected", start=start)
+    assert stage.board.wait_for("boot: running", start=start).endswith("ota_0")
+
+
+def _signed_again(stage, image):
+    return signing.sign(image, stage.signing_key)
+
+
+@pytest.mark.code(-10036, -10041)
+@pytest.mark.parametrize("runtime", ["mp32", "mp64", "cpython"])
+def test_crashes_at_once(make_stage, make_app, runtime):
+    stage = make_stage(runtime=runtime)
+    acts.online(stage)
+    image = stage.build("1.0.1", make_app(RESETS))
+    offer = _fail_trials(stage, image, 3)
+    _check_refused(stage, image, offer)
+
+
+@pytest.mark.code(-10036)
+@pytest.mark.parametrize("source", [SELF_TEST_FAILS, SELF_TEST_RAISES], ids=["False", "raises"])
+def test_self_test(make_stage, make_app, source):
+    """It runs before the first report, so nothing is ever claimed for such an image."""
+    stage = make_stage(config={"trial_attempts": 2})
+    acts.online(stage)
+    _fail_trials(stage, stage.build("1.0.1", make_app(source)), 2)
+    assert acts.lines_with(stage, "self test failed") == 2
+
+
+@pytest.mark.code(-10036)
+@pytest.mark.parametrize("runtime", ["mp32", "cpython"])
+def test_hangs(make_stage, make_app, runtime):
+    """The watchdog that the agent started ends it."""
+    stage = make_stage(runtime=runtime, config={"trial_attempts": 1, "watchdog_s": 3})
+    acts.online(stage)
+    _fail_trials(stage, stage.build("1.0.1", make_app(HANGS)), 1)
+    assert acts.lines_with(stage, "it hangs") == 1
+
+
+@pytest.mark.code(-10036, -10041)
+def test_cannot_be_executed(make_stage):
+    """Header and CRC are right, but the machine panics on it."""
+    stage = make_stage(image="wm")
+    acts.online(stage)
+    noise = images.wm_image(bytes(range(256)) * 40, "1.0.1")
+    image = images.add_trailer(noise, "1.0.1", BOARD, "")
+    offer = _fail_trials(stage, image, 3)
+    assert acts.lines_with(stage, "it panics") == 3
+    _check_refused(stage, image, offer)
+
+
+@pytest.mark.code(-10036)
+def test_broken_device_package(make_stage, make_app):
+    """The project's own main.py starts again after an import that fails, 10 s later."""
+    app = make_app("")
+    (app / "main.py").unlink()
+    (app / "device").mkdir()
+    (app / "device" / "link.py").write_text("import no_such_module\n")
+    stage = make_stage(config={"trial_attempts": 1})
+    acts.online(stage)
+    _fail_trials(stage, stage.build("1.0.1", app), 1)
+    assert acts.lines_with(stage, "no_such_module") == 1
+
+
+@pytest.mark.code(-10036)
+def test_stops_in_the_prompt(make_stage, make_app):
+    """An exception nobody caught leaves a board idle; each power cycle is an attempt."""
+    stage = make_stage(config={"trial_attempts": 2})
+    acts.online(stage)
+    stage.push(stage.offer(stage.build("1.0.1", make_app("1 // 0\n")), "1.0.1"))
+    for _ in range(2):
+        acts.until(lambda: stage.board.ended, "end of the program")
+        stage.board.cut_power()
+        stage.board.power_on()
+    stage.wait_error(-10036)
+    assert acts.lines_with(stage, "boot: running slot ota_1") == 2
+
+
+def test_better_one_after_a_bad_one(make_stage, make_app):
+    stage = make_stage(config={"trial_attempts": 1})
+    acts.online(stage)
+    _fail_trials(stage, stage.build("1.0.1", make_app(RESETS)), 1)
+    image, offer = acts.new_offer(stage, "1.0.2")
+    acts.update(stage, offer)
+    stage.board.wait_for("confirmed 1.0.2")
+    stage.board.cut_power()
+    assert stage.board.slot("ota_1", len(image)) == image
+    assert not stage.board.state()["trial"]

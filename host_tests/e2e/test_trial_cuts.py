@@ -1,0 +1,86 @@
+"""Trials that end for reasons the new image is not to blame for: power cuts and a dead network."""
+
+from __future__ import annotations
+
+import acts
+import proofs
+
+from tools.servers.files import Fault
+
+FIRST_BOOT_WAITS = """
+import os
+import time
+try:
+    os.stat("tried")
+except OSError:
+    open("tried", "w").close()
+    print("first boot waits for the cut")
+    time.sleep(60)
+from device import agent
+agent.main("ota.json")
+"""
+
+
+def test_power_cut_in_the_first_boot(make_stage, make_app):
+    stage = make_stage()
+    acts.online(stage)
+    image = stage.build("1.0.1", make_app(FIRST_BOOT_WAITS))
+    stage.push(stage.offer(image, "1.0.1"))
+    stage.board.wait_for("first boot waits for the cut")
+    stage.board.cut_power()
+    assert stage.board.state()["trial"]["attempts"] == 0
+    stage.board.power_on()
+    stage.wait_report("UPDATE")
+    stage.board.wait_for("confirmed 1.0.1")
+    assert acts.lines_with(stage, "boot: running slot ota_1") == 2
+    assert len(stage.files.requests) == 1  # what is in the slot is not fetched again
+    assert proofs.error_codes(stage) == []
+    proofs.check_record(stage, "ota_1", image, "1.0.1")
+
+
+def test_power_cut_during_the_download(make_stage):
+    """No reason to fail either: the board takes up the offer by itself, or when it comes again."""
+    stage = make_stage()
+    acts.online(stage)
+    image, offer = acts.new_offer(stage)
+    stage.files.fail(Fault(stall_after=20000))
+    stage.push(offer)
+    acts.wait_sent(stage)
+    stage.board.cut_power()
+    stage.board.power_on()
+    acts.until(lambda: len(proofs.reports(stage)) == 2, "second INIT")
+    stage.push(offer)
+    stage.wait_report("UPDATE")
+    stage.board.wait_for("confirmed 1.0.1")
+    assert stage.board.slot("ota_1", len(image)) == image
+
+
+def test_broker_down_in_the_trial(make_stage):
+    """The old image cannot reach it either, so nothing counts against the new one."""
+    short = {"trial_attempts": 2, "trial_limit_s": 2, "mqtt_timeout_s": 1, "http_timeout_s": 1}
+    stage = make_stage(config=short)
+    acts.online(stage)
+    image, offer = acts.new_offer(stage)
+    stage.files.fail(Fault(stall_after=20000))
+    stage.push(offer)
+    acts.wait_sent(stage)
+    stage.broker.kill()
+    stage.board.wait_for("trial of 1.0.1 is over its time")
+    start = 0
+    for _ in range(3):
+        acts.until(lambda start=start: _old_is_offline(stage, start), "old image without broker")
+        stage.board.cut_power()
+        assert stage.board.state()["trial"]["attempts"] == 0
+        start = len(stage.board.lines)
+        stage.board.power_on()
+    stage.broker.start()
+    stage.board.wait_for("confirmed 1.0.1")
+    proofs.check_record(stage, "ota_1", image, "1.0.1")
+
+
+def _old_is_offline(stage, start) -> bool:
+    """Was ota_0 the last to boot since that line, and has it failed to connect?"""
+    lines = list(stage.board.lines)[start:]
+    boots = [number for number, line in enumerate(lines) if "boot: running slot" in line]
+    last = lines[boots[-1] :] if boots else [""]
+    return last[0].endswith("ota_0") and any("-10008" in line for line in last)

@@ -1,0 +1,164 @@
+"""The simulated board is as unkind as a real one: naive code fails on it, so careful code is proven."""
+
+from __future__ import annotations
+
+import socket
+import threading
+import time
+
+import acts
+import pytest
+
+RUNTIMES = ["mp32", "mp64", "cpython"]
+PUBLISH = b"\x30\x08\x00\x01tHELLO"  # QoS 0, topic "t"
+
+JOIN = """
+import network
+import time
+wlan = network.WLAN(network.STA_IF)
+wlan.active(True)
+wlan.connect("home", "correct horse")
+while not wlan.isconnected():
+    time.sleep_ms(20)
+"""
+NAIVE_CLIENT = """
+from umqtt.simple import MQTTClient
+client = MQTTClient(b"naive", "127.0.0.1", {port}, b"naive", b"")
+client.set_callback(lambda topic, message: print("got", message))
+client.connect()
+client.sock.settimeout(0.5)
+print("waiting at", time.ticks_ms() >= 0)
+try:
+    client.wait_msg()
+except OSError as error:
+    print("gave up:", error)
+print("came back")
+while True:
+    time.sleep(1)
+"""
+NAIVE_WRITER = """
+import time
+from esp32 import Partition
+spare = Partition(Partition.RUNNING).get_next_update()
+
+
+def write(what, *place):
+    try:
+        spare.writeblocks(*place)
+        print(what, "done")
+    except OSError as error:
+        print(what, "refused", error.args[0])
+
+
+block = bytes(range(256)) * 16
+write("first write", 0, block, 0)
+write("fewer bits", 0, bytes(64), 0)
+write("write again", 0, block, 0)
+write("other half", 0, b"\\xff" * 64, 0)
+spare.ioctl(6, 0)
+write("after erasing", 0, block, 0)
+write("erase and write", 0, block)
+while True:
+    time.sleep(1)
+"""
+
+
+class FakeBroker:
+    """Accepts one MQTT client, greets it, sends `packet` and falls silent."""
+
+    def __init__(self, packet: bytes, greeting: bytes = b"\x20\x02\0\0") -> None:
+        self._packet = greeting + packet
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self._listener.settimeout(0.1)
+        self.port = self._listener.getsockname()[1]
+        self._end = threading.Event()
+        self._thread = threading.Thread(target=self._serve, daemon=True)
+
+    def __enter__(self):
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_):
+        self._end.set()
+        self._thread.join(10)
+        self._listener.close()
+
+    def _serve(self) -> None:
+        connections = []
+        while not self._end.is_set():
+            try:
+                connection, _ = self._listener.accept()
+            except TimeoutError:
+                continue
+            connection.settimeout(5)
+            connection.recv(256)
+            connection.sendall(self._packet)
+            connections.append(connection)
+        for connection in connections:
+            connection.close()
+
+
+def _run(make_stage, make_app, runtime, source):
+    """A board whose only program is this."""
+    stage = make_stage(runtime=runtime, app=make_app(source))
+    stage.board.power_on()
+    return stage.board
+
+
+@pytest.mark.parametrize("runtime", RUNTIMES)
+def test_naive_client_hangs(make_stage, make_app, runtime):
+    """umqtt.simple takes the time-out away after the first byte of a packet, and so does ESP32."""
+    with FakeBroker(PUBLISH[:5]) as broker:
+        board = _run(make_stage, make_app, runtime, JOIN + NAIVE_CLIENT.format(port=broker.port))
+        board.wait_for("waiting at")
+        time.sleep(2.5)  # five times the time-out it asked for
+        assert board.lines[-1].startswith("waiting at")
+        assert board.ended is None
+
+
+@pytest.mark.parametrize("runtime", RUNTIMES)
+def test_naive_client_works_with_a_whole_packet(make_stage, make_app, runtime):
+    """So it is the missing half that hangs it, and nothing else."""
+    with FakeBroker(PUBLISH) as broker:
+        board = _run(make_stage, make_app, runtime, JOIN + NAIVE_CLIENT.format(port=broker.port))
+        board.wait_for("came back")
+        assert "got b'HELLO'" in board.lines
+
+
+@pytest.mark.parametrize("runtime", RUNTIMES)
+def test_naive_client_gives_up_without_a_packet(make_stage, make_app, runtime):
+    """Before the first byte the time-out still stands."""
+    with FakeBroker(b"") as broker:
+        board = _run(make_stage, make_app, runtime, JOIN + NAIVE_CLIENT.format(port=broker.port))
+        board.wait_for("came back", 10)
+        assert any(line.startswith("gave up:") for line in board.lines)
+
+
+@pytest.mark.code(-10006)
+@pytest.mark.parametrize("runtime", RUNTIMES)
+@pytest.mark.parametrize("greeting", [b"", b"\x20", b"\x20\x02\0\0\x40\x02"])
+def test_this_client_does_not_hang(make_stage, runtime, greeting):
+    """The same half packets before an agent: silence in CONNACK, then in the PUBACK of its report."""
+    with FakeBroker(b"", greeting) as broker:
+        url = f"mqtt://127.0.0.1:{broker.port}"
+        config = {"broker": url, "mqtt_timeout_s": 1, "publish_timeout_s": 1}
+        stage = make_stage(runtime=runtime, config=config)
+        stage.board.power_on()
+        acts.wait_lines(stage, "-10006 Timed out: peer stalled", 2)
+        assert stage.board.boots == 1
+
+
+@pytest.mark.parametrize("runtime", RUNTIMES)
+def test_naive_writer_fails(make_stage, make_app, runtime):
+    """NOR flash: a write can only clear bits."""
+    board = _run(make_stage, make_app, runtime, NAIVE_WRITER)
+    board.wait_for("erase and write")
+    assert board.lines[1:] == [
+        "first write done",
+        "fewer bits done",
+        "write again refused 5",
+        "other half refused 5",
+        "after erasing done",
+        "erase and write done",
+    ]
+    assert board.wear("ota_1")[0] == 2

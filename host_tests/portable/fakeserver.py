@@ -1,0 +1,141 @@
+"""A file server as a script of answers: each connection of the updater takes the next one."""
+
+import gc
+
+import makeoffer
+from check import patched, raises_code, run, settings
+from fakestream import CLOSE, FakeStream, Peer
+from faketime import FakeTime
+from makeimage import content
+from nor import Nor
+
+from device import net, updater
+
+BLOCK = 1024  # a quarter of the real one: four of them and an image fit a heap of 192 KiB well
+DATA = content(2500)
+ETAG = 'ETag: "a"\r\n'
+SMALL = {
+    "http_timeout_s": 5, "http_retries": 3, "retry_window_s": 60, "backoff_min_s": 1, "backoff_max_s": 4,
+}  # fmt: skip
+
+
+def head(status=200, length=None, first=None, total=None, more=""):
+    lines = ["HTTP/1.1 %d X" % status]
+    if length is not None:
+        lines.append("Content-Length: %d" % length)
+    if first is not None:
+        lines.append("Content-Range: bytes %d-%d/%d" % (first, total - 1, total))
+    return ("\r\n".join(lines) + "\r\n" + more + "\r\n").encode()
+
+
+def whole(data, more=""):
+    """A good answer with all of the file."""
+    return [head(200, len(data), more=more), data, CLOSE]
+
+
+def rest(data, first, more=""):
+    """A good answer to a request that resumes at `first`."""
+    return [head(206, len(data) - first, first, len(data), more), data[first:], CLOSE]
+
+
+class Server:
+    """scripts: what each connection says, see fakestream.Peer; an exception refuses it."""
+
+    def __init__(self, scripts, clock, chunk=1 << 20):
+        self.scripts = list(scripts)
+        self.clock = clock
+        self.chunk = chunk
+        self.peers = []
+        self.hosts = []  # (host, port, over TLS?)
+
+    def connect(self, host, port, context, timeout_ms):
+        self.hosts.append((host, port, context is not None))
+        assert self.scripts, "one connection more than the test foresees"
+        script = self.scripts.pop(0)
+        if isinstance(script, Exception):
+            raise script
+        peer = Peer(script, self.chunk)
+        self.peers.append(peer)
+        stream = FakeStream(peer, self.clock)
+        stream.limit(timeout_ms)
+        return stream
+
+    def requests(self):
+        """The first byte that each connection asked for, and its If-Range."""
+        names = (b"Range: bytes=", b"If-Range: ")
+        return [tuple(_header(peer.sent, name) for name in names) for peer in self.peers]
+
+
+def _header(request, name):
+    start = request.find(b"\r\n" + name)
+    if start < 0:
+        return ""
+    start += len(name) + 2
+    return request[start : request.find(b"\r\n", start)].decode()
+
+
+class Wifi:
+    """Always up."""
+
+    def is_up(self):
+        return True
+
+    def join(self):
+        return iter(())
+
+
+class Download:
+    """One update from scripts into a NOR partition, in fake time, up to the judgement."""
+
+    def __init__(self, scripts, offer, chunk=1 << 20, kind="raw", wifi=None, key=b"", **changes):
+        gc.collect()
+        self.nor = Nor(4, BLOCK)
+        self.percents = []
+        self.wifi = wifi or Wifi()
+        self.offer = offer
+        self.clock = FakeTime()
+        self.server = Server(scripts, self.clock, chunk)
+        values = dict(SMALL)
+        values.update(changes)
+        values["image"] = kind
+        self.config = settings(**values)
+        self.key = key
+        self.update = None
+
+    def run(self, judged=False):
+        """judged: the signature as well; else the download alone."""
+        with self.clock, patched(net, "connect", self.server.connect):
+            self.update = updater.Update(
+                self.config, self.offer, self.nor, None, lambda: "tls", self.key, self.wifi,
+                self.percents.append,
+            )  # fmt: skip
+            steps = self.update.steps() if judged else self.update._download()
+            return run(steps, self.clock.advance)
+
+    def holds(self, data):
+        self.update.slot.release_head()
+        return bytes(self.nor.data[: len(data)]) == data
+
+
+def download_of(scripts, data=DATA, https=False, **options):
+    changes = {"size": len(data)}
+    changes["http_url" if https else "https_url"] = makeoffer.ABSENT
+    return Download(scripts, makeoffer.offer(**changes), **options)
+
+
+def succeeds(scripts, data=DATA, **options):
+    download = download_of(scripts, data, **options)
+    download.run()
+    assert download.holds(data)
+    assert not download.server.scripts, "a connection was not needed"
+    assert all(peer.is_closed for peer in download.server.peers)
+    assert download.percents[-1] == 100 and download.percents == sorted(download.percents)
+    return download
+
+
+def fails(code, scripts, data=DATA, connections=1, **options):
+    download = download_of(scripts, data, **options)
+    raises_code(code, download.run)
+    assert len(download.server.hosts) == connections, len(download.server.hosts)
+    assert all(peer.is_closed for peer in download.server.peers)
+    return download

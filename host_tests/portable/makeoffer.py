@@ -1,0 +1,38 @@
+"""Offers for tests: the fields of a valid one, with changes, as payload or as messages.Offer."""
+
+import binascii
+import json
+
+from device import messages
+
+SIGNATURE = b"\x30\x44\x02\x20" + b"\x11" * 32 + b"\x02\x20" + b"\x22" * 32
+
+
+def fields(**changes):
+    """The data of a valid offer; a change to the value ABSENT removes the field."""
+    values = {
+        "version": "1.2.3",
+        "http_url": "http://files/fw.bin",
+        "https_url": "https://files:8443/fw.bin",
+        "size": 10000,
+        "signature": binascii.b2a_base64(SIGNATURE).decode().strip(),
+        "upgrade_delay": 0,
+    }
+    values.update(changes)
+    values["sig-sha256-ecdsa"] = values.pop("signature")
+    return {key: value for key, value in values.items() if value is not ABSENT}
+
+
+def offer(**changes):
+    return messages.Offer(fields(**changes))
+
+
+def message(data, sequence=7, unix_time=1716517000):
+    return {"msg_sequence": sequence, "time": unix_time, "data": data}
+
+
+def payload(**changes):
+    return json.dumps(message(fields(**changes))).encode()
+
+
+ABSENT = object()

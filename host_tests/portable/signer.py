@@ -1,0 +1,84 @@
+"""A slow, plain ECDSA signer on P-256 in affine coordinates, written from RFC 6979 and SEC 1.
+
+It shares nothing with device.ecdsa, which it serves to judge, but the numbers of the curve.
+"""
+
+import hashlib
+
+P = 2**256 - 2**224 + 2**192 + 2**96 - 1
+N = 0xFFFFFFFF00000000FFFFFFFFFFFFFFFFBCE6FAADA7179E84F3B9CAC2FC632551
+G = (
+    0x6B17D1F2E12C4247F8BCE6E563A440F277037D812DEB33A0F4A13945D898C296,
+    0x4FE342E2FE1A7F9B8EE7EB4A7C0F9E162BCE33576B315ECECBB6406837BF51F5,
+)
+SECRET = 0xC9AFA9D845BA75166B5C215767B1D6934E50C3DB36E89B127B8A622B120F6721  # RFC 6979 A.2.5
+NONCE = 0xA6E3C57DD01ABE90086538398355DD4C3B17AA873382B0F24D6129493D8AAD60  # there, for "sample"
+
+
+def inverse(value, modulus):
+    """By Fermat; pow(x, -1, n) is 0 in MicroPython."""
+    return pow(value, modulus - 2, modulus)
+
+
+def add(a, b):
+    """Affine points; None is infinity."""
+    if a is None or b is None:
+        return a or b
+    if a[0] == b[0]:
+        if (a[1] + b[1]) % P == 0:
+            return None
+        slope = 3 * (a[0] * a[0] - 1) * inverse(2 * a[1], P)
+    else:
+        slope = (b[1] - a[1]) * inverse(b[0] - a[0], P)
+    x = (slope * slope - a[0] - b[0]) % P
+    return x, (slope * (a[0] - x) - a[1]) % P
+
+
+def multiply(factor, point):
+    result = None
+    while factor:
+        if factor & 1:
+            result = add(result, point)
+        point = add(point, point)
+        factor >>= 1
+    return result
+
+
+def raw_key(point):
+    return b"\x04" + number(point[0]) + number(point[1])
+
+
+def number(value):
+    return value.to_bytes(32, "big")
+
+
+def der(r, s):
+    """SEQUENCE of two INTEGERs, each as short as it can be."""
+    body = _integer(r) + _integer(s)
+    return bytes([0x30, len(body)]) + body
+
+
+def _integer(value):
+    raw = value.to_bytes(40, "big").lstrip(b"\0") or b"\0"
+    if raw[0] & 0x80:
+        raw = b"\0" + raw
+    return bytes([2, len(raw)]) + raw
+
+
+_R = 0xEFD48B2AACB6A8FD1140DD9CD45E81D69D2C877B56AAF991C34D0EA84EAF3716  # x of NONCE * G
+PUBLIC = (
+    0x60FED4BA255A9D31C961EB74C6356D68C049B8923B61FA6CE669622E60F29FB6,
+    0x7903FE1008B8BC99A41AE9E95628BC64F2F1B20C2D7E9F5177A3C294D4462299,
+)
+KEY = raw_key(PUBLIC)
+
+
+def sign_digest(digest):
+    """DER signature by SECRET with the one fixed NONCE: for tests only, it gives the key away."""
+    e = int.from_bytes(digest, "big")
+    s = inverse(NONCE, N) * (e + _R * SECRET) % N
+    return der(_R, s)
+
+
+def sign(data):
+    return sign_digest(hashlib.sha256(data).digest())

@@ -1,0 +1,175 @@
+"""device.config: every key's default and type, and what is said about a bad file."""
+
+import json
+
+from check import raises_code, settings
+
+from device import config, errors
+
+PROVES = {
+    errors.NO_INIT: "test_a_file_that_is_not_there",
+    errors.INVALID_PARAM: "test_a_wrong_type_is_named",
+}
+
+REQUIRED = {"wifi": [["net", "password"]], "broker": "mqtts://broker:8883", "board": "b"}
+OF_NO_TYPE = (None, 1.5, {}, {"a": 1}, [], [[]], -1, "", "\0" * 200)
+SECONDS = [key for key in config.KEYS if key.endswith("_s")]
+COUNTS = ("http_retries", "trial_attempts")
+FLAGS = ("accept_unversioned", "require_rollback")
+TEXTS_THAT_MAY_BE_EMPTY = ("broker_user", "broker_password")
+MAY_BE_ZERO = ("check_interval_s", "watchdog_s")
+
+
+def _bad(key, value):
+    values = dict(REQUIRED)
+    values[key] = value
+    error = raises_code(errors.INVALID_PARAM, config.Config, values)
+    assert repr(key) in error.detail, (key, value, error.detail)
+
+
+def _good(key, value):
+    values = dict(REQUIRED)
+    values[key] = value
+    assert getattr(config.Config(values), key) == value, (key, value)
+
+
+def _write(name, content):
+    with open(name, "wb") as file:
+        file.write(content)
+    return name
+
+
+def test_defaults_are_valid_and_are_what_one_gets():
+    made = config.Config(REQUIRED)
+    for key, (default, check) in config.KEYS.items():
+        if key not in REQUIRED:
+            assert check(default), key
+            assert getattr(made, key) == default, key
+
+
+def test_vendor_constants_are_the_defaults():
+    made = config.Config(REQUIRED)
+    assert (made.http_retries, made.retry_window_s, made.http_timeout_s) == (5, 120, 30)
+    assert (made.mqtt_timeout_s, made.subscribe_timeout_s, made.check_interval_s) == (30, 10, 60)
+    assert made.topic_prefix == "wm_iot"
+    assert made.require_rollback and not made.accept_unversioned
+
+
+def test_every_required_key_is_missed_by_name():
+    for key in REQUIRED:
+        values = dict(REQUIRED)
+        del values[key]
+        error = raises_code(errors.INVALID_PARAM, config.Config, values)
+        assert repr(key) in error.detail and "missing" in error.detail
+
+
+def test_an_unknown_key_is_named():
+    _bad("brokre", "mqtt://broker")
+    _bad("", 1)
+
+
+def test_a_wrong_type_is_named():
+    for key in config.KEYS:
+        for value in OF_NO_TYPE:
+            if not (value == "" and key in TEXTS_THAT_MAY_BE_EMPTY):
+                _bad(key, value)
+
+
+def test_a_bool_is_no_number_and_a_number_no_bool():
+    for key in list(SECONDS) + list(COUNTS):
+        _bad(key, True)
+        _bad(key, False)
+        _bad(key, "5")
+    for key in FLAGS:
+        _good(key, True)
+        _good(key, False)
+        for value in (0, 1, "true"):
+            _bad(key, value)
+
+
+def test_ranges_of_numbers():
+    for key in SECONDS:
+        _good(key, 1)
+        longest = 65535 if key == "keepalive_s" else 31536000
+        _good(key, longest)
+        _bad(key, longest + 1)
+        _bad(key, 1 << 64)
+        if key in MAY_BE_ZERO:
+            _good(key, 0)
+        else:
+            _bad(key, 0)
+    for key in COUNTS:
+        _good(key, 1)
+        _good(key, 100)
+        _bad(key, 0)
+        _bad(key, 101)
+
+
+def test_keepalive_fits_its_16_bits():
+    """MQTT 3.1.1, 3.1.2.10: the keep alive is a u16; umqtt asserts it at every connect."""
+    _good("keepalive_s", 65535)
+    _bad("keepalive_s", 65536)
+
+
+def test_choices():
+    for value in ("esp32", "wm", "raw"):
+        _good("image", value)
+    for value in ("en", "zh"):
+        _good("language", value)
+    _bad("image", "ESP32")
+    _bad("language", "de")
+
+
+def test_brokers():
+    for value in ("mqtt://b", "mqtts://b", "mqtts://10.0.0.7:8883", "mqtt://b:1"):
+        _good("broker", value)
+    for value in (
+        "b", "b:8883", "mqtts:b", "mqtts://", "https://b", "mqttx://b", "mqtt", "mqtts://b:0",
+        "mqtts://b:65536", "mqtts://b c", "mqtts://u:p@b", "mqtts://b\r\n", 1, None, True, ["mqtt://b"],
+    ):  # fmt: skip
+        _bad("broker", value)
+
+
+def test_networks():
+    _good("wifi", [["a", ""], ["b", "12345678"]])
+    for value in (
+        [], [[]], [["a"]], [["a", "b", "c"]], [["", "b"]], [["a", None]], [[1, "b"]], ["ab"], "ab",
+        {"a": "b"}, [["a", "b"]] * 17, [["a" * 65, "b"]],
+    ):  # fmt: skip
+        _bad("wifi", value)
+
+
+def test_ntp_hosts():
+    _good("ntp_hosts", ["10.0.0.1"])
+    for value in ("pool.ntp.org", [], [""], [1], [None], ["h"] * 9):
+        _bad("ntp_hosts", value)
+
+
+def test_a_file_that_is_not_there():
+    error = raises_code(errors.NO_INIT, config.load, "no/such/ota.json")
+    assert "no/such/ota.json" in error.detail
+    raises_code(errors.NO_INIT, config.read_file, "no_such.der")
+
+
+def test_files_that_are_no_configuration():
+    for content in (b"", b"{", b"[]", b'"a"', b"1", b"null", b"\xff\xfe", b"not json", b"\0\0"):
+        raises_code(errors.INVALID_PARAM, config.load, _write("bad.json", content))
+
+
+def test_half_a_file_is_refused():
+    """MicroPython's parser takes `{"a": 1` for whole: what is cut off would fall back to a default."""
+    whole = b'{"wifi": [["n", "p"]], "broker": "mqtt://b", "board": "b", "require_rollback": false}'
+    config.load(_write("cut.json", whole))
+    for length in range(len(whole)):
+        raises_code(errors.INVALID_PARAM, config.load, _write("cut.json", whole[:length]))
+
+
+def test_a_file_that_is_one():
+    loaded = config.load(_write("good.json", json.dumps(REQUIRED).encode()))
+    assert loaded.wifi == REQUIRED["wifi"] and loaded.board == "b"
+    assert config.read_file("good.json").startswith(b"{")
+
+
+def test_test_settings_are_a_configuration():
+    assert isinstance(settings(http_retries=2), config.Config)
+    assert settings(http_retries=2).http_retries == 2

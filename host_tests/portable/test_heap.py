@@ -1,0 +1,121 @@
+"""The block loop allocates nothing while blocks come whole: a long download cannot fragment the heap.
+
+MicroPython only; on CPython there is no heap to lock and the tests end at once.
+"""
+
+import gc
+import sys
+
+import makeoffer
+from check import MICROPYTHON, patched, run, settings
+from fakeserver import Wifi, head
+from fakestream import FakeStream, Peer
+from faketime import FakeTime
+
+from device import net, updater
+from device.slot import Slot
+
+if MICROPYTHON:
+    import micropython
+
+
+class Flash:
+    """Copies byte by byte, because a slice would allocate, which the C code of a board does not."""
+
+    def __init__(self):
+        self.block = bytearray(4096)
+
+    def ioctl(self, request, argument):
+        return 256 if request == 4 else 4096
+
+    def readblocks(self, number, buffer, offset=0):
+        for i in range(len(buffer)):
+            buffer[i] = self.block[offset + i]
+
+    def writeblocks(self, number, buffer, offset=None):
+        for i in range(len(buffer)):
+            self.block[i] = buffer[i]
+
+
+class Endless(Peer):
+    """Fills whatever it is given."""
+
+    def readinto(self, buffer, count=-1):
+        if self.script:
+            return Peer.readinto(self, buffer, count)
+        return len(buffer) if count < 0 else count
+
+
+def _locked(step):
+    """Run step() with the heap locked; MemoryError is an allocation."""
+    gc.collect()
+    micropython.heap_lock()
+    try:
+        step()
+    finally:
+        micropython.heap_unlock()
+
+
+def test_writing_a_block_allocates_nothing():
+    if not MICROPYTHON:
+        return
+    slot = Slot(Flash())
+    for _ in range(3):
+        _locked(lambda: slot.write_block(4096))
+    assert slot.position == 3 * 4096
+
+
+def test_the_block_loop_allocates_nothing_between_reports():
+    if not MICROPYTHON:
+        return
+    size = 250 * 4096  # so that some blocks move the percentage and others do not
+    peer = Endless([head(200, size)])
+    offer = makeoffer.offer(size=size, https_url=makeoffer.ABSENT)
+
+    def connect(*_):
+        stream = FakeStream(peer)
+        stream.limit(1000)
+        return stream
+
+    reports = []
+    with FakeTime(), patched(net, "connect", connect):  # the shim of `time` allocates
+        update = updater.Update(
+            settings(image="raw"), offer, Flash(), None, None, b"", Wifi(), reports.append
+        )
+        steps = update._download()
+        while update.slot.position < 4096:
+            next(steps)
+        silent = _count_silent_steps(update, steps, reports)
+    assert silent >= 20, silent
+
+
+def _count_silent_steps(update, steps, reports):
+    """Every step is a block here; those that move no percentage must pass under the lock."""
+    silent = 0
+    size = update.offer.size
+    for _ in range(50):
+        position = update.slot.position
+        if position * 100 // size == (position + 4096) * 100 // size:
+            _locked(lambda: next(steps))
+            silent += 1
+        else:
+            next(steps)
+        assert update.slot.position == position + 4096
+    assert len(reports) > 1
+    return silent
+
+
+def test_digest_allocates_a_bounded_amount():
+    if not MICROPYTHON:
+        return
+    from device import judge
+
+    slot = Slot(Flash())
+    gc.collect()
+    gc.disable()
+    before = gc.mem_alloc()
+    run(judge.digest(slot, 50 * 4096))
+    used = gc.mem_alloc() - before
+    gc.enable()
+    per_block = 128 if sys.maxsize > 1 << 31 else 64
+    assert used < 50 * per_block, "%d bytes for 50 blocks" % used

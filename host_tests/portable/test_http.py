@@ -1,0 +1,169 @@
+"""device.http: the request to the letter, and heads of answers, good, odd and hostile."""
+
+from check import raises_code, run
+from fakestream import CLOSE, STALL, Peer
+
+from device import errors, http
+
+PROVES = {errors.HTTP_STATUS: "test_what_is_not_http"}
+
+OK = b"HTTP/1.1 200 OK\r\n"
+END = b"\r\n"
+
+
+def _head(*pieces, chunk=1000):
+    peer = Peer(list(pieces) + [CLOSE], chunk)
+    return run(http.read_head(peer))
+
+
+def _refused(*pieces):
+    return raises_code(errors.HTTP_STATUS, _head, *pieces)
+
+
+def _header(line):
+    return _head(OK + line + b"\r\n" + END)
+
+
+def test_request_to_the_letter():
+    assert http.request("files", 443, "/fw.bin", 0, '"tag"') == (
+        b"GET /fw.bin HTTP/1.1\r\nHost: files\r\nUser-Agent: micropython-ota\r\n"
+        b"Accept-Encoding: identity\r\nConnection: close\r\n\r\n"
+    )
+    assert http.request("10.0.0.7", 8443, "/a?b", 4096, '"tag"') == (
+        b"GET /a?b HTTP/1.1\r\nHost: 10.0.0.7:8443\r\nUser-Agent: micropython-ota\r\n"
+        b'Accept-Encoding: identity\r\nRange: bytes=4096-\r\nIf-Range: "tag"\r\n'
+        b"Connection: close\r\n\r\n"
+    )
+    assert b"If-Range" not in http.request("h", 80, "/", 4096, None)
+
+
+def test_a_full_head():
+    response = _head(
+        b'HTTP/1.1 206 Partial Content\r\nContent-Length: 5904\r\nETag: "abc"\r\n'
+        b"Content-Range: bytes 4096-9999/10000\r\nX-Other: y\r\n\r\n"
+    )
+    assert (response.status, response.length, response.first, response.total) == (206, 5904, 4096, 10000)
+    assert response.etag == '"abc"' and response.location is None and response.plain is True
+
+
+def test_pauses_and_single_bytes_change_nothing():
+    whole = OK + b"Content-Length: 7\r\n\r\n"
+    script = []
+    for index in range(len(whole)):
+        script += [STALL, whole[index : index + 1], STALL, STALL]
+    pauses = []
+    response = run(http.read_head(Peer(script)), pauses.append)
+    assert response.status == 200 and response.length == 7
+    assert len(pauses) >= len(whole)
+
+
+def test_not_a_byte_of_the_body_is_taken():
+    peer = Peer([OK + b"Content-Length: 4\r\n\r\nbody", CLOSE])
+    run(http.read_head(peer))
+    assert bytes(peer.script[0]) == b"body"
+
+
+def test_names_in_any_case_and_bare_line_feeds():
+    response = _head(b"HTTP/1.0 200\ncOnTeNt-LENGTH:9\nlocation:  /x \n\n")
+    assert (response.status, response.length, response.location) == (200, 9, "/x")
+
+
+def test_what_is_not_http():
+    for line in (
+        b"", b"HTTP/1.1", b"HTTP/2 200 OK", b"HTTP/1.1  200", b"http/1.1 200 OK", b"ICY 200 OK",
+        b"SSH-2.0-OpenSSH", b"HTTP/1.1 abc", b"HTTP/1.1 099 x", b"HTTP/1.1 600 x", b"HTTP/1.1 -200 x",
+        b"HTTP/1.1 2000 x", b"HTTP/1.1 20.0 x", b"<html>", b"\x16\x03\x01\x02", b"HTTP/1.1 \xff\xff",
+        b"HTTP/1.2 200 OK", b" HTTP/1.1 200 OK", b"HTTP/1.1 +200 OK",
+    ):  # fmt: skip
+        _refused(line + b"\r\n" + END)
+
+
+def test_a_peer_that_hangs_up():
+    whole = OK + b"Content-Length: 7\r\n\r\n"
+    for length in range(len(whole)):
+        raises_code(errors.CONNECTION_FAILED, _head, whole[:length])
+
+
+def test_lines_and_heads_that_are_too_long():
+    assert _header(b"X: " + b"y" * 1900).status == 200
+    _refused(OK + b"X: " + b"y" * 2100 + b"\r\n" + END)
+    _refused(b"H" * 5000)
+    _refused(OK + b"X: y\r\n" * 2000)
+    peer = Peer([OK] + [b"X: y\r\n" * 100] * 100)
+    raises_code(errors.HTTP_STATUS, run, http.read_head(peer))
+    assert peer.taken <= 4096
+
+
+def test_headers_that_are_none():
+    _refused(OK + b"no colon\r\n" + END)
+    _refused(OK + b"X: \xff\xfe\r\n" + END)
+
+
+def test_content_lengths():
+    for text, length in ((b"0", 0), (b"1", 1), (b" 10000 ", 10000), (b"9999999999", 9999999999)):
+        assert _header(b"Content-Length: " + text).length == length
+    for text in (b"", b"-1", b"+1", b"1.5", b"1e3", b"0x10", b"1,1", b"1 1", b"12345678901", b"abc"):
+        _refused(OK + b"Content-Length: " + text + b"\r\n" + END)
+
+
+def test_two_content_lengths():
+    assert _header(b"Content-Length: 5\r\nContent-Length: 5").length == 5
+    _refused(OK + b"Content-Length: 5\r\nContent-Length: 6\r\n" + END)
+    _refused(OK + b"Content-Length: 5\r\ncontent-length: 55\r\n" + END)
+
+
+def test_content_ranges():
+    assert _header(b"Content-Range: bytes 0-9/10").total == 10
+    assert _header(b"Content-Range: Bytes 5-9/10").first == 5
+    for text in (
+        b"bytes 0-9/*", b"bytes */10", b"bytes 0-8/10", b"bytes 0-10/10", b"bytes -9/10", b"0-9/10",
+        b"bytes 0-9", b"bytes=0-9/10", b"items 0-9/10", b"bytes 0 - 9/10", b"bytes a-9/10", b"",
+        b"bytes 0-9/10/10", b"bytes 0-9/-10",
+    ):  # fmt: skip
+        response = _header(b"Content-Range: " + text)
+        assert (response.first, response.total) == (-1, -1), text
+
+
+def test_bodies_that_are_not_plain():
+    for line in (
+        b"Transfer-Encoding: chunked", b"transfer-encoding: gzip, chunked", b"Content-Encoding: gzip",
+        b"Content-Encoding: br",
+    ):  # fmt: skip
+        assert _header(line).plain is False, line
+    assert _header(b"Content-Encoding: identity").plain is True
+
+
+def test_only_strong_etags_count():
+    assert _header(b'ETag: "a-1"').etag == '"a-1"'
+    for text in (b'W/"a"', b"a", b'"', b"", b'"a b"', b'"' + b"a" * 200 + b'"', b'"a\x01"'):
+        assert _header(b"ETag: " + text).etag is None, text
+
+
+def test_an_etag_cannot_carry_a_header():
+    tag = _header(b'ETag: "a\rRange: bytes=0-"').etag
+    assert tag is None or "\r" not in tag
+
+
+def _redirect(location, scheme="https", host="h", port=443, path="/dir/fw"):
+    response = http.Response(302)
+    response.location = location
+    return http.redirect_target(response, host, port, path, scheme)
+
+
+def test_redirects_that_are_followed():
+    assert _redirect("https://o:8443/x?y") == ("https", "o", 8443, "/x?y")
+    assert _redirect("/new") == ("https", "h", 443, "/new")
+    assert _redirect("/new", "http", "h", 8080) == ("http", "h", 8080, "/new")
+    assert _redirect("https://o/x", "http", "h", 80) == ("https", "o", 443, "/x")
+    assert _redirect("http://o/x", "http", "h", 80) == ("http", "o", 80, "/x")
+
+
+def test_redirects_that_are_refused():
+    for location in (
+        "http://h/x", "HTTP://h/x", "ftp://h/x", "file:///x", "javascript:x", "", None, "x", "//o/x",
+        "https://o/\r\nX: y", "/a b", "/a\r\nHost: evil", "/\0", "https://u:p@o/", "https://o:0/",
+        "https://", "https:/o/", " https://o/", "/\u4e0b",
+    ):  # fmt: skip
+        raises_code(errors.HTTP_STATUS, _redirect, location)
+    for location in ("ftp://h/x", "//o/x", "x", "", None, "http://o/\r\nX: y"):
+        raises_code(errors.HTTP_STATUS, _redirect, location, "http", "h", 80)

@@ -1,0 +1,228 @@
+"""device.messages: envelopes and reports to the letter, and every check of an offer."""
+
+import json
+
+import makeoffer
+from check import raises_code
+from makeoffer import ABSENT, fields, message, payload
+
+from device import errors, messages, texts_en, texts_zh
+
+PROVES = {errors.BAD_MESSAGE: "test_no_field_takes_a_value_of_another_kind"}
+
+WRONG_FOR_ALL = (None, True, False, 1.5, -1, [], {}, [1], {"a": 1}, "", "x", "\0", 1 << 65)
+
+
+def _refused(raw):
+    return raises_code(errors.BAD_MESSAGE, messages.parse_offer, raw)
+
+
+def _dump(value):
+    return json.dumps(value).encode()
+
+
+def test_topics():
+    assert messages.topic("wm_iot", "AABBCCDDEEFF", "update") == "wm_iot/AABBCCDDEEFF/ota/update"
+    assert messages.REPORT == "firmware/report" and messages.PROGRESS == "progress/report"
+    assert (messages.GET, messages.RESPONSE, messages.UPDATE) == ("get", "response", "update")
+
+
+def test_envelopes_and_reports_to_the_letter():
+    text = messages.envelope(4294967295, 1716517000000, messages.progress_data(30))
+    assert text == '{"msg_sequence": 4294967295, "time": 1716517000000, "data": {"progress": 30}}'
+    assert messages.report_data("INIT", "1.1.6", "May 24 2024 10:33:41") == (
+        '{"type": "INIT", "version": "1.1.6", "build_time": "May 24 2024 10:33:41"}'
+    )
+    assert messages.error_data(errors.SHA256_ECDSA, "en") == (
+        '{"errorCode": -10010, "errorMsg": "Bad signature"}'
+    )
+    chinese = json.loads(messages.error_data(errors.FW_OVERFLOW, "zh"))
+    assert chinese == {"errorCode": -10005, "errorMsg": "FLASH \u7a7a\u95f4\u4e0d\u8db3"}
+
+
+def test_a_build_time_cannot_break_out_of_its_string():
+    data = json.loads(messages.report_data("INIT", "1.1.6", 'a"b\\c\n'))
+    assert data["build_time"] == 'a"b\\c\n'
+
+
+def test_every_code_has_two_texts_of_at_most_20_characters():
+    assert len(texts_en.TEXTS) >= 24 and set(texts_en.TEXTS) == set(texts_zh.TEXTS)
+    for code in texts_en.TEXTS:
+        for language in ("en", "zh"):
+            assert 0 < len(errors.text(code, language)) <= 20, (code, language)
+    assert errors.text(-99999) == errors.text(-99999, "zh") == ""
+
+
+def test_every_code_of_errors_py_has_a_text():
+    names = [name for name in dir(errors) if name.upper() == name and name[0] != "_"]
+    assert len(names) == len(texts_en.TEXTS)
+    for name in names:
+        assert errors.text(getattr(errors, name)), name
+
+
+def test_a_good_offer():
+    sequence, offer = messages.parse_offer(payload())
+    assert sequence == 7
+    assert (offer.version, offer.size, offer.start_at) == ("1.2.3", 10000, 0)
+    assert offer.url == "https://files:8443/fw.bin" and offer.signature == makeoffer.SIGNATURE
+
+
+def test_https_is_preferred_and_either_is_enough():
+    assert messages.parse_offer(payload(http_url=ABSENT))[1].url.startswith("https:")
+    assert messages.parse_offer(payload(https_url=ABSENT))[1].url == "http://files/fw.bin"
+    _refused(payload(http_url=ABSENT, https_url=ABSENT))
+
+
+def test_a_bad_url_is_refused_even_beside_a_good_one():
+    for bad in (
+        "http://files/a\r\nHost: x", "http://files/a b", "http://files/\n", "ftp://files/a",
+        "https://files/", "/a", "http://u@files/", "",
+    ):  # fmt: skip
+        _refused(payload(http_url=bad))
+    for bad in ("http://files/", "https://", "https://files/a b", "HTTPS://files/a"):
+        _refused(payload(https_url=bad))
+
+
+def test_every_needed_field_is_missed():
+    for name in ("version", "size", "signature"):
+        _refused(payload(**{name: ABSENT}))
+    for name in ("msg_sequence", "time", "data"):
+        whole = message(fields())
+        del whole[name]
+        _refused(_dump(whole))
+    assert messages.parse_offer(payload(upgrade_delay=ABSENT))[1].start_at == 0
+
+
+def test_no_field_takes_a_value_of_another_kind():
+    for name in ("version", "size", "signature", "upgrade_delay", "http_url", "https_url"):
+        for value in WRONG_FOR_ALL:
+            if not (value is None and name.endswith("_url")):  # null = absent, and the other is there
+                _refused(payload(**{name: value}))
+    for name in ("msg_sequence", "time", "data"):
+        for value in WRONG_FOR_ALL:
+            whole = message(fields())
+            whole[name] = value
+            _refused(_dump(whole))
+
+
+def test_sizes():
+    for size in (1, 1 << 20, 1 << 31):
+        assert messages.parse_offer(payload(size=size))[1].size == size
+    for size in (0, -1, -(1 << 31), (1 << 31) + 1, (1 << 32) - 1, 1 << 64, "10000", 10000.0):
+        _refused(payload(size=size))
+
+
+def test_sequences():
+    for sequence in (0, 1, (1 << 32) - 1, 1 << 32):
+        assert messages.parse_offer(_dump(message(fields(), sequence)))[0] == sequence
+    for sequence in (-1, (1 << 32) + 1, 7.0, "7", None):
+        _refused(_dump(message(fields(), sequence)))
+
+
+def test_times_of_10_and_13_digits():
+    for given, seconds in (
+        (0, 0), (1, 1), (1716517000, 1716517000), (1716517000123, 1716517000),
+        (99999999999, 99999999999), (100000000000, 100000000), (99999999999999, 99999999999),
+    ):  # fmt: skip
+        assert messages.parse_offer(payload(upgrade_delay=given))[1].start_at == seconds
+    for given in (-1, 1.5, "1716517000", 1 << 64, 1716517000.0, True):
+        _refused(payload(upgrade_delay=given))
+        _refused(_dump(message(fields(), 7, given)))
+
+
+def test_versions():
+    for text in ("1.2", "1.2.100", "v1.2.3", "1.2.3 ", "99.99.999", "1.2.3-rc1", "01.2.3"):
+        _refused(payload(version=text))
+
+
+def test_unknown_fields_are_ignored_and_not_kept():
+    whole = fields()
+    whole["note"] = "x" * 500
+    offer = messages.parse_offer(_dump(message(whole)))[1]
+    kept = offer.kept_fields()
+    assert kept == fields()
+    assert messages.Offer(kept).signature == offer.signature
+
+
+def test_every_strict_prefix_is_refused():
+    whole = payload()
+    messages.parse_offer(whole)
+    for length in range(len(whole)):
+        _refused(whole[:length])
+
+
+def test_anything_after_the_object_is_refused():
+    for tail in (b"}", b"x", b"{}", b",", b"1", b"\0", b"]", b'"', payload()):
+        _refused(payload() + tail)
+    messages.parse_offer(b" \r\n\t" + payload() + b"\n ")
+
+
+def test_what_micropythons_parser_takes_for_json():
+    good = payload().decode()
+    for raw in (
+        "[1 2]", '{"a":1', '{"a":1]', "[]", "{}", "1", "null", "true", '""', "", "{", "}", "][",
+        "[" + good + "]", good.replace("{", "[", 1), good[:-1] + "]",
+    ):  # fmt: skip
+        _refused(raw.encode())
+
+
+def test_missing_commas_and_colons_are_refused_or_change_nothing():
+    """MicroPython's parser takes a space for a comma; what it makes of that must be the same offer."""
+    for mark in (b",", b":"):
+        raw = payload()
+        for index in range(len(raw)):
+            if raw[index : index + 1] == mark:
+                _same_offer_or_refused(raw[:index] + b" " + raw[index + 1 :])
+
+
+def _same_offer_or_refused(raw):
+    try:
+        _, offer = messages.parse_offer(raw)
+    except errors.OtaError as error:
+        assert error.code == errors.BAD_MESSAGE
+        return
+    assert (offer.version, offer.size, offer.signature) == ("1.2.3", 10000, makeoffer.SIGNATURE)
+
+
+def test_duplicate_keys_are_checked_as_the_last_one():
+    twice = payload().replace(b'"size": 10000', b'"size": 10000, "size": -1')
+    _refused(twice)
+    twice = payload().replace(b'"size": 10000', b'"size": -1, "size": 10000')
+    assert messages.parse_offer(twice)[1].size == 10000
+
+
+def test_nul_and_bytes_that_are_no_text():
+    raw = payload()
+    _refused(raw.replace(b"1.2.3", b"1.2\0.3"))
+    _refused(b"\0" + raw)
+    _refused(raw + b"\0")
+    _refused(raw.replace(b"1.2.3", b"1.2.\xff"))
+    _refused(b"\xff\xfe" * 20)
+
+
+def test_nesting_is_bounded():
+    for depth in (9, 100, 2000):
+        _refused(b"[" * depth)
+        _refused(b'{"data":' * depth)
+        _refused(payload()[:-1] + b', "x": ' + b"[" * depth + b"]" * depth + b"}")
+
+
+def test_brackets_inside_strings_are_text():
+    whole = fields()
+    whole["note"] = '}]{["\\'
+    assert messages.parse_offer(_dump(message(whole)))[0] == 7
+
+
+def test_base64_noise():
+    good = fields()["sig-sha256-ecdsa"]
+    for bad in (
+        good[:-1], good + "=", good + "A", " " + good, good + " ", good + "\n", good[:8] + "\n" + good[8:],
+        good.replace("M", "-", 1), good[:4], "", "====", "!" * 96, good * 2, "\u4e0b" * 40,
+        good[:10] + "\0" + good[11:], good[:-2] + "B=" if good[-2:] == "A=" else good[:-1] + "*",
+    ):  # fmt: skip
+        _refused(payload(signature=bad))
+
+
+def test_float_forms_of_integers_are_refused():
+    for text in (b"1e4", b"10000.0", b"1E4", b"0x2710", b"1_0000", b"NaN", b"Infinity", b"-0.0"):
+        _refused(payload().replace(b'"size": 10000', b'"size": ' + text))

@@ -1,0 +1,162 @@
+"""device.slot: one erase a block, the head held back, and every way in which flash can lie."""
+
+from check import raises_code
+from makeimage import content
+from nor import Nor
+
+from device import errors, image
+from device.slot import Slot
+
+PROVES = {errors.FLASH: "test_each_operation_fails_in_turn"}
+
+BLOCK = 4096
+
+
+def _write(slot, data):
+    for start in range(0, len(data), BLOCK):
+        piece = data[start : start + BLOCK]
+        slot.view[: len(piece)] = piece
+        slot.write_block(len(piece))
+
+
+def _filled(size):
+    nor = Nor(4)
+    slot = Slot(nor)
+    data = content(size)
+    _write(slot, data)
+    return nor, slot, data
+
+
+def test_geometry():
+    slot = Slot(Nor(5))
+    assert (slot.block_size, slot.capacity, slot.position) == (4096, 5 * 4096, 0)
+
+
+def test_every_block_is_erased_once_and_no_other():
+    for size in (1, 63, 64, 65, 4095, 4096, 4097, 8192, 10000, 16384):
+        nor, slot, data = _filled(size)
+        slot.release_head()
+        blocks = (size + BLOCK - 1) // BLOCK
+        assert nor.erases == [1] * blocks + [0] * (4 - blocks), size
+        assert slot.position == size
+
+
+def test_flash_holds_the_image_and_then_erased_bytes():
+    for size in (1, 63, 64, 65, 4095, 4096, 4097, 10000, 16384):
+        nor, slot, data = _filled(size)
+        slot.release_head()
+        end = -(-size // BLOCK) * BLOCK
+        assert bytes(nor.data[:size]) == data, size
+        assert all(byte == 0xFF for byte in nor.data[size:end]), size
+        assert all(byte == 0x5A for byte in nor.data[end:]), size
+
+
+def test_until_released_the_head_is_blank():
+    nor, slot, data = _filled(10000)
+    assert bytes(nor.data[: image.HEAD]) == b"\xff" * 64
+    assert bytes(nor.data[64:10000]) == data[64:]
+    slot.release_head()
+    assert bytes(nor.data[:64]) == data[:64]
+    assert nor.writes[-1] == (0, 0, 64)
+
+
+def test_a_second_image_over_the_first():
+    nor, slot, _ = _filled(10000)
+    slot.release_head()
+    slot.restart()
+    data = content(9000, 99)
+    _write(slot, data)
+    assert bytes(nor.data[:64]) == b"\xff" * 64
+    slot.release_head()
+    assert bytes(nor.data[:9000]) == data and nor.erases == [2, 2, 2, 0]
+
+
+def test_read_sees_the_image_whether_released_or_not():
+    nor, slot, data = _filled(10000)
+    spans = (
+        (0, 1), (0, 64), (0, 65), (63, 1), (63, 2), (64, 1), (60, 10), (4095, 1), (4095, 2), (4096, 1),
+        (4000, 5000), (0, 10000), (9999, 1), (9994, 6), (8191, 2), (5, 0),
+    )  # fmt: skip
+    for _ in range(2):
+        for offset, count in spans:
+            assert slot.read(offset, count) == data[offset : offset + count], (offset, count)
+        slot.release_head()
+
+
+def test_read_block_gives_the_held_head():
+    nor, slot, data = _filled(10000)
+    slot.read_block(0)
+    assert bytes(slot.block) == data[:BLOCK]
+    slot.read_block(1)
+    assert bytes(slot.block) == data[BLOCK : 2 * BLOCK]
+
+
+def test_a_slot_that_wrote_nothing_reads_the_flash():
+    nor = Nor(2)
+    assert Slot(nor).read(60, 10) == b"\x5a" * 10
+
+
+def test_invalidate_erases_the_first_block_only():
+    nor, slot, data = _filled(10000)
+    slot.release_head()
+    slot.invalidate()
+    assert all(byte == 0xFF for byte in nor.data[:BLOCK])
+    assert bytes(nor.data[BLOCK:10000]) == data[BLOCK:]
+    assert nor.erases == [2, 1, 1, 0]
+
+
+def _whole(nor, data):
+    slot = Slot(nor)
+    _write(slot, data)
+    slot.release_head()
+    return nor
+
+
+def test_each_operation_fails_in_turn():
+    data = content(10000)
+    total = _whole(Nor(4), data).operations
+    assert total >= 3 * 9 + 2
+    for number in range(total):
+        nor = Nor(4)
+        nor.fail_at = number
+        raises_code(errors.FLASH, _whole, nor, data)
+
+
+def test_each_write_does_nothing_in_turn():
+    """A silent no-op shows when the block is read back."""
+    data = content(10000)
+    changes = _whole(Nor(4), data).changes
+    assert len(changes) == 4
+    for number in changes:
+        nor = Nor(4)
+        nor.ignore_at = number
+        raises_code(errors.FLASH, _whole, nor, data)
+
+
+def test_a_bit_that_sticks_is_noticed():
+    class Sticky(Nor):
+        stuck = 0
+
+        def readblocks(self, block, buffer, offset=0):
+            self.data[self.stuck] &= 0xFE
+            Nor.readblocks(self, block, buffer, offset)
+
+    data = b"\xff" * 8192
+    for stuck in (0, 63, 64, 511, 512, 4095, 4096, 8191):
+        nor = Sticky(2)
+        nor.stuck = stuck
+        raises_code(errors.FLASH, _whole, nor, data)
+
+
+def test_outside_the_partition():
+    slot = Slot(Nor(1))
+    _write(slot, content(BLOCK))
+    raises_code(errors.FLASH, slot.write_block, 1)
+    raises_code(errors.FLASH, slot.read, BLOCK, 1)
+
+
+def test_failing_invalidate():
+    nor = Nor(1)
+    slot = Slot(nor)
+    nor.fail_at = 0
+    raises_code(errors.FLASH, slot.invalidate)

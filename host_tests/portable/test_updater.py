@@ -1,0 +1,189 @@
+"""device.updater: a download whole, dropped, stalled and resumed, every wait bounded, to the record."""
+
+import makeoffer
+import signer
+from check import raises_code
+from fakeserver import DATA, ETAG, Download, Wifi, download_of, fails, head, rest, succeeds, whole
+from fakestream import CLOSE, STALL, TRICKLE
+from makeimage import content, esp32, trailer, wm
+
+from device import errors
+
+PROVES = {
+    errors.FW_OVERFLOW: "test_an_image_larger_than_the_slot_costs_no_connection",
+    errors.TIMEOUT: "test_a_stall_is_bounded_everywhere",
+    errors.TLS_REFUSED: "test_a_refused_certificate_is_not_tried_again",
+    errors.CONNECTION_FAILED: "test_retries_are_counted_from_the_last_block",
+    errors.FLASH: "test_bad_flash_ends_it_at_once",
+    errors.HEADER_INVALID: "test_a_wrong_header_ends_it_after_one_block",
+}
+
+REFUSED = errors.OtaError(errors.CONNECTION_FAILED, "refused")
+
+
+def test_a_whole_download_in_any_pieces():
+    for chunk in (1, 7, 1000, 1024, 1 << 20):
+        download = succeeds([whole(DATA)], chunk=chunk)
+        assert download.nor.erases == [1, 1, 1, 0]
+        assert download.server.requests() == [("", "")]
+        assert download.server.hosts == [("files", 80, False)]
+
+
+def test_sizes_around_block_borders():
+    for size in (1, 63, 64, 65, 1023, 1024, 1025, 2048, 4096):
+        succeeds([whole(DATA[:1] * size)], DATA[:1] * size)
+
+
+def test_pauses_change_nothing():
+    script = [STALL, head(200, 2500), STALL]
+    for start in range(0, 2500, 900):
+        script += [DATA[start : start + 900], STALL, STALL]
+    download = succeeds([script])
+    assert 0 < download.clock.elapsed_ms < 2000
+
+
+def test_not_a_byte_after_the_end_is_read():
+    script = [head(200, 2500), DATA + b"more" * 100, CLOSE]
+    download = succeeds([script])
+    assert download.server.peers[0].taken == len(head(200, 2500)) + 2500
+
+
+def test_https_gets_a_context():
+    download = succeeds([whole(DATA)], https=True)
+    assert download.server.hosts == [("files", 8443, True)]
+
+
+def test_a_drop_resumes_at_the_block():
+    for cut in (0, 1, 1023, 1024, 1025, 2047, 2048, 2499):
+        first = cut // 1024 * 1024
+        again = rest(DATA, first, ETAG) if first else whole(DATA, ETAG)
+        script = [head(200, 2500, more=ETAG), DATA[:cut], CLOSE] if cut else [head(200, 2500), CLOSE]
+        download = succeeds([script, again])
+        expected = ("%d-" % first, '"a"') if first else ("", "")
+        assert download.server.requests()[1] == expected, cut
+        assert download.nor.erases == [1, 1, 1, 0], cut
+
+
+def test_a_drop_before_and_inside_the_head():
+    text = head(200, 2500)
+    for length in range(0, len(text), 5):
+        succeeds([[text[:length], CLOSE] if length else [CLOSE], whole(DATA)])
+
+
+def test_a_reset_is_a_drop():
+    reset = OSError(104, "reset")
+    succeeds([[head(200, 2500), DATA[:1250], reset], rest(DATA, 1024)])
+    succeeds([REFUSED, [reset], whole(DATA)])
+
+
+def test_a_stall_is_bounded_everywhere():
+    """http_retries 3: four tries of 5 s each and the pauses between them, below 4 s each."""
+    text = head(200, 2500)
+    for script in (
+        [STALL], [text[:10], STALL], [text, STALL], [text, DATA[:1], STALL], [text, DATA[:1023], STALL],
+    ):  # fmt: skip
+        download = fails(errors.TIMEOUT, [script] * 4, connections=4)
+        assert 20000 <= download.clock.elapsed_ms <= 20000 + 12000 + 1000
+
+
+def test_a_trickle_counts_as_a_stall():
+    """A byte every 20 ms: a block would take 20 s, the limit is 5."""
+    download = fails(errors.TIMEOUT, [whole(DATA)] * 4, connections=4, chunk=TRICKLE)
+    assert 20000 <= download.clock.elapsed_ms <= 33000
+
+
+def test_retries_are_counted_from_the_last_block():
+    dead = [REFUSED] * 3
+    start = [head(200, 2500), DATA[:1250], CLOSE]
+    more = [head(206, 1476, 1024, 2500), DATA[1024:2048], CLOSE]
+    succeeds(dead + [start] + dead[:2] + [more] + dead[:2] + [rest(DATA, 2048)])
+    fails(errors.CONNECTION_FAILED, [REFUSED] * 4, connections=4)
+    fails(errors.CONNECTION_FAILED, [start] + [REFUSED] * 3, connections=4)
+
+
+def test_the_retry_window_ends_it():
+    slow = [STALL]
+    download = fails(errors.TIMEOUT, [slow] * 3, connections=3, http_retries=50, retry_window_s=12)
+    assert 12000 <= download.clock.elapsed_ms < 12000 + 5000 + 4000
+
+
+def test_wifi_that_is_gone_is_waited_for():
+    class Late(Wifi):
+        tries = 0
+
+        def join(self):
+            self.tries += 1
+            if self.tries < 3:
+                raise errors.OtaError(errors.NO_GOT_IP, "gone")
+            yield 50
+
+    wifi = Late()
+    succeeds([whole(DATA)], wifi=wifi)
+    assert wifi.tries == 3
+
+    class Gone(Wifi):
+        def join(self):
+            raise errors.OtaError(errors.NO_GOT_IP, "gone")
+
+    fails(errors.NO_GOT_IP, [], connections=0, wifi=Gone())
+
+
+def test_wifi_that_drops_in_mid_block_ends_the_connection_at_once():
+    class Dropping(Wifi):
+        looks = 0
+
+        def is_up(self):
+            self.looks += 1
+            return self.looks != 2
+
+    stalled = [head(200, 2500, more=ETAG), DATA[:1250], STALL]
+    download = succeeds([stalled, rest(DATA, 1024, ETAG)], wifi=Dropping())
+    assert download.clock.elapsed_ms < 2000  # not the 5 s of a stall
+
+
+def test_a_refused_certificate_is_not_tried_again():
+    refused = errors.OtaError(errors.TLS_REFUSED, "expired")
+    fails(errors.TLS_REFUSED, [refused], https=True)
+    fails(errors.TLS_REFUSED, [[head(200, 2500), DATA[:1250], CLOSE], refused], connections=2, https=True)
+
+
+def test_bad_flash_ends_it_at_once():
+    download = download_of([whole(DATA)])
+    download.nor.fail_at = 3
+    raises_code(errors.FLASH, download.run)
+    assert len(download.server.hosts) == 1 and download.server.peers[0].is_closed
+
+
+def test_an_image_larger_than_the_slot_costs_no_connection():
+    for size in (4097, 1 << 31):
+        download = Download([], makeoffer.offer(size=size))
+        raises_code(errors.FW_OVERFLOW, download.run, True)
+        assert download.server.hosts == [] and download.nor.operations == 0
+
+
+def test_a_wrong_header_ends_it_after_one_block():
+    download = fails(errors.HEADER_INVALID, [whole(DATA)], kind="esp32")
+    assert download.nor.operations == 0  # not a byte was written
+    assert download.server.peers[0].taken <= len(head(200, 2500)) + 1024
+
+
+def test_from_the_first_byte_to_the_record():
+    for kind, body in (("esp32", esp32(content(2300))), ("wm", wm(content(2300))), ("raw", DATA)):
+        data = body + trailer()
+        offer = makeoffer.offer(size=len(data))
+        offer.signature = signer.sign(data)
+        start = [head(200, len(data), more=ETAG), data[:1250], CLOSE]
+        download = Download([start, rest(data, 1024, ETAG)], offer, kind=kind, key=signer.KEY)
+        record = download.run(True)
+        assert (record["version"], record["size"]) == ("1.2.3", len(data))
+        assert bytes(download.nor.data[:64]) == b"\xff" * 64  # still nothing that could boot
+        assert download.nor.erases == [1, 1, 1, 0]
+
+
+def test_a_mixture_of_two_files_is_not_accepted():
+    data = DATA + trailer()
+    offer = makeoffer.offer(size=len(data))
+    offer.signature = signer.sign(data)
+    start = [head(200, len(data)), content(1250, 3), CLOSE]  # no ETag: nothing to notice it by
+    download = Download([start, rest(data, 1024)], offer, key=signer.KEY)
+    raises_code(errors.SHA256_ECDSA, download.run, True)

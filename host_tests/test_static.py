@@ -1,0 +1,188 @@
+"""Rules that the sources keep: who imports whom, sizes, syntax, types, no paths of some machine."""
+
+from __future__ import annotations
+
+import ast
+import getpass
+import importlib.metadata
+import os
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tools import romfs
+
+REPO = Path(__file__).resolve().parent.parent
+DEVICE = sorted((REPO / "device").glob("*.py"))
+SHIPPED = [REPO / "boot.py", REPO / "main.py", *DEVICE]
+TOOLS = sorted((REPO / "tools").rglob("*.py"))
+
+# Each module may import from the layers below its own, and from none else.
+LAYERS = (
+    ("agent",),
+    ("offers", "trial", "updater"),
+    ("reporter",),
+    ("link", "judge", "wifi", "clock", "board"),
+    ("backoff", "net", "umqttsocket", "slot", "state", "messages", "http"),
+    ("image", "config"),
+    ("ecdsa", "jsontext", "url", "version"),
+    ("errors", "log"),
+    ("texts_en", "texts_zh"),
+)
+# What only these may import from outside; everything else that is not listed is free to all.
+DOORS = {
+    "socket": {"net"}, "tls": {"net"}, "select": {"net"}, "ssl": set(), "umqtt": {"link"},
+    "network": {"board"}, "machine": {"board"}, "esp32": {"board"}, "ntptime": {"board"},
+    "requests": set(), "asyncio": {"agent"}, "os": {"backoff", "state"}, "vfs": set(),
+    "time": {"agent", "backoff", "clock", "link", "log", "net", "updater", "wifi"},
+}  # fmt: skip
+PURE = {"config", "ecdsa", "errors", "http", "image", "jsontext", "judge", "messages", "slot", "url",
+        "version", "texts_en", "texts_zh"}  # fmt: skip
+HARMLESS = {"binascii", "hashlib", "json", "micropython", "struct", "errno", "sys"}
+
+LONGEST_FUNCTION = 50
+LONGEST_MODULE = 250
+TOOL_LIMIT_S = 300
+
+# What micropython-esp32-stubs lacks though boards have it: (file, message).
+STUB_GAPS = {
+    ("device/net.py", '"SSLContext" has no attribute "verify_mode"'),
+    ("device/board.py", 'Argument 1 to "Partition" has incompatible type "int"; expected "str"'),
+    ("device/link.py", 'Module has no attribute "socket"'),
+}
+
+
+def _tree(path: Path) -> ast.Module:
+    return ast.parse(path.read_text(encoding="utf-8"), str(path))
+
+
+def _imports(path: Path) -> Iterator[tuple[bool, str]]:
+    """(from this package?, top name of the module) of every import, also inside functions."""
+    for node in ast.walk(_tree(path)):
+        if isinstance(node, ast.Import):
+            yield from ((False, alias.name.split(".")[0]) for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.level == 0:
+            yield node.module == "device", str(node.module).split(".")[0]
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            yield True, node.module.split(".")[0]
+        elif isinstance(node, ast.ImportFrom):
+            yield from ((True, alias.name) for alias in node.names)
+
+
+def _layer(name: str) -> int:
+    for number, layer in enumerate(LAYERS):
+        if name in layer:
+            return number
+    raise AssertionError(f"device/{name}.py stands in no layer: add it to LAYERS")
+
+
+def test_every_module_has_one_layer() -> None:
+    names = [name for layer in LAYERS for name in layer]
+    assert sorted(names) == sorted(path.stem for path in DEVICE if path.stem != "__init__")
+
+
+@pytest.mark.parametrize("path", DEVICE, ids=lambda path: path.stem)
+def test_imports_point_down(path: Path) -> None:
+    own = [name for inside, name in _imports(path) if inside]
+    up = [name for name in own if _layer(name) <= _layer(path.stem)]
+    assert not up, f"{path.stem} imports {up}, which do not stand below it"
+
+
+@pytest.mark.parametrize("path", DEVICE, ids=lambda path: path.stem)
+def test_hardware_and_network_enter_through_one_door(path: Path) -> None:
+    outside = {name for inside, name in _imports(path) if not inside}
+    wrong = {name for name in outside if path.stem not in DOORS.get(name, {path.stem})}
+    assert not wrong, f"{path.stem} imports {wrong}"
+    unknown = outside - set(DOORS) - HARMLESS
+    assert not unknown, f"{unknown}: add to DOORS or HARMLESS"
+    if path.stem in PURE:
+        assert outside <= HARMLESS, f"{path.stem} is pure, but imports {outside - HARMLESS}"
+
+
+@pytest.mark.parametrize("path", SHIPPED, ids=lambda path: path.name)
+def test_no_assert_on_the_board(path: Path) -> None:
+    """`-O1` removes them, so a check that matters raises."""
+    lines = [node.lineno for node in ast.walk(_tree(path)) if isinstance(node, ast.Assert)]
+    assert not lines
+
+
+@pytest.mark.parametrize("path", [*SHIPPED, *TOOLS], ids=lambda path: str(path.relative_to(REPO)))
+def test_functions_and_modules_stay_short(path: Path) -> None:
+    assert len(path.read_text(encoding="utf-8").splitlines()) <= LONGEST_MODULE
+    for node in ast.walk(_tree(path)):
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            length = (node.end_lineno or 0) - node.lineno + 1
+            assert length <= LONGEST_FUNCTION, f"{node.name} has {length} lines"
+
+
+@pytest.mark.parametrize("path", DEVICE, ids=lambda path: path.stem)
+def test_every_module_says_in_one_line_what_it_is(path: Path) -> None:
+    text = ast.get_docstring(_tree(path))
+    assert text and len(text.splitlines()[0]) > 10
+
+
+@pytest.mark.parametrize("path", SHIPPED, ids=lambda path: path.name)
+def test_micropythons_compiler_takes_it(path: Path) -> None:
+    code = romfs.compile_module(path, path.name)
+    assert code[:1] == b"M", "no .mpy file"
+
+
+def _committed() -> list[Path]:
+    command = ["git", "-C", str(REPO), "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
+    names = subprocess.run(command, capture_output=True, text=True, check=True, timeout=60).stdout
+    return [REPO / name for name in names.split("\0") if name and (REPO / name).is_file()]
+
+
+def _private_names() -> list[str]:
+    """What would betray the machine it was written on."""
+    homes = {str(Path.home()), str(REPO), str(REPO.parent)} - {"/", "/root", "/work"}
+    patterns = [re.escape(path) + r"\b" for path in homes]
+    patterns += [r"/home/(?!runner\b)[a-z]\w*/", r"/Users/[A-Za-z]\w*/", r"/root/\.", r"C:\\Users\\"]
+    user = getpass.getuser()
+    return patterns + ([rf"\b{re.escape(user)}@"] if user != "root" else [])
+
+
+def test_no_file_names_this_machine() -> None:
+    search = re.compile("|".join(_private_names()))
+    found = []
+    for path in _committed():
+        raw = path.read_bytes()
+        if b"\0" in raw or path == Path(__file__).resolve():
+            continue
+        for number, line in enumerate(raw.decode("utf-8").splitlines(), 1):
+            if search.search(line):
+                found.append(f"{path.relative_to(REPO)}:{number}: {line.strip()[:80]}")
+    assert not found, "\n".join(found)
+
+
+@pytest.fixture(scope="module")
+def stubs(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Both packages of stubs in a folder of their own: they are typeshed and search path at once,
+    and mypy takes neither from site-packages."""
+    target = tmp_path_factory.mktemp("stubs")
+    for package in ("micropython-esp32-stubs", "micropython-stdlib-stubs"):
+        for file in importlib.metadata.files(package) or []:
+            if file.suffix == ".pyi" or file.name == "VERSIONS":
+                place = target / file
+                place.parent.mkdir(parents=True, exist_ok=True)
+                shutil.copy(str(file.locate()), place)
+    return target
+
+
+def test_types(stubs: Path) -> None:
+    """mypy against the ESP32's own modules, with the settings in pyproject.toml."""
+    options = ["--custom-typeshed-dir", str(stubs), "--cache-dir", str(stubs / "cache")]
+    result = subprocess.run(
+        [sys.executable, "-m", "mypy", *options, "device", "main.py", "boot.py"],
+        cwd=REPO, env={**os.environ, "MYPYPATH": str(stubs)}, capture_output=True, text=True,
+        timeout=TOOL_LIMIT_S,
+    )  # fmt: skip
+    errors = re.findall(r"^(\S+?):\d+: error: (.*?)  \[", result.stdout, re.MULTILINE)
+    assert "checked" in result.stdout, result.stdout + result.stderr
+    assert set(errors) - STUB_GAPS == set(), result.stdout
+    assert STUB_GAPS - set(errors) == set(), "these gaps are closed: take them from STUB_GAPS"
