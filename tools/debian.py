@@ -69,7 +69,7 @@ def unpacked(package: str, arch: str) -> Path:
         try:
             return cache.folder(names[suite], functools.partial(fetch, package, arch, suite))
         except ToolError as error:
-            print(f"{suite}: {error}", file=sys.stderr, flush=True)
+            print(f"not from {suite}: {error}", file=sys.stderr, flush=True)
             failure = failure or error
     raise failure or ToolError(f"no suite holds {package}")
 
