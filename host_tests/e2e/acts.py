@@ -21,7 +21,7 @@ def until(predicate: Callable[[], object], what: str, timeout_s: float = PATIENC
 
 
 def online(stage: Stage) -> None:
-    """Power on, and wait until an offer would reach the board: INIT comes before it subscribes."""
+    """Power on, and wait until an offer would reach the board."""
     stage.board.power_on()
     stage.wait_report("INIT", PATIENCE_S)
     wait_subscribed(stage)

@@ -39,7 +39,7 @@ def test_update_is_said_once(make_stage):
 
 
 def test_offer_after_each_init(make_stage):
-    """A server that offers right after INIT may be quicker than the board subscribes."""
+    """A server that offers right after INIT finds the board subscribed already."""
     stage = make_stage()
     stage.operator.offer_after_init(MAC, acts.new_offer(stage)[1])
     stage.board.power_on()

@@ -58,7 +58,7 @@ def test_update_and_failures(make_stage, runtime, language):
     image, offer = acts.new_offer(stage)
     acts.refuse(stage, offer | {"version": "1.0.0"}, -10003)
     stage.board.wifi(False)
-    stage.board.wait_for("Wi-Fi dropped")
+    stage.board.wait_for("-10007")
     stage.board.wifi(True)
     acts.update(stage, offer)
     acts.wait_lines(stage, "Wi-Fi 'cafe': no connection", 3)

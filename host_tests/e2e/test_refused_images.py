@@ -18,7 +18,7 @@ def _refused(stage, image, offer, code):
 
 
 @pytest.mark.code(-10010)
-@pytest.mark.parametrize("runtime", ["mp32", "mp64", "cpython"])
+@pytest.mark.parametrize("runtime", ["mp32", "cpython"])
 def test_signed_by_another_key(make_stage, runtime):
     stage = make_stage(runtime=runtime)
     image, offer = acts.new_offer(stage)

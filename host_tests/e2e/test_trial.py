@@ -53,7 +53,7 @@ def _signed_again(stage, image):
 
 
 @pytest.mark.code(-10036, -10041)
-@pytest.mark.parametrize("runtime", ["mp32", "mp64", "cpython"])
+@pytest.mark.parametrize("runtime", ["mp32", "cpython"])
 def test_crashes_at_once(make_stage, make_app, runtime):
     stage = make_stage(runtime=runtime)
     acts.online(stage)
