@@ -8,14 +8,14 @@ asyncio. No step waits longer than the table in README.md says.
 import sys
 import time
 
-from . import backoff, clock, config, errors, log, net
+from . import backoff, clock, config, ecdsa, errors, log, net
 from .board import Board
-from .link import Link
-from .offers import Offers, base64
+from .installer import Installer
+from .link import SUBSCRIBED, Link
+from .offers import Offers
 from .reporter import Reporter, log_error
 from .state import State
 from .trial import Trial
-from .updater import Update
 from .wifi import Wifi
 
 
@@ -38,7 +38,9 @@ class Agent:
         self._before_reboot = before_reboot
         self._self_test = self_test
         self._board = Board()
-        self._key = config.read_file(settings.signing_key)
+        key = config.read_file(settings.signing_key)
+        if ecdsa.public_point(key) is None:
+            raise errors.OtaError(errors.NO_INIT, settings.signing_key + " is no P-256 public key")
         self._state = State("ota_state.json")
         self._trial = Trial(self._state, self._board, settings)
         self._wifi = Wifi(self._board.wlan, settings)
@@ -47,6 +49,9 @@ class Agent:
         self._clock = None
         self._next_get = 0  # uptime in ms
         self._offers = Offers(settings, self._state, self._trial, self._board, self._reporter)
+        self._installer = Installer(
+            settings, self._board, self._state, self._trial, self._wifi, self._reporter, key
+        )
         self._steps = self._life()
         if settings.watchdog_s:
             self._board.start_watchdog(settings.watchdog_s)
@@ -78,13 +83,17 @@ class Agent:
         self._offers.restore()
         pause = backoff.Backoff(self._config.backoff_min_s, self._config.backoff_max_s)
         while True:
+            started = log.uptime_ms()
             try:
                 yield from self._connect()
-                pause.reset()
                 yield from self._serve()
             except errors.OtaError as error:
                 log_error(error)
+            except MemoryError:
+                log_error(errors.OtaError(errors.NO_MEM, "online"))
             self._link.close()
+            if log.uptime_ms() - started > self._config.backoff_max_s * 1000:
+                pause.reset()
             yield from pause.pause()
 
     # Getting online
@@ -98,15 +107,20 @@ class Agent:
         yield
         if self._trial.is_new:
             self._test_self()
-        self._link.subscribe_all()  # before the report, which a server may answer with an offer at once
+        for name in SUBSCRIBED:  # before the report, which a server may answer with an offer at once
+            self._link.subscribe(name)
+            yield
         kind = "UPDATE" if self._trial.is_new else "INIT"
         self._reporter.version(kind, self._trial.running)
+        yield
         self._offers.has_rollback = self._board.confirm()
         if self._trial.is_new:
             self._trial.confirm()
         elif self._state.trial:
             yield from self._settle_return()
-        self._reporter.send_waiting()
+        while self._reporter.has_waiting():
+            self._reporter.send_waiting()
+            yield
         self._next_get = log.uptime_ms() + self._jittered_interval_ms()
 
     def _broker_context(self):
@@ -118,23 +132,25 @@ class Agent:
             read(settings.broker_ca), read(settings.client_cert), read(settings.client_key)
         )
 
-    def _file_context(self):
-        return net.client_context(config.read_file(self._config.file_ca))
-
     def _test_self(self):
-        try:
-            passed = self._self_test()
-        except Exception as error:
-            sys.print_exception(error)
-            passed = False
-        if not passed:
+        if not _call_hook(self._self_test):
             self._restart("self test failed")
 
     def _settle_return(self):
+        """An old image, online, with a trial on record: another boot of the new one, or the end of it."""
         try:
-            yield from self._trial.settle_return()
+            partition = yield from self._trial.settle_return()
         except errors.OtaError as error:
             self._reporter.error(error)
+            if not self._reporter.has_waiting():
+                self._trial.abandon()  # the server knows
+            return
+        if partition:
+            while not _call_hook(self._may_start):
+                self._tend_link()
+                yield backoff.IDLE_MS
+            self._board.set_boot(partition)
+            self._reboot()
 
     # Online
 
@@ -148,7 +164,7 @@ class Agent:
             yield from self._clock.sync_if_due()
             self._handle_messages()
             self._ask_if_due()
-            if self._offers.is_due() and self._may_start():
+            if self._offers.is_due() and _call_hook(self._may_start):
                 yield from self._update()
             yield backoff.IDLE_MS
 
@@ -175,48 +191,13 @@ class Agent:
 
     def _update(self):
         self._offers.updating = True
-        self._reporter.begin_update()
         try:
-            yield from self._install()
+            yield from self._installer.install(self._offers.accepted, self._tend_link)
+            self._reboot()
         except errors.OtaError as error:
-            self._reporter.error(error)
+            self._offers.fail(error)
         except MemoryError:
-            self._reporter.error(errors.OtaError(errors.NO_MEM, "update"))
-        self._offers.finish()
-
-    def _install(self):
-        offer = self._offers.accepted
-        partition = self._board.spare()
-        update = Update(
-            self._config,
-            offer,
-            partition,
-            self._board.chip(),
-            self._file_context,
-            self._key,
-            self._wifi,
-            self._reporter.progress,
-        )
-        steps = update.steps()
-        record = None
-        while record is None:
-            try:
-                yield next(steps)
-            except StopIteration as stop:
-                record = stop.value
-            self._tend_link()
-        if self._state.is_refused("digest", record["digest"]):
-            raise errors.OtaError(errors.REFUSED_IMAGE, record["version"])
-        self._trial.begin(partition, record, base64(offer.signature))
-        try:
-            update.slot.release_head()
-            self._board.set_boot(partition)
-        except errors.OtaError:
-            self._trial.abandon()
-            update.slot.invalidate()
-            raise
-        self._before_reboot()
-        self._restart("ota reboot, please wait for the restart...")
+            self._offers.fail(errors.OtaError(errors.NO_MEM, "update"))
 
     def _tend_link(self):
         """During an update the broker is welcome but not needed."""
@@ -226,10 +207,24 @@ class Agent:
             except errors.OtaError as error:
                 log_error(error)
 
+    def _reboot(self):
+        """Into a new image."""
+        _call_hook(self._before_reboot)
+        self._restart("ota reboot, please wait for the restart...")
+
     def _restart(self, why):
         log.info(why)
         self._link.close()
         self._board.reset()
+
+
+def _call_hook(hook):
+    """What the application's hook says; an exception in it counts as no."""
+    try:
+        return hook()
+    except Exception as error:
+        sys.print_exception(error)
+        return False
 
 
 def main(path):

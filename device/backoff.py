@@ -9,8 +9,8 @@ IDLE_MS = const(50)  # what a step yields that has nothing to do: how long the c
 
 
 def random_below(limit):
-    """A random int in [0, limit), limit <= 2**24."""
-    return int.from_bytes(os.urandom(3), "big") % limit if limit > 0 else 0
+    """A random int in [0, limit), limit <= 2**40."""
+    return int.from_bytes(os.urandom(6), "big") % limit if limit > 0 else 0
 
 
 def sleep(ms):

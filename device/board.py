@@ -1,6 +1,7 @@
 """The board: the only importer of network, machine, esp32 and ntptime. Another board = another one
 of these, with the same methods."""
 
+import errno
 import sys
 
 import machine
@@ -11,8 +12,9 @@ from micropython import const
 
 from . import errors
 
-_NO_ROLLBACK = const(-261)  # the boot loader was built without rollback
-_NEVER_UPDATED = const(-1)  # ESP_FAIL: no boot record yet, so nothing to confirm
+# MicroPython raises OSError(-esp_err_t), or an errno where it knows one.
+_NO_ROLLBACK = (-261, errno.EOPNOTSUPP)  # ESP_ERR_NOT_FOUND: no otadata; ESP_ERR_NOT_SUPPORTED
+_NEVER_UPDATED = const(1)  # ESP_FAIL: no boot record yet, so nothing to confirm
 _CHIPS = (  # esp_chip_id_t, the longer names first
     ("ESP32S2", 2),
     ("ESP32S3", 9),
@@ -61,7 +63,7 @@ class Board:
         try:
             Partition.mark_app_valid_cancel_rollback()
         except OSError as error:
-            if error.args[0] == _NO_ROLLBACK:
+            if error.args[0] in _NO_ROLLBACK:
                 return False
             if error.args[0] != _NEVER_UPDATED:
                 raise errors.OtaError(errors.FLASH, "confirm: %s" % error)

@@ -16,11 +16,17 @@ def _flag(value):
 
 
 def _seconds(value):
-    return isinstance(value, int) and not isinstance(value, bool) and 0 < value <= 31536000
+    """Up to a day: what is waited for by ticks must stay far below their wrap."""
+    return isinstance(value, int) and not isinstance(value, bool) and 0 < value <= 86400
 
 
 def _seconds_or_never(value):
     return _seconds(value) or (value == 0 and not isinstance(value, bool))
+
+
+def _interval(value):
+    """Up to a year, by uptime; 0 = never."""
+    return _seconds_or_never(value) or (isinstance(value, int) and 86400 < value <= 31536000)
 
 
 def _keepalive(value):
@@ -72,7 +78,7 @@ KEYS = {
     "language": ("en", lambda value: value in ("en", "zh")),
     "ntp_hosts": (["pool.ntp.org", "time.cloudflare.com"], _hosts),
     "ntp_resync_s": (86400, _seconds),
-    "check_interval_s": (60, _seconds_or_never),
+    "check_interval_s": (60, _interval),
     "wifi_timeout_s": (20, _seconds),
     "mqtt_timeout_s": (30, _seconds),
     "subscribe_timeout_s": (10, _seconds),

@@ -21,9 +21,9 @@ class Response:
         self.plain = True  # neither chunked nor compressed
 
 
-def request(host, port, path, first, etag):
+def request(scheme, host, port, path, first, etag):
     """The bytes of a GET of everything from byte `first` on."""
-    lines = ["GET %s HTTP/1.1" % path, "Host: %s" % _host_header(host, port)]
+    lines = ["GET %s HTTP/1.1" % path, "Host: %s" % _host_header(scheme, host, port)]
     lines.append("User-Agent: micropython-ota")
     lines.append("Accept-Encoding: identity")
     if first:
@@ -34,8 +34,8 @@ def request(host, port, path, first, etag):
     return "\r\n".join(lines).encode()
 
 
-def _host_header(host, port):
-    return host if port in (80, 443) else "%s:%d" % (host, port)
+def _host_header(scheme, host, port):
+    return host if port == url.DEFAULT_PORTS[scheme] else "%s:%d" % (host, port)
 
 
 def read_head(stream):

@@ -13,8 +13,7 @@ from . import errors, log, messages, net, umqttsocket, url
 _MAX_PAYLOAD = const(4096)
 _QUEUE = const(4)  # messages waiting; a broker that sends more before we look loses the oldest
 _LAST_PID = const(65000)  # umqtt never wraps its packet id: 65536 would go out as 0
-_SUBSCRIBED = (messages.UPDATE, messages.RESPONSE)
-_ENDPOINT_ERRORS = (OSError, IndexError, ValueError, AssertionError, TypeError)
+SUBSCRIBED = (messages.UPDATE, messages.RESPONSE)
 
 
 class Link:
@@ -56,11 +55,10 @@ class Link:
         self._call(self._client.connect, False)
         self._last_ping = time.ticks_ms()
 
-    def subscribe_all(self):
-        """Subscribe to what a server sends. Raises OtaError."""
-        for name in _SUBSCRIBED:
-            self._limit(self._config.subscribe_timeout_s)
-            self._call(self._client.subscribe, self._topic(name), 1)
+    def subscribe(self, name):
+        """name: one of SUBSCRIBED. Raises OtaError."""
+        self._limit(self._config.subscribe_timeout_s)
+        self._call(self._client.subscribe, self._topic(name), 1)
 
     def publish(self, name, payload):
         """Publish at QoS 1 and wait for the acknowledgement. Raises OtaError."""
@@ -121,13 +119,13 @@ class Link:
         except umqtt.simple.MQTTException as error:
             self.close()
             raise errors.OtaError(errors.CONNECTION_FAILED, "broker refused: %s" % error)
-        except _ENDPOINT_ERRORS as error:
+        except Exception as error:  # IndexError, AssertionError …: umqtt checks little
             self.close()
             raise errors.OtaError(errors.CONNECTION_FAILED, "broker: %r" % error)
 
     def name_of(self, topic):
         """b"wm_iot/MAC/ota/update" -> "update"; None for a topic we did not subscribe to."""
-        for name in _SUBSCRIBED:
+        for name in SUBSCRIBED:
             if topic == self._topic(name):
                 return name
         log.warning("message on a foreign topic ignored")

@@ -21,6 +21,7 @@ _TLS_REFUSALS = (  # mbedtls numbers that mean a certificate; most refusals of o
     -31232,  # bad certificate: not one for a server
     -9984,  # certificate verification failed
 )
+_NO_MEMORY = (errno.ENOMEM, -32512)  # mbedtls: allocation failed
 _SLICE_MS = const(50)  # longest single sleep inside a bounded wait
 _WOULD_BLOCK = (errno.EAGAIN, -26880, -26752)  # mbedtls WANT_READ, WANT_WRITE
 
@@ -78,6 +79,8 @@ def _failure(error, what):
     number = error.args[0] if error.args else 0
     if number in _TLS_REFUSALS:
         return errors.OtaError(errors.TLS_REFUSED, "%s: %d" % (what, number))
+    if number in _NO_MEMORY:
+        return errors.OtaError(errors.NO_MEM, "%s: TLS does not fit" % what)
     if isinstance(number, int) and abs(number) == errno.ETIMEDOUT:
         return errors.OtaError(errors.TIMEOUT, "%s: no answer" % what)
     return errors.OtaError(errors.CONNECTION_FAILED, "%s: %s" % (what, number))

@@ -11,7 +11,8 @@ class Reporter:
         self._config = config
         self._sequence = 0
         self._percent = -10  # the last progress reported, in whole tens
-        self._unsent = []  # error codes
+        self._may_reconnect = False
+        self._unsent = []  # error codes, each once
         self._asked = None  # msg_sequence of the `get` that has no answer yet
 
     def version(self, kind, running):
@@ -33,36 +34,42 @@ class Reporter:
 
     def begin_update(self):
         self._percent = -10
+        self._may_reconnect = True
 
     def progress(self, percent):
-        """At most every 10 %, and at 100. A broker that does not answer never holds up the update."""
+        """Once for each 10 %. A broker that does not answer never holds up the update: a lost link is
+        connected anew until that fails once."""
         if percent < self._percent + 10 and (percent < 100 or self._percent == 100):
             return
         self._percent = percent - percent % 10
         try:
-            if not self._link.is_open:
-                self._link.connect()
-                self._link.subscribe_all()
-            self._publish(messages.PROGRESS, messages.progress_data(percent))
+            if self._link.is_open or self._may_reconnect:
+                if not self._link.is_open:
+                    self._link.connect()  # the session is kept, and with it the subscriptions
+                self._publish(messages.PROGRESS, messages.progress_data(percent))
         except errors.OtaError as problem:
+            self._may_reconnect = False
             log_error(problem)
 
     def error(self, error):
         """Log it, and tell the server now or later."""
         log_error(error)
-        self._unsent = self._unsent[-3:] + [error.code]
+        if error.code not in self._unsent:
+            self._unsent.append(error.code)
         try:
-            if self._link.is_open:
+            while self._link.is_open and self._unsent:
                 self.send_waiting()
         except errors.OtaError as problem:
             log_error(problem)
 
+    def has_waiting(self):
+        return bool(self._unsent)
+
     def send_waiting(self):
-        """Raises OtaError."""
-        while self._unsent:
-            data = messages.error_data(self._unsent[0], self._config.language)
-            self._publish(messages.PROGRESS, data)
-            self._unsent.pop(0)
+        """Send the oldest error that waits. Raises OtaError."""
+        data = messages.error_data(self._unsent[0], self._config.language)
+        self._publish(messages.PROGRESS, data)
+        self._unsent.pop(0)
 
     def _publish(self, name, data):
         payload = messages.envelope(self._sequence, clock.now_ms(), data)

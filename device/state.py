@@ -43,15 +43,17 @@ class State:
         self.refused = [entry for entry in refused if isinstance(entry, dict)]
 
     def _read(self):
-        try:
-            with open(self._path, "rb") as file:
-                values = jsontext.parse_object(file.read())
-        except OSError:
-            log.info("state: none yet")
-            return {}
-        if values is None:
-            log.warning("state: damaged, ignored")
-        return values or {}
+        """The record; on FAT a cut inside the rename leaves it under its new name only."""
+        for path in (self._path, self._path + ".new"):
+            try:
+                with open(path, "rb") as file:
+                    values = jsontext.parse_object(file.read())
+            except OSError:
+                continue
+            if values is not None:
+                return values
+            log.warning("state: %s is damaged, ignored" % path)
+        return {}
 
     def _dict(self, key):
         value = self._values.get(key)

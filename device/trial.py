@@ -53,8 +53,7 @@ class Trial:
         self._state.save()
 
     def confirm(self):
-        """The new image has done all that is asked of it. Raises OtaError(FLASH)."""
-        self._board.confirm()
+        """Record that the boot loader was told to keep the new image. Raises OtaError(FLASH)."""
         state = self._state
         record = {key: self.running[key] for key in ("version", "build_time", "size", "digest")}
         state.slots[label(self._board.running)] = record
@@ -66,21 +65,31 @@ class Trial:
         log.info("confirmed %s" % record["version"])
 
     def settle_return(self):
-        """Generator, for an old image that has reached the broker: boot the new image again, or
-        give it up. Raises OtaError(ROLLED_BACK) when that is final."""
+        """Generator, for an old image that has reached the broker: returns the partition of a new image
+        that gets another boot, None if its trial never began.
+
+        Raises OtaError(ROLLED_BACK) when its trials are over, at each start until `abandon()`.
+        """
         trial = self._state.trial
         partition = self._board.spare()
-        if not (yield from self._holds(partition, trial)):
-            log.warning("trial of %s never began" % trial["version"])
-            self.abandon()
-            return
-        trial["attempts"] += 1
-        if trial["attempts"] < self._config.trial_attempts:
+        if not trial.get("failed"):
+            if not (yield from self._holds(partition, trial)):
+                log.warning("trial of %s never began" % trial["version"])
+                self.abandon()
+                return None
+            trial["attempts"] += 1
+            if trial["attempts"] < self._config.trial_attempts:
+                self._state.save()
+                log.warning("%s did not confirm, trying it again" % trial["version"])
+                return partition
+            trial["failed"] = True
+            self._state.refuse(trial)
             self._state.save()
-            log.warning("%s did not confirm, trying it again" % trial["version"])
-            self._board.set_boot(partition)
-            self._board.reset()
-        self._state.refuse(trial)
-        self.abandon()
-        Slot(partition).invalidate()
+        self._make_unbootable(partition)
         raise errors.OtaError(errors.ROLLED_BACK, "%s failed its trials" % trial["version"])
+
+    def _make_unbootable(self, partition):
+        try:
+            Slot(partition).invalidate()
+        except errors.OtaError as error:
+            log.error("slot of the failed image: %s" % error.detail)

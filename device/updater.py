@@ -130,7 +130,7 @@ class Update:
             self._enter(CONNECTION_START)
             stream = self._connect(scheme, host, port)
             try:
-                stream.write(http.request(host, port, path, self.slot.position, self._etag))
+                stream.write(http.request(scheme, host, port, path, self.slot.position, self._etag))
                 self._enter(CONNECTED)
                 response = yield from self._head(stream)
             except BaseException:

@@ -25,6 +25,7 @@ TOOLS = sorted((REPO / "tools").rglob("*.py"))
 # Each module may import from the layers below its own, and from none else.
 LAYERS = (
     ("agent",),
+    ("installer",),
     ("offers", "trial", "updater"),
     ("reporter",),
     ("link", "judge", "wifi", "clock", "board"),

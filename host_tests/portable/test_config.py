@@ -90,7 +90,7 @@ def test_a_bool_is_no_number_and_a_number_no_bool():
 def test_ranges_of_numbers():
     for key in SECONDS:
         _good(key, 1)
-        longest = 65535 if key == "keepalive_s" else 31536000
+        longest = {"keepalive_s": 65535, "check_interval_s": 31536000}.get(key, 86400)
         _good(key, longest)
         _bad(key, longest + 1)
         _bad(key, 1 << 64)

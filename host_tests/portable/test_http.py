@@ -25,16 +25,17 @@ def _header(line):
 
 
 def test_request_to_the_letter():
-    assert http.request("files", 443, "/fw.bin", 0, '"tag"') == (
+    assert http.request("https", "files", 443, "/fw.bin", 0, '"tag"') == (
         b"GET /fw.bin HTTP/1.1\r\nHost: files\r\nUser-Agent: micropython-ota\r\n"
         b"Accept-Encoding: identity\r\nConnection: close\r\n\r\n"
     )
-    assert http.request("10.0.0.7", 8443, "/a?b", 4096, '"tag"') == (
+    assert http.request("http", "10.0.0.7", 8443, "/a?b", 4096, '"tag"') == (
         b"GET /a?b HTTP/1.1\r\nHost: 10.0.0.7:8443\r\nUser-Agent: micropython-ota\r\n"
         b'Accept-Encoding: identity\r\nRange: bytes=4096-\r\nIf-Range: "tag"\r\n'
         b"Connection: close\r\n\r\n"
     )
-    assert b"If-Range" not in http.request("h", 80, "/", 4096, None)
+    assert b"If-Range" not in http.request("http", "h", 80, "/", 4096, None)
+    assert b"Host: h:443\r\n" in http.request("http", "h", 443, "/", 0, None)
 
 
 def test_a_full_head():

@@ -108,9 +108,14 @@ def test_an_offer_that_comes_inside_the_wait_of_a_publish():
     with_link(test)
 
 
+def _subscribe_all(link):
+    for name in ("update", "response"):
+        link.subscribe(name)
+
+
 def test_subscribe_to_the_letter():
     def test(link, broker, clock):
-        link.subscribe_all()
+        _subscribe_all(link)
         assert [packet[0] for packet in broker.packets] == [0x10, 0x82, 0x82]
         for (_, body), name in zip(broker.packets[1:], (b"update", b"response")):
             topic = b"wm_iot/AABBCCDDEEFF/ota/" + name
@@ -122,10 +127,10 @@ def test_subscribe_to_the_letter():
 def test_a_subscription_that_is_refused_or_never_answered():
     def test(link, broker, clock):
         broker.grant = 0x80
-        fails(errors.CONNECTION_FAILED, link, clock, 0, link.subscribe_all)
+        fails(errors.CONNECTION_FAILED, link, clock, 0, link.subscribe, "update")
         link.connect()
         broker.acknowledge = False
-        fails(errors.TIMEOUT, link, clock, 3, link.subscribe_all)
+        fails(errors.TIMEOUT, link, clock, 3, link.subscribe, "update")
 
     with_link(test)
 
@@ -135,7 +140,7 @@ def test_packet_ids_stay_below_65536():
         link._client.pid = 65530
         for _ in range(4):
             link.publish("get", "{}")
-            link.subscribe_all()
+            _subscribe_all(link)
         pids = [body[29] << 8 | body[30] for op, body in broker.packets if op == 0x32]
         assert len(pids) == 4 and all(0 < pid < 65100 for pid in pids), pids
         assert link._client.pid < 65100

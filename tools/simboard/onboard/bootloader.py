@@ -112,10 +112,10 @@ def select(region):
 def mark_valid():
     """What esp_ota_mark_app_valid_cancel_rollback does."""
     if mode == "w80x":
-        raise OSError(-261, "ESP_ERR_NOT_SUPPORTED")
+        raise OSError(-261, "ESP_ERR_NOT_FOUND")
     active = active_entry()
     if active is None:
-        raise OSError(-1, "ESP_FAIL")
+        raise OSError(1, "ESP_FAIL")  # MicroPython negates the code
     sequence, state = _read_entries()[active]
     if state != VALID:
         _write_entry(active, sequence, VALID)

@@ -35,7 +35,7 @@ def _mount(body, host_paths):
     for name, driver in drivers:
         vfs.mount(driver, "/" + name)
     vfs.mount(vfs.VfsRom(body), "/rom")
-    sys.path[:] = ["/" + name for name in host_paths] + ["/rom", "", ".frozen", "/lib"]
+    sys.path[:] = ["/" + name for name in host_paths] + ["", "/rom", ".frozen", "/lib"]
 
 
 def _unpack(folder, body):
@@ -46,4 +46,4 @@ def _unpack(folder, body):
     os.chdir(folder + "/fs")
     rom = folder + "/rom"
     romfs.unpack(bytes(body), rom)
-    sys.path[1:1] = [rom, folder + "/fs"]
+    sys.path[1:1] = [folder + "/fs", rom]

@@ -1,0 +1,129 @@
+"""device.trial: which image runs, and what becomes of one that does not confirm."""
+
+import hashlib
+import os
+
+from check import raises_code, run, settings
+from makeimage import content
+from nor import Nor
+
+from device import errors
+from device.state import State
+from device.trial import Trial
+
+PROVES = {errors.ROLLED_BACK: "test_the_verdict_is_repeated_until_it_was_told"}
+
+FILE = "trial.json"
+NEW = content(5000)
+
+
+class Partition(Nor):
+    """A slot that holds an image."""
+
+    def __init__(self, label, data):
+        super().__init__(2, fill=0xFF)
+        self.label = label
+        self.data[: len(data)] = data
+
+    def info(self):
+        return (0, 0, 0, 0, self.label, False)
+
+
+class Board:
+    """Runs ota_0; the new image lies in ota_1."""
+
+    def __init__(self, spare=NEW, running=b"old"):
+        self.running = Partition("ota_0", running)
+        self._spare = Partition("ota_1", spare)
+
+    def spare(self):
+        return self._spare
+
+
+def _record(**more):
+    record = {"version": "1.2.3", "build_time": "", "size": len(NEW)}
+    record["digest"] = hashlib.sha256(NEW).digest().hex()
+    record.update(more)
+    return record
+
+
+def _trial(board, attempts=1, begin=True):
+    """A Trial on the state that a board finds after a start."""
+    if begin:
+        _forget()
+        first = Trial(State(FILE), board, settings(trial_attempts=attempts))
+        first.begin(board.spare(), _record(), "c2ln")
+    state = State(FILE)
+    trial = Trial(state, board, settings(trial_attempts=attempts))
+    run(trial.identify())
+    return trial, state
+
+
+def _forget():
+    for name in (FILE, FILE + ".new"):
+        try:
+            os.remove(name)
+        except OSError:
+            pass
+
+
+def test_no_record_is_version_zero():
+    _forget()
+    trial, _ = _trial(Board(), begin=False)
+    assert trial.running["version"] == "0.0.0" and not trial.is_new
+
+
+def test_the_new_image_is_known_by_its_digest():
+    trial, _ = _trial(Board(running=NEW))
+    assert trial.is_new and trial.running["version"] == "1.2.3"
+    trial, _ = _trial(Board(running=NEW[:-1] + b"\0"))
+    assert not trial.is_new
+
+
+def test_confirm_moves_the_record_to_the_slot_and_raises_the_floor():
+    board = Board(running=NEW)
+    trial, state = _trial(board)
+    trial.confirm()
+    assert state.trial is None and state.floor == "1.2.3"
+    trial, _ = _trial(board, begin=False)
+    assert not trial.is_new and trial.running["version"] == "1.2.3"
+
+
+def test_a_trial_that_never_began_costs_nothing():
+    """Cut before the head was written: the slot does not hold the image."""
+    trial, state = _trial(Board(spare=b"\xff" * 64 + NEW[64:]))
+    assert run(trial.settle_return()) is None
+    assert state.trial is None and state.refused == []
+
+
+def test_attempts_are_counted_across_starts():
+    board = Board()
+    trial, _ = _trial(board, attempts=3)
+    for count in (1, 2):
+        assert run(trial.settle_return()) is board.spare()
+        trial, state = _trial(board, attempts=3, begin=False)
+        assert state.trial["attempts"] == count
+    raises_code(errors.ROLLED_BACK, run, trial.settle_return())
+
+
+def test_the_verdict_is_repeated_until_it_was_told():
+    """Power may go between the verdict and its report, and the slot is erased by then."""
+    board = Board()
+    trial, _ = _trial(board)
+    raises_code(errors.ROLLED_BACK, run, trial.settle_return())
+    assert bytes(board.spare().data[:4096]) == b"\xff" * 4096
+    trial, state = _trial(board, begin=False)
+    raises_code(errors.ROLLED_BACK, run, trial.settle_return())
+    assert [entry["version"] for entry in state.refused] == ["1.2.3"]
+    trial.abandon()
+    assert _trial(board, begin=False)[1].trial is None
+
+
+def test_bad_flash_does_not_hide_the_verdict():
+    board = Board()
+    trial, _ = _trial(board)
+    settle = trial.settle_return()
+    next(settle)  # the first block was read
+    board.spare().fail_at = board.spare().operations + 1  # after the second and last: the erase
+    raises_code(errors.ROLLED_BACK, run, settle)
+    assert bytes(board.spare().data[: len(NEW)]) == NEW
