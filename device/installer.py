@@ -37,7 +37,7 @@ class Installer:
         record = yield from self._run(update.steps(), tend)
         if self._state.is_refused("digest", record["digest"]):
             raise errors.OtaError(errors.REFUSED_IMAGE, record["version"])
-        self._trial.begin(partition, record, base64(offer.signature))
+        self._trial.begin(record, base64(offer.signature))
         try:
             update.slot.release_head()
             self._board.set_boot(partition)

@@ -6,7 +6,7 @@ What is judged is what would boot, not what came over the wire.
 import binascii
 import hashlib
 
-from . import ecdsa, errors, image
+from . import ecdsa, errors, image, log
 
 
 def digest(slot, size, header=None):
@@ -52,7 +52,8 @@ def judge(slot, offer, header, key, config):
     # From here on the bytes are the owner's.
     trailer, start = image.read_trailer(slot.read, offer.size)
     image.check_trailer_place(header, start)
-    image.check_identity(trailer, header, offer.version, config.board, config.accept_unversioned)
+    if image.check_identity(trailer, header, offer.version, config.board, config.accept_unversioned):
+        log.warning("the image names no usable version: the offer's %s stands" % offer.version)
     return {
         "version": offer.version,
         "build_time": trailer["build_time"] if trailer else "",

@@ -2,8 +2,8 @@
 
 Records are additive: keys this version does not know are kept as they are.
   slots    {label: record} of the image in each slot; a record has version, build_time, size, digest
-  trial    the record of the image that was made bootable and is not confirmed yet, with its slot's
-           label, its signature (base64) and the attempts that count against it
+  trial    the record of the image that was made bootable and is not confirmed yet, with its signature
+           (base64), the attempts that count against it, and `failed` once that is the verdict
   floor    the highest version ever confirmed
   waiting  the fields of an offer whose time has not come
   refused  [{version, size, signature, digest}] of images that failed their trials

@@ -40,10 +40,10 @@ class Trial:
         sha, _ = yield from judge.digest(slot, record["size"])
         return sha.hex() == record["digest"]
 
-    def begin(self, partition, record, signature):
-        """The line of no return: from here on the new image boots."""
+    def begin(self, record, signature):
+        """Put the image on record, before the first byte of its head is written."""
         trial = dict(record)
-        trial.update({"slot": label(partition), "signature": signature, "attempts": 0})
+        trial.update({"signature": signature, "attempts": 0})
         self._state.trial = trial
         self._state.waiting = None
         self._state.save()

@@ -1,7 +1,7 @@
 """One update: from the URL into the spare slot, block by block, and then judged.
 
 `Update.steps()` is a generator; one step is one block at most. It ends with a record of an image that
-is in place, verified and still unable to boot; releasing it is the agent's one line.
+is in place, verified and still unable to boot; releasing it is the installer's part.
 """
 
 import time
@@ -24,7 +24,6 @@ DOWNLOAD_FAILED = const(5)
 DOWNLOADED = const(6)
 UPGRADE_START = const(7)
 UPGRADE_FAILED = const(8)
-ABORT = const(9)
 
 _TRANSIENT = (errors.TIMEOUT, errors.CONNECTION_FAILED, errors.NO_GOT_IP)
 

@@ -42,6 +42,7 @@ def test_demo_of_an_image_for_another_machine(tmp_path):
     path.write_bytes(images.wm_image(body, "2.0.5dev", attributes=1 << 20))
     shown = " ".join(tools("demo", "--image", path).split())
     assert "let the offer's 2.0.5 stand" in shown
+    assert "W/ota" in shown and "names no usable version: the offer's 2.0.5 stands" in shown
     assert "556,568 intact in the slot" in shown and "rolled back, -10036 was reported" in shown
 
 

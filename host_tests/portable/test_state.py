@@ -10,7 +10,7 @@ from device.state import State
 RECORD = {"version": "1.0.0", "build_time": "\u4e94\u6708", "size": 1, "digest": "00"}
 TRIAL = {
     "version": "1.2.3", "build_time": "", "size": 5, "signature": "c2ln", "digest": "ab",
-    "slot": "ota_1", "attempts": 0,
+    "attempts": 0,
 }  # fmt: skip
 
 

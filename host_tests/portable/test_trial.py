@@ -52,7 +52,7 @@ def _trial(board, attempts=1, begin=True):
     if begin:
         _forget()
         first = Trial(State(FILE), board, settings(trial_attempts=attempts))
-        first.begin(board.spare(), _record(), "c2ln")
+        first.begin(_record(), "c2ln")
     state = State(FILE)
     trial = Trial(state, board, settings(trial_attempts=attempts))
     run(trial.identify())

@@ -21,7 +21,7 @@ from tools.errors import ToolError
 from tools.servers.operator import Message
 from tools.stage import MAC, Stage
 
-OLD, NEW = "1.0.0", "1.0.1"
+NEW = "1.0.1"
 LIMIT_S = 180
 ROLLED_BACK = -10036
 

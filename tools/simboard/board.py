@@ -28,10 +28,7 @@ CPYTHON = HERE / "cpython"
 BLOCK = 4096
 TABLE_ADDRESS = 0x8000
 PANEL_WORDS = 16 + 4096
-WIFI_OFF_WORD, ERASES_WORD, WRITES_WORD, BYTES_WRITTEN_WORD, BYTES_READ_WORD, WEAR_WORD = (
-    *range(5),
-    16,
-)
+WIFI_OFF_WORD, WEAR_WORD = 0, 16  # of the words in onboard/panel.py
 RESET_EXITS = (42, 43, -signal.SIGALRM)  # machine.reset(), panic, watchdog
 BRICKED_EXIT = 44
 

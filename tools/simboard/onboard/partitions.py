@@ -6,15 +6,11 @@ import flash
 
 TABLE = 0x8000
 APP, DATA = 0, 1
-OTADATA_SUBTYPE, VFS_SUBTYPE, OTA_0_SUBTYPE = 0x00, 0x81, 0x10
+OTADATA_SUBTYPE, VFS_SUBTYPE = 0x00, 0x81
 
 _ENTRY = "<HBBII16sI"
 _MAGIC = 0x50AA
 _ENTRY_SIZE = 32
-
-
-def pack_entry(kind, subtype, address, size, label):
-    return struct.pack(_ENTRY, _MAGIC, kind, subtype, address, size, label.encode(), 0)
 
 
 class Region:
