@@ -5,10 +5,9 @@ Everything runs as steps of one generator; each step yields how many ms it has n
 asyncio. No step waits longer than the table in README.md says.
 """
 
-import sys
 import time
 
-from . import backoff, clock, config, ecdsa, errors, log, net
+from . import backoff, clock, config, ecdsa, errors, hooks, log, net
 from .board import Board
 from .installer import Installer
 from .link import SUBSCRIBED, Link
@@ -19,10 +18,6 @@ from .trial import Trial
 from .wifi import Wifi
 
 
-def _always():
-    return True
-
-
 class Agent:
     """One board under OTA. Hooks of the application, each called without arguments:
 
@@ -31,7 +26,7 @@ class Agent:
     self_test() -> bool: does the new image work? False, or an exception, sends the old one back.
     """
 
-    def __init__(self, settings, may_start=_always, before_reboot=_always, self_test=_always):
+    def __init__(self, settings, may_start=hooks.always, before_reboot=hooks.always, self_test=hooks.always):
         """settings: config.Config. Raises OtaError(NO_INIT) if a certificate or key is missing."""
         self._config = settings
         self._may_start = may_start
@@ -48,6 +43,7 @@ class Agent:
         self._reporter = Reporter(self._link, settings)
         self._clock = None
         self._next_get = 0  # uptime in ms
+        self._last_code = 0  # of what kept us offline
         self._offers = Offers(settings, self._state, self._trial, self._board, self._reporter)
         self._installer = Installer(
             settings, self._board, self._state, self._trial, self._wifi, self._reporter, key
@@ -72,7 +68,8 @@ class Agent:
         """One step. Returns how many ms the caller may do as it likes before the next call."""
         self._board.feed()
         if self._trial.is_new and log.uptime_ms() > self._config.trial_limit_s * 1000:
-            self._restart("trial of %s is over its time" % self._trial.running["version"])
+            limit_s = self._config.trial_limit_s
+            self._give_up("not confirmed within %d s, last error %d" % (limit_s, self._last_code))
         return next(self._steps) or 0
 
     def _life(self):
@@ -80,7 +77,6 @@ class Agent:
         running = self._trial.running
         log.info("%s build at %s" % (running["version"], running["build_time"]))
         self._clock = clock.Clock(self._config, self._board, running["build_time"])
-        self._offers.restore()
         pause = backoff.Backoff(self._config.backoff_min_s, self._config.backoff_max_s)
         while True:
             started = log.uptime_ms()
@@ -88,13 +84,22 @@ class Agent:
                 yield from self._connect()
                 yield from self._serve()
             except errors.OtaError as error:
-                log_error(error)
+                self._note_failure(error)
             except MemoryError:
-                log_error(errors.OtaError(errors.NO_MEM, "online"))
+                self._note_failure(errors.OtaError(errors.NO_MEM, "online"))
             self._link.close()
             if log.uptime_ms() - started > self._config.backoff_max_s * 1000:
                 pause.reset()
             yield from pause.pause()
+
+    def _note_failure(self, error):
+        """Something ended the connection, or kept it from coming about."""
+        self._last_code = error.code
+        self._trial.network_failed = True
+        if error.code in (errors.FLASH, errors.NO_MEM):
+            self._reporter.error(error)
+        else:
+            log_error(error)
 
     # Getting online
 
@@ -121,6 +126,8 @@ class Agent:
         while self._reporter.has_waiting():
             self._reporter.send_waiting()
             yield
+        if not self._state.trial:
+            self._offers.restore()
         self._next_get = log.uptime_ms() + self._jittered_interval_ms()
 
     def _broker_context(self):
@@ -133,8 +140,13 @@ class Agent:
         )
 
     def _test_self(self):
-        if not _call_hook(self._self_test):
-            self._restart("self test failed")
+        if not hooks.call(self._self_test):
+            self._give_up("self test failed")
+
+    def _give_up(self, cause):
+        """The new image sends the board back to the old one."""
+        self._trial.note_cause(cause)
+        self._restart("trial of %s: %s" % (self._trial.running["version"], cause))
 
     def _settle_return(self):
         """An old image, online, with a trial on record: another boot of the new one, or the end of it."""
@@ -146,7 +158,7 @@ class Agent:
                 self._trial.abandon()  # the server knows
             return
         if partition:
-            while not _call_hook(self._may_start):
+            while not hooks.call(self._may_start):
                 self._tend_link()
                 yield backoff.IDLE_MS
             self._board.set_boot(partition)
@@ -164,7 +176,7 @@ class Agent:
             yield from self._clock.sync_if_due()
             self._handle_messages()
             self._ask_if_due()
-            if self._offers.is_due() and _call_hook(self._may_start):
+            if self._offers.is_due() and hooks.call(self._may_start):
                 yield from self._update()
             yield backoff.IDLE_MS
 
@@ -187,12 +199,16 @@ class Agent:
         quarter = self._config.check_interval_s * 250
         return 3 * quarter + backoff.random_below(2 * quarter)
 
+    def clear_refused(self):
+        """An operator's word, by button or console: failed images may be offered again."""
+        self._state.clear_refused()
+
     # Updating
 
     def _update(self):
         self._offers.updating = True
         try:
-            yield from self._installer.install(self._offers.accepted, self._tend_link)
+            yield from self._installer.install(self._offers, self._tend_link)
             self._reboot()
         except errors.OtaError as error:
             self._offers.fail(error)
@@ -209,22 +225,13 @@ class Agent:
 
     def _reboot(self):
         """Into a new image."""
-        _call_hook(self._before_reboot)
+        hooks.call(self._before_reboot)
         self._restart("ota reboot, please wait for the restart...")
 
     def _restart(self, why):
         log.info(why)
         self._link.close()
         self._board.reset()
-
-
-def _call_hook(hook):
-    """What the application's hook says; an exception in it counts as no."""
-    try:
-        return hook()
-    except Exception as error:
-        sys.print_exception(error)
-        return False
 
 
 def main(path):

@@ -5,6 +5,7 @@ import time
 
 from micropython import const
 
+_LONGEST_GRANT_MS = const(3600_000)  # what Retry-After may add to a window
 IDLE_MS = const(50)  # what a step yields that has nothing to do: how long the caller may sleep
 
 
@@ -39,3 +40,30 @@ class Backoff:
     def pause(self):
         """Generator: yields until the next delay is over."""
         yield from sleep(self.next_ms())
+
+
+class Patience:
+    """Tries again and again, until a window that begins anew with each progress is over."""
+
+    def __init__(self, config):
+        self._backoff = Backoff(config.backoff_min_s, config.backoff_max_s)
+        self._window_ms = config.retry_window_s * 1000
+        self.progress()
+
+    def progress(self):
+        """Allocates nothing."""
+        self._last = time.ticks_ms()
+        self._granted_ms = 0
+        self._backoff.reset()
+
+    def is_over(self):
+        waited_ms = time.ticks_diff(time.ticks_ms(), self._last) - self._granted_ms
+        return waited_ms >= self._window_ms
+
+    def pause(self, asked_s):
+        """Generator: yields until the next try. asked_s: what the peer asked for; the window does not
+        shrink by it."""
+        granted_ms = min(asked_s * 1000, _LONGEST_GRANT_MS - self._granted_ms)
+        self._granted_ms += granted_ms
+        yield from sleep(granted_ms)
+        yield from self._backoff.pause()

@@ -14,6 +14,7 @@ from . import errors
 
 # MicroPython raises OSError(-esp_err_t), or an errno where it knows one.
 _NO_ROLLBACK = (-261, errno.EOPNOTSUPP)  # ESP_ERR_NOT_FOUND: no otadata; ESP_ERR_NOT_SUPPORTED
+POWER_LOSS = "power loss"
 _NEVER_UPDATED = const(1)  # ESP_FAIL: no boot record yet, so nothing to confirm
 _CHIPS = (  # esp_chip_id_t, the longer names first
     ("ESP32S2", 2),
@@ -70,15 +71,25 @@ class Board:
         return True
 
     def set_boot(self, partition):
-        """The one call that changes what boots. Raises OtaError(HEADER_INVALID) if the boot loader
-        does not take the image."""
+        """The one call that changes what boots. Raises OtaError: HEADER_INVALID if the boot loader does
+        not take the image, FLASH if its record reads back wrong."""
         try:
             partition.set_boot()
+            selected = label(Partition(Partition.BOOT))
         except OSError as error:
             raise errors.OtaError(errors.HEADER_INVALID, "boot loader refuses: %s" % error)
+        if selected != label(partition):
+            raise errors.OtaError(errors.FLASH, "boot record still names %s" % selected)
 
     def reset(self):
         machine.reset()
+
+    def reset_cause(self):
+        """Why the board has started: POWER_LOSS, "watchdog" or "reset"."""
+        cause = machine.reset_cause()
+        if cause == machine.PWRON_RESET:
+            return POWER_LOSS
+        return "watchdog" if cause == machine.WDT_RESET else "reset"
 
     def start_watchdog(self, seconds):
         self._watchdog = machine.WDT(timeout=seconds * 1000)

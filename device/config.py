@@ -1,6 +1,6 @@
 """The configuration: one JSON file, every key in one table, anything else refused by name."""
 
-from . import errors, jsontext, url
+from . import errors, jsontext, log, url
 
 
 def _text(value):
@@ -37,6 +37,11 @@ def _count(value):
     return _seconds(value) and value <= 100
 
 
+def _kibibytes(value):
+    """One flash block to a slot of 16 MiB."""
+    return _seconds(value) and 4 <= value <= 16384
+
+
 def _networks(value):
     return isinstance(value, list) and 0 < len(value) <= 16 and all(map(_network, value))
 
@@ -57,10 +62,12 @@ def _broker(value):
         return False
 
 
+FORMAT = 1  # what this image understands
 _REQUIRED = None
 
 # key: (default, check). Units are in the names. README.md explains each key; a test compares.
 KEYS = {
+    "format": (FORMAT, _count),
     "wifi": (_REQUIRED, _networks),
     "broker": (_REQUIRED, _broker),
     "board": (_REQUIRED, _name),
@@ -85,8 +92,8 @@ KEYS = {
     "publish_timeout_s": (10, _seconds),
     "keepalive_s": (60, _keepalive),
     "http_timeout_s": (30, _seconds),
-    "http_retries": (5, _count),
     "retry_window_s": (120, _seconds),
+    "checkpoint_kib": (64, _kibibytes),
     "backoff_min_s": (1, _seconds),
     "backoff_max_s": (60, _seconds),
     "trial_limit_s": (600, _seconds),
@@ -99,10 +106,17 @@ class Config:
     """The values of the table above as attributes."""
 
     def __init__(self, values):
-        """values: the dict of the file. Raises OtaError(INVALID_PARAM) naming the key at fault."""
+        """values: the dict of the file. Raises OtaError(INVALID_PARAM) naming the key at fault.
+
+        A file of a newer format may have keys that are new: they are left alone, so that an old image
+        after a rollback runs with what was written for a newer one.
+        """
+        is_newer = _count(values.get("format")) and values["format"] > FORMAT
         for key in values:
             if key not in KEYS:
-                raise errors.OtaError(errors.INVALID_PARAM, "configuration: unknown key %r" % key)
+                if not is_newer:
+                    raise errors.OtaError(errors.INVALID_PARAM, "configuration: unknown key %r" % key)
+                log.warning("configuration: key %r is newer than this image" % key)
         for key, (default, check) in KEYS.items():
             value = values.get(key, default)
             if value is _REQUIRED:

@@ -35,12 +35,14 @@ VERSION_UNKNOWN = const(-10044)
 
 
 class OtaError(Exception):
-    """Something that stops an update or a connection: `code` goes on the wire, `detail` into the log."""
+    """Something that stops an update or a connection: `code` goes on the wire, `detail` into the log.
+    facts: [(name, str)] that go on the wire beside the code."""
 
-    def __init__(self, code, detail=""):
+    def __init__(self, code, detail="", facts=()):
         super().__init__(code, detail)
         self.code = code
         self.detail = detail
+        self.facts = facts
 
 
 def text(code, language="en"):

@@ -9,25 +9,33 @@ _LINE_LIMIT = const(2048)  # a redirect to a signed URL can be long
 
 
 class Response:
-    """What a response head says. length, first, total: int bytes, -1 where it does not say."""
+    """What a response head says. length: of the body in bytes, -1 where it does not say. span: of
+    Content-Range as (first, last, total), None without one, () if it is not understood. retry_after: s."""
 
     def __init__(self, status):
         self.status = status
         self.length = -1
-        self.first = -1  # of Content-Range
-        self.total = -1
+        self.span = None
+        self.retry_after = 0
         self.etag = None
         self.location = None
         self.plain = True  # neither chunked nor compressed
 
 
-def request(scheme, host, port, path, first, etag):
-    """The bytes of a GET of everything from byte `first` on."""
+def span(first, last, size):
+    """The value of the header Range for these bytes of a file of that size, "" for all of it."""
+    if last + 1 < size:
+        return "bytes=%d-%d" % (first, last)
+    return "bytes=%d-" % first if first else ""
+
+
+def request(scheme, host, port, path, wanted, etag):
+    """The bytes of a GET. wanted: of span(); etag: of the file it must still be, None = any."""
     lines = ["GET %s HTTP/1.1" % path, "Host: %s" % _host_header(scheme, host, port)]
     lines.append("User-Agent: micropython-ota")
     lines.append("Accept-Encoding: identity")
-    if first:
-        lines.append("Range: bytes=%d-" % first)
+    if wanted:
+        lines.append("Range: " + wanted)
         if etag:
             lines.append("If-Range: " + etag)
     lines.append("Connection: close\r\n\r\n")
@@ -99,7 +107,9 @@ def _header(response, line):
             raise errors.OtaError(errors.HTTP_STATUS, "Content-Length")
         response.length = length
     elif name == "content-range":
-        response.first, response.total = _content_range(value)
+        response.span = _content_range(value)
+    elif name == "retry-after":
+        response.retry_after = max(0, _number(value))  # a date counts as 0
     elif name == "etag":
         response.etag = value if _is_strong_etag(value) else None
     elif name == "location":
@@ -109,15 +119,12 @@ def _header(response, line):
 
 
 def _content_range(value):
-    """"bytes 4096-9999/10000" -> (4096, 10000); (-1, -1) if it is anything else."""
-    span, slash, total = value.partition("/")
-    first, dash, last = span[6:].partition("-")
+    """"bytes 4096-9999/10000" -> (4096, 9999, 10000); () if it is anything else."""
+    unit, _, rest = value.partition(" ")
+    between, slash, total = rest.partition("/")
+    first, dash, last = between.partition("-")
     numbers = (_number(first), _number(last), _number(total))
-    if span[:6].lower() != "bytes " or not (slash and dash) or min(numbers) < 0:
-        return -1, -1
-    if numbers[1] != numbers[2] - 1:  # we asked for all the rest
-        return -1, -1
-    return numbers[0], numbers[2]
+    return numbers if unit.lower() == "bytes" and slash and dash and min(numbers) >= 0 else ()
 
 
 def _is_strong_etag(value):

@@ -1,7 +1,7 @@
 """From an accepted offer to an image that will boot: update, trial record, head, boot selector."""
 
-from . import config, errors, net
-from .offers import base64
+from . import config, errors, log, net
+from .journal import Journal
 from .updater import Update
 
 
@@ -16,13 +16,18 @@ class Installer:
         self._wifi = wifi
         self._reporter = reporter
         self._key = key
+        self._journal = Journal("ota_journal")
 
-    def install(self, offer, tend):
-        """Generator, a block a step; calls tend() after each. On return the next boot is the new image's.
+    def install(self, offers, tend):
+        """Generator, a block a step: install offers.accepted, calling tend() after each step. On return
+        the next boot is the new image's.
 
         Raises OtaError, and then nothing in the slot can boot.
         """
+        offer = offers.accepted
         partition = self._board.spare()
+        self._journal.bind(offer)
+        offers.start(self._journal.position)
         update = Update(
             self._config,
             offer,
@@ -31,20 +36,28 @@ class Installer:
             self._file_context,
             self._key,
             self._wifi,
+            self._journal,
             self._reporter.progress,
         )
         self._reporter.begin_update()
         record = yield from self._run(update.steps(), tend)
         if self._state.is_refused("digest", record["digest"]):
             raise errors.OtaError(errors.REFUSED_IMAGE, record["version"])
-        self._trial.begin(record, base64(offer.signature))
+        self._trial.begin(record, offer.signature_text)
         try:
             update.slot.release_head()
             self._board.set_boot(partition)
-        except errors.OtaError:
-            update.slot.invalidate()
-            self._trial.abandon()
-            raise
+        except errors.OtaError as error:
+            self._take_back(update.slot)
+            raise error
+
+    def _take_back(self, slot):
+        self._journal.forget()
+        try:
+            slot.invalidate()
+        except errors.OtaError as error:
+            log.error(error.detail)
+        self._trial.abandon()
 
     def _run(self, steps, tend):
         """MicroPython runs no `finally` of a generator that is only dropped: so close it."""

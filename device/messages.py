@@ -23,7 +23,8 @@ def topic(prefix, mac, name):
 class Offer:
     """An update offer that passed every check that needs nothing but the message.
 
-    version str, url str, size int bytes, signature bytes (DER), start_at int Unix seconds (0 = now);
+    version str, url str, size int bytes, signature bytes (DER), signature_text str (base64 of it),
+    start_at int Unix seconds (0 = now);
     `fields` is the offer's own dict, kept so that a delayed offer can be stored and checked again.
     """
 
@@ -34,7 +35,8 @@ class Offer:
         _need(version.parse(self.version), "version")
         self.url = _pick_url(fields)
         self.size = _integer(fields.get("size"), "size", 1, _SIZE_LIMIT)
-        self.signature = _base64(fields.get("sig-sha256-ecdsa"))
+        self.signature_text = fields.get("sig-sha256-ecdsa")
+        self.signature = _base64(self.signature_text)
         self.start_at = _unix_seconds(fields.get("upgrade_delay", 0), "upgrade_delay")
 
     def kept_fields(self):
@@ -72,9 +74,12 @@ def progress_data(percent):
     return '{"progress": %d}' % percent
 
 
-def error_data(code, language):
-    text = errors.text(code, language)
-    return '{"errorCode": %d, "errorMsg": %s}' % (code, json.dumps(text))
+def error_data(code, language, facts=()):
+    """facts: [(name, str)], what the code alone does not say."""
+    text = '{"errorCode": %d, "errorMsg": %s' % (code, json.dumps(errors.text(code, language)))
+    for name, value in facts:
+        text += ', "%s": %s' % (name, json.dumps(value))
+    return text + "}"
 
 
 def _need(fact, what):

@@ -1,24 +1,8 @@
 """Which offers are taken: parsed, answered to a question, newer, not refused before; and which waits."""
 
-import binascii
-
-from micropython import const
-
 from . import clock, errors, log, messages, version
+from .failures import Failures
 from .reporter import log_error
-
-_IMAGE_FAULTS = (
-    errors.HEADER_INVALID,
-    errors.CRC_ERROR,
-    errors.FW_OVERFLOW,
-    errors.SHA256_ECDSA,
-    errors.SIZE_MISMATCH,
-    errors.WRONG_BOARD,
-    errors.REFUSED_IMAGE,
-    errors.VERSION_UNKNOWN,
-)
-_PAUSE_MS = const(60_000)
-_MAX_PAUSE_MS = const(86_400_000)
 
 
 class Offers:
@@ -33,55 +17,44 @@ class Offers:
         self._trial = trial
         self._board = board
         self._reporter = reporter
+        self._failures = Failures(state)
         self.accepted = None
         self.updating = False
         self.has_rollback = False
-        self._failed = None  # the last offer whose image was judged bad
-        self._failed_code = 0
-        self._failed_until = 0  # uptime in ms
-        self._failed_pause_ms = 0
 
     def restore(self):
-        """Take up again the offer that was waiting when the power went."""
-        if self._state.waiting:
-            try:
-                self.accepted = messages.Offer(self._state.waiting)
-            except errors.OtaError as error:
-                log_error(error)
+        """Take up again the offer that was waiting, or being installed, when the power went."""
+        if self.accepted or not self._state.waiting:
+            return
+        try:
+            offer = messages.Offer(self._state.waiting)
+            self._check(offer)
+        except errors.OtaError as error:
+            log_error(error)
+            self._state.waiting = None
+        else:
+            self.accepted = offer
 
     def is_due(self):
-        return self.accepted is not None and clock.now() >= self.accepted.start_at
+        offer = self.accepted
+        if offer is None or clock.now() < offer.start_at:
+            return False
+        return not self._failures.pause_left_s(offer)
 
-    def finish(self):
-        """The accepted offer is done with, well or badly."""
-        self.updating = False
-        self.accepted = None
-        if self._state.waiting:
-            self._state.waiting = None
-            self._state.save()
+    def start(self, position):
+        """The accepted offer is about to be installed from this byte on. Raises OtaError(FLASH)."""
+        self._failures.start(self.accepted, position)
 
     def fail(self, error):
-        """The accepted offer came to nothing. Where the image itself was to blame, the same offer is
-        answered with the same code, without a download, for a while that doubles each time."""
-        offer = self.accepted
-        if error.code in _IMAGE_FAULTS:
-            again = self._is_same(offer, self._failed)
-            self._failed_pause_ms = min(2 * self._failed_pause_ms, _MAX_PAUSE_MS) if again else _PAUSE_MS
-            self._failed, self._failed_code = offer, error.code
-            self._failed_until = log.uptime_ms() + self._failed_pause_ms
-        self.finish()
+        """The accepted offer came to nothing."""
         self._reporter.error(error)
-
-    def _is_same(self, offer, other):
-        return (
-            other is not None
-            and offer.signature == other.signature
-            and (offer.url, offer.size) == (other.url, other.size)
-        )
-
-    def _check_failures(self, offer):
-        if self._is_same(offer, self._failed) and log.uptime_ms() < self._failed_until:
-            raise errors.OtaError(self._failed_code, "this offer has failed before")
+        self._failures.end(self.accepted, error.code)
+        self.updating = False
+        self.accepted = self._state.waiting = None
+        try:
+            self._state.save()
+        except errors.OtaError as problem:
+            self._reporter.error(problem)
 
     def take(self, name, payload):
         """name: messages.UPDATE or RESPONSE; payload: bytes from the broker. Reports what is wrong."""
@@ -109,17 +82,14 @@ class Offers:
             return
         if self.updating:
             raise errors.OtaError(errors.ALREADY_RUNNING, "offer of " + offer.version)
-        self._check_version(offer.version)
-        self._check_failures(offer)
-        if self._state.is_refused("signature", base64(offer.signature)):
-            raise errors.OtaError(errors.REFUSED_IMAGE, offer.version)
+        self._check(offer)
         if self._config.require_rollback and not self.has_rollback:
             raise errors.OtaError(errors.NO_SLOT, "the boot loader cannot roll back")
         self._board.spare()
         address = offer.url.split("?", 1)[0]  # what follows may be a token
         log.info("Version: %s Size: %d URL: %s" % (offer.version, offer.size, address))
         self.accepted = offer
-        self._keep_waiting(offer)
+        self._keep(offer)
 
     def _is_known(self, offer):
         """During its update the same image is enough; while it waits, another time or URL is news."""
@@ -127,23 +97,23 @@ class Offers:
             return offer.signature == self.accepted.signature
         return offer.kept_fields() == self.accepted.kept_fields()
 
-    def _check_version(self, offered):
+    def _check(self, offer):
         running = self._trial.running["version"]
-        number = version.parse(offered)
+        number = version.parse(offer.version)
         if number == version.parse(running):
-            raise errors.OtaError(errors.SAME_VERSION, offered)
+            raise errors.OtaError(errors.SAME_VERSION, offer.version)
         if number < self._state.lowest_allowed(running):
-            raise errors.OtaError(errors.DOWNGRADE, offered)
+            raise errors.OtaError(errors.DOWNGRADE, offer.version)
+        self._failures.check(offer)
+        if self._state.is_refused("signature", offer.signature_text):
+            raise errors.OtaError(errors.REFUSED_IMAGE, offer.version)
 
-    def _keep_waiting(self, offer):
-        """Store an offer whose time has not come; it replaces one that was waiting."""
-        waits = offer.start_at > clock.now()
-        if waits:
+    def _keep(self, offer):
+        """Store it: the update goes on by itself after a power cut."""
+        if offer.start_at > clock.now():
             log.info("update waits until %d" % offer.start_at)
-        if waits or self._state.waiting:
-            self._state.waiting = offer.kept_fields() if waits else None
-            self._state.save()
-
-
-def base64(data):
-    return binascii.b2a_base64(data).decode().strip()
+        pause_s = self._failures.pause_left_s(offer)
+        if pause_s:
+            log.warning("this offer has failed before: it waits %d s" % pause_s)
+        self._state.waiting = offer.kept_fields()
+        self._state.save()

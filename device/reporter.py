@@ -12,7 +12,7 @@ class Reporter:
         self._sequence = 0
         self._percent = -10  # the last progress reported, in whole tens
         self._may_reconnect = False
-        self._unsent = []  # error codes, each once
+        self._unsent = []  # OtaErrors, each code once
         self._asked = None  # msg_sequence of the `get` that has no answer yet
 
     def version(self, kind, running):
@@ -54,8 +54,8 @@ class Reporter:
     def error(self, error):
         """Log it, and tell the server now or later."""
         log_error(error)
-        if error.code not in self._unsent:
-            self._unsent.append(error.code)
+        if not any(waiting.code == error.code for waiting in self._unsent):
+            self._unsent.append(error)
         try:
             while self._link.is_open and self._unsent:
                 self.send_waiting()
@@ -67,7 +67,8 @@ class Reporter:
 
     def send_waiting(self):
         """Send the oldest error that waits. Raises OtaError."""
-        data = messages.error_data(self._unsent[0], self._config.language)
+        error = self._unsent[0]
+        data = messages.error_data(error.code, self._config.language, error.facts)
         self._publish(messages.PROGRESS, data)
         self._unsent.pop(0)
 

@@ -38,6 +38,14 @@ class Slot:
     def restart(self):
         self.position = 0
 
+    def resume(self, position):
+        """Go on after a reboot: the blocks before `position` are in place, but for the first 64 bytes."""
+        self.position = position
+
+    @property
+    def lacks_head(self):
+        return self.position > 0 and not self._holds_head
+
     def write_block(self, count):
         """Put block[:count] at `position` and check it. Raises OtaError(FLASH).
 
@@ -46,7 +54,9 @@ class Slot:
         for i in range(count, self.block_size):
             self.block[i] = 0xFF
         if self.position == 0:
-            self._hold_head()
+            self.hold_head()
+            for i in range(image.HEAD):
+                self.block[i] = 0xFF
         number = self.position // self.block_size
         self._program(number)
         for i in range(len(self._pieces)):
@@ -55,10 +65,10 @@ class Slot:
                 raise errors.OtaError(errors.FLASH, "block %d reads back wrong" % number)
         self.position += count
 
-    def _hold_head(self):
+    def hold_head(self):
+        """Keep the first 64 bytes of `block`, which are the image's, in RAM."""
         for i in range(image.HEAD):
             self._head[i] = self.block[i]
-            self.block[i] = 0xFF
         self._holds_head = True
 
     def read_block(self, number):
@@ -92,7 +102,12 @@ class Slot:
         self._holds_head = False
 
     def invalidate(self):
-        """Erase the first block, so that nothing can boot from here. Raises OtaError(FLASH)."""
+        """Erase the first block unless its head is blank, so that nothing can boot from here. Raises
+        OtaError(FLASH)."""
+        head = bytearray(image.HEAD)
+        self._read(0, head, 0)
+        if head == b"\xff" * image.HEAD:
+            return
         try:
             self._partition.ioctl(_IOCTL_ERASE, 0)
         except OSError as error:

@@ -1,11 +1,13 @@
 """What survives a reboot: one JSON record, replaced as a whole by an atomic rename.
 
-Records are additive: keys this version does not know are kept as they are.
+Records are additive: keys this version does not know are kept as they are, and `format` stays at the
+number of the newest image that wrote here, so that an old one after a rollback spoils nothing.
   slots    {label: record} of the image in each slot; a record has version, build_time, size, digest
   trial    the record of the image that was made bootable and is not confirmed yet, with its signature
            (base64), the attempts that count against it, and `failed` once that is the verdict
   floor    the highest version ever confirmed
-  waiting  the fields of an offer whose time has not come
+  waiting  the fields of the accepted offer, until its image is confirmed or has failed
+  failed   the offer that failed last, see failures.py
   refused  [{version, size, signature, digest}] of images that failed their trials
 """
 
@@ -16,13 +18,23 @@ from micropython import const
 
 from . import errors, jsontext, log, version
 
+_FORMAT = const(1)
 _REFUSED_LIMIT = const(8)
+
+
+_FAILED_KEYS = ("starts", "position", "code", "count", "until")
 
 
 def _is_record(value):
     if not isinstance(value, dict) or not isinstance(value.get("size"), int):
         return False
     return all(isinstance(value.get(key), str) for key in ("version", "build_time", "digest"))
+
+
+def _is_trial(value):
+    if not _is_record(value) or not isinstance(value.get("signature"), str):
+        return False
+    return isinstance(value.get("attempts"), int) and isinstance(value.get("excuses", 0), int)
 
 
 class State:
@@ -34,9 +46,12 @@ class State:
         slots = self._dict("slots") or {}
         self.slots = {label: record for label, record in slots.items() if _is_record(record)}
         self.trial = self._dict("trial")
-        if not (_is_record(self.trial) and isinstance(self.trial.get("attempts"), int)):
+        if not _is_trial(self.trial):
             self.trial = None
         self.waiting = self._dict("waiting")
+        self.failed = self._dict("failed")
+        if not (self.failed and all(isinstance(self.failed.get(key), int) for key in _FAILED_KEYS)):
+            self.failed = None
         self.floor = self._values.get("floor")
         refused = self._values.get("refused")
         refused = refused if isinstance(refused, list) else []
@@ -61,7 +76,8 @@ class State:
 
     def save(self):
         """Raises OtaError(FLASH) if the file system cannot take it."""
-        for key in ("slots", "trial", "waiting", "floor", "refused"):
+        self._values.setdefault("format", _FORMAT)
+        for key in ("slots", "trial", "waiting", "failed", "floor", "refused"):
             self._values[key] = getattr(self, key)
         new = self._path + ".new"
         try:
@@ -71,10 +87,21 @@ class State:
         except OSError as error:
             raise errors.OtaError(errors.FLASH, "state: %s" % error)
 
+    def drop_waiting(self, signature):
+        """The offer with this signature (base64) is done with."""
+        if self.waiting and self.waiting.get("sig-sha256-ecdsa") == signature:
+            self.waiting = None
+
     def refuse(self, trial):
         keys = ("version", "size", "signature", "digest")
         self.refused = self.refused[-(_REFUSED_LIMIT - 1) :]
         self.refused.append({key: trial.get(key) for key in keys})
+
+    def clear_refused(self):
+        """What an operator may do: failed images and offers get another chance. Raises OtaError(FLASH)."""
+        self.refused = []
+        self.failed = None
+        self.save()
 
     def is_refused(self, key, value):
         return any(entry.get(key) == value for entry in self.refused)

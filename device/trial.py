@@ -2,18 +2,25 @@
 
 The boot loader gives a new image one boot and returns to the old one at any reset before the
 confirm, a power cut too. So an old image that finds a trial tries again, and an attempt counts only
-when the old image then reaches the broker itself: else the network was to blame, not the image.
+when the old image then reaches the broker at its first try: else power or network were to blame.
 """
 
+from micropython import const
+
 from . import errors, judge, log, version
-from .board import label
+from .board import POWER_LOSS, label
 from .slot import Slot
 
 _UNKNOWN = {"version": "0.0.0", "build_time": ""}
+_READ_TRIES = const(3)
+_MOST_EXCUSES = const(10)  # an image that draws too much current, or ruins the network, must end too
 
 
 class Trial:
-    """`running` is the record of the image that runs; `is_new` means it is not confirmed yet."""
+    """`running` is the record of the image that runs; `is_new` means it is not confirmed yet.
+
+    network_failed: the old image, too, could not reach the broker at once.
+    """
 
     def __init__(self, state, board, config):
         self._state = state
@@ -21,6 +28,7 @@ class Trial:
         self._config = config
         self.running = _UNKNOWN
         self.is_new = False
+        self.network_failed = False
 
     def identify(self):
         """Generator: find out what runs, by the digest of its slot where a trial is open."""
@@ -33,19 +41,24 @@ class Trial:
             log.warning("no record of the running image, taken for 0.0.0")
 
     def _holds(self, partition, record):
-        """Generator: does this partition hold the image of this record?"""
+        """Generator: does this partition hold the image of this record? One that cannot be read does not."""
         slot = Slot(partition)
         if record["size"] > slot.capacity:
             return False
-        sha, _ = yield from judge.digest(slot, record["size"])
-        return sha.hex() == record["digest"]
+        for _ in range(_READ_TRIES):
+            try:
+                sha, _ = yield from judge.digest(slot, record["size"])
+                return sha.hex() == record["digest"]
+            except errors.OtaError as error:
+                log.error("slot %s: %s" % (label(partition), error.detail))
+        return False
 
     def begin(self, record, signature):
-        """Put the image on record, before the first byte of its head is written."""
+        """Put the image on record, before the first byte of its head is written. The offer stays on
+        record too: cut before that byte, the update goes on with it."""
         trial = dict(record)
-        trial.update({"signature": signature, "attempts": 0})
+        trial.update({"signature": signature, "attempts": 0, "excuses": 0})
         self._state.trial = trial
-        self._state.waiting = None
         self._state.save()
 
     def abandon(self):
@@ -59,10 +72,19 @@ class Trial:
         state.slots[label(self._board.running)] = record
         if state.lowest_allowed(record["version"]) == version.parse(record["version"]):
             state.floor = record["version"]
-        state.trial = None
+        state.drop_waiting(self.running["signature"])
+        state.trial = state.failed = None
         state.save()
         self.is_new = False
         log.info("confirmed %s" % record["version"])
+
+    def note_cause(self, cause):
+        """For a new image that gives itself up: why, for the old one to report."""
+        self._state.trial["cause"] = cause
+        try:
+            self._state.save()
+        except errors.OtaError as error:
+            log.error(error.detail)
 
     def settle_return(self):
         """Generator, for an old image that has reached the broker: returns the partition of a new image
@@ -77,16 +99,27 @@ class Trial:
                 log.warning("trial of %s never began" % trial["version"])
                 self.abandon()
                 return None
-            trial["attempts"] += 1
-            if trial["attempts"] < self._config.trial_attempts:
+            cause = self._count_attempt(trial)
+            if trial["attempts"] < self._config.trial_attempts and trial.get("excuses", 0) < _MOST_EXCUSES:
                 self._state.save()
-                log.warning("%s did not confirm, trying it again" % trial["version"])
+                log.warning("%s did not confirm (%s), trying it again" % (trial["version"], cause))
                 return partition
-            trial["failed"] = True
+            trial["failed"] = cause
+            self._state.drop_waiting(trial["signature"])
             self._state.refuse(trial)
             self._state.save()
         self._make_unbootable(partition)
-        raise errors.OtaError(errors.ROLLED_BACK, "%s failed its trials" % trial["version"])
+        facts = [("version", trial["version"]), ("cause", str(trial["failed"]))]
+        detail = "%s failed its trials: %s" % (trial["version"], trial["failed"])
+        raise errors.OtaError(errors.ROLLED_BACK, detail, facts)
+
+    def _count_attempt(self, trial):
+        """Returns the cause of the reset."""
+        cause = trial.pop("cause", None) or self._board.reset_cause()
+        excused = self.network_failed or cause == POWER_LOSS
+        key = "excuses" if excused else "attempts"
+        trial[key] = trial.get(key, 0) + 1
+        return cause
 
     def _make_unbootable(self, partition):
         try:

@@ -27,12 +27,12 @@ LAYERS = (
     ("agent",),
     ("installer",),
     ("offers", "trial", "updater"),
-    ("reporter",),
-    ("link", "judge", "wifi", "clock", "board"),
-    ("backoff", "net", "umqttsocket", "slot", "state", "messages", "http"),
+    ("reporter", "failures", "download"),
+    ("link", "judge", "wifi", "clock", "board", "fetch"),
+    ("backoff", "net", "umqttsocket", "slot", "state", "messages", "http", "journal", "progress"),
     ("image", "config"),
     ("ecdsa", "jsontext", "url", "version"),
-    ("errors", "log"),
+    ("errors", "log", "hooks"),
     ("texts_en", "texts_zh"),
 )
 # What only these may import from outside; everything else that is not listed is free to all.
@@ -40,10 +40,10 @@ DOORS = {
     "socket": {"net"}, "tls": {"net"}, "select": {"net"}, "ssl": set(), "umqtt": {"link"},
     "network": {"board"}, "machine": {"board"}, "esp32": {"board"}, "ntptime": {"board"},
     "requests": set(), "asyncio": {"agent"}, "os": {"backoff", "state"}, "vfs": set(),
-    "time": {"agent", "backoff", "clock", "link", "log", "net", "updater", "wifi"},
+    "time": {"agent", "backoff", "clock", "fetch", "link", "log", "net", "wifi"},
 }  # fmt: skip
-PURE = {"config", "ecdsa", "errors", "http", "image", "jsontext", "judge", "messages", "slot", "url",
-        "version", "texts_en", "texts_zh"}  # fmt: skip
+PURE = {"config", "ecdsa", "errors", "failures", "hooks", "http", "image", "jsontext", "judge", "messages",
+        "progress", "slot", "url", "version", "texts_en", "texts_zh"}  # fmt: skip
 HARMLESS = {"binascii", "hashlib", "json", "micropython", "struct", "errno", "sys"}
 
 LONGEST_FUNCTION = 50

@@ -25,7 +25,7 @@ def _fault_line(stage, code: int) -> str:
     [
         ("colour", "red", "unknown key 'colour'"),
         ("keepalive_s", -1, "bad value for 'keepalive_s'"),
-        ("http_retries", "5", "bad value for 'http_retries'"),
+        ("trial_attempts", "5", "bad value for 'trial_attempts'"),
         ("broker", "http://localhost", "bad value for 'broker'"),
         ("wifi", [], "bad value for 'wifi'"),
         ("require_rollback", 1, "bad value for 'require_rollback'"),

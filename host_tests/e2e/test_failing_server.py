@@ -28,11 +28,11 @@ def test_permanent_status(make_stage, status):
 
 @pytest.mark.code(-10039)
 def test_busy_for_ever(make_stage):
-    stage = make_stage(config={"http_retries": 2})
+    stage = make_stage(config={"retry_window_s": 2})
     acts.online(stage)
     stage.files.fail(Fault(status=503, times=None))
     acts.refuse(stage, acts.new_offer(stage)[1], -10039)
-    assert len(stage.files.requests) == 3
+    assert len(stage.files.requests) >= 3
     assert stage.board.boots == 1
 
 
@@ -40,7 +40,7 @@ def test_busy_for_ever(make_stage):
 @pytest.mark.parametrize("sent", [0, 10000])
 def test_stalls_for_ever(make_stage, sent):
     """The window ends it although there are retries left."""
-    config = {"http_timeout_s": 1, "retry_window_s": 3, "http_retries": 90}
+    config = {"http_timeout_s": 1, "retry_window_s": 3}
     stage = make_stage(config=config)
     acts.online(stage)
     image, offer = acts.new_offer(stage)
@@ -56,24 +56,24 @@ def test_stalls_for_ever(make_stage, sent):
 @pytest.mark.code(-10008)
 @pytest.mark.parametrize("scheme", ["https", "http"])
 def test_connection_refused(make_stage, scheme):
-    stage = make_stage(config={"http_retries": 2})
+    stage = make_stage(config={"retry_window_s": 2})
     acts.online(stage)
     image, offer = acts.new_offer(stage, transport=scheme)
     with socket.socket() as closed:  # bound, so that nobody else listens there
         closed.bind(("127.0.0.1", 0))
         url = f"{scheme}://127.0.0.1:{closed.getsockname()[1]}/firmware.img"
         acts.refuse(stage, offer | {f"{scheme}_url": url}, -10008)
-    assert acts.lines_with(stage, "download at byte 0") == 3
+    assert acts.lines_with(stage, "download at byte 0") >= 3
     proofs.check_old_runs(stage, image)
 
 
 @pytest.mark.code(-10008)
 def test_cut_for_ever(make_stage):
-    stage = make_stage(config={"http_retries": 2})
+    stage = make_stage(config={"retry_window_s": 2})
     acts.online(stage)
     stage.files.fail(Fault(cut_after=100, times=None))
     acts.refuse(stage, acts.new_offer(stage)[1], -10008)
-    assert len(stage.files.requests) == 3
+    assert len(stage.files.requests) >= 3
     assert stage.board.boots == 1
 
 

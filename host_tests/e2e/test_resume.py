@@ -72,7 +72,7 @@ def test_stall(make_stage, sent):
 
 def test_many_cuts(make_stage):
     """More breaks than retries: they are counted anew after each block that arrived."""
-    stage = make_stage(config={"http_retries": 1})
+    stage = make_stage(config={"retry_window_s": 3})
     acts.online(stage)
     image, offer = acts.new_offer(stage)
     for _ in range(4):

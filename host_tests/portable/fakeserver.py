@@ -15,7 +15,7 @@ BLOCK = 1024  # a quarter of the real one: four of them and an image fit a heap 
 DATA = content(2500)
 ETAG = 'ETag: "a"\r\n'
 SMALL = {
-    "http_timeout_s": 5, "http_retries": 3, "retry_window_s": 60, "backoff_min_s": 1, "backoff_max_s": 4,
+    "http_timeout_s": 5, "retry_window_s": 20, "backoff_min_s": 1, "backoff_max_s": 4,
 }  # fmt: skip
 
 
@@ -84,6 +84,23 @@ class Wifi:
         return iter(())
 
 
+class FakeJournal:
+    """A journal in RAM. saved: every (position, etag) that was written."""
+
+    def __init__(self, position=0, etag=None):
+        self.position = position
+        self.etag = etag
+        self.saved = []
+
+    def save(self, position, etag):
+        self.position, self.etag = position, etag
+        self.saved.append((position, etag))
+
+    def forget(self):
+        if self.position:
+            self.save(0, None)
+
+
 class Download:
     """One update from scripts into a NOR partition, in fake time, up to the judgement."""
 
@@ -100,6 +117,7 @@ class Download:
         values["image"] = kind
         self.config = settings(**values)
         self.key = key
+        self.journal = FakeJournal()
         self.update = None
 
     def run(self, judged=False):
@@ -107,9 +125,9 @@ class Download:
         with self.clock, patched(net, "connect", self.server.connect):
             self.update = updater.Update(
                 self.config, self.offer, self.nor, None, lambda: "tls", self.key, self.wifi,
-                self.percents.append,
+                self.journal, self.percents.append,
             )  # fmt: skip
-            steps = self.update.steps() if judged else self.update._download()
+            steps = self.update.steps() if judged else self.update.download.steps()
             return run(steps, self.clock.advance)
 
     def holds(self, data):

@@ -14,7 +14,7 @@ PROVES = {
 REQUIRED = {"wifi": [["net", "password"]], "broker": "mqtts://broker:8883", "board": "b"}
 OF_NO_TYPE = (None, 1.5, {}, {"a": 1}, [], [[]], -1, "", "\0" * 200)
 SECONDS = [key for key in config.KEYS if key.endswith("_s")]
-COUNTS = ("http_retries", "trial_attempts")
+COUNTS = ("trial_attempts", "format")
 FLAGS = ("accept_unversioned", "require_rollback")
 TEXTS_THAT_MAY_BE_EMPTY = ("broker_user", "broker_password")
 MAY_BE_ZERO = ("check_interval_s", "watchdog_s")
@@ -49,7 +49,7 @@ def test_defaults_are_valid_and_are_what_one_gets():
 
 def test_vendor_constants_are_the_defaults():
     made = config.Config(REQUIRED)
-    assert (made.http_retries, made.retry_window_s, made.http_timeout_s) == (5, 120, 30)
+    assert (made.retry_window_s, made.http_timeout_s, made.checkpoint_kib) == (120, 30, 64)
     assert (made.mqtt_timeout_s, made.subscribe_timeout_s, made.check_interval_s) == (30, 10, 60)
     assert made.topic_prefix == "wm_iot"
     assert made.require_rollback and not made.accept_unversioned
@@ -171,5 +171,5 @@ def test_a_file_that_is_one():
 
 
 def test_test_settings_are_a_configuration():
-    assert isinstance(settings(http_retries=2), config.Config)
-    assert settings(http_retries=2).http_retries == 2
+    assert isinstance(settings(trial_attempts=2), config.Config)
+    assert settings(trial_attempts=2).trial_attempts == 2

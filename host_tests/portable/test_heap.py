@@ -8,7 +8,7 @@ import sys
 
 import makeoffer
 from check import MICROPYTHON, patched, run, settings
-from fakeserver import Wifi, head
+from fakeserver import FakeJournal, Wifi, head
 from fakestream import FakeStream, Peer
 from faketime import FakeTime
 
@@ -80,9 +80,10 @@ def test_the_block_loop_allocates_nothing_between_reports():
     reports = []
     with FakeTime(), patched(net, "connect", connect):  # the shim of `time` allocates
         update = updater.Update(
-            settings(image="raw"), offer, Flash(), None, None, b"", Wifi(), reports.append
-        )
-        steps = update._download()
+            settings(image="raw", checkpoint_kib=1024), offer, Flash(), None, None, b"", Wifi(),
+            FakeJournal(), reports.append,
+        )  # fmt: skip
+        steps = update.download.steps()
         while update.slot.position < 4096:
             next(steps)
         silent = _count_silent_steps(update, steps, reports)

@@ -25,17 +25,17 @@ def _header(line):
 
 
 def test_request_to_the_letter():
-    assert http.request("https", "files", 443, "/fw.bin", 0, '"tag"') == (
+    assert http.request("https", "files", 443, "/fw.bin", "", '"tag"') == (
         b"GET /fw.bin HTTP/1.1\r\nHost: files\r\nUser-Agent: micropython-ota\r\n"
         b"Accept-Encoding: identity\r\nConnection: close\r\n\r\n"
     )
-    assert http.request("http", "10.0.0.7", 8443, "/a?b", 4096, '"tag"') == (
+    assert http.request("http", "10.0.0.7", 8443, "/a?b", "bytes=4096-", '"tag"') == (
         b"GET /a?b HTTP/1.1\r\nHost: 10.0.0.7:8443\r\nUser-Agent: micropython-ota\r\n"
         b'Accept-Encoding: identity\r\nRange: bytes=4096-\r\nIf-Range: "tag"\r\n'
         b"Connection: close\r\n\r\n"
     )
-    assert b"If-Range" not in http.request("http", "h", 80, "/", 4096, None)
-    assert b"Host: h:443\r\n" in http.request("http", "h", 443, "/", 0, None)
+    assert b"If-Range" not in http.request("http", "h", 80, "/", "bytes=4096-", None)
+    assert b"Host: h:443\r\n" in http.request("http", "h", 443, "/", "", None)
 
 
 def test_a_full_head():
@@ -43,7 +43,7 @@ def test_a_full_head():
         b'HTTP/1.1 206 Partial Content\r\nContent-Length: 5904\r\nETag: "abc"\r\n'
         b"Content-Range: bytes 4096-9999/10000\r\nX-Other: y\r\n\r\n"
     )
-    assert (response.status, response.length, response.first, response.total) == (206, 5904, 4096, 10000)
+    assert (response.status, response.length, response.span) == (206, 5904, (4096, 9999, 10000))
     assert response.etag == '"abc"' and response.location is None and response.plain is True
 
 
@@ -114,15 +114,28 @@ def test_two_content_lengths():
 
 
 def test_content_ranges():
-    assert _header(b"Content-Range: bytes 0-9/10").total == 10
-    assert _header(b"Content-Range: Bytes 5-9/10").first == 5
+    assert _header(b"Content-Range: bytes 0-9/10").span == (0, 9, 10)
+    assert _header(b"Content-Range: Bytes 5-8/10").span == (5, 8, 10)
+    assert _header(b"X: y").span is None
     for text in (
-        b"bytes 0-9/*", b"bytes */10", b"bytes 0-8/10", b"bytes 0-10/10", b"bytes -9/10", b"0-9/10",
+        b"bytes 0-9/*", b"bytes */10", b"bytes -9/10", b"0-9/10",
         b"bytes 0-9", b"bytes=0-9/10", b"items 0-9/10", b"bytes 0 - 9/10", b"bytes a-9/10", b"",
         b"bytes 0-9/10/10", b"bytes 0-9/-10",
     ):  # fmt: skip
-        response = _header(b"Content-Range: " + text)
-        assert (response.first, response.total) == (-1, -1), text
+        assert _header(b"Content-Range: " + text).span == (), text
+
+
+def test_retry_after():
+    for text, seconds in ((b"0", 0), (b"120", 120), (b"-5", 0), (b"Wed, 21 Oct 2026 07:28:00 GMT", 0)):
+        assert _header(b"Retry-After: " + text).retry_after == seconds, text
+    assert _header(b"X: y").retry_after == 0
+
+
+def test_spans():
+    for first, last, size, text in (
+        (0, 99, 100, ""), (0, 63, 100, "bytes=0-63"), (64, 99, 100, "bytes=64-"), (5, 8, 100, "bytes=5-8"),
+    ):  # fmt: skip
+        assert http.span(first, last, size) == text
 
 
 def test_bodies_that_are_not_plain():

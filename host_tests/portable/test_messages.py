@@ -27,6 +27,12 @@ def test_topics():
     assert (messages.GET, messages.RESPONSE, messages.UPDATE) == ("get", "response", "update")
 
 
+def test_facts_beside_a_code():
+    text = messages.error_data(-10036, "en", [("version", "1.0.1"), ("cause", 'a "b"')])
+    assert json.loads(text)["cause"] == 'a "b"'
+    assert text.endswith('"version": "1.0.1", "cause": "a \\"b\\""}')
+
+
 def test_envelopes_and_reports_to_the_letter():
     text = messages.envelope(4294967295, 1716517000000, messages.progress_data(30))
     assert text == '{"msg_sequence": 4294967295, "time": 1716517000000, "data": {"progress": 30}}'

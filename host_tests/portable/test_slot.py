@@ -105,6 +105,27 @@ def test_invalidate_erases_the_first_block_only():
     assert nor.erases == [2, 1, 1, 0]
 
 
+def test_a_blank_head_is_not_erased_again():
+    nor, slot, data = _filled(10000)
+    slot.invalidate()
+    assert nor.erases == [1, 1, 1, 0]
+
+
+def test_after_a_reboot_the_head_is_given_back():
+    nor, _, data = _filled(10000)
+    slot = Slot(nor)
+    assert not slot.lacks_head
+    slot.resume(8192)
+    assert slot.lacks_head
+    slot.view[:64] = data[:64]
+    slot.hold_head()
+    assert not slot.lacks_head and slot.read(0, 100) == data[:100]
+    slot.view[: 10000 - 8192] = data[8192:]
+    slot.write_block(10000 - 8192)
+    slot.release_head()
+    assert bytes(nor.data[:10000]) == data and nor.erases == [1, 1, 2, 0]
+
+
 def _whole(nor, data):
     slot = Slot(nor)
     _write(slot, data)

@@ -35,9 +35,13 @@ class Board:
     def __init__(self, spare=NEW, running=b"old"):
         self.running = Partition("ota_0", running)
         self._spare = Partition("ota_1", spare)
+        self.cause = "reset"
 
     def spare(self):
         return self._spare
+
+    def reset_cause(self):
+        return self.cause
 
 
 def _record(**more):
@@ -117,6 +121,58 @@ def test_the_verdict_is_repeated_until_it_was_told():
     assert [entry["version"] for entry in state.refused] == ["1.2.3"]
     trial.abandon()
     assert _trial(board, begin=False)[1].trial is None
+
+
+def test_a_power_cut_does_not_count():
+    board = Board()
+    board.cause = "power loss"
+    trial, _ = _trial(board)
+    for count in range(1, 10):
+        assert run(trial.settle_return()) is board.spare()
+        trial, state = _trial(board, begin=False)
+        assert (state.trial["attempts"], state.trial["excuses"]) == (0, count)
+    raises_code(errors.ROLLED_BACK, run, trial.settle_return())  # nor does it excuse for ever
+
+
+def test_a_network_that_failed_for_the_old_image_too_does_not_count():
+    trial, state = _trial(Board())
+    trial.network_failed = True
+    run(trial.settle_return())
+    assert (state.trial["attempts"], state.trial["excuses"]) == (0, 1)
+
+
+def test_the_verdict_names_version_and_cause():
+    board = Board()
+    board.cause = "watchdog"
+    error = raises_code(errors.ROLLED_BACK, run, _trial(board)[0].settle_return())
+    assert error.facts == [("version", "1.2.3"), ("cause", "watchdog")]
+
+
+def test_a_new_image_leaves_its_cause_behind():
+    first, _ = _trial(Board(running=NEW))
+    first.note_cause("self test failed")
+    error = raises_code(errors.ROLLED_BACK, run, _trial(Board(), begin=False)[0].settle_return())
+    assert error.facts == [("version", "1.2.3"), ("cause", "self test failed")]
+
+
+def test_a_slot_that_cannot_be_read_ends_in_no_loop():
+    board = Board()
+    trial, state = _trial(board)
+    board.spare().readblocks = _fails
+    assert run(trial.settle_return()) is None and state.trial is None
+
+
+def _fails(*_):
+    raise OSError(5, "flash")
+
+
+def test_the_offer_is_kept_until_its_image_is_confirmed():
+    for signature, left in (("c2ln", None), ("b3RoZXI=", {"sig-sha256-ecdsa": "b3RoZXI="})):
+        board = Board(running=NEW)
+        trial, state = _trial(board)
+        state.waiting = {"sig-sha256-ecdsa": signature}
+        trial.confirm()
+        assert state.waiting == left
 
 
 def test_bad_flash_does_not_hide_the_verdict():

@@ -1,6 +1,7 @@
 """device.updater: what each answer of the server leads to: spans, statuses, ETags, redirects."""
 
-from fakeserver import DATA, ETAG, fails, head, rest, succeeds, whole
+from check import raises_code
+from fakeserver import DATA, ETAG, download_of, fails, head, rest, succeeds, whole
 from fakestream import CLOSE, STALL
 from makeimage import content
 
@@ -25,6 +26,7 @@ def test_wrong_spans():
     ):  # fmt: skip
         download = fails(errors.SIZE_MISMATCH, [start, [answer, DATA, CLOSE]], connections=2)
         assert download.update.slot.position == 1024
+        assert download.journal.saved == []  # no interval was complete
 
 
 def test_a_first_answer_of_another_length():
@@ -57,7 +59,7 @@ def test_starting_over_is_bounded():
     scripts = []
     for number in range(8):
         scripts.append([head(200, 2500, more='ETag: "%d"\r\n' % number), DATA[:1250], CLOSE])
-    fails(errors.SIZE_MISMATCH, scripts, connections=5, http_retries=50)
+    fails(errors.SIZE_MISMATCH, scripts, connections=5, retry_window_s=500)
 
 
 def test_a_status_that_no_retry_can_better_ends_it_at_once():
@@ -72,7 +74,7 @@ def test_a_status_that_may_get_better_is_asked_again():
         succeeds([busy, busy, whole(DATA)])
         start = [head(200, 2500), DATA[:1250], CLOSE]
         succeeds([start, busy, rest(DATA, 1024)])
-    fails(errors.HTTP_STATUS, [[head(503), CLOSE]] * 4, connections=4)
+    raises_code(errors.HTTP_STATUS, download_of([[head(503), CLOSE]] * 40).run)
 
 
 def test_a_body_that_is_not_plain():

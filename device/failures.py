@@ -1,0 +1,79 @@
+"""The offer that failed last, kept over reboots, and when it may be tried again: no endless loops.
+
+Failing the same way again doubles the pause. So does starting again and again without a checkpoint
+more than the last time: a board that is reset in the middle of each try must not spend its life on it.
+"""
+
+from micropython import const
+
+from . import clock, errors
+
+IMAGE_FAULTS = (  # no second try can end otherwise
+    errors.HEADER_INVALID,
+    errors.CRC_ERROR,
+    errors.FW_OVERFLOW,
+    errors.SHA256_ECDSA,
+    errors.SIZE_MISMATCH,
+    errors.WRONG_BOARD,
+    errors.REFUSED_IMAGE,
+    errors.VERSION_UNKNOWN,
+)
+_FREE_STARTS = const(4)  # power cuts are no reason to wait
+_PAUSE_S = const(60)
+_MAX_PAUSE_S = const(86400)
+
+
+class Failures:
+    """state.failed: {signature, url, size} of the offer, starts and position (of its journal) since the
+    last checkpoint, code and count of its failures, until (Unix s)."""
+
+    def __init__(self, state):
+        self._state = state
+
+    def start(self, offer, position):
+        """An update to this offer is about to begin at this byte. Raises OtaError(FLASH)."""
+        entry = self._entry(offer)
+        goes_on = position <= entry["position"]
+        entry["starts"] = entry["starts"] + 1 if goes_on else 1
+        entry["position"] = position
+        self._set_pause(entry, entry["starts"] - _FREE_STARTS)
+        self._state.save()
+
+    def end(self, offer, code):
+        """It came to nothing. To be saved with the rest of the state."""
+        entry = self._entry(offer)
+        entry["starts"] = entry["position"] = 0
+        entry["count"] = entry["count"] + 1 if entry["code"] == code else 1
+        entry["code"] = code
+        self._set_pause(entry, entry["count"] - (code not in IMAGE_FAULTS))
+
+    def pause_left_s(self, offer):
+        """Seconds until this offer may be tried again, 0 if it may."""
+        if not self._is_same(offer):
+            return 0
+        return min(max(0, self._state.failed["until"] - clock.now()), _MAX_PAUSE_S)
+
+    def check(self, offer):
+        """Raises OtaError with the code of its failure as long as the image is known to be bad."""
+        if self.pause_left_s(offer) and self._state.failed["code"] in IMAGE_FAULTS:
+            raise errors.OtaError(self._state.failed["code"], "this offer has failed before")
+
+    def _entry(self, offer):
+        if not self._is_same(offer):
+            self._state.failed = {"offer": _identity(offer)}
+            for key in ("starts", "position", "code", "count", "until"):
+                self._state.failed[key] = 0
+        return self._state.failed
+
+    def _is_same(self, offer):
+        return self._state.failed is not None and self._state.failed["offer"] == _identity(offer)
+
+    @staticmethod
+    def _set_pause(entry, number):
+        """number: of the failures that were no accident."""
+        pause_s = min(_PAUSE_S << min(number - 1, 12), _MAX_PAUSE_S) if number > 0 else 0
+        entry["until"] = clock.now() + pause_s
+
+
+def _identity(offer):
+    return [offer.signature_text, offer.url, offer.size]

@@ -1,0 +1,119 @@
+"""device.failures: the pause before the same offer doubles, over reboots, and never lasts for ever."""
+
+import os
+
+import makeoffer
+from check import patched, raises_code
+
+from device import clock, errors
+from device.failures import Failures
+from device.state import State
+
+PROVES = {errors.SHA256_ECDSA: "test_a_bad_image_is_refused_for_a_while_that_doubles"}
+
+FILE = "failures.json"
+NOW = 1800000000
+
+
+class Clock:
+    """Context: device.clock.now() is what `at` says."""
+
+    def __enter__(self):
+        self.at = NOW
+        self._patch = patched(clock, "now", lambda: self.at)
+        self._patch.__enter__()
+        return self
+
+    def __exit__(self, *arguments):
+        self._patch.__exit__(*arguments)
+
+
+def _new():
+    try:
+        os.remove(FILE)
+    except OSError:
+        pass
+    return _rebooted()
+
+
+def _rebooted():
+    return Failures(State(FILE))
+
+
+def _fail(code, offer):
+    failures = _rebooted()
+    failures.start(offer, 0)
+    failures.end(offer, code)
+    failures._state.save()
+
+
+def test_nothing_failed_yet():
+    with Clock():
+        failures = _new()
+        assert failures.pause_left_s(makeoffer.offer()) == 0
+        failures.check(makeoffer.offer())
+
+
+def test_a_bad_image_is_refused_for_a_while_that_doubles():
+    with Clock() as now:
+        _new()
+        offer = makeoffer.offer()
+        for pause_s in (60, 120, 240, 480):
+            _fail(errors.SHA256_ECDSA, offer)
+            raises_code(errors.SHA256_ECDSA, _rebooted().check, offer)
+            now.at += pause_s - 1
+            raises_code(errors.SHA256_ECDSA, _rebooted().check, offer)
+            now.at += 1
+            _rebooted().check(offer)
+
+
+def test_another_offer_is_not_held_responsible():
+    with Clock():
+        _new()
+        _fail(errors.SHA256_ECDSA, makeoffer.offer())
+        _rebooted().check(makeoffer.offer(size=9999))
+        assert _rebooted().pause_left_s(makeoffer.offer(https_url="https://files/other")) == 0
+
+
+def test_the_network_may_fail_once():
+    with Clock():
+        _new()
+        offer = makeoffer.offer()
+        for pause_s in (0, 60, 120):
+            _fail(errors.TIMEOUT, offer)
+            assert _rebooted().pause_left_s(offer) == pause_s
+        _rebooted().check(offer)  # it waits; it is not refused
+
+
+def test_failing_in_another_way_counts_anew():
+    with Clock():
+        _new()
+        offer = makeoffer.offer()
+        for code in (errors.TIMEOUT, errors.TIMEOUT, errors.CONNECTION_FAILED):
+            _fail(code, offer)
+        assert _rebooted().pause_left_s(offer) == 0
+
+
+def test_starts_without_progress_are_slowed_down():
+    """A board that is reset in the middle of each try never reaches an end()."""
+    with Clock():
+        _new()
+        offer = makeoffer.offer()
+        pauses = []
+        for _ in range(8):
+            _rebooted().start(offer, 4096)
+            pauses.append(_rebooted().pause_left_s(offer))
+        assert pauses == [0, 0, 0, 0, 60, 120, 240, 480]
+        _rebooted().start(offer, 8192)
+        assert _rebooted().pause_left_s(offer) == 0
+
+
+def test_no_pause_is_longer_than_a_day():
+    with Clock() as now:
+        _new()
+        offer = makeoffer.offer()
+        for _ in range(60):
+            _fail(errors.CRC_ERROR, offer)
+        assert _rebooted().pause_left_s(offer) == 86400
+        now.at -= 10 * 86400  # the clock had been wrong
+        assert _rebooted().pause_left_s(offer) == 86400

@@ -1,0 +1,121 @@
+"""device.updater: an update that goes on after a reboot, and slots that hold bytes of two files."""
+
+import makeoffer
+import signer
+from check import raises_code
+from fakeserver import DATA, ETAG, Download, head, rest, whole
+from fakestream import CLOSE
+from makeimage import content, esp32, trailer, wm
+from nor import Nor
+
+from device import errors
+
+PROVES = {errors.SHA256_ECDSA: "test_a_second_mixture_is_the_end"}
+
+REFUSED = errors.OtaError(errors.CONNECTION_FAILED, "refused")
+
+
+def _judged(scripts, data, position=0, kind="raw"):
+    """A download in a slot that holds data[:position], as it is after a power cut: head blank."""
+    offer = makeoffer.offer(size=len(data), https_url=makeoffer.ABSENT)
+    offer.signature = signer.sign(data)
+    download = Download(scripts, offer, kind=kind, key=signer.KEY)
+    present = data[64:position]
+    download.nor.data[64 : 64 + len(present)] = present
+    download.nor.data[:64] = b"\xff" * 64
+    download.journal.position = position
+    return download
+
+
+MIXED = [head(200, len(DATA + trailer())), content(1250, 3), CLOSE]  # no ETag: nothing to notice it by
+
+
+def test_a_mixture_of_two_files_costs_a_second_download():
+    data = DATA + trailer()
+    download = _judged([MIXED, rest(data, 1024), whole(data)], data)
+    assert download.run(True)["version"] == "1.2.3"
+    assert download.nor.erases == [2, 2, 2, 0]
+
+
+def test_a_second_mixture_is_the_end():
+    data = DATA + trailer()
+    download = _judged([MIXED, rest(data, 1024)] * 2, data)
+    raises_code(errors.SHA256_ECDSA, download.run, True)
+    assert not download.server.scripts
+
+
+def test_one_answer_that_is_wrong_is_the_end():
+    data = DATA + trailer()
+    other = bytes([data[0] ^ 1]) + data[1:]
+    download = _judged([whole(other)], data)
+    raises_code(errors.SHA256_ECDSA, download.run, True)
+
+
+def _head_of(data, more=""):
+    text = "HTTP/1.1 206 X\r\nContent-Length: 64\r\nContent-Range: bytes 0-63/%d\r\n%s\r\n"
+    return [(text % (len(data), more)).encode(), data[:64], CLOSE]
+
+
+def test_after_a_reboot_the_head_is_fetched_and_the_rest():
+    for kind, body in (("esp32", esp32(content(2300))), ("wm", wm(content(2300))), ("raw", DATA)):
+        data = body + trailer()
+        download = _judged([_head_of(data), rest(data, 2048)], data, 2048, kind)
+        record = download.run(True)
+        assert record["size"] == len(data)
+        assert [first for first, _ in download.server.requests()] == ["0-63", "2048-"]
+        assert download.nor.erases == [0, 0, 1, 0]
+        assert download.holds(data)
+
+
+def test_after_a_reboot_the_file_must_be_the_same():
+    data = DATA + trailer()
+    download = _judged([whole(data, 'ETag: "new"\r\n')], data, 2048)
+    download.journal.etag = '"old"'
+    download.run(True)
+    assert download.server.requests() == [("0-63", '"old"')]
+    assert download.holds(data) and download.nor.erases == [1, 1, 1, 0]
+
+
+def test_after_a_reboot_a_wrong_answer_to_the_first_question():
+    data = DATA + trailer()
+    for answer, code in (
+        ([head(206, 64, 0, len(data)), data, CLOSE], errors.SIZE_MISMATCH),
+        ([head(404, 0), CLOSE], errors.HTTP_STATUS),
+        (_head_of(data[:-1]), errors.SIZE_MISMATCH),
+    ):
+        raises_code(code, _judged([answer], data, 2048).run, True)
+
+
+def test_after_a_reboot_foreign_bytes_in_the_slot_cost_a_second_download():
+    data = DATA + trailer()
+    download = _judged([_head_of(data), rest(data, 2048), whole(data)], data, 2048)
+    download.nor.data[1500] ^= 1
+    download.run(True)
+    assert download.holds(data)
+    assert download.nor.erases == [1, 1, 2, 0]
+
+
+def test_a_cut_in_the_first_question_asks_it_again():
+    data = DATA + trailer()
+    scripts = [_head_of(data)[:1] + [data[:30], CLOSE], REFUSED, _head_of(data), rest(data, 2048)]
+    download = _judged(scripts, data, 2048)
+    download.run(True)
+    assert download.holds(data)
+
+
+def test_a_position_that_cannot_be_is_not_believed():
+    data = DATA + trailer()
+    for position in (1, 1023, 1025, len(data), 4096):
+        download = _judged([whole(data)], data, position)
+        download.run(True)
+        assert download.holds(data)
+
+
+def test_a_checkpoint_each_interval():
+    """4 KiB is the least."""
+    data = b"\x5a" * (4096 + 100)
+    offer = makeoffer.offer(size=len(data), https_url=makeoffer.ABSENT)
+    download = Download([whole(data, ETAG)], offer, checkpoint_kib=4)
+    download.nor = Nor(5, 1024)
+    download.run()
+    assert download.journal.saved == [(4096, '"a"')]
