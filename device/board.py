@@ -1,7 +1,9 @@
 """The board: the only importer of network, machine, esp32 and ntptime. Another board = another one
 of these, with the same methods."""
 
+import binascii
 import errno
+import struct
 import sys
 
 import machine
@@ -16,6 +18,9 @@ from . import errors
 _NO_ROLLBACK = (-261, errno.EOPNOTSUPP)  # ESP_ERR_NOT_FOUND: no otadata; ESP_ERR_NOT_SUPPORTED
 POWER_LOSS = "power loss"
 _NEVER_UPDATED = const(1)  # ESP_FAIL: no boot record yet, so nothing to confirm
+_OTADATA = const(0x00)  # subtype of its partition
+_ENTRY_SIZE = const(32)
+_VALID = const(2)  # ESP_OTA_IMG_VALID
 _CHIPS = (  # esp_chip_id_t, the longer names first
     ("ESP32S2", 2),
     ("ESP32S3", 9),
@@ -60,15 +65,34 @@ class Board:
         return spare
 
     def confirm(self):
-        """Mark the running image good. Returns False if the boot loader cannot roll back."""
+        """Mark the running image good. Returns False if the boot loader cannot roll back.
+
+        Raises OtaError(FLASH) if the boot record reads back otherwise; the next call then makes it anew.
+        """
         try:
+            if label(Partition(Partition.BOOT)) != label(self.running):
+                self.running.set_boot()  # a call before this one spoilt the record
             Partition.mark_app_valid_cancel_rollback()
+            if not self._is_marked_valid():
+                raise errors.OtaError(errors.FLASH, "confirm: boot record reads back wrong")
         except OSError as error:
             if error.args[0] in _NO_ROLLBACK:
                 return False
             if error.args[0] != _NEVER_UPDATED:
                 raise errors.OtaError(errors.FLASH, "confirm: %s" % error)
         return True
+
+    def _is_marked_valid(self):
+        """Reads the two entries of otadata: u32 sequence, 20 bytes, u32 state, u32 CRC of the sequence."""
+        (otadata,) = Partition.find(Partition.TYPE_DATA, _OTADATA)
+        entry = bytearray(_ENTRY_SIZE)
+        newest = (0, 0)
+        for block in (0, 1):
+            otadata.readblocks(block, entry, 0)
+            sequence, state, crc = struct.unpack("<I20xII", entry)
+            if crc == binascii.crc32(entry[:4], 0xFFFFFFFF):
+                newest = max(newest, (sequence, state))
+        return newest[1] == _VALID and label(Partition(Partition.BOOT)) == label(self.running)
 
     def set_boot(self, partition):
         """The one call that changes what boots. Raises OtaError: HEADER_INVALID if the boot loader does

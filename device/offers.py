@@ -46,8 +46,8 @@ class Offers:
         self._failures.start(self.accepted, position)
 
     def fail(self, error):
-        """The accepted offer came to nothing."""
-        self._reporter.error(error)
+        """The accepted offer came to nothing. Stored before it is told: cut in between, the board must
+        not begin anew what the server believes to be over."""
         self._failures.end(self.accepted, error.code)
         self.updating = False
         self.accepted = self._state.waiting = None
@@ -55,6 +55,7 @@ class Offers:
             self._state.save()
         except errors.OtaError as problem:
             self._reporter.error(problem)
+        self._reporter.error(error)
 
     def take(self, name, payload):
         """name: messages.UPDATE or RESPONSE; payload: bytes from the broker. Reports what is wrong."""

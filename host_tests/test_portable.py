@@ -1,7 +1,7 @@
 """Every portable test file inside MicroPython, in 32 and 64 bit, and the link with another umqtt.
 
-Device and tests are compiled first, as for a board: compiling inside a heap of 192 KiB would leave
-it full of holes.
+Device and tests are compiled first, as for a board: compiling inside so small a heap would leave it full
+of holes.
 """
 
 from __future__ import annotations
@@ -16,12 +16,12 @@ import pytest
 
 from tools import cache, romfs, runtimes
 from tools.simboard import board
+from tools.simboard.factory import HEAP_KIB
 
 PORTABLE = Path(__file__).resolve().parent / "portable"
 FILES = sorted(PORTABLE.glob("test_*.py"))
 LINK_FILES = sorted(PORTABLE.glob("test_link*.py"))
 UMQTT_180 = PORTABLE.parent / "umqtt180"
-HEAP = "192K"  # what an ESP32 without PSRAM has left for Python
 LIMIT_S = 240
 
 
@@ -47,7 +47,7 @@ def compiled(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def _micropython(interpreter: str, compiled: Path, umqtt: Path, path: Path, cwd: Path) -> None:
     folders = [board.ONBOARD, board.MICROPYTHON, compiled, umqtt]
-    command = [*runtimes.interpreter(interpreter), "-X", f"heapsize={HEAP}"]
+    command = [*runtimes.interpreter(interpreter), "-X", f"heapsize={HEAP_KIB[interpreter]}K"]
     _run(command, {"MICROPYPATH": ":".join(map(str, folders)) + ":.frozen"}, path, cwd)
 
 

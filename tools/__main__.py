@@ -13,6 +13,7 @@ from tools.errors import ToolError
 COMMANDS = {
     "demo": ("tools.commands.demo", "watch a simulated board update itself"),
     "test": ("tools.commands.test", "run the linter and all tests on every interpreter"),
+    "torture": ("tools.commands.torture", "cut power, links and flash at every moment of an update"),
     "board": ("tools.commands.board", "run a simulated board against any server"),
     "keys": ("tools.commands.keys", "make keys and certificates for servers, boards and signing"),
     "build": ("tools.commands.build", "pack the device code into a firmware image"),

@@ -11,9 +11,10 @@ from typing import Any
 
 from tools import firmware, pki, signing
 from tools.servers.broker import Broker
-from tools.servers.files import FileServer
+from tools.servers.files import HOST, FileServer
 from tools.servers.ntp import NtpServer
 from tools.servers.operator import Message, Operator
+from tools.servers.proxy import FaultProxy
 from tools.simboard.board import SimBoard
 from tools.simboard.factory import create
 
@@ -26,8 +27,13 @@ class Stage:
     """`with Stage(folder, runtime="mp32") as stage:` has the servers up and a board that is off.
 
     image: "esp32", "wm" or "raw"; boot_mode: "idf" or "w80x"; config: keys of ota.json to override,
-    None as a value removes the key. board_options: see simboard.factory.create.
+    None as a value removes the key. proxies: the board reaches broker and file server through
+    broker_proxy, https_proxy and http_proxy. board_options: see simboard.factory.create.
     """
+
+    broker_proxy: FaultProxy
+    https_proxy: FaultProxy
+    http_proxy: FaultProxy
 
     def __init__(
         self,
@@ -39,6 +45,7 @@ class Stage:
         plain_mqtt: bool = False,
         config: dict | None = None,
         ntp: NtpServer | None = None,
+        proxies: bool = False,
         **board_options: Any,
     ) -> None:
         self.folder = folder
@@ -50,6 +57,7 @@ class Stage:
         self._plain_mqtt = plain_mqtt
         self._overrides = config or {}
         self._ntp = ntp or NtpServer()
+        self._proxies = proxies
         self._board_options = board_options
         self._stack = contextlib.ExitStack()
 
@@ -64,6 +72,8 @@ class Stage:
                 Broker(self.folder / "broker", self.keys, plain=self._plain_mqtt, persistence=True)
             )
             self.files = stack.enter_context(FileServer(self.images, self.keys))
+            if self._proxies:
+                self._enter_proxies(stack)
             self.operator = stack.enter_context(Operator(self.broker.port, self.keys))
             self.board = stack.enter_context(self._make_board())
             self._stack = stack.pop_all()
@@ -71,6 +81,14 @@ class Stage:
 
     def __exit__(self, *_: object) -> None:
         self._stack.close()
+
+    def _enter_proxies(self, stack: contextlib.ExitStack) -> None:
+        self.broker_proxy = stack.enter_context(FaultProxy(self._broker_port()))
+        self.https_proxy = stack.enter_context(FaultProxy(self.files.https_port))
+        self.http_proxy = stack.enter_context(FaultProxy(self.files.http_port))
+
+    def _broker_port(self) -> int:
+        return self.broker.plain_port if self._plain_mqtt else self.broker.port
 
     def _make_board(self) -> SimBoard:
         board = create(
@@ -89,7 +107,8 @@ class Stage:
 
     def configuration(self) -> dict:
         """What stands in the board's ota.json."""
-        scheme, port = ("mqtt", self.broker.plain_port) if self._plain_mqtt else ("mqtts", self.broker.port)
+        scheme = "mqtt" if self._plain_mqtt else "mqtts"
+        port = self.broker_proxy.port if self._proxies else self._broker_port()
         config = {
             "wifi": [list(WIFI)],
             "broker": f"{scheme}://localhost:{port}",
@@ -110,11 +129,21 @@ class Stage:
         """Put the image on the file server and make the offer for it; changes: fields to override."""
         name = f"firmware-{version}.img"
         (self.images / name).write_bytes(image)
+        http_url, https_url = self._urls(name)
         urls = {
-            "http_url": self.files.http_url(name) if transport in ("http", "both") else None,
-            "https_url": self.files.https_url(name) if transport in ("https", "both") else None,
+            "http_url": http_url if transport in ("http", "both") else None,
+            "https_url": https_url if transport in ("https", "both") else None,
         }
         return signing.offer(image, self.signing_key, version=version, **urls) | changes
+
+    def _urls(self, name: str) -> tuple[str, str]:
+        """(http, https) of a file on the file server, as the board is to reach it."""
+        if not self._proxies:
+            return self.files.http_url(name), self.files.https_url(name)
+        return (
+            f"http://{HOST}:{self.http_proxy.port}/{name}",
+            f"https://{HOST}:{self.https_proxy.port}/{name}",
+        )
 
     # What the server's side hears
 

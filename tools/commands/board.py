@@ -31,7 +31,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--boot", choices=("idf", "w80x"), default="idf")
     parser.add_argument("--epoch", type=int, choices=(1970, 2000), default=1970)
     parser.add_argument(
-        "--heap", type=int, default=192, metavar="KIB", help="MicroPython heap (default: 192)"
+        "--heap", type=int, metavar="KIB", help="MicroPython heap (default: 192, on 64 bit 288)"
     )
     parser.add_argument(
         "--real-ntp", action="store_true", help="ask the configured NTP hosts, not this machine"

@@ -1,4 +1,5 @@
-"""Runs the linter, then all tests; arguments it does not know go to pytest."""
+"""Runs the linter, all tests, and the torture's default cases; arguments it does not know go to pytest, which
+then runs alone."""
 
 from __future__ import annotations
 
@@ -17,7 +18,8 @@ from tools.errors import ToolError
 PASSES_ARGUMENTS_ON = True
 INTERPRETERS = ("mp32", "mp64", "cpython")
 RUFF_LIMIT_S = 120
-PYTEST_LIMIT_S = 4800
+PYTEST_LIMIT_S = 3600
+TORTURE_LIMIT_S = 1200
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -32,9 +34,14 @@ def run(args: argparse.Namespace) -> int:
         report = Path(folder) / "report.xml"
         tests = call(["pytest", f"--junitxml={report}", *parallel(args.rest)], PYTEST_LIMIT_S)
         skipped = count_skipped(report)
+    torture = 0 if args.rest else call(["tools", "torture"], TORTURE_LIMIT_S)
     strict = bool(os.environ.get("CI"))
-    print(summary(versions, missing, lint, tests, skipped, strict))
-    return int(bool(lint or tests or missing or (skipped and strict)))
+    print(summary(versions, missing, lint, tests, skipped, strict) + tortured(args.rest, torture))
+    return int(bool(lint or tests or torture or missing or (skipped and strict)))
+
+
+def tortured(rest: list[str], torture: int) -> str:
+    return "" if rest else f"; torture {'FAILED' if torture else 'survived'}"
 
 
 def find_programs() -> tuple[list[str], list[str]]:

@@ -28,9 +28,14 @@ CPYTHON = HERE / "cpython"
 BLOCK = 4096
 TABLE_ADDRESS = 0x8000
 PANEL_WORDS = 16 + 4096
-WIFI_OFF_WORD, WEAR_WORD = 0, 16  # of the words in onboard/panel.py
-RESET_EXITS = (42, 43, -signal.SIGALRM)  # machine.reset(), panic, watchdog
-BRICKED_EXIT = 44
+# Of the words in onboard/panel.py.
+WIFI_OFF_WORD, OPERATIONS_WORD, READS_WORD, RESET_CAUSE_WORD, WEAR_WORD = 0, 5, 6, 7, 16
+PWRON, HARD, WDT = 1, 2, 3  # reset causes of onboard/machine.py
+BRICKED_EXIT, POWER_CUT_EXIT = 44, 45
+# Exit codes after which it boots again: machine.reset(), panic, watchdog, planned power cut; and a crash of
+# the interpreter, which an error of the flash inside LittleFS can lead to (MicroPython raises through its C
+# code): a real board panics then.
+RESET_CAUSES = {42: HARD, 43: HARD, -signal.SIGSEGV: HARD, -signal.SIGALRM: WDT, POWER_CUT_EXIT: PWRON}
 
 
 class SimBoard:
@@ -43,6 +48,7 @@ class SimBoard:
         self.facts = json.loads((folder / "board.json").read_text())
         self.lines: list[str] = []
         self.boots = 0
+        self.cuts = 0  # planned ones, see inject()
         self.ended: str | None = None  # why it stopped by itself
         self.on_line: Callable[[str], None] = lambda line: None
         self._changed = threading.Condition()
@@ -74,9 +80,15 @@ class SimBoard:
         self.cut_power()
 
     def _run(self) -> None:
+        cause = PWRON
         while self._powered:
+            self._panel_write(RESET_CAUSE_WORD, cause)
             code = self._boot_once()
-            if code not in RESET_EXITS and self._powered:
+            if code == POWER_CUT_EXIT:
+                self.cuts += 1
+                self._take_line("board: planned power cut")
+            cause = RESET_CAUSES.get(code, PWRON)
+            if code not in RESET_CAUSES and self._powered:
                 self._end("bricked" if code == BRICKED_EXIT else f"crashed (exit {code})")
 
     def _boot_once(self) -> int:
@@ -86,6 +98,8 @@ class SimBoard:
             command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL,
             env=self._environment(), text=True, errors="replace", bufsize=1,
         )  # fmt: skip
+        if not self._powered:  # cut_power() came before there was a process
+            self._process.kill()
         assert self._process.stdout
         for line in self._process.stdout:
             self._take_line(line.rstrip("\n"))
@@ -128,7 +142,19 @@ class SimBoard:
         """Switch the air on or off, also while the board runs."""
         self._panel_write(WIFI_OFF_WORD, 0 if on else 1)
 
+    def inject(self, faults: list, wifi_drops: list | tuple = ()) -> None:
+        """From the next power_on() on. faults: [number of the flash operation, kind, argument], see
+        onboard/faults.py; wifi_drops: [start_ms, length_ms] after each boot."""
+        self.facts |= {"faults": faults, "wifi_drops": list(wifi_drops)}
+
     # Inside
+
+    def operations(self) -> int:
+        """Erases and writes of the flash so far: the number of the next one."""
+        return self.counter(OPERATIONS_WORD)
+
+    def reads(self) -> int:
+        return self.counter(READS_WORD)
 
     def counter(self, word: int) -> int:
         with (self.folder / "panel.bin").open("rb") as file:

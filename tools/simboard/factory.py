@@ -13,6 +13,8 @@ from tools.simboard.board import BLOCK, PANEL_WORDS, TABLE_ADDRESS, SimBoard
 
 SLOT_ADDRESS = 0x10000
 VFS_SIZE = 0x20000
+# What an ESP32 without PSRAM has left for Python; 64-bit objects are up to twice as wide.
+HEAP_KIB = {"mp32": 192, "mp64": 288, "cpython": 0}
 
 
 def create(
@@ -27,7 +29,7 @@ def create(
     networks: dict[str, str] | None = None,
     epoch: int = 1970,
     slot_size: int = 0x180000,
-    heap_kib: int = 192,
+    heap_kib: int | None = None,
     application: Path | None = None,
 ) -> SimBoard:
     """A new board with `image` in its first slot and a provisioned file system.
@@ -54,7 +56,7 @@ def create(
         "ntp_host": None,
         "ntp_port": 123,
         "epoch": epoch,
-        "heap_kib": heap_kib,
+        "heap_kib": heap_kib or HEAP_KIB[runtime],
         "flash_size": len(flash),
     }
     (folder / "board.json").write_text(json.dumps(facts, indent=1))

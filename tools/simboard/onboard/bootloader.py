@@ -17,6 +17,8 @@ NEW, PENDING, VALID, INVALID, ABORTED, UNDEFINED = 0, 1, 2, 3, 4, 0xFFFFFFFF
 _ENTRY = "<I20sII"
 _ENTRY_SIZE = 32
 
+_COPIES = 3  # tries until what was copied checks
+
 mode = "idf"
 running = None  # the Region that was chosen
 
@@ -26,6 +28,15 @@ def choose():
     global running
     running = _choose_w80x() if mode == "w80x" else _choose_idf()
     return running
+
+
+def next_boot():
+    """The Region that esp_ota_get_boot_partition names, whether or not it can boot."""
+    slots = partitions.app_slots()
+    if mode == "w80x":
+        return slots[1] if can_boot(slots[1]) else slots[0]
+    active = active_entry()
+    return slots[0] if active is None else slots[(_read_entries()[active][0] - 1) % len(slots)]
 
 
 def can_boot(region):
@@ -127,8 +138,15 @@ def mark_valid():
 def _choose_w80x():
     run, upgrade = partitions.app_slots()
     if can_boot(upgrade):
-        for offset in range(0, min(run.size, upgrade.size), flash.BLOCK):
-            flash.erase(run.address + offset)
-            flash.write(run.address + offset, upgrade.view()[offset : offset + flash.BLOCK])
-        flash.write(upgrade.address, bytes(64))  # installed: never again
+        for _ in range(_COPIES):
+            _copy(upgrade, run)
+            if can_boot(run):
+                flash.write(upgrade.address, bytes(64))  # installed: never again
+                break
     return run if can_boot(run) else None
+
+
+def _copy(source, target):
+    for offset in range(0, min(target.size, source.size), flash.BLOCK):
+        flash.erase(target.address + offset)
+        flash.write(target.address + offset, source.view()[offset : offset + flash.BLOCK])

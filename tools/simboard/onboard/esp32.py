@@ -11,10 +11,21 @@ class Partition:
     TYPE_DATA = 1
 
     def __init__(self, which):
-        self._region = bootloader.running if which in (0, 1) else _by_label(which)
+        self._region = _find(which)
         self.readblocks = self._region.readblocks
         self.writeblocks = self._region.writeblocks
         self.ioctl = self._region.ioctl
+
+    @staticmethod
+    def find(type=TYPE_APP, subtype=0xFF, label=None):
+        """The partitions that fit; subtype 0xFF = any."""
+        return [
+            Partition(region.label)
+            for region in partitions.read_table()
+            if region.kind == type
+            and subtype in (0xFF, region.subtype)
+            and label in (None, region.label)
+        ]
 
     def info(self):
         region = self._region
@@ -35,8 +46,13 @@ class Partition:
         bootloader.mark_valid()
 
 
-def _by_label(label):
+def _find(which):
+    """which: BOOT, RUNNING or a label."""
+    if which == Partition.BOOT:
+        return bootloader.next_boot()
+    if which == Partition.RUNNING:
+        return bootloader.running
     for region in partitions.read_table():
-        if region.label == label:
+        if region.label == which:
             return region
-    raise OSError(2, "no partition " + str(label))
+    raise OSError(2, "no partition " + str(which))

@@ -3,13 +3,21 @@
 import boardtime as time
 import facts
 import memory
+import panel
 
 RESET = 42  # exit code by which the host knows a reset from a crash
 PANIC = 43
 
+PWRON_RESET, HARD_RESET, WDT_RESET, DEEPSLEEP_RESET, SOFT_RESET = range(1, 6)
+
 
 def reset():
     memory.end_process(RESET)
+
+
+def reset_cause():
+    """As on ESP32, where machine.reset() and a panic are both HARD_RESET."""
+    return panel.get(panel.RESET_CAUSE)
 
 
 def unique_id():

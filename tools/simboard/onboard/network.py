@@ -24,9 +24,23 @@ def joins():
 def is_up():
     """Has the station an address, as far as sockets are concerned?"""
     global _joined_to, _outcome
-    if _joined_to and panel.get(panel.WIFI_OFF):
+    if _joined_to and _air_was_off():
         _joined_to, _outcome = None, STAT_NO_AP_FOUND  # the address is gone even if the air comes back
     return _joined_to is not None and _outcome == STAT_GOT_IP
+
+
+def _air_was_off():
+    """Is the switch off, or has the schedule had a drop since the join began?"""
+    if panel.get(panel.WIFI_OFF):
+        return True
+    joined, now = _since_boot(_join_started), _since_boot(time.ticks_ms())
+    drops = facts.get("wifi_drops", ())
+    return any(start <= now and start + length > joined for start, length in drops)
+
+
+def _since_boot(ticks):
+    """ms; twelve days at most."""
+    return (ticks - time._TICKS_START) & time._TICKS_MASK
 
 
 class WLAN:
@@ -63,7 +77,7 @@ class WLAN:
     def _judge_join(self):
         ssid, key = _joined_to
         networks = facts.get("networks")
-        if panel.get(panel.WIFI_OFF) or ssid not in networks:
+        if _air_was_off() or ssid not in networks:
             return STAT_NO_AP_FOUND
         return STAT_GOT_IP if networks[ssid] == key else STAT_WRONG_PASSWORD
 

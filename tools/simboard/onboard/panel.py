@@ -6,6 +6,11 @@ A small file mapped into memory by both sides: u32 words, little-endian.
 import struct
 
 WIFI_OFF, ERASES, WRITES, BYTES_WRITTEN, BYTES_READ = range(5)
+OPERATIONS = 5  # erases and writes, also those that came to nothing
+READS = 6
+RESET_CAUSE = 7  # of this boot, by the numbers of machine.py
+UNSTABLE = 8  # number of the block that reads differently each time, plus 1; 0 = none
+LOOKS = 9  # how often something was read from an unstable block
 WEAR = 16  # from this word on: erase count of each block
 WORDS = WEAR + 4096
 
@@ -26,4 +31,7 @@ def put(word, value):
 
 
 def add(word, amount):
-    put(word, get(word) + amount)
+    """Returns what it was before."""
+    value = get(word)
+    put(word, value + amount)
+    return value

@@ -7,6 +7,7 @@ import sys
 
 import bootloader
 import facts
+import faults
 import files
 import flash
 import imagecheck
@@ -21,6 +22,7 @@ def power_on(folder):
     facts.load(folder + "/board.json")
     flash.attach(memory.map_file(folder + "/flash.bin", facts.get("flash_size")))
     panel.attach(memory.map_file(folder + "/panel.bin", 4 * panel.WORDS))
+    faults.load(facts.get("faults", []))
     bootloader.mode = facts.get("boot_mode")
     slot = bootloader.choose()
     if slot is None:

@@ -1,0 +1,170 @@
+"""Planned power cuts and bad flash, on whole boards; reset causes; Wi-Fi that drops by schedule."""
+
+from __future__ import annotations
+
+import acts
+import panel
+import proofs
+import pytest
+
+from tools.simboard import board as host
+
+RUNTIMES = ["mp32", "cpython"]
+# Operations from an offer to the first of the slot, in which erases and writes alternate: CPython's
+# file system is not in the flash.
+BEFORE_SLOT = {"mp32": 13, "cpython": 0}
+MIDDLE = 12  # of the slot's operations: far from both ends, even if the file system does a little more
+
+TEAR_OF_A_WRITE = 1000  # bytes
+UNSTABLE = 4  # tear of an erase
+
+CAUSES = """
+import machine
+import time
+import faults
+print("cause", machine.reset_cause())
+if machine.reset_cause() == machine.HARD_RESET:
+    machine.WDT(timeout=1000)
+    time.sleep(30)
+if machine.reset_cause() == machine.WDT_RESET:
+    open("done", "w").close()
+    faults.cut_power()
+try:
+    open("done").close()
+except OSError:
+    machine.reset()
+print("in the end")
+time.sleep(60)
+"""
+WATCHED_WIFI = """
+import network
+import time
+BOOT = (1 << 30) - 4000  # ticks
+wlan = network.WLAN(network.STA_IF)
+wlan.active(True)
+was_up = None
+while True:
+    is_up = wlan.isconnected()
+    if is_up != was_up:
+        print("up" if is_up else "down", time.ticks_diff(time.ticks_ms(), BOOT))
+        was_up = is_up
+    if not is_up and wlan.status() != 1001:
+        wlan.connect("home", "correct horse")
+    time.sleep_ms(10)
+"""
+
+
+def _operation_of_slot(stage) -> int:
+    """Number of one in the middle of the download that an offer to this board will start. Leaves it off."""
+    acts.online(stage)
+    stage.board.cut_power()
+    return stage.board.operations() + BEFORE_SLOT[stage.runtime] + MIDDLE
+
+
+def _offer_with(stage, *faults):
+    """Power on with this plan, and offer a new image: (image, offer)."""
+    stage.board.inject(list(faults))
+    since = len(stage.operator.messages)
+    stage.board.power_on()
+    stage.wait_report("INIT", acts.PATIENCE_S, since)
+    image, offer = acts.new_offer(stage)
+    stage.push(offer)
+    return image, offer
+
+
+def test_both_sides_know_the_same_panel():
+    assert host.PANEL_WORDS == panel.WORDS
+    assert host.WIFI_OFF_WORD == panel.WIFI_OFF
+    assert host.OPERATIONS_WORD == panel.OPERATIONS
+    assert host.READS_WORD == panel.READS
+    assert host.RESET_CAUSE_WORD == panel.RESET_CAUSE
+    assert host.WEAR_WORD == panel.WEAR
+
+
+@pytest.mark.parametrize("runtime", RUNTIMES)
+@pytest.mark.parametrize(
+    "fault",
+    [(0, "before"), (0, "torn", UNSTABLE), (1, "torn", TEAR_OF_A_WRITE), (1, "after")],
+    ids=lambda fault: "-".join(map(str, fault)),
+)
+def test_power_cut_in_the_middle_of_a_download(make_stage, runtime, fault):
+    stage = make_stage(runtime=runtime)
+    number = _operation_of_slot(stage)
+    image, _ = _offer_with(stage, [number + fault[0], *fault[1:]])
+    report = stage.wait_report("UPDATE", acts.PATIENCE_S)
+    assert report.data["version"] == "1.0.1"
+    stage.board.wait_for("confirmed 1.0.1")
+    assert stage.board.cuts == 1
+    lines = "\n".join(stage.board.lines)
+    assert "OTA progress:4-" in lines.split("board: planned power cut")[0]
+    assert "OTA progress:6-" not in lines.split("board: planned power cut")[0]
+    assert stage.board.slot("ota_1", len(image)) == image
+    assert proofs.error_codes(stage) == []
+
+
+@pytest.mark.code(-10032)
+@pytest.mark.parametrize("runtime", RUNTIMES)
+@pytest.mark.parametrize("kind, count", [("ignore", 2), ("error", 1)], ids=["ignore", "error"])
+def test_bad_flash_in_the_slot(make_stage, runtime, kind, count):
+    """Nobody misses an erase of what is blank: so the write after it is ignored, too."""
+    stage = make_stage(runtime=runtime)
+    number = _operation_of_slot(stage)
+    _offer_with(stage, *([number + index, kind] for index in range(count)))
+    stage.wait_error(-10032, acts.PATIENCE_S)
+    stage.board.wait_for("OTA progress:5-")
+    assert (stage.board.boots, stage.board.cuts) == (2, 0)
+    assert stage.board.slot("ota_1", 64) == b"\xff" * 64
+    assert proofs.reports(stage) == [("INIT", "1.0.0")] * 2
+    acts.wait_subscribed(stage)
+    acts.update(stage, acts.new_offer(stage, "1.0.2")[1])
+    assert proofs.error_codes(stage) == [-10032]
+
+
+@pytest.mark.parametrize(
+    "boot_mode, image, set_boot, kinds",
+    [("idf", "esp32", 2, ["before"]), ("w80x", "wm", 0, ["before", "after", "before"])],
+    ids=["idf", "w80x"],
+)
+def test_power_cuts_in_the_boot_loader(make_stage, boot_mode, image, set_boot, kinds):
+    """Its operations count as well. set_boot: how many that call needs; kinds: cuts in those that follow."""
+    stage = make_stage(runtime="cpython", boot_mode=boot_mode, image=image)
+    content, offer = acts.new_offer(stage)
+    first = 2 * -(-len(content) // host.BLOCK) + 1 + set_boot  # the head is one of its own
+    stage.board.inject([[first + index, kind] for index, kind in enumerate(kinds)])
+    acts.online(stage)
+    acts.update(stage, offer)
+    assert stage.board.cuts == len(kinds)
+    assert stage.board.boots == 2 + len(kinds)
+    assert proofs.error_codes(stage) == []
+
+
+@pytest.mark.parametrize("runtime", RUNTIMES)
+def test_reset_causes(make_stage, make_app, runtime):
+    """Power on, machine.reset(), watchdog, planned power cut."""
+    stage = make_stage(runtime=runtime, app=make_app(CAUSES))
+    stage.board.power_on()
+    stage.board.wait_for("in the end")
+    causes = [line for line in stage.board.lines if line.startswith("cause")]
+    assert causes == [f"cause {cause}" for cause in (host.PWRON, host.HARD, host.WDT, host.PWRON)]
+    assert stage.board.cuts == 1
+
+
+@pytest.mark.parametrize("runtime", RUNTIMES)
+def test_wifi_drops_by_schedule(make_stage, make_app, runtime):
+    """Off at first, and once more while it is up."""
+    stage = make_stage(runtime=runtime, app=make_app(WATCHED_WIFI))
+    stage.board.inject([], [[0, 1500], [3000, 1000]])
+    stage.board.power_on()
+    acts.wait_lines(stage, "up ", 2)
+    changes = [line.split() for line in stage.board.lines if line.startswith(("up", "down"))]
+    assert [what for what, _ in changes] == ["down", "up", "down", "up"]
+    _, first_up, down, up = (int(ms) for _, ms in changes)
+    assert 1500 <= first_up < 3000 <= down < 4000 <= up
+
+
+def test_a_wifi_drop_does_not_end_an_update(make_stage):
+    stage = make_stage()
+    stage.board.inject([], [[0, 1000], [1500, 500]])
+    acts.online(stage)
+    acts.update(stage, acts.new_offer(stage)[1])
+    assert proofs.error_codes(stage) == []

@@ -1,0 +1,346 @@
+"""What a board still knows after a power cut: its download, its failures, its verdicts, its settings."""
+
+from __future__ import annotations
+
+import json
+
+import acts
+import proofs
+import pytest
+
+from tools.servers.files import Fault
+from tools.servers.ntp import NtpServer
+from tools.simboard.board import BLOCK
+
+AGENT = """
+from device import agent, config
+settings = config.load("ota.json")
+"""
+RESETS = "import machine\nmachine.reset()\n"
+SELF_TEST_FAILS = AGENT + "agent.Agent(settings, self_test=lambda: False).run()\n"
+HANGS = AGENT + "agent.Agent(settings)\nwhile True:\n    pass\n"
+NEVER_CONNECTS = AGENT + "settings.broker = 'mqtt://localhost:1'\nagent.Agent(settings).run()\n"
+FAILS_ONCE = """
+import machine
+try:
+    open("failed").close()
+except OSError:
+    open("failed", "w").close()
+    machine.reset()
+from device import agent
+agent.main("ota.json")
+"""
+CLEARS_BY_AGENT = AGENT + "ota = agent.Agent(settings)\nota.clear_refused()\nota.run()\n"
+CLEARS_BY_STATE = """
+from device import agent, state
+state.State("ota_state.json").clear_refused()
+agent.main("ota.json")
+"""
+
+
+def _restart(stage) -> None:
+    """Cut the power, switch on again, and wait until an offer would be taken."""
+    stage.board.cut_power()
+    since, start = len(stage.operator.messages), len(stage.board.lines)
+    stage.board.power_on()
+    stage.wait_report("INIT", acts.PATIENCE_S, since)
+    stage.board.wait_for("MQTTS connected", start=start)
+
+
+def _begin(stage, image, offer, served) -> None:
+    """Serve so many bytes of it, wait until the board has dealt with their blocks, and switch it off."""
+    stage.files.fail(Fault(stall_after=served))
+    stage.push(offer)
+    percent = served // BLOCK * BLOCK * 100 // len(image)
+    stage.board.wait_for(f"OTA progress:4-{percent}%")  # comes after the checkpoint
+    stage.board.cut_power()
+
+
+def _check_updated(stage, image) -> None:
+    stage.wait_report("UPDATE", acts.PATIENCE_S)
+    stage.board.wait_for("confirmed 1.0.1")
+    assert stage.board.slot("ota_1", len(image)) == image
+    proofs.check_record(stage, "ota_1", image, "1.0.1")
+
+
+# The download
+
+
+@pytest.mark.parametrize("transport", ["https", "http"])
+@pytest.mark.parametrize("runtime", ["mp32", "mp64", "cpython"])
+def test_download_goes_on(make_stage, runtime, transport):
+    stage = make_stage(runtime=runtime, config={"checkpoint_kib": 8})
+    acts.online(stage)
+    image, offer = acts.new_offer(stage, transport=transport)
+    _begin(stage, image, offer, 5 * BLOCK + 100)
+    stage.board.power_on()
+    _check_updated(stage, image)
+    first, head, rest = stage.files.requests
+    assert first.range is None
+    assert (head.range, head.status, head.sent) == ("bytes=0-63", 206, 64)
+    assert (rest.range, rest.status, rest.sent) == (f"bytes={4 * BLOCK}-", 206, len(image) - 4 * BLOCK)
+    used = -(-len(image) // BLOCK)
+    wear = stage.board.wear("ota_1")
+    assert wear == [1, 1, 1, 1, 2] + [1] * (used - 5) + [0] * (len(wear) - used)
+    assert proofs.error_codes(stage) == []
+    assert proofs.reports(stage) == [("INIT", "1.0.0"), ("INIT", "1.0.0"), ("UPDATE", "1.0.1")]
+
+
+@pytest.mark.parametrize("kib", [4, 8])
+@pytest.mark.parametrize("served", [0, BLOCK - 1, BLOCK, BLOCK + 1, 3 * BLOCK, 6 * BLOCK + 1])
+def test_goes_on_at_the_last_checkpoint(make_stage, kib, served):
+    stage = make_stage(config={"checkpoint_kib": kib})
+    acts.online(stage)
+    image, offer = acts.new_offer(stage)
+    _begin(stage, image, offer, served)
+    stage.board.power_on()
+    _check_updated(stage, image)
+    kept = served // (kib * 1024) * kib * 1024
+    expected = ["bytes=0-63", f"bytes={kept}-"] if kept else [None]
+    assert [request.range for request in stage.files.requests][-len(expected) :] == expected
+    assert proofs.error_codes(stage) == []
+
+
+def test_goes_on_with_another_image_of_the_same_name(make_stage):
+    """A checkpoint is bound to its offer: the next one starts at byte 0."""
+    stage = make_stage(config={"checkpoint_kib": 4})
+    acts.online(stage)
+    image, offer = acts.new_offer(stage)
+    _begin(stage, image, offer, 5 * BLOCK)
+    stage.files.fail(Fault(status=404))
+    since = len(stage.operator.messages)
+    stage.board.power_on()
+    stage.wait_error(-10039, acts.PATIENCE_S, since)
+    acts.wait_subscribed(stage)
+    image, offer = acts.new_offer(stage, "1.0.2")
+    acts.update(stage, offer)
+    assert stage.files.requests[-1].range is None
+    assert stage.board.slot("ota_1", len(image)) == image
+
+
+@pytest.mark.parametrize("ignores_range", [False, True], ids=["new ETag", "no ranges"])
+def test_file_changed_while_the_power_was_off(make_stage, ignores_range):
+    """If-Range makes the server send all of the new one, and nothing of the old one stays."""
+    stage = make_stage(config={"checkpoint_kib": 4})
+    acts.online(stage)
+    image, offer = acts.new_offer(stage)
+    path = stage.images / "firmware-1.0.1.img"
+    path.write_bytes(image[:300] + bytes(byte ^ 0x55 for byte in image[300:]))
+    _begin(stage, image, offer, 5 * BLOCK + 100)
+    path.write_bytes(image)
+    stage.files.fail(Fault(ignore_range=ignores_range))
+    stage.board.power_on()
+    _check_updated(stage, image)
+    again = stage.files.requests[1]
+    assert (again.range, again.status, again.sent) == ("bytes=0-63", 200, len(image))
+    assert len(stage.files.requests) == 2
+    assert proofs.error_codes(stage) == []
+
+
+@pytest.mark.code(-10010)
+def test_file_changed_to_a_wrong_one(make_stage):
+    stage = make_stage(config={"checkpoint_kib": 4})
+    acts.online(stage)
+    image, offer = acts.new_offer(stage)
+    _begin(stage, image, offer, 5 * BLOCK + 100)
+    (stage.images / "firmware-1.0.1.img").write_bytes(image[:-700] + b"\0" + image[-699:])
+    stage.board.power_on()
+    stage.wait_error(-10010)
+    assert stage.board.slot("ota_1", 64) == b"\xff" * 64
+
+
+# What failed
+
+
+@pytest.mark.code(-10010)
+def test_bad_image_is_not_fetched_again(make_stage):
+    stage = make_stage()
+    acts.online(stage)
+    image, offer = acts.new_offer(stage)
+    (stage.images / "firmware-1.0.1.img").write_bytes(image[:-700] + b"\0" + image[-699:])
+    acts.refuse(stage, offer, -10010)
+    acts.refuse(stage, offer, -10010)  # by now the failure is stored
+    for _ in range(2):
+        _restart(stage)
+        acts.refuse(stage, offer, -10010)
+    assert len(stage.files.requests) == 1
+    (stage.images / "firmware-1.0.1.img").write_bytes(image)
+    acts.update(stage, stage.offer(image, "1.0.1"))  # signed anew: another offer
+
+
+@pytest.mark.code(-10039)
+def test_back_off_goes_on(make_stage):
+    """The second failure of a kind makes the offer wait for a minute, of the clock and not of uptime."""
+    ntp = NtpServer()
+    stage = make_stage(ntp=ntp)
+    acts.online(stage)
+    image, offer = acts.new_offer(stage)
+    stage.files.fail(Fault(status=404, times=2))
+    for _ in range(2):
+        acts.refuse(stage, offer, -10039)
+    stage.push(offer)
+    stage.board.wait_for("this offer has failed before: it waits")
+    for count in (1, 2):
+        stage.push(offer)
+        acts.wait_lines(stage, "offer of 1.0.1 is known", count)
+        _restart(stage)
+    assert len(stage.files.requests) == 2
+    stage.board.cut_power()
+    ntp.offset_s = 61
+    stage.board.power_on()
+    _check_updated(stage, image)
+
+
+# Trials
+
+
+@pytest.mark.code(-10036, -10041)
+@pytest.mark.parametrize(
+    ("source", "cause"),
+    [
+        (HANGS, "watchdog"),
+        (SELF_TEST_FAILS, "self test failed"),
+        (RESETS, "reset"),
+        (NEVER_CONNECTS, "not confirmed within 3 s, last error -10008"),
+    ],
+    ids=["watchdog", "self test", "reset", "time"],
+)
+def test_cause_of_a_roll_back(make_stage, make_app, source, cause):
+    stage = make_stage(config={"trial_attempts": 1, "watchdog_s": 3, "trial_limit_s": 3})
+    acts.online(stage)
+    offer = stage.offer(stage.build("1.0.1", make_app(source)), "1.0.1")
+    stage.push(offer)
+    data = stage.wait_error(-10036).data
+    assert (data["version"], data["cause"]) == ("1.0.1", cause)
+    assert set(data) == {"errorCode", "errorMsg", "version", "cause"}
+    acts.refuse(stage, offer, -10041)  # by now the board knows that its report has arrived
+    stage.board.cut_power()
+    state = stage.board.state()
+    assert [entry["version"] for entry in state["refused"]] == ["1.0.1"]
+    assert not state["waiting"]
+    _restart(stage)
+    assert proofs.error_codes(stage) == [-10036, -10041]
+
+
+def test_broker_away_in_every_trial(make_stage):
+    """A single counted attempt would condemn the image, but the old one cannot connect at once either."""
+    config = {"trial_attempts": 1, "trial_limit_s": 2, "mqtt_timeout_s": 1, "http_timeout_s": 1}
+    stage = make_stage(config=config)
+    acts.online(stage)
+    image, offer = acts.new_offer(stage)
+    stage.files.fail(Fault(stall_after=20000))
+    stage.push(offer)
+    acts.wait_written(stage, 4)
+    start = len(stage.board.lines)
+    for _ in range(2):
+        stage.broker.kill()
+        _wait_in_turn(stage, start, "trial of 1.0.1: not confirmed within 2 s", "slot ota_0", "-10008")
+        start = len(stage.board.lines)
+        stage.broker.start()
+        stage.board.wait_for("1.0.1 did not confirm", start=start)
+    stage.board.wait_for("confirmed 1.0.1")  # the operator may not be back yet to hear of it
+    assert acts.lines_with(stage, "-10036") == 0
+    proofs.check_record(stage, "ota_1", image, "1.0.1")
+
+
+def _wait_in_turn(stage, start, *texts) -> None:
+    """For console lines with these texts, each after the one before."""
+    for text in texts:
+        line = stage.board.wait_for(text, start=start)
+        start = stage.board.lines.index(line, start) + 1
+
+
+@pytest.mark.code(-10041)
+@pytest.mark.parametrize("source", [CLEARS_BY_AGENT, CLEARS_BY_STATE], ids=["agent", "state"])
+def test_refused_image_gets_another_chance(make_stage, make_app, source):
+    """Here the operator's button is the power switch: the application clears at each start."""
+    stage = make_stage(app=make_app(source), config={"trial_attempts": 1})
+    acts.online(stage)
+    image = stage.build("1.0.1", make_app(FAILS_ONCE))
+    offer = stage.offer(image, "1.0.1")
+    stage.push(offer)
+    stage.wait_error(-10036)
+    acts.refuse(stage, offer, -10041)
+    _restart(stage)
+    acts.update(stage, offer)
+    _check_updated(stage, image)
+
+
+@pytest.mark.code(-10041)
+def test_refused_image_gets_none_by_itself(make_stage, make_app):
+    stage = make_stage(config={"trial_attempts": 1})
+    acts.online(stage)
+    offer = stage.offer(stage.build("1.0.1", make_app(FAILS_ONCE)), "1.0.1")
+    stage.push(offer)
+    stage.wait_error(-10036)
+    for _ in range(2):
+        acts.refuse(stage, offer, -10041)
+        _restart(stage)
+
+
+# Files of another format
+
+
+def test_newer_configuration(make_stage):
+    """What an old image finds after a newer one: it says what it does not know, and runs."""
+    stage = make_stage(config={"format": 2, "colour": "red"})
+    acts.online(stage)
+    assert "W/ota" in stage.board.wait_for("key 'colour' is newer than this image")
+    acts.update(stage, acts.new_offer(stage)[1])
+
+
+@pytest.mark.code(-3)
+@pytest.mark.parametrize(
+    ("config", "what"),
+    [
+        ({"format": 1, "colour": "red"}, "unknown key 'colour'"),
+        ({"format": 2, "keepalive_s": -1}, "bad value for 'keepalive_s'"),
+        ({"format": 0}, "bad value for 'format'"),
+        ({"format": "2", "colour": "red"}, "configuration: "),
+    ],
+    ids=["unknown key", "bad value", "format 0", "format as text"],
+)
+def test_refused_configuration(make_stage, config, what):
+    stage = make_stage(config=config)
+    stage.board.power_on()
+    assert what in stage.board.wait_for("-3 Bad configuration")
+    assert not stage.operator.messages
+
+
+NEWER = {"format": 2, "moods": {"of": "the board"}, "tariff": [1, None, "two"]}
+
+
+def _written_by_a_newer_image(stage) -> None:
+    """Keys that this image does not know, beside the others and inside of them."""
+    path = stage.board.folder / "fs" / "ota_state.json"
+    state = json.loads(path.read_text()) | NEWER
+    state["slots"]["ota_0"]["colour"] = "red"
+    path.write_text(json.dumps(state))
+    stage.board.provision()
+
+
+def _check_newer_kept(stage) -> None:
+    stage.board.cut_power()
+    state = stage.board.state()
+    assert {key: state[key] for key in NEWER} == NEWER
+    assert state["slots"]["ota_0"]["colour"] == "red"
+
+
+@pytest.mark.parametrize("runtime", ["mp32", "cpython"])
+def test_newer_state_after_an_update(make_stage, runtime):
+    stage = make_stage(runtime=runtime)
+    _written_by_a_newer_image(stage)
+    acts.online(stage)
+    image, offer = acts.new_offer(stage)
+    acts.update(stage, offer)
+    _check_updated(stage, image)
+    _check_newer_kept(stage)
+
+
+def test_newer_state_after_a_roll_back(make_stage, make_app):
+    stage = make_stage(config={"trial_attempts": 1})
+    _written_by_a_newer_image(stage)
+    acts.online(stage)
+    stage.push(stage.offer(stage.build("1.0.1", make_app(RESETS)), "1.0.1"))
+    stage.wait_error(-10036)
+    _check_newer_kept(stage)

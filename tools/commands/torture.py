@@ -1,0 +1,107 @@
+"""Cut power, links and flash at every moment of an update, and count what did not survive.
+
+Each class of faults runs the whole client: download, verify, commit, first boot, confirm, report. Most cases
+play in one process of 32-bit MicroPython (real device code, real LittleFS, small flash, virtual time); the
+last line are real boards: processes killed, real broker, real TLS. --full is exhaustive.
+"""
+
+from __future__ import annotations
+
+import argparse
+import tempfile
+from pathlib import Path
+
+from rich.console import Console
+
+from tools.errors import ToolError
+from tools.torture import classes, kit, mutants, pool, real, trace
+from tools.torture.report import Report
+
+BIG = "big"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    names = [*classes.CLASSES, BIG, real.NAME]
+    parser.add_argument("--full", action="store_true", help="every case, not a sample (within an hour)")
+    parser.add_argument(
+        "--only", action="append", choices=names, metavar="CLASS",
+        help=f"only this class; may be repeated: {', '.join(names)}",
+    )  # fmt: skip
+    parser.add_argument("--case", metavar="ID", help="play one case alone and show what the board says")
+    parser.add_argument(
+        "--mutants", action="store_true", help="switch off one safeguard at a time: each must be noticed"
+    )
+    parser.add_argument("--jobs", type=int, default=2, metavar="N", help="at a time (default: 2)")
+
+
+def run(args: argparse.Namespace) -> int:
+    with tempfile.TemporaryDirectory(prefix="ota-torture-") as folder:
+        kits = Path(folder)
+        kit.make(kits)
+        if args.case:
+            return _play_one(args.case, kits)
+        traces = pool.traces(kits)
+        if args.mutants:
+            return mutants.run(traces, kits, args.jobs)
+        return _play_all(args, traces, kits)
+
+
+def _play_all(args: argparse.Namespace, traces: dict[str, trace.Trace], kits: Path) -> int:
+    console = Console(highlight=False)
+    chosen = args.only or [*classes.CLASSES, *([BIG] if args.full else []), real.NAME]
+    titles = {name: entry.title for name, entry in classes.CLASSES.items()}
+    titles |= {BIG: "full-size image, power cut at each operation", real.NAME: real.TITLE}
+    with Report(console, {name: titles[name] for name in titles if name in chosen}) as report:
+        for name in chosen:
+            for result in _results(name, args, traces, kits):
+                report.add(name, result)
+    failed = len(report.failures)
+    count = sum(line.cases for line in report.lines.values())
+    console.print(f"{count:,} cases, {failed} failed" if failed else f"{count:,} cases, all survived")
+    return int(bool(failed))
+
+
+def _results(name, args, traces, kits):
+    if name == real.NAME:
+        yield from real.results(kits, args.full, args.jobs)
+        return
+    if name == BIG:
+        kit.make_big(kits)
+        requests = classes.big_requests(pool.traces(kits, (BIG,), pool.HEAP["big"])[BIG])
+        yield from pool.play_all(requests, kits, args.jobs, heap=pool.HEAP["big"])
+        return
+    requests = [request for one in traces.values() for request in classes.requests(name, one, args.full)]
+    yield from pool.play_all(requests, kits, args.jobs)
+
+
+def _play_one(identity: str, kits: Path) -> int:
+    console = Console(highlight=False)
+    if identity.startswith(real.NAME + "/"):
+        result = real.play_one(identity, kits, console.print)
+    else:
+        result = _play_in_world(identity, kits, console)
+    console.print(f"{result['outcome']} {result['detail']}", markup=False)
+    return int(result["outcome"] != "ok")
+
+
+def _play_in_world(identity: str, kits: Path, console: Console) -> dict:
+    name, mode = [*identity.split("/"), ""][:2]
+    if name not in (*classes.CLASSES, BIG) or mode not in (*kit.KINDS, BIG):
+        raise ToolError(f"no case {identity!r}: a case is CLASS/MODE/…, as a failing one prints it")
+    if name == BIG:
+        kit.make_big(kits)
+    heap = pool.HEAP["big" if name == BIG else "small"]
+    one = pool.traces(kits, (mode,), heap)[mode]
+    try:
+        case = classes.find(identity, one)
+    except KeyError:
+        raise ToolError(f"class {name} has no case {identity!r}") from None
+    worker = pool.Worker(kits, (mode,), heap=heap)
+    result: dict = {}
+    for told in worker.play(pool.Request(mode, [case], show=True)):
+        if isinstance(told, dict):
+            result = told
+        else:
+            console.print(told, markup=False, soft_wrap=True)
+    worker.close()
+    return result

@@ -1,0 +1,1 @@
+"""Cuts power, links and flash at every moment of an update, and counts what did not survive."""

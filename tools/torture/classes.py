@@ -1,0 +1,95 @@
+"""The table of fault classes, and which of their cases a run plays."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any, NamedTuple
+
+from tools.torture import messages, network, power
+from tools.torture.pool import Request
+from tools.torture.trace import Trace
+
+Case = dict[str, Any]
+_BIG_PARTS = 8
+BRANCHING_CHUNK, CHUNK = 80, 12  # cases a request
+
+
+class FaultClass(NamedTuple):
+    """sample: cases of a run that is not full, for each boot mode. branches: each case departs from the
+    undisturbed run at one point. kit: the end of the kit's name."""
+
+    title: str
+    cases: Callable[[Trace], Iterator[Case]]
+    sample: int
+    branches: bool = True
+
+
+CLASSES = {
+    "cut": FaultClass("power cut before or after an operation", power.cuts, 80),
+    "torn": FaultClass("power cut inside a write or an erase", power.torn, 80),
+    "pairs": FaultClass("two power cuts", power.pairs, 4),
+    "boot": FaultClass("first boot of the new image: cut, reset, hang", power.first_boot, 20),
+    "dies": FaultClass("the new image dies at each start", power.dies, 12),
+    "deaf": FaultClass("the new image never reaches the broker", power.deaf, 1, False),
+    "flip": FaultClass("bit flipped before the verification", power.flips, 20),
+    "flash": FaultClass("operation ignored or refused by the flash", power.bad_flash, 120),
+    "read": FaultClass("read refused by the flash", power.bad_reads, 40),
+    "block": FaultClass("a block that is bad for ever", power.bad_blocks, 6, False),
+    "journal": FaultClass("journal record torn or flipped", power.torn_journals, 40),
+    "link": FaultClass("connection cut, reset, stalled, trickling", network.links, 60, False),
+    "answer": FaultClass("answers to a resumed request", network.answers, 54, False),
+    "changed": FaultClass("the file changes between two requests", network.changed_files, 16, False),
+    "away": FaultClass("broker or file server away or mute", network.peers_away, 60),
+    "idle": FaultClass("connection half-open while the board waits", network.idle, 4, False),
+    "wifi": FaultClass("Wi-Fi away for 0.1 s, 10 s, 10 min", network.wifi, 40),
+    "size": FaultClass("sizes that disagree", messages.sizes, 40, False),
+    "offer": FaultClass("offers cut, bent, repeated, retained", messages.offers, 60, False),
+    "delay": FaultClass("upgrade_delay", messages.delays, 20, False),
+    "clock": FaultClass("clock, NTP and certificates", messages.clocks, 48, False),
+    "ticks": FaultClass("tick counter wraps", messages.ticks, 12, False),
+}
+
+
+def choose(name: str, trace: Trace, full: bool) -> list[Case]:
+    """The cases of a class, each with its whole name as id."""
+    found = []
+    for case in CLASSES[name].cases(trace):
+        found.append(case | {"id": f"{name}/{trace.mode}/{case['id']}"})
+    if full or not found:
+        return found
+    stride = max(1, len(found) // CLASSES[name].sample)
+    return found[stride // 2 :: stride]
+
+
+def requests(name: str, trace: Trace, full: bool) -> list[Request]:
+    cases, branches = choose(name, trace, full), CLASSES[name].branches
+    size = BRANCHING_CHUNK if branches else CHUNK
+    if name == "pairs":
+        size = 1 if full else 2
+    return [
+        Request(trace.mode, cases[start : start + size], branches)
+        for start in range(0, len(cases), size)
+    ]
+
+
+def big_requests(trace: Trace) -> list[Request]:
+    """The full-size image: the power goes before each operation."""
+    cases = [
+        {"id": f"big/big/{number}", "flash": [[number, "before"]]}
+        for number in range(len(trace.operations))
+    ]
+    return [Request("big", cases[start::_BIG_PARTS], True) for start in range(_BIG_PARTS)]
+
+
+def find(identity: str, trace: Trace) -> Case:
+    """The case of this id, to be played alone. Raises KeyError."""
+    name = identity.split("/", 1)[0]
+    if name == "big":
+        return {"id": identity, "flash": [[int(identity.rsplit("/", 1)[1]), "before"]]}
+    for case in choose(name, trace, True):
+        if case["id"] == identity:
+            return case
+        if name == "pairs" and identity.startswith(case["id"] + "/"):
+            second = [int(identity.rsplit("/", 1)[1]), case.pop("sweep")]
+            return case | {"id": identity, "flash": [*case["flash"], second]}
+    raise KeyError(identity)

@@ -1,0 +1,80 @@
+"""Cases of what stands in messages: sizes, offers cut and bent, delays, clocks, tick counters."""
+
+from __future__ import annotations
+
+import itertools
+import json
+from collections.abc import Iterator
+from typing import Any
+
+from tools.torture.trace import Trace
+
+Case = dict[str, Any]
+BAD_MESSAGE = -10035
+NOW = 1_800_000_000  # virtualtime.START_S
+YEARS_30 = 946_080_000
+MINUTE_MS = 60_000
+DAY = 86_400
+_NO_TIMES = (-1, 1.5, "1", None)
+
+
+def sizes(trace: Trace) -> Iterator[Case]:
+    """Announced, Content-Length and header of the file, each wrong in turn and in pairs; in the end the
+    right file comes, and is installed."""
+    size = trace.image_size
+    values = [0, 1, 63, 64, size - 1, size, size + 1, 32768, 32769, 2**31, 2**32 - 1, -1, "text", "absent"]
+    for announced, length in itertools.product(values, [size, *values]):
+        lengths = {"Content-Length": None if length == "absent" else length}
+        yield {
+            "id": f"{announced}-{length}", "broker_script": [{"size": announced}],
+            "files_script": [{"headers": lengths}],
+        }  # fmt: skip
+
+
+def offers(trace: Trace) -> Iterator[Case]:
+    """Every prefix of a payload, every field bent; then the right one."""
+    yield from ({"id": f"prefix-{n}", "broker_script": [{"prefix": n}]} for n in range(0, 500))
+    fields = ("version", "https_url", "size", "sig-sha256-ecdsa", "upgrade_delay")
+    bent = ("absent", None, True, 1.5, -1, [], {}, "", "x" * 3000, 2**70, "1\u00000")
+    for field, value in itertools.product(fields, bent):
+        yield {"id": f"{field}-{json.dumps(value)[:20]}", "broker_script": [{field: value}]}
+    for name, text in (("64k", {"fill": 65536}), ("deep", {"deep": 40}), ("not-json", {"raw": "x"}),
+                       ("twice", {"twice": True}), ("nul", {"raw": "\u0000" * 40})):  # fmt: skip
+        yield {"id": name, "broker_script": [text]}
+    yield {"id": "duplicates", "repeats": 4}
+    yield {"id": "retained", "retained": True}
+    yield {"id": "polled", "poll": True, "config": {"check_interval_s": 60}, "pushes": 0}
+
+
+def delays(trace: Trace) -> Iterator[Case]:
+    """upgrade_delay × power cut while waiting."""
+    for value in (0, 1, NOW - DAY, NOW + 600, (NOW + 600) * 1000, NOW + 1800, *_NO_TIMES):
+        for cut in (False, True):
+            steps = [[1, 30, "cut", None]] if cut else []
+            case: Case = {"id": f"{value}-{'cut' if cut else 'on'}", "steps": steps}
+            if value in _NO_TIMES:
+                case |= {"broker_script": [{"upgrade_delay": value}], "codes": [BAD_MESSAGE]}
+            yield case | {"offer": {"upgrade_delay": 0 if value in _NO_TIMES else value}}
+
+
+def clocks(trace: Trace) -> Iterator[Case]:
+    """What the board's clock says at first, what NTP says, and how long certificates are good; ten
+    minutes later NTP is right and the certificates are good."""
+    starts = {"1970": 0, "before-build": NOW - 400 * DAY, "now": NOW, "30-years": NOW + YEARS_30}
+    answers = {"right": "right", "dead": "dead", "lying": 9 * 365 * DAY, "zero": "zero"}
+    validities = {
+        "valid": [NOW - DAY, NOW + 3 * YEARS_30], "expired": [NOW - DAY, NOW - 1],
+        "not-yet": [NOW + DAY, NOW + YEARS_30],
+    }  # fmt: skip
+    for (start, clock), (answer, ntp), (state, validity) in itertools.product(
+        starts.items(), answers.items(), validities.items()
+    ):
+        yield {
+            "id": f"{start}-{answer}-{state}", "clock": clock, "ntp": ntp, "certificate": validity,
+            "heals_ms": 10 * MINUTE_MS,
+        }  # fmt: skip
+
+
+def ticks(trace: Trace) -> Iterator[Case]:
+    """The tick counter wraps in each state of the update, and of the first boot after it."""
+    yield from ({"id": str(ms), "wrap_ms": ms} for ms in range(0, 1200, 12))

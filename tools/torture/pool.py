@@ -1,0 +1,117 @@
+"""Worker processes that play cases inside MicroPython, several at a time, each wait bounded."""
+
+from __future__ import annotations
+
+import json
+import queue
+import subprocess
+import threading
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from tools import cache, runtimes
+from tools.errors import ToolError
+from tools.simboard.board import MICROPYTHON, ONBOARD
+from tools.torture import kit
+from tools.torture.trace import Trace
+
+WORLD = Path(__file__).resolve().parent / "world"
+SILENCE_LIMIT_S = 900  # a sweep tells of each case as it ends; the full-size image takes longest
+HEAP = {"small": "2M", "big": "24M"}
+
+
+class Request(NamedTuple):
+    """A line for a worker. kit: a folder of kit.py; branch: the cases share what precedes their fault."""
+
+    kit: str
+    cases: list[dict[str, Any]]
+    branch: bool = False
+    show: bool = False
+
+
+class Worker:
+    """One interpreter. names: of the kits it will need; device: the folder with the package `device`."""
+
+    def __init__(
+        self, kits: Path, names: Iterable[str], *, device: Path = cache.REPO, heap: str = HEAP["small"]
+    ) -> None:
+        paths = [WORLD, ONBOARD, MICROPYTHON, runtimes.umqtt(), device, ".frozen"]
+        command = [*runtimes.interpreter("mp32"), "-X", f"heapsize={heap}", str(WORLD / "worker.py")]
+        self._process = subprocess.Popen(
+            [*command, str(kits), *names], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL, text=True, start_new_session=True,
+            env={"MICROPYPATH": ":".join(map(str, paths))},
+        )  # fmt: skip
+
+    def play(self, request: Request) -> Iterator[dict[str, Any] | str]:
+        """The result of each case as it ends; lines of the board's log where they were asked for.
+
+        Raises ToolError if the worker dies or falls silent.
+        """
+        assert self._process.stdin and self._process.stdout
+        self._process.stdin.write(json.dumps(request._asdict()) + "\n")
+        self._process.stdin.flush()
+        guard = threading.Timer(SILENCE_LIMIT_S, self.close)
+        guard.start()
+        try:
+            for line in self._process.stdout:
+                if line == ".\n":
+                    return
+                if line.startswith("="):
+                    yield json.loads(line[1:])
+                else:
+                    yield line.rstrip("\n")
+        finally:
+            guard.cancel()
+        raise ToolError(f"a worker ended in the middle of {request.cases[0]['id']} and what follows it")
+
+    def close(self) -> None:
+        self._process.kill()
+        self._process.wait(10)
+
+
+def play_all(
+    requests: list[Request], kits: Path, jobs: int, *, device: Path = cache.REPO, heap: str = HEAP["small"]
+) -> Iterator[dict[str, Any]]:
+    """The result of every case, in the order in which they end. Raises ToolError."""
+    names = sorted({request.kit for request in requests})
+    waiting: queue.Queue[Request] = queue.Queue()
+    told: queue.Queue[Any] = queue.Queue()
+    for request in requests:
+        waiting.put(request)
+
+    def work() -> None:
+        worker = Worker(kits, names, device=device, heap=heap)
+        try:
+            while True:
+                for result in worker.play(waiting.get_nowait()):
+                    told.put(result)
+        except queue.Empty:
+            told.put(None)
+        except Exception as error:  # for the thread that reads `told`
+            told.put(error)
+        finally:
+            worker.close()
+
+    threads = [threading.Thread(target=work, daemon=True) for _ in range(jobs)]
+    for thread in threads:
+        thread.start()
+    left = len(threads)
+    while left:
+        result = told.get(timeout=SILENCE_LIMIT_S + 60)
+        if isinstance(result, dict):
+            yield result
+        elif not isinstance(result, str):
+            left -= 1
+            if result is not None:
+                raise result
+
+
+def traces(
+    kits: Path, names: Iterable[str] = tuple(kit.KINDS), heap: str = HEAP["small"]
+) -> dict[str, Trace]:
+    """The undisturbed run of each kit."""
+    requests = [Request(name, [{"id": name, "trace": True}]) for name in names]
+    told = {result["id"]: result for result in play_all(requests, kits, 1, heap=heap)}
+    return {name: Trace(name, told[name], (kits / name / "new.img").stat().st_size) for name in names}

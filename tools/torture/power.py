@@ -1,0 +1,130 @@
+"""Cases of power and flash: cuts, torn operations, pairs of cuts, first boots, flipped bits, bad flash."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from tools.torture.kit import BLOCK
+from tools.torture.trace import PAGE, Operation, Trace
+
+Case = dict[str, Any]
+ROLLED_BACK, REFUSED, FLASH = -10036, -10041, -10032
+HOUR_MS = 3_600_000
+BAD_DIGEST = [-10010, -10004]
+ERASE_VARIANTS = 5  # old, 0xFF, half, random bits, unstable: see simboard/onboard/faults.py
+FLIPS_PER_BLOCK = 12
+
+
+JOURNAL_RECORD = 52  # bytes, with the ETag "1"
+_CONDEMNED: Case = {
+    "expect": "old", "all_codes": [ROLLED_BACK, REFUSED], "most_new_boots": 3, "quiet_ms": 1_200_000,
+}  # fmt: skip
+ONE_CUT = BLOCK + 64  # bytes that may be fetched twice: a checkpoint interval and the head
+
+
+def cuts(trace: Trace) -> Iterator[Case]:
+    for number in range(len(trace.operations)):
+        for kind in ("before", "after"):
+            yield {"id": f"{number}-{kind}", "flash": [[number, kind]], "most_repeated": ONE_CUT}
+
+
+def torn(trace: Trace) -> Iterator[Case]:
+    for number, operation in enumerate(trace.operations):
+        for place in _tears(operation):
+            yield {
+                "id": f"{number}-{place}", "flash": [[number, "torn", place]],
+                "most_repeated": ONE_CUT,
+            }  # fmt: skip
+
+
+def _tears(operation: Operation) -> range:
+    """Slot: every page boundary and mid page. Boot selector and file system: every byte."""
+    if operation.kind == "erase":
+        return range(ERASE_VARIANTS)
+    if operation.size == BLOCK:
+        return range(PAGE // 2, BLOCK, PAGE // 2)
+    return range(operation.size)
+
+
+def pairs(trace: Trace) -> Iterator[Case]:
+    """Each case is a sweep: after this cut, a second one before every operation that follows."""
+    for number in range(len(trace.operations)):
+        yield {
+            "id": str(number), "flash": [[number, "before"]], "sweep": "before",
+            "most_repeated": 2 * ONE_CUT,
+        }  # fmt: skip
+
+
+def first_boot(trace: Trace) -> Iterator[Case]:
+    for step in range(trace.steps[1]):
+        for action in ("cut", "reset", "hang"):
+            if action == "cut" or trace.mode == "idf":
+                yield {"id": f"{step}-{action}", "steps": [[2, step, action, None]]}
+        if trace.mode == "idf":  # new and old image take turns
+            again = [[boot, step, "cut", None] for boot in (2, 4, 6, 8)]
+            yield {"id": f"{step}-cuts", "steps": again}
+
+
+def dies(trace: Trace) -> Iterator[Case]:
+    """A new image that ends itself at the same step of each start."""
+    if trace.mode == "w80x":
+        return  # installs for good: README.md, Limits
+    for step in range(trace.steps[1]):
+        for action in ("reset", "hang"):
+            yield {"id": f"{step}-{action}", "steps": [["new", step, action, None]]} | _CONDEMNED
+
+
+def deaf(trace: Trace) -> Iterator[Case]:
+    """The new image never reaches the broker; the old one does."""
+    if trace.mode == "idf":
+        yield {"id": "always", "deaf": True} | _CONDEMNED | {"quiet_ms": HOUR_MS}
+
+
+def flips(trace: Trace) -> Iterator[Case]:
+    """A bit changes in the flash between the writing of the last block and the verification."""
+    step = trace.step_after(trace.slot_writes()[-1])
+    for index in range(FLIPS_PER_BLOCK * -(-trace.image_size // BLOCK)):
+        offset = 64 + (trace.image_size - 64) * index // (FLIPS_PER_BLOCK * 8)
+        bit = (trace.slot_address + offset) * 8 + index % 8
+        yield {"id": str(offset), "steps": [[1, step, "flip", bit]], "codes": BAD_DIGEST}
+
+
+def bad_flash(trace: Trace) -> Iterator[Case]:
+    slot_writes = set(trace.slot_writes())
+    for number in range(len(trace.operations)):
+        for kind in ("ignore", "error"):
+            case: Case = {"id": f"{number}-{kind}", "flash": [[number, kind]]}
+            yield case | ({"codes": [FLASH]} if number in slot_writes else {})
+
+
+def bad_reads(trace: Trace) -> Iterator[Case]:
+    for number in range(trace.reads):
+        yield {"id": f"read-{number}", "flash": [[number, "read_error"]]}
+
+
+def bad_blocks(trace: Trace) -> Iterator[Case]:
+    """A block that refuses, ignores or hangs on every write, for ever: no update, but no loop of reboots."""
+    for number in trace.slot_writes():
+        address = trace.operations[number].address // BLOCK * BLOCK
+        for kind in ("error", "ignore"):
+            yield {
+                "id": f"{address}-{kind}", "bad_block": [address, kind], "expect": "old",
+                "codes": [FLASH], "most_boots": 2, "quiet_ms": HOUR_MS,
+            }  # fmt: skip
+        yield {
+            "id": f"{address}-hang", "bad_block": [address, "hang"], "expect": "old",
+            "most_boots": 14, "quiet_ms": HOUR_MS, "restless": True,
+        }  # fmt: skip
+
+
+def torn_journals(trace: Trace) -> Iterator[Case]:
+    """The newest record cut at each byte, and each of its bits flipped, as on a file system that does not
+    replace files as a whole: the record before it counts."""
+    cut = trace.slot_writes()[5]
+    for kind, places in (("tear", range(JOURNAL_RECORD)), ("flip_record", range(8 * JOURNAL_RECORD))):
+        for place in places:
+            yield {
+                "id": f"{kind}-{place}", "flash": [[cut, "before"]], "steps": [[2, 0, kind, place]],
+                "most_repeated": 2 * BLOCK + 64,
+            }  # fmt: skip

@@ -1,0 +1,180 @@
+"""The sample with real boards: processes of 32-bit MicroPython that are killed, real mosquitto, real TLS."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from pathlib import Path
+from typing import Any
+
+from tools import firmware
+from tools.errors import ToolError
+from tools.stage import BOARD, MAC, Stage
+from tools.torture.realcases import CONFIG, RealCase, make_cases
+
+NAME = "real"
+TITLE = "real boards: processes killed, real broker, TLS"
+OLD, NEW = "1.0.0", "1.0.1"
+LIMIT_S = 90  # for one phase of a case
+PUSHES = 6
+SLOT_SIZE = 0x20000
+
+
+def results(kits: Path, full: bool, jobs: int) -> Iterator[dict[str, Any]]:
+    """The result of every case, in the order in which they end."""
+    images = _Images()
+    with ThreadPoolExecutor(jobs) as pool:
+        running = [pool.submit(_play, case, kits, images) for case in _cases(kits, images, full)]
+        for done in as_completed(running):
+            yield done.result()
+
+
+def play_one(identity: str, kits: Path, show: Callable[[str], None]) -> dict[str, Any]:
+    images = _Images()
+    for case in _cases(kits, images, full=True):
+        if case.id == identity:
+            return _play(case, kits, images, show)
+    raise ToolError(f"no case {identity!r}")
+
+
+def _cases(kits: Path, images: _Images, full: bool) -> list[RealCase]:
+    """An undisturbed update tells how many operations there are to be disturbed."""
+    told = _play(RealCase("real/none"), kits, images)
+    if told["outcome"] != "ok":
+        raise ToolError(f"the undisturbed update fails: {told['detail']}")
+    return make_cases(told["operations"], full)
+
+
+class _Images:
+    """Built once: boards differ in what happens to them."""
+
+    def __init__(self) -> None:
+        self._built: dict[tuple, bytes] = {}
+
+    def get(self, kind: str, version: str, main: str | None) -> bytes:
+        key = (kind, version, main)
+        if key not in self._built:
+            with tempfile.TemporaryDirectory() as folder:
+                app = None
+                if main is not None:
+                    app = Path(folder)
+                    (app / "main.py").write_text(main)
+                self._built[key] = firmware.build_image(version, kind, BOARD, app=app)
+        return self._built[key]
+
+
+class _Stage(Stage):
+    def __init__(self, folder: Path, images: _Images, case: RealCase) -> None:
+        kind = "wm" if case.boot_mode == "w80x" else "esp32"
+        super().__init__(
+            folder, image=kind, boot_mode=case.boot_mode, config=CONFIG | case.config, proxies=True,
+            slot_size=SLOT_SIZE,
+        )  # fmt: skip
+        self._images = images
+
+    def build(self, version: str, app: Path | None = None, main: str | None = None) -> bytes:
+        return self._images.get(self.image, version, main)
+
+
+def _play(
+    case: RealCase, kits: Path, images: _Images, show: Callable[[str], None] = lambda line: None
+) -> dict[str, Any]:
+    with tempfile.TemporaryDirectory(prefix="ota-real-") as folder:
+        shutil.copytree(kits / "keys", Path(folder) / "keys")
+        with _Stage(Path(folder), images, case) as stage:
+            stage.board.on_line = show
+            return _Trial(case, stage).run()
+
+
+class _Trial:
+    """One case on one stage."""
+
+    def __init__(self, case: RealCase, stage: _Stage) -> None:
+        self.case = case
+        self.stage = stage
+        self.image = stage.build(NEW, main=case.main)
+        self.operations = 0
+
+    def run(self) -> dict[str, Any]:
+        outcome, detail = "ok", ""
+        try:
+            self._live()
+        except (TimeoutError, AssertionError) as error:
+            ended = self.stage.board.ended or ""
+            outcome = "bricked" if ended == "bricked" else "hung" if ended else "lost"
+            detail = str(error)[-600:]
+        except _Unverified as error:
+            outcome, detail = "unverified", str(error)
+        except _Untold as error:
+            outcome, detail = "silent", str(error)
+        sent = sum(request.sent for request in self.stage.files.requests)
+        return {
+            "id": self.case.id, "outcome": outcome, "detail": detail, "operations": self.operations,
+            "repeated": max(0, sent - len(self.image)),
+        }  # fmt: skip
+
+    def _live(self) -> None:
+        case, stage = self.case, self.stage
+        offer = stage.offer(self.image, NEW, case.transport)
+        stage.operator.offer_after_init(MAC, offer)
+        stage.board.inject(case.faults, case.wifi_drops)
+        case.before(stage)
+        stage.board.power_on()
+        case.during(stage)
+        if case.expect == "new":
+            self._wait_for_update(offer)
+        else:
+            stage.wait_error(case.code, LIMIT_S)
+            time.sleep(0.3)  # for what follows a report
+        if case.code is not None and case.code not in self._codes():
+            raise _Untold(f"{case.code} was not reported, but {self._codes()}")
+        stage.board.cut_power()
+        self.operations = stage.board.operations()
+        self._check_what_stays()
+
+    def _codes(self) -> list[int]:
+        return [m.data["errorCode"] for m in self.stage.operator.messages if "errorCode" in m.data]
+
+    def _wait_for_update(self, offer: dict) -> None:
+        """Until the new image has confirmed; after an error the operator offers it again."""
+        since = 0
+        for _ in range(PUSHES):
+            message = self.stage.operator.wait_for(_is_end, LIMIT_S, since)
+            if "errorCode" not in message.data:
+                self.stage.board.wait_for("confirmed " + NEW, LIMIT_S)
+                return
+            since = self.stage.operator.messages.index(message) + 1
+            time.sleep(0.5)
+            self.stage.push(offer)
+        raise TimeoutError(f"offered {PUSHES} times in vain: {self._codes()}")
+
+    def _check_what_stays(self) -> None:
+        """The power returns: which image boots, and is it whole?"""
+        stage, expects_new = self.stage, self.case.expect == "new"
+        stage.operator.offer_after_init(MAC, None)
+        stage.board.inject([])
+        start = len(stage.board.lines)
+        since = len(stage.operator.messages)
+        stage.board.power_on()
+        line = stage.board.wait_for("boot: running slot", LIMIT_S, start)
+        image = self.image if expects_new else stage.build(OLD)
+        if stage.board.slot(line.split()[-1], len(image)) != image:
+            raise _Unverified(line + ", which does not hold the image expected")
+        wanted = NEW if expects_new else OLD
+        report = stage.operator.wait_for(lambda m: m.name == "firmware/report", LIMIT_S, since)
+        assert report.data["version"] == wanted, f"it reports {report.data}"
+
+
+def _is_end(message: Any) -> bool:
+    return "errorCode" in message.data or message.data.get("type") == "UPDATE"
+
+
+class _Unverified(Exception):
+    pass
+
+
+class _Untold(Exception):
+    pass

@@ -1,0 +1,191 @@
+"""What happens to the real boards of the sample: every class of faults, a few cases each."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any
+
+from tools.servers.files import Fault
+from tools.servers.relay import TO_SERVER, Trouble
+from tools.stage import Stage
+
+ROLLED_BACK, FLASH = -10036, -10032
+BLOCK = 4096
+WAIT_S = 30
+CONFIG = {
+    "check_interval_s": 0, "wifi_timeout_s": 3, "mqtt_timeout_s": 5, "subscribe_timeout_s": 5,
+    "publish_timeout_s": 5, "http_timeout_s": 3, "retry_window_s": 60, "backoff_max_s": 1,
+    "checkpoint_kib": 8, "keepalive_s": 6,
+}  # fmt: skip
+RESETS = "import machine\nmachine.reset()\n"
+HANGS = (
+    'from device import agent, config\nagent.Agent(config.load("ota.json"))\nwhile True:\n    pass\n'
+)
+
+
+def _nothing(stage: Stage) -> None:
+    pass
+
+
+@dataclass
+class RealCase:
+    """faults, wifi_drops: see SimBoard.inject. before(stage): with the power still off; during(stage): once
+    it is on. main: source of the new image's main.py. code: that must be reported, None = any or none."""
+
+    id: str
+    faults: list = field(default_factory=list)
+    wifi_drops: list = field(default_factory=list)
+    before: Callable[[Any], None] = _nothing
+    during: Callable[[Any], None] = _nothing
+    main: str | None = None
+    config: dict = field(default_factory=dict)
+    boot_mode: str = "idf"
+    transport: str = "https"
+    expect: str = "new"
+    code: int | None = None
+
+
+def make_cases(operations: int, full: bool) -> list[RealCase]:
+    """operations: of the flash, in an undisturbed update."""
+    step = 1 if full else 9
+    numbers = range(3, operations, step)
+    return [
+        *_power(numbers, operations), *_killed(4 if not full else 20), *_flash(operations),
+        *_trials(), *_links(), *_servers(), *_small_heaps(),
+    ]  # fmt: skip
+
+
+def _power(numbers: range, operations: int) -> list[RealCase]:
+    kinds = (["before"], ["torn", 7], ["after"])
+    cuts = [
+        RealCase(f"real/cut/{number}-{kinds[at % 3][0]}", [[number, *kinds[at % 3]]],
+                 boot_mode="w80x" if at % 4 == 3 else "idf")
+        for at, number in enumerate(numbers)
+    ]  # fmt: skip
+    middle = operations // 2
+    pairs = [
+        RealCase(f"real/pairs/{first}-{second}", [[first, "before"], [second, "torn", 5]])
+        for first, second in ((9, 14), (middle, middle + 3), (operations - 9, operations - 2))
+    ]
+    return cuts + pairs
+
+
+def _killed(count: int) -> list[RealCase]:
+    """SIGKILL from outside, wherever the board happens to be."""
+    return [RealCase(f"real/kill/{n}", during=partial(_kill, wait_s=0.25 + 0.13 * n)) for n in range(count)]
+
+
+def _kill(stage: Stage, wait_s: float) -> None:
+    time.sleep(wait_s)
+    stage.board.cut_power()
+    stage.board.power_on()
+
+
+def _flash(operations: int) -> list[RealCase]:
+    writes = (7, operations // 3 | 1)
+    return [
+        *(RealCase(f"real/flash/{n}-{kind}", [[n, kind]]) for n in writes for kind in ("ignore", "error")),
+        RealCase("real/read/900", [[900, "read_error"]]),
+    ]
+
+
+def _trials() -> list[RealCase]:
+    condemned = {"expect": "old", "code": ROLLED_BACK}
+    return [
+        RealCase("real/dies/resets", main=RESETS, **condemned),
+        RealCase("real/dies/hangs", main=HANGS, config={"watchdog_s": 3, "trial_attempts": 2}, **condemned),
+    ]
+
+
+def _links() -> list[RealCase]:
+    cases = []
+    places = {"cut": 900, "reset": 9000, "stall": 20000, "trickle": 3000, "garbage": 12000}
+    for kind, place in places.items():
+        for transport in ("https", "http"):
+            if (kind, transport) != ("garbage", "http"):  # nothing but TLS notices that at once
+                plan = partial(_plan, proxy=f"{transport}_proxy", trouble=Trouble(kind, place))
+                cases.append(RealCase(f"real/link/{transport}-{kind}", before=plan, transport=transport))
+    for kind, place in (("cut", 1500), ("stall", 1700), ("garbage", 1400), ("reset", 2000)):
+        plan = partial(_plan, proxy="broker_proxy", trouble=Trouble(kind, place))
+        cases.append(RealCase(f"real/link/broker-{kind}", before=plan))
+    mute = partial(_plan, proxy="broker_proxy", trouble=Trouble("stall", 1500, TO_SERVER))
+    return [*cases, RealCase("real/link/broker-mute", before=mute)]
+
+
+def _plan(stage: Any, proxy: str, trouble: Trouble) -> None:
+    getattr(stage, proxy).plan(trouble)
+
+
+def _servers() -> list[RealCase]:
+    busy = partial(_fail, faults=[Fault(status=503), Fault(cut_after=3 * BLOCK), Fault(status=429)])
+    whole = partial(_fail, faults=[Fault(cut_after=3 * BLOCK), Fault(ignore_range=True)])
+    slow = [Fault(stall_after=4 * BLOCK)]
+    return [
+        RealCase("real/answer/busy", before=busy),
+        RealCase("real/answer/whole", before=whole),
+        RealCase("real/away/broker", before=partial(_fail, faults=slow), during=_restart_broker),
+        RealCase("real/away/files", before=partial(_fail, faults=slow), during=_files_away),
+        RealCase("real/clock/dead", before=_dead_clock, during=_clock_returns),
+        *(
+            RealCase(f"real/wifi/{start}-{ms}", wifi_drops=[[start, ms]])
+            for start, ms in ((50, 300), (300, 3000), (450, 100))
+        ),
+    ]
+
+
+def _fail(stage: Stage, faults: list[Fault]) -> None:
+    for fault in faults:
+        stage.files.fail(fault)
+
+
+def _wait_sent(stage: Stage) -> None:
+    deadline = time.monotonic() + WAIT_S
+    while not any(request.sent for request in stage.files.requests) and time.monotonic() < deadline:
+        time.sleep(0.02)
+
+
+def _restart_broker(stage: Stage) -> None:
+    _wait_sent(stage)
+    stage.broker.kill()
+    time.sleep(1)
+    stage.broker.start()
+
+
+def _files_away(stage: Stage) -> None:
+    _wait_sent(stage)
+    stage.https_proxy.down()
+    time.sleep(2)
+    stage.https_proxy.up()
+
+
+def _dead_clock(stage: Stage) -> None:
+    stage.ntp.mode = "dead"
+
+
+def _clock_returns(stage: Stage) -> None:
+    stage.board.wait_for("-10042", WAIT_S)
+    stage.ntp.mode = "honest"
+
+
+def _small_heaps() -> list[RealCase]:
+    """With too little memory nothing is half done; with enough again the update is."""
+    return [
+        RealCase(f"real/heap/{kib}", before=partial(_shrink, kib=kib), during=_give_memory_back)
+        for kib in range(64, 176, 16)
+    ]
+
+
+def _shrink(stage: Stage, kib: int) -> None:
+    stage.board.facts["heap_kib"] = kib
+
+
+def _give_memory_back(stage: Stage) -> None:
+    deadline = time.monotonic() + 8
+    while time.monotonic() < deadline and not any("confirmed" in line for line in stage.board.lines):
+        time.sleep(0.1)
+    stage.board.cut_power()
+    stage.board.facts["heap_kib"] = 192
+    stage.board.power_on()

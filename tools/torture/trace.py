@@ -1,0 +1,57 @@
+"""What a run without faults does, as a map for those with faults: operations, steps, bytes on the wire."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+from tools.torture.kit import BLOCK
+
+PAGE = 256
+
+
+class Operation(NamedTuple):
+    """One call of the flash: kind "write" or "erase", label of the partition, address, bytes."""
+
+    kind: str
+    label: str
+    address: int
+    size: int
+
+    @property
+    def in_slot(self) -> bool:
+        return self.label in ("ota_0", "ota_1", "run", "upgrade")
+
+
+class Trace:
+    """Of the undisturbed update of one boot mode ("idf" or "w80x")."""
+
+    def __init__(self, mode: str, told: dict[str, Any], image_size: int) -> None:
+        if told["outcome"] != "ok":
+            raise RuntimeError(f"{mode}: the undisturbed run fails: {told}")
+        self.mode = mode
+        self.image_size = image_size
+        self.operations = [Operation(*entry) for entry in told["operations"]]
+        self.steps = told["steps"]  # polls in boot 1, 2, …
+        self.marks = told["marks"]  # of boot 1: operations done before each step
+        self.reads = told["reads"]
+        files = [size for peer, size in told["connections"] if peer == "files"]
+        self.head_size = files[0] - image_size  # of the answer to the only request
+        self.greeting = [size for peer, size in told["connections"] if peer == "broker"][0]
+        self.spare = "upgrade" if mode == "w80x" else "ota_1"
+
+    def slot_writes(self) -> list[int]:
+        """Numbers of the operations that write whole blocks of the new image, in order."""
+        return [
+            number
+            for number, entry in enumerate(self.operations)
+            if (entry.kind, entry.label, entry.size) == ("write", self.spare, BLOCK)
+            and entry.address <= self.slot_address + self.image_size
+        ][: -(-self.image_size // BLOCK)]
+
+    @property
+    def slot_address(self) -> int:
+        return min(entry.address for entry in self.operations if entry.label == self.spare)
+
+    def step_after(self, operation: int) -> int:
+        """The first step of boot 1 that begins when this operation is done."""
+        return next(step for step, done in enumerate(self.marks) if done > operation)

@@ -1,0 +1,194 @@
+"""The broker of the in-process world with the operator behind it: persistent session, QoS 1, redelivery.
+
+The operator pushes the offer when a device reports another version than the offer's, and offers it
+again some time after an error, a bounded number of times.
+"""
+
+import json
+
+import virtualtime
+
+_AGAIN_MS = 90_000
+_REFUSED = -10041  # failed its trials: only an operator's look helps
+_MOST_OFFERS = 14
+
+
+class Broker:
+    """reports: [(type, version)]; codes: of the errors heard, in order."""
+
+    def __init__(self, prefix, offer):
+        self._prefix = prefix
+        self.offer = offer
+        self.script = []  # how the first offers differ from the right one, see _bend
+        self.push_after_ms = 0
+        self.repeats = 1  # deliveries of each offer
+        self.retained = False  # a copy of the offer at each subscription
+        self.answers_get = False
+        self.problem = None
+        self.pushes = 0
+        self.most_pushes = _MOST_OFFERS
+        self.reports = []
+        self.codes = []
+        self._subscribed = set()
+        self._unacknowledged = []  # (topic, payload)
+        self.again_at_ms = None  # virtual time of the next push
+        self._connection = None
+
+    def accept(self):
+        self._connection = _Connection(self)
+        return self._connection
+
+    def tick(self):
+        if self.again_at_ms is not None and virtualtime.now_ms >= self.again_at_ms:
+            self.again_at_ms = None
+            self.push()
+
+    def push(self):
+        if self.pushes < self.most_pushes:
+            self.pushes += 1
+            payload = self.payload(self.pushes)
+            for _ in range(self.repeats):
+                self.send("update", payload)
+
+    def payload(self, sequence):
+        change = self.script.pop(0) if self.script else {}
+        data = dict(self.offer)
+        data.update({key: value for key, value in change.items() if key not in _WHOLE})
+        data = {key: value for key, value in data.items() if value != "absent"}
+        message = {"msg_sequence": sequence, "time": virtualtime.START_S, "data": data}
+        return _bend(json.dumps(message), change).encode()
+
+    def send(self, name, payload):
+        topic = (self._prefix + name).encode()
+        if topic in self._subscribed:
+            self._unacknowledged.append((topic, payload))
+            if self._connection:
+                self._connection.deliver(topic, payload)
+
+    def hear(self, topic, payload):
+        name = topic.decode()[len(self._prefix) :]
+        message = json.loads(payload)
+        data = message["data"]
+        if name == "firmware/report":
+            self.reports.append((data["type"], data["version"]))
+            if data["version"] != self._wanted():
+                if virtualtime.now_ms >= self.push_after_ms:
+                    self.push()
+                else:
+                    self.again_at_ms = self.push_after_ms
+        elif name == "get" and self.answers_get:
+            self.send("response", self.payload(message["msg_sequence"]))
+        elif "errorCode" in data:
+            self.codes.append(data["errorCode"])
+            if data["errorCode"] != _REFUSED:
+                self.again_at_ms = virtualtime.now_ms + _AGAIN_MS
+
+    def _wanted(self):
+        return self.offer.get("version")
+
+    def subscribe(self, topic):
+        self._subscribed.add(topic)
+        if self.retained and topic.endswith(b"update"):
+            self._unacknowledged.append((topic, self.payload(0)))
+            self._connection.deliver(topic, self.payload(0))
+
+    def greet(self, connection):
+        for topic, payload in self._unacknowledged:
+            connection.deliver(topic, payload)
+
+    def acknowledge(self):
+        if self._unacknowledged:
+            self._unacknowledged.pop(0)
+
+
+_WHOLE = ("prefix", "raw", "fill", "deep", "twice")
+
+
+def _bend(text, change):
+    """What stands for the whole payload instead: cut short, anything, or blown up."""
+    if "prefix" in change:
+        return text[: change["prefix"]]
+    if "fill" in change:
+        return text[:-1] + ', "x": "' + "x" * change["fill"] + '"}'
+    if "deep" in change:
+        return text[:-1] + ', "x": ' + "[" * change["deep"] + "]" * change["deep"] + "}"
+    if "twice" in change:
+        return text[:-1] + ', "data": {"size": 5}}'
+    return change.get("raw", text)
+
+
+class _Connection:
+    """One MQTT 3.1.1 connection, the broker's end."""
+
+    def __init__(self, broker):
+        self._broker = broker
+        self._unread = b""
+        self.out = b""
+        self.ended = False
+
+    def certificate_problem(self):
+        return self._broker.problem and self._broker.problem()
+
+    def take(self, room):
+        piece = self.out[:room]
+        self.out = self.out[room:]
+        return piece
+
+    def close(self):
+        self.ended = True
+        if self._broker._connection is self:
+            self._broker._connection = None
+
+    def deliver(self, topic, payload):
+        body = bytes([len(topic) >> 8, len(topic) & 255]) + topic + b"\x12\x34" + payload
+        self.out += b"\x32" + _remaining_length(len(body)) + body
+
+    def receive(self, data):
+        self._unread += data
+        packet = self._next_packet()
+        while packet:
+            self._take_packet(packet[0], packet[1])
+            packet = self._next_packet()
+
+    def _next_packet(self):
+        size = shift = 0
+        for position in range(1, len(self._unread)):
+            byte = self._unread[position]
+            size |= (byte & 127) << shift
+            shift += 7
+            if not byte & 128:
+                end = position + 1 + size
+                if len(self._unread) < end:
+                    return None
+                packet = (self._unread[0], self._unread[position + 1 : end])
+                self._unread = self._unread[end:]
+                return packet
+        return None
+
+    def _take_packet(self, op, body):
+        if op == 0x10:
+            self.out += b"\x20\x02\x01\x00"
+            self._broker.greet(self)
+        elif op == 0x82:
+            length = body[2] << 8 | body[3]
+            self._broker.subscribe(body[4 : 4 + length])
+            self.out += b"\x90\x03" + body[:2] + b"\x01"
+        elif op == 0x32:
+            length = body[0] << 8 | body[1]
+            start = 2 + length
+            self.out += b"\x40\x02" + body[start : start + 2]
+            self._broker.hear(body[2:start], body[start + 2 :])
+        elif op == 0x40:
+            self._broker.acknowledge()
+        elif op == 0xC0:
+            self.out += b"\xd0\x00"
+        elif op == 0xE0:
+            self.ended = True
+
+
+def _remaining_length(size):
+    result = b""
+    while size > 127:
+        result += bytes([size & 127 | 128])
+        size >>= 7
+    return result + bytes([size])

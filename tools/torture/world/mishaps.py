@@ -1,0 +1,99 @@
+"""What a case does to the board at a step: power, resets, hangs, bits, links; and what time heals."""
+
+import air
+import flash
+import network
+import panel
+import virtualtime
+from rail import PowerCut, Reset
+
+
+class Mishaps:
+    """Of one world.World. timers: [(virtual ms, function)] of what is still to heal."""
+
+    def __init__(self, world):
+        self._world = world
+        self.timers = []
+
+    def strike(self):
+        """What the case has in store for this step: entries [boot, step, action, argument], where boot may
+        be "new" for every boot of the new image."""
+        world = self._world
+        for boot, step, action, argument in world.case.get("steps", ()):
+            here = boot == world.boots or (boot == "new" and world.runs_new)
+            if here and step == world.steps:
+                getattr(self, action)(argument)
+
+    def tick(self):
+        for timer in self.timers[:]:
+            if virtualtime.now_ms >= timer[0]:
+                self.timers.remove(timer)
+                timer[1]()
+
+    def after(self, ms, function):
+        self.timers.append((virtualtime.now_ms + ms, function))
+
+    # Actions
+
+    def cut(self, _):
+        raise PowerCut
+
+    def reset(self, _):
+        raise Reset
+
+    def hang(self, _):
+        while True:
+            virtualtime.advance(1000)
+            self._world.judge.check_time()
+
+    def flip(self, bit):
+        flash._memory[bit // 8] ^= 1 << bit % 8
+
+    def tear(self, place):
+        """The newest record of the journal ends at that byte."""
+        name, record = _newest_record()
+        _overwrite(name, record[:place])
+
+    def flip_record(self, bit):
+        name, record = _newest_record()
+        changed = bytearray(record)
+        changed[bit // 8] ^= 1 << bit % 8
+        _overwrite(name, changed)
+
+    def wifi(self, ms):
+        panel.put(panel.WIFI_OFF, 1)
+        network.is_up()  # notices it
+        self.after(ms, lambda: panel.put(panel.WIFI_OFF, 0))
+
+    def down(self, argument):
+        self._lose(air.down, argument)
+
+    def freeze(self, argument):
+        self._lose(air.frozen, argument)
+
+    def mute(self, peer):
+        """What is open to this peer is so no longer, and nobody says so."""
+        for sock in air.open_sockets:
+            if sock.name == peer:
+                sock.is_mute = True
+
+    def _lose(self, group, argument):
+        """argument: [peer, ms]"""
+        peer, ms = argument
+        group.add(peer)
+        self.after(ms, lambda: group.discard(peer))
+
+
+def _newest_record():
+    """(name, content) of the journal file with the higher sequence."""
+    found = []
+    for name in ("ota_journal.0", "ota_journal.1"):
+        with open(name, "rb") as file:
+            record = file.read()
+        found.append((record[4:8], name, record))
+    return max(found)[1:]
+
+
+def _overwrite(name, record):
+    with open(name, "wb") as file:
+        file.write(record)

@@ -1,0 +1,75 @@
+"""When a case is over, and what is to be said of it."""
+
+import virtualtime
+
+_HOUR_MS = 3_600_000
+
+
+class Verdict(BaseException):
+    """The case is over: (outcome, detail). Outcomes: ok, bricked, unverified, hung, lost, silent, wrong."""
+
+
+class Judge:
+    """Looks at a world.World after each step, and at what boots in the end.
+
+    Of the case: `expect` "new" (the update is done), or "old" (it is not, after quiet_ms); `codes`, one of
+    which must have been reported; `all_codes`; most_repeated (bytes), most_boots, most_new_boots.
+    """
+
+    def __init__(self, world):
+        self._world = world
+        self.is_last_look = False
+
+    def look(self):
+        """True when nothing more is to come but a last power cut."""
+        case, broker = self._world.case, self._world.broker
+        self.check_time()
+        if case.get("expect", "new") == "new":
+            is_over = self._is_settled() and broker.reports[-1][1] == self._world.kit.version
+        else:
+            is_over = virtualtime.now_ms > case.get("quiet_ms", 900_000)
+            is_over = is_over and (self._is_settled() or case.get("restless", False))
+        self.is_last_look = is_over
+        return is_over
+
+    def check_time(self):
+        if virtualtime.now_ms > self._world.case.get("limit_ms", 12 * _HOUR_MS):
+            raise Verdict("lost", "not at rest after %d s: %s" % (virtualtime.now_ms // 1000, self._story()))
+
+    def _is_settled(self):
+        world = self._world
+        made = world.agent
+        if not made._link.is_open or made._offers.accepted or made._state.trial or world.mishaps.timers:
+            return False
+        return bool(world.broker.reports) and world.broker.again_at_ms is None
+
+    def conclude(self, runs_new):
+        """Of what has booted after the last power cut."""
+        world, case = self._world, self._world.case
+        expects_new = case.get("expect", "new") == "new"
+        if runs_new != expects_new:
+            raise Verdict("lost" if expects_new else "unverified", "wrong version: " + self._story())
+        self._check_codes(case, world.broker.codes)
+        for key, value in (
+            ("most_repeated", world.repeated()), ("most_new_boots", world.new_boots),
+            ("most_boots", world.boots),
+        ):  # fmt: skip
+            if value > case.get(key, value):
+                raise Verdict("wrong", "%s: %d: %s" % (key, value, self._story()))
+        if expects_new and ("UPDATE", world.kit.version) not in world.broker.reports:
+            raise Verdict("silent", "UPDATE was never reported: " + self._story())
+        raise Verdict("ok", "")
+
+    def _check_codes(self, case, reported):
+        if case.get("no_codes") and reported:
+            raise Verdict("wrong", "an error was reported: " + self._story())
+        codes = case.get("codes")
+        if codes is not None and not any(code in codes for code in reported):
+            raise Verdict("silent", "none of %r was reported: %s" % (codes, self._story()))
+        missing = [code for code in case.get("all_codes", ()) if code not in reported]
+        if missing:
+            raise Verdict("silent", "%r not reported: %s" % (missing, self._story()))
+
+    def _story(self):
+        world = self._world
+        return "boots %d, reports %r, codes %r" % (world.boots, world.broker.reports[-9:], world.broker.codes)

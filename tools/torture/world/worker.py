@@ -1,0 +1,152 @@
+"""Plays cases inside MicroPython. Each line of input is {"cases": [...]}; each case that ends prints "=" and
+its result in JSON, and the line is done when "." comes.
+
+usage: worker.py FOLDER KIT …     (folders that kit.py made)
+"""
+
+import json
+import sys
+
+import air
+import fork
+import kits
+import panel
+import vfs
+import world
+
+from device import ecdsa, log
+from device.texts_en import TEXTS  # noqa: F401  (loaded before "/" is the board's)
+
+SWEEP_LIMIT_S = 600
+_known = {}  # results of the one slow and pure function, by its arguments
+_verify = ecdsa.verify
+
+
+def _remembered_verify(key, digest, signature):
+    arguments = (bytes(digest), bytes(signature))
+    if arguments not in _known:
+        _known[arguments] = _verify(key, digest, signature)
+    if _known[arguments]:
+        world.running.is_verified = True
+    return _known[arguments]
+
+
+def _tell(result):
+    print("=" + json.dumps(result))
+
+
+class Branches:
+    """Where cases leave the undisturbed run: their faults stand in `cases` until their point is reached."""
+
+    def __init__(self, cases):
+        self._at = {}
+        for case in cases:
+            self._at.setdefault(_point(case), []).append(case)
+
+    def reach(self, point):
+        """Called by the world when something is about to happen. In a child: returns its case."""
+        for case in self._at.pop(point, ()):
+            try:
+                is_child = fork.branch(SWEEP_LIMIT_S if "sweep" in case else fork.CASE_LIMIT_S)
+            except fork.Hung as hung:
+                _tell_hung(case, hung)
+                continue
+            if is_child:
+                self._at = {}
+                return case
+        return None
+
+
+def _point(case):
+    """("write", number) of the flash operation, ("read", number), or ("step", boot, number)."""
+    if case.get("flash"):
+        number, kind = case["flash"][0][:2]
+        return ("read" if kind == "read_error" else "write", number)
+    boot, step = case["steps"][0][:2]
+    return ("step", boot, step)
+
+
+class Sweep:
+    """For a case with one cut: at each operation after it, a child that has a second one."""
+
+    def __init__(self, run):
+        self._run = run
+
+    def reach(self, point):
+        if point[0] != "write":
+            return None
+        case = dict(self._run.case)
+        second = [point[1], case.pop("sweep")]
+        case["id"] = "%s/%d" % (case["id"], point[1])
+        case["flash"] = case["flash"] + [second]
+        try:
+            return case if fork.branch(fork.CASE_LIMIT_S) else None
+        except fork.Hung as hung:
+            _tell_hung(case, hung)
+            return None
+
+
+def _play_branching(cases, kit):
+    run = world.World({"id": "base"}, kit)
+    run.branches = Branches(cases)
+    run.sweep = Sweep
+    result = run.play()
+    if run.is_child:
+        if "sweep" not in run.case:
+            _tell(result)
+        fork.end()
+    if result["outcome"] != "ok":
+        raise RuntimeError("the undisturbed run fails: " + str(result))
+
+
+def _play_in_child(case, kit):
+    """Nothing of it is left in this process afterwards."""
+    try:
+        if fork.branch(fork.CASE_LIMIT_S):
+            _play_alone(case, kit)
+            fork.end()
+    except fork.Hung as hung:
+        _tell_hung(case, hung)
+
+
+def _tell_hung(case, hung):
+    _tell({"id": case["id"], "outcome": "hung", "detail": str(hung), "repeated": 0})
+
+
+def _play_alone(case, kit):
+    played = world.World(case, kit)
+    result = played.play()
+    if case.get("trace"):
+        result.update(
+            operations=played.operations, steps=played.steps_of_boots, marks=played.marks,
+            reads=panel.get(panel.READS), connections=list(air.history),
+        )  # fmt: skip
+    _tell(result)
+
+
+def main(folder, names):
+    world.install()
+    ecdsa.verify = _remembered_verify
+    found = {name: kits.Kit(folder + "/" + name) for name in names}
+    vfs.umount("/")
+    while True:
+        line = sys.stdin.readline()
+        if not line:
+            return
+        request = json.loads(line)
+        kit = found[request["kit"]]
+        world.show = request.get("show", False)
+        log.output = print if world.show else _drop
+        if request.get("branch"):
+            _play_branching(request["cases"], kit)
+        else:
+            for case in request["cases"]:
+                _play_in_child(case, kit)
+        print(".")
+
+
+def _drop(line):
+    pass
+
+
+main(sys.argv[1], sys.argv[2:])

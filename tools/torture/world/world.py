@@ -1,0 +1,226 @@
+"""One board in one process: real device code, real LittleFS, the simulated board's own flash and boot
+loader; power, time and network are ours. A case says what goes wrong; `play()` tells how it ended.
+"""
+
+import gc
+import sys
+
+import air
+import boardtime
+import bootloader
+import facts
+import faults
+import files
+import flash
+import machine
+import memory
+import network
+import panel
+import partitions
+import peers
+import vfs
+import virtualtime
+from mishaps import Mishaps
+from rail import PowerCut, Rail, Reset
+from verdict import Judge, Verdict
+
+from device import agent, backoff, config, errors, log, net
+
+running = None  # the World of this process
+show = False  # tell on the console what escapes from the device code
+_MOST_BOOTS = 60
+_MAIN_RESTARTS_MS = 10_000  # what main.py waits after something escaped
+
+
+def install():
+    """Put virtual time, power and network below the device code. Once per process."""
+    virtualtime.install()
+    net.socket = net.select = net.tls = air
+    backoff.random_below = lambda limit: limit // 2
+    faults.cut_power = _cut
+    memory.end_process = _end
+    memory.kill_process_after = virtualtime.feed_watchdog
+
+
+def _cut():
+    raise PowerCut
+
+
+def _end(code):
+    raise Reset
+
+
+class World:
+    """case: a dict as power.py, network.py and messages.py make them. kit: kits.Kit."""
+
+    def __init__(self, case, kit):
+        global running
+        running = self
+        self.case = case
+        self.kit = kit
+        self.boots = self.new_boots = 0
+        self.steps = 0  # of this boot
+        self.runs_new = False
+        self.escapes = 0
+        self.has_power = False
+        self.is_verified = False  # the device has found the signature good
+        self.agent = None
+        self.branches = None  # where other cases leave this run
+        self.is_child = False  # this process is one of those
+        self.steps_of_boots = []
+        self.marks = []  # operations done before each step of the first boot
+        self.operations = []  # [kind, partition, address, bytes] of each, if the case asks for a trace
+        kit.begin()
+        facts._values.clear()
+        facts._values.update(kit.facts)
+        faults.load(case.get("flash", []))
+        faults.watch = self._reach_operation
+        virtualtime.begin(case.get("wrap_ms", 4000))
+        bootloader.mode = kit.mode
+        self.judge = Judge(self)
+        self.mishaps = Mishaps(self)
+        self.broker, self.files = peers.connect(case, kit, self.mishaps)
+
+    def repeated(self):
+        """Bytes of the body that were fetched more than once."""
+        return max(0, self.files.sent - len(self.kit.new))
+
+    # Branching
+
+    def _reach_operation(self, kind, number, address, size):
+        """The flash is about to do this."""
+        if self.case.get("trace") and kind != "read":
+            label = [r.label for r in partitions.read_table() if 0 <= address - r.address < r.size]
+            self.operations.append([kind, "".join(label), address, size])
+        bad = self.case.get("bad_block")
+        if bad and kind == "write" and address & -flash.BLOCK == bad[0]:
+            if bad[1] == "hang":
+                self.mishaps.hang(None)
+            faults.load([[number, bad[1]]])
+        self._reach(("read" if kind == "read" else "write", number))
+
+    def _reach(self, point):
+        """In a child that leaves the run here: its case is ours from now on."""
+        case = self.branches.reach(point) if self.branches else None
+        if case:
+            self.case = case
+            self.is_child = True
+            faults.load(case.get("flash", []))
+            self.branches = self.sweep(self) if "sweep" in case else None
+
+    # Power
+
+    def play(self):
+        """Runs the case to its end: a dict for the host."""
+        cause = machine.PWRON_RESET
+        try:
+            while self.boots < _MOST_BOOTS:
+                cause = self._boot_and_live(cause)
+            raise Verdict("hung", "more than %d boots" % _MOST_BOOTS)
+        except Verdict as verdict:
+            outcome, detail = verdict.args
+        finally:
+            self._power_off()
+        return {
+            "id": self.case["id"], "outcome": outcome, "detail": detail, "boots": self.boots,
+            "repeated": self.repeated(), "codes": self.broker.codes, "escapes": self.escapes,
+        }  # fmt: skip
+
+    def _boot_and_live(self, cause):
+        """One boot. Returns the cause of the reset that ended it."""
+        self.boots += 1
+        self.steps = 0
+        self.has_power = True
+        panel.put(panel.RESET_CAUSE, cause)
+        virtualtime.boot(self.case.get("clock", 0) if self.boots == 1 else 0)
+        _forget_last_boot()
+        try:
+            self._boot()
+            self._live()
+            return machine.HARD_RESET
+        except PowerCut:
+            return machine.PWRON_RESET
+        except Reset:
+            return machine.HARD_RESET
+        except virtualtime.Bitten:
+            return machine.WDT_RESET
+        finally:
+            self.steps_of_boots.append(self.steps)
+            self._power_off()
+
+    def _boot(self):
+        try:
+            slot = bootloader.choose()
+            if slot is None:
+                raise Verdict("bricked", "no slot can boot")
+            self.runs_new = self._which(slot)
+            self.new_boots += self.runs_new
+            if self.case.get("deaf"):  # the new image cannot reach the broker, the old one can
+                (air.down.add if self.runs_new else air.down.discard)("broker")
+            if self.judge.is_last_look:
+                self.judge.conclude(self.runs_new)
+            rail = Rail(self, files.data_partition())
+            vfs.mount(vfs.VfsLfs2(rail, readsize=64, progsize=64), "/")
+        except OSError:  # the boot loader, or what mounts the file system, met bad flash: a panic
+            raise Reset
+
+    def _which(self, slot):
+        """True for the new image, False for the old one, a Verdict for anything else."""
+        for image, is_new in ((self.kit.new, True), (self.kit.old, False)):
+            if slot.view()[: len(image)] == image:
+                if is_new and not self.is_verified:
+                    raise Verdict("unverified", "the new image boots before its signature was checked")
+                return is_new
+        raise Verdict("unverified", "slot %s holds neither image" % slot.label)
+
+    def _power_off(self):
+        self.has_power = False
+        self.agent = None
+        try:
+            vfs.umount("/")
+        except OSError:
+            pass
+        gc.collect()
+
+    # Life
+
+    def _live(self):
+        """Until a reset, as main.py does: what escapes is followed by a pause and a reset."""
+        try:
+            self.agent = agent.Agent(self._settings())
+            while True:
+                self._step()
+        except Exception as error:
+            self.escapes += not isinstance(error, errors.OtaError)
+            if show:
+                sys.print_exception(error)
+        virtualtime.advance(_MAIN_RESTARTS_MS)
+        self.judge.check_time()
+
+    def _step(self):
+        if self.boots == 1 and self.case.get("trace"):
+            self.marks.append(panel.get(panel.OPERATIONS))
+        self._reach(("step", self.boots, self.steps))
+        if self.runs_new:
+            self._reach(("step", "new", self.steps))
+        self.mishaps.strike()
+        wait_ms = self.agent.poll()
+        self.steps += 1
+        virtualtime.advance(max(wait_ms, 1))
+        self.mishaps.tick()
+        self.broker.tick()
+        if self.judge.look():
+            raise PowerCut
+
+    def _settings(self):
+        settings = config.load("ota.json")
+        for key, value in self.case.get("config", {}).items():
+            setattr(settings, key, value)
+        return settings
+
+
+def _forget_last_boot():
+    """Globals of modules, which a real reset forgets."""
+    log._last_ms = boardtime.ticks_ms()
+    log._uptime_ms = 0
+    network._joined_to, network._outcome = None, network.STAT_IDLE
