@@ -15,7 +15,7 @@ from rich.console import Console
 
 from tools.errors import ToolError
 from tools.torture import classes, kit, mutants, pool, real, trace
-from tools.torture.report import Report
+from tools.torture.report import Report, make_console
 
 BIG = "big"
 
@@ -47,7 +47,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _play_all(args: argparse.Namespace, traces: dict[str, trace.Trace], kits: Path) -> int:
-    console = Console(highlight=False)
+    console = make_console()
     chosen = args.only or [*classes.CLASSES, *([BIG] if args.full else []), real.NAME]
     titles = {name: entry.title for name, entry in classes.CLASSES.items()}
     titles |= {BIG: "full-size image, power cut at each operation", real.NAME: real.TITLE}
@@ -55,6 +55,7 @@ def _play_all(args: argparse.Namespace, traces: dict[str, trace.Trace], kits: Pa
         for name in chosen:
             for result in _results(name, args, traces, kits):
                 report.add(name, result)
+            report.finish(name)
     failed = len(report.failures)
     count = sum(line.cases for line in report.lines.values())
     console.print(f"{count:,} cases, {failed} failed" if failed else f"{count:,} cases, all survived")

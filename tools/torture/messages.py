@@ -15,20 +15,26 @@ NOW = 1_800_000_000  # virtualtime.START_S
 YEARS_30 = 946_080_000
 MINUTE_MS = 60_000
 DAY = 86_400
+_RIGHT = {"content": "right"}
 _NO_TIMES = (-1, 1.5, "1", None)
 
 
 def sizes(trace: Trace) -> Iterator[Case]:
-    """Announced, Content-Length and header of the file, each wrong in turn and in pairs; in the end the
-    right file comes, and is installed."""
+    """What the offer announces, what Content-Length says, how long the file really is, and what its header
+    says (W80x), each wrong in turn, the first two in all pairs; at the next try all is right."""
     size = trace.image_size
-    values = [0, 1, 63, 64, size - 1, size, size + 1, 32768, 32769, 2**31, 2**32 - 1, -1, "text", "absent"]
+    numbers = [0, 1, 63, 64, size - 1, size, size + 1, 32768, 32769]
+    values = [*numbers, 2**31, 2**32 - 1, -1, "text", "absent"]
     for announced, length in itertools.product(values, [size, *values]):
-        lengths = {"Content-Length": None if length == "absent" else length}
+        headers = {"Content-Length": None if length == "absent" else length}
         yield {
             "id": f"{announced}-{length}", "broker_script": [{"size": announced}],
-            "files_script": [{"headers": lengths}],
+            "files_script": [{"headers": headers}],
         }  # fmt: skip
+    for real in numbers:
+        yield {"id": f"real-{real}", "files_script": [{"content": ["size", real]}, _RIGHT]}
+    for said in [*numbers, 2**31, 2**32 - 1] if trace.mode == "w80x" else []:
+        yield {"id": f"header-{said}", "files_script": [{"content": ["header", said]}, _RIGHT]}
 
 
 def offers(trace: Trace) -> Iterator[Case]:

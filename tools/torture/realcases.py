@@ -54,7 +54,7 @@ def make_cases(operations: int, full: bool) -> list[RealCase]:
     numbers = range(3, operations, step)
     return [
         *_power(numbers, operations), *_killed(4 if not full else 20), *_flash(operations),
-        *_trials(), *_links(), *_servers(), *_small_heaps(),
+        *_trials(), *_links(), *_servers(), *_small_heaps(4 if full else 20),
     ]  # fmt: skip
 
 
@@ -170,11 +170,11 @@ def _clock_returns(stage: Stage) -> None:
     stage.ntp.mode = "honest"
 
 
-def _small_heaps() -> list[RealCase]:
+def _small_heaps(step: int) -> list[RealCase]:
     """With too little memory nothing is half done; with enough again the update is."""
     return [
         RealCase(f"real/heap/{kib}", before=partial(_shrink, kib=kib), during=_give_memory_back)
-        for kib in range(64, 176, 16)
+        for kib in range(40, 200, step)
     ]
 
 

@@ -11,7 +11,8 @@ from rich.table import Table
 
 OUTCOMES = ("bricked", "unverified", "hung", "lost", "untold")
 MEANINGS = {"silent": "untold", "wrong": "untold"}
-HEADINGS = ("bricked", "unverified\nbooted", "hung", "lost\nupdate", "not\ntold")
+WIDTH = 100  # where there is no terminal
+HEADINGS = ("bricked", "un-\nverified", "hung", "lost", "not\ntold")
 
 
 @dataclass
@@ -30,6 +31,11 @@ class Line:
             self.counts[MEANINGS.get(result["outcome"], result["outcome"])] += 1
 
 
+def make_console() -> Console:
+    console = Console(highlight=False)
+    return console if console.is_terminal else Console(highlight=False, width=WIDTH)
+
+
 class Report:
     """`with Report(console, titles) as report:` and then `report.add(name, result)`."""
 
@@ -45,6 +51,8 @@ class Report:
 
     def __exit__(self, *_: object) -> None:
         self._live.stop()
+        if not self._console.is_terminal:
+            self._console.print()
 
     def add(self, name: str, result: dict[str, Any]) -> None:
         self.lines[name].add(result)
@@ -54,6 +62,12 @@ class Report:
                 f"{result['outcome']}: {result['detail']}\n"
                 f"  python3 -m tools torture --case {result['id']}", markup=False, soft_wrap=True
             )  # fmt: skip
+
+    def finish(self, name: str) -> None:
+        """A class is done: where nobody sees the live table, it is said in a line."""
+        line = self.lines[name]
+        if not self._console.is_terminal:
+            self._console.print(f"{line.title}: {line.cases:,} cases")
 
     def table(self) -> Table:
         table = Table(box=None, pad_edge=False)

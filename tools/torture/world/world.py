@@ -29,6 +29,9 @@ from device import agent, backoff, config, errors, log, net
 running = None  # the World of this process
 show = False  # tell on the console what escapes from the device code
 _MOST_BOOTS = 60
+# README.md, "Beside an application": the longest step is a link lost in an update, mqtt_timeout_s +
+# publish_timeout_s; and a little, for what peers take to answer.
+_LONGEST_POLL_MS = 41_000
 _MAIN_RESTARTS_MS = 10_000  # what main.py waits after something escaped
 
 
@@ -204,8 +207,11 @@ class World:
         if self.runs_new:
             self._reach(("step", "new", self.steps))
         self.mishaps.strike()
+        before_ms = virtualtime.now_ms
         wait_ms = self.agent.poll()
         self.steps += 1
+        if virtualtime.now_ms - before_ms > _LONGEST_POLL_MS:
+            raise Verdict("hung", "one poll() took %d ms" % (virtualtime.now_ms - before_ms))
         virtualtime.advance(max(wait_ms, 1))
         self.mishaps.tick()
         self.broker.tick()
