@@ -25,7 +25,7 @@ def sizes(trace: Trace) -> Iterator[Case]:
     size = trace.image_size
     numbers = [0, 1, 63, 64, size - 1, size, size + 1, 32768, 32769]
     values = [*numbers, 2**31, 2**32 - 1, -1, "text", "absent"]
-    for announced, length in itertools.product(values, [size, *values]):
+    for announced, length in itertools.product(values, values):
         headers = {"Content-Length": None if length == "absent" else length}
         yield {
             "id": f"{announced}-{length}", "broker_script": [{"size": announced}],
@@ -57,7 +57,7 @@ def delays(trace: Trace) -> Iterator[Case]:
     for value in (0, 1, NOW - DAY, NOW + 600, (NOW + 600) * 1000, NOW + 1800, *_NO_TIMES):
         for cut in (False, True):
             steps = [[1, 30, "cut", None]] if cut else []
-            case: Case = {"id": f"{value}-{'cut' if cut else 'on'}", "steps": steps}
+            case: Case = {"id": f"{value!r}-{'cut' if cut else 'on'}", "steps": steps}
             if value in _NO_TIMES:
                 case |= {"broker_script": [{"upgrade_delay": value}], "codes": [BAD_MESSAGE]}
             yield case | {"offer": {"upgrade_delay": 0 if value in _NO_TIMES else value}}
