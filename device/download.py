@@ -34,6 +34,7 @@ class Download:
         self._patience = backoff.Patience(config)
         self._etag = None
         self._restarts = 0
+        self._may_repeat_handshake = True
         self.is_pieced = False
         self.header = None
 
@@ -67,13 +68,20 @@ class Download:
                 code, detail, wait_s = retry.args
                 error = errors.OtaError(code, detail)
             except errors.OtaError as problem:
-                if problem.code not in _TRANSIENT:
+                if not self._may_try_again(problem.code):
                     raise
                 error = problem
             log.warning("download at byte %d: %s" % (self._slot.position, error.detail))
             if self._patience.is_over():
                 raise error
             yield from self._patience.pause(wait_s)
+
+    def _may_try_again(self, code):
+        """A refused handshake once, too: bytes damaged on the way look the same."""
+        if code == errors.TLS_REFUSED and self._may_repeat_handshake:
+            self._may_repeat_handshake = False
+            return True
+        return code in _TRANSIENT
 
     def _fetch(self):
         """One connection's worth of the image."""
@@ -123,13 +131,15 @@ class Download:
             self._ask_anew("the file has become shorter")
         if status not in (200, 206) or not response.plain:
             raise errors.OtaError(errors.HTTP_STATUS, "HTTP status %d" % status)
-        if self._slot.position and status == 200:
-            self._count_restart("the server sends the whole file again")
+        is_whole = status == 200 and self._slot.position > 0
+        if is_whole:
             first, last = 0, self._offer.size - 1
         elif self._etag and response.etag != self._etag:
             self._ask_anew("the file has changed")
         if response.length != last + 1 - first:
             raise errors.OtaError(errors.SIZE_MISMATCH, "Content-Length %d" % response.length)
+        if is_whole:
+            self._count_restart("the server sends the whole file again")
         if response.span != ((first, last, self._offer.size) if status == 206 else None):
             raise errors.OtaError(errors.SIZE_MISMATCH, "Content-Range")
         self._etag = response.etag

@@ -75,7 +75,8 @@ def connect(host, port, context, timeout_ms):
 def _failure(error, what):
     """The OtaError for an OSError or ValueError of the socket or TLS layer."""
     if isinstance(error, ValueError):
-        return errors.OtaError(errors.TLS_REFUSED, "%s: %s" % (what, error))
+        reason = " ".join(str(error).split())  # mbedtls answers in several lines
+        return errors.OtaError(errors.TLS_REFUSED, "%s: %s" % (what, reason))
     number = error.args[0] if error.args else 0
     if number in _TLS_REFUSALS:
         return errors.OtaError(errors.TLS_REFUSED, "%s: %d" % (what, number))

@@ -30,7 +30,8 @@ class BlockingSocket:
         self.stream.limit(timeout_ms)
 
     def read(self, count):
-        """bytes; None if not blocking and nothing is there; b"" at the end of the stream."""
+        """bytes; if not blocking, None if nothing is there and b"" at the end of the stream, which in the
+        middle of a packet raises OtaError(CONNECTION_FAILED): umqtt would take it for an empty message."""
         if not self._blocking:
             got = self.stream.readinto(self._byte, 1)
             return got if got is None else bytes(self._byte)[:got]
@@ -40,14 +41,18 @@ class BlockingSocket:
             self._drain(count)
             return b""
         buffer = bytearray(count)
-        return bytes(buffer) if self.stream.read_exactly(buffer, count) else b""
+        self._read_exactly(buffer, count)
+        return bytes(buffer)
 
     def _drain(self, count):
         buffer = bytearray(64)
         while count > 0:
-            if not self.stream.read_exactly(buffer, min(count, 64)):
-                return
+            self._read_exactly(buffer, min(count, 64))
             count -= 64
+
+    def _read_exactly(self, buffer, count):
+        if not self.stream.read_exactly(buffer, count):
+            raise errors.OtaError(errors.CONNECTION_FAILED, "closed by the broker")
 
     def write(self, data, count=-1):
         self.stream.write(data if count < 0 else memoryview(data)[:count])

@@ -12,7 +12,7 @@ from device import errors
 PROVES = {
     errors.FW_OVERFLOW: "test_an_image_larger_than_the_slot_costs_no_connection",
     errors.TIMEOUT: "test_a_stall_is_bounded_everywhere",
-    errors.TLS_REFUSED: "test_a_refused_certificate_is_not_tried_again",
+    errors.TLS_REFUSED: "test_a_refused_certificate_is_tried_once_more",
     errors.CONNECTION_FAILED: "test_the_window_is_counted_from_the_last_block",
     errors.FLASH: "test_bad_flash_ends_it_at_once",
     errors.HEADER_INVALID: "test_a_wrong_header_ends_it_after_one_block",
@@ -151,10 +151,18 @@ def test_wifi_that_drops_in_mid_block_ends_the_connection_at_once():
     assert download.clock.elapsed_ms < 2000  # not the 5 s of a stall
 
 
-def test_a_refused_certificate_is_not_tried_again():
+def test_a_refused_certificate_is_tried_once_more():
     refused = errors.OtaError(errors.TLS_REFUSED, "expired")
-    fails(errors.TLS_REFUSED, [refused], https=True)
-    fails(errors.TLS_REFUSED, [[head(200, 2500), DATA[:1250], CLOSE], refused], connections=2, https=True)
+    fails(errors.TLS_REFUSED, [refused] * 2, connections=2, https=True)
+    start = [head(200, 2500), DATA[:1250], CLOSE]
+    fails(errors.TLS_REFUSED, [start, refused, refused], connections=3, https=True)
+    succeeds([refused, whole(DATA)], https=True)
+
+
+def test_a_login_page_does_not_cost_what_is_there():
+    start = [head(200, 2500), DATA[:1250], CLOSE]
+    download = fails(errors.SIZE_MISMATCH, [start, [head(200, 30), b"x" * 30, CLOSE]], connections=2)
+    assert download.update.slot.position == 1024
 
 
 def test_bad_flash_ends_it_at_once():
