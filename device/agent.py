@@ -67,7 +67,7 @@ class Agent:
     def poll(self):
         """One step. Returns how many ms the caller may do as it likes before the next call."""
         self._board.feed()
-        if self._trial.is_new and log.uptime_ms() > self._config.trial_limit_s * 1000:
+        if self._trial.can_return and log.uptime_ms() > self._config.trial_limit_s * 1000:
             limit_s = self._config.trial_limit_s
             self._give_up("not confirmed within %d s, last error %d" % (limit_s, self._last_code))
         return next(self._steps) or 0
@@ -140,7 +140,8 @@ class Agent:
         )
 
     def _test_self(self):
-        if not hooks.call(self._self_test):
+        """A failed one is ignored where a reset would only bring the same image back."""
+        if not hooks.call(self._self_test) and self._trial.can_return:
             self._give_up("self test failed")
 
     def _give_up(self, cause):
@@ -153,6 +154,8 @@ class Agent:
         try:
             partition = yield from self._trial.settle_return()
         except errors.OtaError as error:
+            if error.code != errors.ROLLED_BACK:
+                raise
             self._reporter.error(error)
             if not self._reporter.has_waiting():
                 self._trial.abandon()  # the server knows
@@ -160,7 +163,9 @@ class Agent:
         if partition:
             while not hooks.call(self._may_start):
                 self._tend_link()
+                self._check_link()
                 yield backoff.IDLE_MS
+            self._trial.begin_retry()
             self._board.set_boot(partition)
             self._reboot()
 
@@ -169,16 +174,19 @@ class Agent:
     def _serve(self):
         """Until something fails: take offers, ask for offers, install what is due."""
         while True:
-            if not self._wifi.is_up():
-                raise errors.OtaError(errors.NO_GOT_IP, "Wi-Fi dropped")
-            if not self._link.is_open:
-                raise errors.OtaError(errors.CONNECTION_FAILED, "broker lost")
+            self._check_link()
             yield from self._clock.sync_if_due()
             self._handle_messages()
             self._ask_if_due()
             if self._offers.is_due() and hooks.call(self._may_start):
                 yield from self._update()
             yield backoff.IDLE_MS
+
+    def _check_link(self):
+        if not self._wifi.is_up():
+            raise errors.OtaError(errors.NO_GOT_IP, "Wi-Fi dropped")
+        if not self._link.is_open:
+            raise errors.OtaError(errors.CONNECTION_FAILED, "broker lost")
 
     def _handle_messages(self):
         message = self._link.receive()

@@ -21,6 +21,7 @@ _NEVER_UPDATED = const(1)  # ESP_FAIL: no boot record yet, so nothing to confirm
 _OTADATA = const(0x00)  # subtype of its partition
 _ENTRY_SIZE = const(32)
 _VALID = const(2)  # ESP_OTA_IMG_VALID
+_REJECTED = (3, 4)  # ESP_OTA_IMG_INVALID, _ABORTED: the boot loader does not look at these
 _CHIPS = (  # esp_chip_id_t, the longer names first
     ("ESP32S2", 2),
     ("ESP32S3", 9),
@@ -82,6 +83,13 @@ class Board:
                 raise errors.OtaError(errors.FLASH, "confirm: %s" % error)
         return True
 
+    def can_return(self):
+        """Would a reset bring back the image before this one? Not once it is marked good."""
+        try:
+            return not self._is_marked_valid()
+        except (OSError, ValueError):  # no otadata
+            return False
+
     def _is_marked_valid(self):
         """Reads the two entries of otadata: u32 sequence, 20 bytes, u32 state, u32 CRC of the sequence."""
         (otadata,) = Partition.find(Partition.TYPE_DATA, _OTADATA)
@@ -90,7 +98,7 @@ class Board:
         for block in (0, 1):
             otadata.readblocks(block, entry, 0)
             sequence, state, crc = struct.unpack("<I20xII", entry)
-            if crc == binascii.crc32(entry[:4], 0xFFFFFFFF):
+            if crc == binascii.crc32(entry[:4], 0xFFFFFFFF) and state not in _REJECTED:
                 newest = max(newest, (sequence, state))
         return newest[1] == _VALID and label(Partition(Partition.BOOT)) == label(self.running)
 

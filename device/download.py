@@ -41,11 +41,18 @@ class Download:
     def resume(self):
         """Go on where the last run was cut."""
         position = self._journal.position
-        if 0 < position < self._offer.size and not position % self._slot.block_size:
-            log.info("going on at byte %d of %d" % (position, self._offer.size))
-            self._slot.resume(position)
-            self._etag = self._journal.etag
-            self.is_pieced = True
+        if not self._is_checkpoint(position):
+            self._journal.forget()
+            return
+        log.info("going on at byte %d of %d" % (position, self._offer.size))
+        self._slot.resume(position)
+        self._etag = self._journal.etag
+        self.is_pieced = True
+
+    def _is_checkpoint(self, position):
+        """A head that is in flash already would make a slot of unchecked bytes bootable."""
+        in_range = 0 < position < self._offer.size and not position % self._slot.block_size
+        return in_range and self._slot.is_head_blank()
 
     def restart(self, why):
         """From byte 0."""
@@ -187,5 +194,6 @@ class Download:
 
     def _keep_checkpoint(self):
         position = self._slot.position
-        if position - self._journal.position >= self._config.checkpoint_kib * 1024:
+        is_due = position - self._journal.position >= self._config.checkpoint_kib * 1024
+        if is_due and position < self._offer.size:
             self._journal.save(position, self._etag)

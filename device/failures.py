@@ -49,9 +49,8 @@ class Failures:
 
     def pause_left_s(self, offer):
         """Seconds until this offer may be tried again, 0 if it may."""
-        if not self._is_same(offer):
-            return 0
-        return min(max(0, self._state.failed["until"] - clock.now()), _MAX_PAUSE_S)
+        left_s = self._state.failed["until"] - clock.now() if self._is_same(offer) else 0
+        return left_s if 0 < left_s <= _MAX_PAUSE_S else 0  # more: the clock was wrong then
 
     def check(self, offer):
         """Raises OtaError with the code of its failure as long as the image is known to be bad."""
@@ -66,7 +65,7 @@ class Failures:
         return self._state.failed
 
     def _is_same(self, offer):
-        return self._state.failed is not None and self._state.failed["offer"] == _identity(offer)
+        return self._state.failed is not None and self._state.failed.get("offer") == _identity(offer)
 
     @staticmethod
     def _set_pause(entry, number):
@@ -76,4 +75,5 @@ class Failures:
 
 
 def _identity(offer):
-    return [offer.signature_text, offer.url, offer.size]
+    """Without what follows a "?": a token that is new each time does not make another offer."""
+    return [offer.signature_text, offer.url.split("?", 1)[0], offer.size]

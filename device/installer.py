@@ -47,7 +47,7 @@ class Installer:
         try:
             update.slot.release_head()
             self._board.set_boot(partition)
-        except errors.OtaError as error:
+        except (errors.OtaError, MemoryError) as error:
             self._take_back(update.slot)
             raise error
 

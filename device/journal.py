@@ -37,7 +37,7 @@ class Journal:
         self._binding = hashlib.sha256(offer.signature + text.encode()).digest()
         self.position, self.etag = 0, None
         records = [self._read(number) for number in (0, 1)]
-        newest = max((record for record in records if record), default=None)
+        newest = max((r for r in records if r), key=lambda record: record[0], default=None)
         if newest:
             self._sequence = newest[0] + 1
             if newest[2] == self._binding:

@@ -101,12 +101,16 @@ class Slot:
             raise errors.OtaError(errors.FLASH, "head reads back wrong")
         self._holds_head = False
 
+    def is_head_blank(self):
+        """Do the first 64 bytes of the flash stand at 0xFF? Raises OtaError(FLASH)."""
+        head = bytearray(image.HEAD)
+        self._read(0, head, 0)
+        return head == b"\xff" * image.HEAD
+
     def invalidate(self):
         """Erase the first block unless its head is blank, so that nothing can boot from here. Raises
         OtaError(FLASH)."""
-        head = bytearray(image.HEAD)
-        self._read(0, head, 0)
-        if head == b"\xff" * image.HEAD:
+        if self.is_head_blank():
             return
         try:
             self._partition.ioctl(_IOCTL_ERASE, 0)

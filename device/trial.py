@@ -28,6 +28,7 @@ class Trial:
         self._config = config
         self.running = _UNKNOWN
         self.is_new = False
+        self.can_return = False  # a reset would bring back the image before the new one
         self.network_failed = False
 
     def identify(self):
@@ -37,6 +38,7 @@ class Trial:
         if trial and (yield from self._holds(self._board.running, trial)):
             self.running = trial
             self.is_new = True
+            self.can_return = self._board.can_return()
         if self.running is _UNKNOWN:
             log.warning("no record of the running image, taken for 0.0.0")
 
@@ -67,6 +69,7 @@ class Trial:
 
     def confirm(self):
         """Record that the boot loader was told to keep the new image. Raises OtaError(FLASH)."""
+        self.is_new = self.can_return = False  # even if no record can be made of it
         state = self._state
         record = {key: self.running[key] for key in ("version", "build_time", "size", "digest")}
         state.slots[label(self._board.running)] = record
@@ -75,11 +78,12 @@ class Trial:
         state.drop_waiting(self.running["signature"])
         state.trial = state.failed = None
         state.save()
-        self.is_new = False
         log.info("confirmed %s" % record["version"])
 
     def note_cause(self, cause):
         """For a new image that gives itself up: why, for the old one to report."""
+        if self._state.trial is None:
+            return
         self._state.trial["cause"] = cause
         try:
             self._state.save()
@@ -99,7 +103,7 @@ class Trial:
                 log.warning("trial of %s never began" % trial["version"])
                 self.abandon()
                 return None
-            cause = self._count_attempt(trial)
+            cause = self._count_attempt(trial) if trial.get("booted", True) else "not booted again yet"
             if trial["attempts"] < self._config.trial_attempts and trial.get("excuses", 0) < _MOST_EXCUSES:
                 self._state.save()
                 log.warning("%s did not confirm (%s), trying it again" % (trial["version"], cause))
@@ -113,8 +117,14 @@ class Trial:
         detail = "%s failed its trials: %s" % (trial["version"], trial["failed"])
         raise errors.OtaError(errors.ROLLED_BACK, detail, facts)
 
+    def begin_retry(self):
+        """The new image is about to boot once more. Raises OtaError(FLASH)."""
+        self._state.trial["booted"] = True
+        self._state.save()
+
     def _count_attempt(self, trial):
-        """Returns the cause of the reset."""
+        """Once for each boot of the new image. Returns the cause of the reset that ended it."""
+        trial["booted"] = False
         cause = trial.pop("cause", None) or self._board.reset_cause()
         excused = self.network_failed or cause == POWER_LOSS
         key = "excuses" if excused else "attempts"

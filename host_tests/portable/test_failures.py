@@ -115,5 +115,22 @@ def test_no_pause_is_longer_than_a_day():
         for _ in range(60):
             _fail(errors.CRC_ERROR, offer)
         assert _rebooted().pause_left_s(offer) == 86400
-        now.at -= 10 * 86400  # the clock had been wrong
-        assert _rebooted().pause_left_s(offer) == 86400
+        now.at -= 10 * 86400  # the clock had been wrong: such a record is not obeyed
+        assert _rebooted().pause_left_s(offer) == 0
+
+
+def test_a_new_token_in_the_url_is_no_other_offer():
+    with Clock():
+        _new()
+        _fail(errors.SHA256_ECDSA, makeoffer.offer(https_url="https://files/x?token=1"))
+        again = makeoffer.offer(https_url="https://files/x?token=2")
+        raises_code(errors.SHA256_ECDSA, _rebooted().check, again)
+
+
+def test_a_record_without_its_offer_is_nobodys():
+    with Clock():
+        _new()
+        _fail(errors.SHA256_ECDSA, makeoffer.offer())
+        failures = _rebooted()
+        del failures._state.failed["offer"]
+        failures.check(makeoffer.offer())

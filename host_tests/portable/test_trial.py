@@ -43,6 +43,9 @@ class Board:
     def reset_cause(self):
         return self.cause
 
+    def can_return(self):
+        return True
+
 
 def _record(**more):
     record = {"version": "1.2.3", "build_time": "", "size": len(NEW)}
@@ -105,6 +108,7 @@ def test_attempts_are_counted_across_starts():
     trial, _ = _trial(board, attempts=3)
     for count in (1, 2):
         assert run(trial.settle_return()) is board.spare()
+        trial.begin_retry()
         trial, state = _trial(board, attempts=3, begin=False)
         assert state.trial["attempts"] == count
     raises_code(errors.ROLLED_BACK, run, trial.settle_return())
@@ -129,6 +133,7 @@ def test_a_power_cut_does_not_count():
     trial, _ = _trial(board)
     for count in range(1, 10):
         assert run(trial.settle_return()) is board.spare()
+        trial.begin_retry()
         trial, state = _trial(board, begin=False)
         assert (state.trial["attempts"], state.trial["excuses"]) == (0, count)
     raises_code(errors.ROLLED_BACK, run, trial.settle_return())  # nor does it excuse for ever
@@ -153,6 +158,29 @@ def test_a_new_image_leaves_its_cause_behind():
     first.note_cause("self test failed")
     error = raises_code(errors.ROLLED_BACK, run, _trial(Board(), begin=False)[0].settle_return())
     assert error.facts == [("version", "1.2.3"), ("cause", "self test failed")]
+
+
+def test_a_boot_counts_once_however_often_the_old_image_starts():
+    """The application may make the retry wait, and the old image be reset meanwhile."""
+    board = Board()
+    trial, _ = _trial(board, attempts=3)
+    for _ in range(5):
+        assert run(trial.settle_return()) is board.spare()
+        trial, state = _trial(board, attempts=3, begin=False)
+        assert state.trial["attempts"] == 1
+    trial.begin_retry()
+    trial, state = _trial(board, attempts=3, begin=False)
+    run(trial.settle_return())
+    assert state.trial["attempts"] == 2
+
+
+def test_a_record_that_cannot_be_saved_does_not_undo_the_confirm():
+    trial, state = _trial(Board(running=NEW))
+    assert trial.is_new and trial.can_return
+    state._path = "no/such/folder/state.json"
+    raises_code(errors.FLASH, trial.confirm)
+    assert not trial.is_new and not trial.can_return
+    trial.note_cause("too late")
 
 
 def test_a_slot_that_cannot_be_read_ends_in_no_loop():

@@ -111,6 +111,22 @@ def test_a_position_that_cannot_be_is_not_believed():
         assert download.holds(data)
 
 
+def test_a_head_that_is_in_flash_already_is_not_built_on():
+    data = DATA + trailer()
+    download = _judged([whole(data)], data, 2048)
+    download.nor.data[:64] = data[:64]
+    download.run(True)
+    assert download.holds(data) and download.nor.erases == [1, 1, 1, 0]
+
+
+def test_no_checkpoint_at_the_very_end():
+    data = b"\x5a" * 4096
+    offer = makeoffer.offer(size=len(data), https_url=makeoffer.ABSENT)
+    download = Download([whole(data)], offer, checkpoint_kib=4)
+    download.run()
+    assert download.journal.saved == []
+
+
 def test_a_checkpoint_each_interval():
     """4 KiB is the least."""
     data = b"\x5a" * (4096 + 100)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import random
+import struct
+import zlib
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +19,7 @@ BUILT = "Jan 05 2027 00:00:00"
 BLOCK = 4096
 SLOT_SIZE = 8 * BLOCK
 BODY = 29_000  # of an image that fills the slot's last block only in part
+OTADATA_ADDRESS, VALID = 0xD000, 2
 BIG_SLOT_SIZE = 384 * BLOCK
 BIG_BODY = 1_306_300
 KINDS = {"idf": "esp32", "w80x": "wm"}
@@ -54,12 +57,28 @@ def _make(
         folder / "board", old, config, keys / "devices" / MAC, mac=MAC, boot_mode=mode,
         slot_size=slot_size, heap_kib=1024,
     )  # fmt: skip
+    if mode == "idf":
+        _mark_valid(folder / "board" / "flash.bin")
     offer = signing.offer(
         new, pki.read_key(keys / "sign.key.pem"), version=NEW, https_url="https://files/new.img"
     )
     (folder / "old.img").write_bytes(old)
     (folder / "new.img").write_bytes(new)
     (folder / "offer.json").write_text(json.dumps(offer))
+
+
+def _mark_valid(flash: Path) -> None:
+    """As after an update of long ago: the boot loader's record names the first slot, and is valid. (The
+    real boards of the sample begin with a blank record.)"""
+    sequence = struct.pack("<I", 1)
+    entry = sequence + b"\xff" * 20 + struct.pack("<I", VALID) + _crc(sequence)
+    with flash.open("r+b") as file:
+        file.seek(OTADATA_ADDRESS)
+        file.write(entry)
+
+
+def _crc(sequence: bytes) -> bytes:
+    return struct.pack("<I", zlib.crc32(sequence, 0xFFFFFFFF))
 
 
 def _image(mode: str, version: str, body: int) -> bytes:

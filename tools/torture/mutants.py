@@ -59,7 +59,7 @@ MUTANTS = (
     Mutant("the watchdog runs", "agent",
            "if settings.watchdog_s:", "if False:", ("boot",)),
     Mutant("a trial has a deadline", "agent",
-           "if self._trial.is_new and log.uptime_ms()", "if False and log.uptime_ms()", ("deaf",)),
+           "if self._trial.can_return and log.uptime_ms()", "if False and log.uptime_ms()", ("deaf",)),
 )  # fmt: skip
 
 
