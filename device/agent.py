@@ -7,7 +7,7 @@ asyncio. No step waits longer than the table in README.md says.
 
 import time
 
-from . import backoff, clock, config, ecdsa, errors, hooks, log, net
+from . import backoff, clock, config, ecdsa, errors, files, hooks, log, net
 from .board import Board
 from .installer import Installer
 from .link import SUBSCRIBED, Link
@@ -67,6 +67,8 @@ class Agent:
     def poll(self):
         """One step. Returns how many ms the caller may do as it likes before the next call."""
         self._board.feed()
+        if files.is_broken:
+            self._restart("the file system met bad flash")
         if self._trial.can_return and log.uptime_ms() > self._config.trial_limit_s * 1000:
             limit_s = self._config.trial_limit_s
             self._give_up("not confirmed within %d s, last error %d" % (limit_s, self._last_code))
@@ -128,7 +130,7 @@ class Agent:
             yield
         if not self._state.trial:
             self._offers.restore()
-        self._next_get = log.uptime_ms() + self._jittered_interval_ms()
+        self._next_get = log.uptime_ms() + backoff.jittered_ms(self._config.check_interval_s)
 
     def _broker_context(self):
         settings = self._config
@@ -199,13 +201,8 @@ class Agent:
 
     def _ask_if_due(self):
         if self._config.check_interval_s and log.uptime_ms() >= self._next_get:
-            self._next_get = log.uptime_ms() + self._jittered_interval_ms()
+            self._next_get = log.uptime_ms() + backoff.jittered_ms(self._config.check_interval_s)
             self._reporter.ask()
-
-    def _jittered_interval_ms(self):
-        """The interval, up to a quarter more or less."""
-        quarter = self._config.check_interval_s * 250
-        return 3 * quarter + backoff.random_below(2 * quarter)
 
     def clear_refused(self):
         """An operator's word, by button or console: failed images may be offered again."""

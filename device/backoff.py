@@ -14,6 +14,12 @@ def random_below(limit):
     return int.from_bytes(os.urandom(6), "big") % limit if limit > 0 else 0
 
 
+def jittered_ms(interval_s):
+    """The interval, up to a quarter more or less."""
+    quarter = interval_s * 250
+    return 3 * quarter + random_below(2 * quarter)
+
+
 def sleep(ms):
     """Generator: yields until ms have passed."""
     started = time.ticks_ms()

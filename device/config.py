@@ -1,6 +1,6 @@
 """The configuration: one JSON file, every key in one table, anything else refused by name."""
 
-from . import errors, jsontext, log, url
+from . import errors, files, jsontext, log, url
 
 
 def _text(value):
@@ -137,7 +137,6 @@ def load(path):
 def read_file(path):
     """The bytes of a file. Raises OtaError(NO_INIT) naming it if it cannot be read."""
     try:
-        with open(path, "rb") as file:
-            return file.read()
+        return files.read(path)
     except OSError:
         raise errors.OtaError(errors.NO_INIT, "cannot read " + path)

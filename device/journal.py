@@ -11,7 +11,7 @@ import struct
 
 from micropython import const
 
-from . import log
+from . import files, log
 
 _MAGIC = b"OTJ1"  # another layout gets another magic, and images that do not know it start at byte 0
 _HEAD = "<4sII32sB"
@@ -50,8 +50,7 @@ class Journal:
         record = struct.pack(_HEAD, _MAGIC, self._sequence, position, self._binding, len(tag)) + tag
         record += struct.pack("<I", binascii.crc32(record))
         try:
-            with open(self._name(self._sequence & 1), "wb") as file:
-                file.write(record)
+            files.write(self._name(self._sequence & 1), record)
         except OSError as error:
             log.warning("journal: %r" % error)
         self._sequence += 1
@@ -67,8 +66,7 @@ class Journal:
     def _read(self, number):
         """(sequence, position, binding, etag), or None for what is missing, torn or of another layout."""
         try:
-            with open(self._name(number), "rb") as file:
-                raw = file.read(_LONGEST + 1)
+            raw = files.read(self._name(number), _LONGEST + 1)
         except OSError:
             return None
         if not _HEAD_SIZE + _CRC_SIZE <= len(raw) <= _LONGEST:

@@ -12,11 +12,10 @@ number of the newest image that wrote here, so that an old one after a rollback 
 """
 
 import json
-import os
 
 from micropython import const
 
-from . import errors, jsontext, log, version
+from . import errors, files, jsontext, log, version
 
 _FORMAT = const(1)
 _REFUSED_LIMIT = const(8)
@@ -61,8 +60,7 @@ class State:
         """The record; on FAT a cut inside the rename leaves it under its new name only."""
         for path in (self._path, self._path + ".new"):
             try:
-                with open(path, "rb") as file:
-                    values = jsontext.parse_object(file.read())
+                values = jsontext.parse_object(files.read(path))
             except OSError:
                 continue
             if values is not None:
@@ -79,11 +77,8 @@ class State:
         self._values.setdefault("format", _FORMAT)
         for key in ("slots", "trial", "waiting", "failed", "floor", "refused"):
             self._values[key] = getattr(self, key)
-        new = self._path + ".new"
         try:
-            with open(new, "w") as file:
-                file.write(json.dumps(self._values))
-            os.rename(new, self._path)
+            files.replace(self._path, json.dumps(self._values).encode())
         except OSError as error:
             raise errors.OtaError(errors.FLASH, "state: %s" % error)
 

@@ -31,7 +31,7 @@ LAYERS = (
     ("link", "judge", "wifi", "clock", "board", "fetch"),
     ("backoff", "net", "umqttsocket", "slot", "state", "messages", "http", "journal", "progress"),
     ("image", "config"),
-    ("ecdsa", "jsontext", "url", "version"),
+    ("ecdsa", "files", "jsontext", "url", "version"),
     ("errors", "log", "hooks"),
     ("texts_en", "texts_zh"),
 )
@@ -39,7 +39,7 @@ LAYERS = (
 DOORS = {
     "socket": {"net"}, "tls": {"net"}, "select": {"net"}, "ssl": set(), "umqtt": {"link"},
     "network": {"board"}, "machine": {"board"}, "esp32": {"board"}, "ntptime": {"board"},
-    "requests": set(), "asyncio": {"agent"}, "os": {"backoff", "state"}, "vfs": set(),
+    "requests": set(), "asyncio": {"agent"}, "os": {"backoff", "files"}, "vfs": set(),
     "time": {"agent", "backoff", "clock", "fetch", "link", "log", "net", "wifi"},
 }  # fmt: skip
 PURE = {"config", "ecdsa", "errors", "failures", "hooks", "http", "image", "jsontext", "judge", "messages",

@@ -53,7 +53,7 @@ def make_cases(operations: int, full: bool) -> list[RealCase]:
     step = 1 if full else 9
     numbers = range(3, operations, step)
     return [
-        *_power(numbers, operations), *_killed(4 if not full else 20), *_flash(operations),
+        *_power(numbers, operations), *_killed(4 if not full else 20), *_flash(operations, 25 if full else 300),
         *_trials(), *_links(), *_servers(), *_small_heaps(4 if full else 20),
     ]  # fmt: skip
 
@@ -84,11 +84,11 @@ def _kill(stage: Stage, wait_s: float) -> None:
     stage.board.power_on()
 
 
-def _flash(operations: int) -> list[RealCase]:
+def _flash(operations: int, reads_step: int) -> list[RealCase]:
     writes = (7, operations // 3 | 1)
     return [
         *(RealCase(f"real/flash/{n}-{kind}", [[n, kind]]) for n in writes for kind in ("ignore", "error")),
-        RealCase("real/read/900", [[900, "read_error"]]),
+        *(RealCase(f"real/read/{n}", [[n, "read_error"]]) for n in range(300, 1300, reads_step)),
     ]
 
 

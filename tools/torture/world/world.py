@@ -25,6 +25,7 @@ from rail import PowerCut, Rail, Reset
 from verdict import Judge, Verdict
 
 from device import agent, backoff, config, errors, log, net
+from device import files as device_files
 
 running = None  # the World of this process
 show = False  # tell on the console what escapes from the device code
@@ -229,4 +230,5 @@ def _forget_last_boot():
     """Globals of modules, which a real reset forgets."""
     log._last_ms = boardtime.ticks_ms()
     log._uptime_ms = 0
+    device_files.is_broken = False
     network._joined_to, network._outcome = None, network.STAT_IDLE

@@ -1,0 +1,51 @@
+"""The one door to the file system. After an error of the flash nothing more goes through it until the board
+has restarted: MicroPython lets such an error out in the middle of LittleFS's own bookkeeping, and to go on
+with that, or only to close the file, can spoil other files. What lies in the flash is whole.
+"""
+
+import os
+
+_HARMLESS = (2, 17, 20, 21, 28)  # ENOENT, EEXIST, ENOTDIR, EISDIR, ENOSPC: answers, not accidents
+_EIO = 5
+
+is_broken = False
+
+
+def read(path, limit=-1):
+    """At most limit bytes of a file. Raises OSError."""
+    return _call(_read, path, limit)
+
+
+def write(path, data):
+    """data: bytes. Raises OSError."""
+    _call(_write, path, data)
+
+
+def replace(path, data):
+    """The file has either its old content or the new one, whenever the power goes. Raises OSError."""
+    _call(_write, path + ".new", data)
+    _call(os.rename, path + ".new", path)
+
+
+def _read(path, limit):
+    file = open(path, "rb")
+    data = file.read(limit)
+    file.close()
+    return data
+
+
+def _write(path, data):
+    file = open(path, "wb")
+    file.write(data)
+    file.close()
+
+
+def _call(function, *arguments):
+    global is_broken
+    if is_broken:
+        raise OSError(_EIO, "no more until the restart")
+    try:
+        return function(*arguments)
+    except OSError as error:
+        is_broken = error.args[0] not in _HARMLESS
+        raise

@@ -1,0 +1,46 @@
+"""device.files: whole files, and nothing more after an error of the flash."""
+
+import os
+
+from check import patched, raises
+
+from device import files
+
+
+def _fails(number):
+    def fail(*_):
+        raise OSError(number, "flash")
+
+    return fail
+
+
+def test_what_is_written_is_read():
+    files.write("plain.bin", b"abc")
+    assert files.read("plain.bin") == b"abc" and files.read("plain.bin", 2) == b"ab"
+    files.replace("plain.bin", b"d")
+    assert files.read("plain.bin") == b"d" and "plain.bin.new" not in os.listdir()
+
+
+def test_a_file_that_is_not_there_is_no_accident():
+    raises(OSError, files.read, "nowhere.bin")
+    raises(OSError, files.write, "no/such/folder/x", b"")
+    assert not files.is_broken
+
+
+def test_a_full_file_system_is_no_accident():
+    with patched(files, "_write", _fails(28)):
+        raises(OSError, files.write, "x", b"")
+    assert not files.is_broken
+
+
+def test_after_an_error_of_the_flash_nothing_goes_through():
+    files.write("kept.bin", b"abc")
+    for number in (5, -262, 110):  # EIO, esp_err_t, whatever a driver raises
+        with patched(files, "is_broken", False):
+            with patched(files, "_read", _fails(number)):
+                raises(OSError, files.read, "kept.bin")
+            assert files.is_broken
+            raises(OSError, files.write, "kept.bin", b"")
+            raises(OSError, files.replace, "kept.bin", b"")
+            raises(OSError, files.read, "kept.bin")
+    assert files.read("kept.bin") == b"abc"
