@@ -53,8 +53,9 @@ def make_cases(operations: int, full: bool) -> list[RealCase]:
     step = 1 if full else 9
     numbers = range(3, operations, step)
     return [
-        *_power(numbers, operations), *_killed(4 if not full else 20), *_flash(operations, 25 if full else 300),
-        *_trials(), *_links(), *_servers(), *_small_heaps(4 if full else 20),
+        *_power(numbers, operations), *_killed(20 if full else 4),
+        *_flash(operations, 25 if full else 300), *_trials(), *_links(), *_servers(),
+        *_small_heaps(4 if full else 20),
     ]  # fmt: skip
 
 
