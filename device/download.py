@@ -41,18 +41,13 @@ class Download:
     def resume(self):
         """Go on where the last run was cut."""
         position = self._journal.position
-        if not self._is_checkpoint(position):
+        if not 0 < position < self._offer.size or position % self._slot.block_size:
             self._journal.forget()
             return
         log.info("going on at byte %d of %d" % (position, self._offer.size))
         self._slot.resume(position)
         self._etag = self._journal.etag
         self.is_pieced = True
-
-    def _is_checkpoint(self, position):
-        """A head that is in flash already would make a slot of unchecked bytes bootable."""
-        in_range = 0 < position < self._offer.size and not position % self._slot.block_size
-        return in_range and self._slot.is_head_blank()
 
     def restart(self, why):
         """From byte 0."""

@@ -39,7 +39,13 @@ class Slot:
         self.position = 0
 
     def resume(self, position):
-        """Go on after a reboot: the blocks before `position` are in place, but for the first 64 bytes."""
+        """Go on after a reboot: the blocks before `position` are in place, but for the first 64 bytes. A head
+        that the power cut in half is taken out again. Raises OtaError(FLASH)."""
+        if not self.is_head_blank():
+            self.read_block(0)
+            for i in range(image.HEAD):
+                self.block[i] = 0xFF
+            self._program(0)
         self.position = position
 
     @property

@@ -111,12 +111,15 @@ def test_a_position_that_cannot_be_is_not_believed():
         assert download.holds(data)
 
 
-def test_a_head_that_is_in_flash_already_is_not_built_on():
+def test_a_head_that_is_in_flash_already_is_taken_out():
+    """The power went while it was written: with it, a slot of unchecked bytes could boot."""
     data = DATA + trailer()
-    download = _judged([whole(data)], data, 2048)
-    download.nor.data[:64] = data[:64]
-    download.run(True)
-    assert download.holds(data) and download.nor.erases == [1, 1, 1, 0]
+    for length in (1, 30, 64):
+        download = _judged([_head_of(data), rest(data, 2048)], data, 2048)
+        download.nor.data[:length] = data[:length]
+        download.run(True)
+        assert bytes(download.nor.data[:64]) == b"\xff" * 64
+        assert download.holds(data) and download.nor.erases == [1, 0, 1, 0]
 
 
 def test_no_checkpoint_at_the_very_end():
