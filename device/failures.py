@@ -7,6 +7,7 @@ more than the last time: a board that is reset in the middle of each try must no
 from micropython import const
 
 from . import clock, errors
+from .state import FAILED_KEYS
 
 IMAGE_FAULTS = (  # no second try can end otherwise
     errors.HEADER_INVALID,
@@ -24,8 +25,8 @@ _MAX_PAUSE_S = const(86400)
 
 
 class Failures:
-    """state.failed: {signature, url, size} of the offer, starts and position (of its journal) since the
-    last checkpoint, code and count of its failures, until (Unix s)."""
+    """state.failed: `offer` says which; starts and position (of its journal) since the last checkpoint;
+    code and count of its failures; until (Unix s)."""
 
     def __init__(self, state):
         self._state = state
@@ -60,7 +61,7 @@ class Failures:
     def _entry(self, offer):
         if not self._is_same(offer):
             self._state.failed = {"offer": _identity(offer)}
-            for key in ("starts", "position", "code", "count", "until"):
+            for key in FAILED_KEYS:
                 self._state.failed[key] = 0
         return self._state.failed
 

@@ -5,10 +5,12 @@ with that, or only to close the file, can spoil other files. What lies in the fl
 
 import os
 
-_HARMLESS = (2, 17, 20, 21, 28)  # ENOENT, EEXIST, ENOTDIR, EISDIR, ENOSPC: answers, not accidents
+# Answers, not accidents: ENOENT, EEXIST, ENOTDIR, EISDIR, ENOSPC, and what LittleFS says of a damaged file.
+_HARMLESS = (2, 17, 20, 21, 28, 84)
 _EIO = 5
 
 is_broken = False
+_file = None  # the one in use; a broken one stays here, or the garbage collector would close it
 
 
 def read(path, limit=-1):
@@ -28,16 +30,18 @@ def replace(path, data):
 
 
 def _read(path, limit):
-    file = open(path, "rb")
-    data = file.read(limit)
-    file.close()
+    global _file
+    _file = open(path, "rb")
+    data = _file.read(limit)
+    _file.close()
     return data
 
 
 def _write(path, data):
-    file = open(path, "wb")
-    file.write(data)
-    file.close()
+    global _file
+    _file = open(path, "wb")
+    _file.write(data)
+    _file.close()
 
 
 def _call(function, *arguments):

@@ -19,9 +19,7 @@ from . import errors, files, jsontext, log, version
 
 _FORMAT = const(1)
 _REFUSED_LIMIT = const(8)
-
-
-_FAILED_KEYS = ("starts", "position", "code", "count", "until")
+FAILED_KEYS = ("starts", "position", "code", "count", "until")  # numbers in `failed`
 
 
 def _is_record(value):
@@ -49,7 +47,7 @@ class State:
             self.trial = None
         self.waiting = self._dict("waiting")
         self.failed = self._dict("failed")
-        if not (self.failed and all(isinstance(self.failed.get(key), int) for key in _FAILED_KEYS)):
+        if not (self.failed and all(isinstance(self.failed.get(key), int) for key in FAILED_KEYS)):
             self.failed = None
         self.floor = self._values.get("floor")
         refused = self._values.get("refused")

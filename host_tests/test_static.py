@@ -105,6 +105,13 @@ def test_hardware_and_network_enter_through_one_door(path: Path) -> None:
         assert outside <= HARMLESS, f"{path.stem} is pure, but imports {outside - HARMLESS}"
 
 
+@pytest.mark.parametrize("path", DEVICE, ids=lambda path: path.stem)
+def test_files_are_opened_in_one_place(path: Path) -> None:
+    calls = [node.func for node in ast.walk(_tree(path)) if isinstance(node, ast.Call)]
+    opens = any(isinstance(call, ast.Name) and call.id == "open" for call in calls)
+    assert opens == (path.stem == "files")
+
+
 @pytest.mark.parametrize("path", SHIPPED, ids=lambda path: path.name)
 def test_no_assert_on_the_board(path: Path) -> None:
     """`-O1` removes them, so a check that matters raises."""

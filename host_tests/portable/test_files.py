@@ -33,6 +33,13 @@ def test_a_full_file_system_is_no_accident():
     assert not files.is_broken
 
 
+def test_a_damaged_file_is_no_accident():
+    """LittleFS says so each time: a board that restarted for it would do nothing else."""
+    with patched(files, "_read", _fails(84)):
+        raises(OSError, files.read, "x")
+    assert not files.is_broken
+
+
 def test_after_an_error_of_the_flash_nothing_goes_through():
     files.write("kept.bin", b"abc")
     for number in (5, -262, 110):  # EIO, esp_err_t, whatever a driver raises
