@@ -67,7 +67,7 @@ class Agent:
     def poll(self):
         """One step. Returns how many ms the caller may do as it likes before the next call."""
         self._board.feed()
-        if files.is_broken and log.uptime_ms() > 60_000:  # flash that stays bad must not make a loop
+        if files.is_broken and log.uptime_ms() > 10_000:  # as seldom as main.py restarts
             self._restart("the file system met bad flash")
         if self._trial.can_return and log.uptime_ms() > self._config.trial_limit_s * 1000:
             limit_s = self._config.trial_limit_s

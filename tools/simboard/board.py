@@ -31,11 +31,10 @@ PANEL_WORDS = 16 + 4096
 # Of the words in onboard/panel.py.
 WIFI_OFF_WORD, OPERATIONS_WORD, READS_WORD, RESET_CAUSE_WORD, WEAR_WORD = 0, 5, 6, 7, 16
 PWRON, HARD, WDT = 1, 2, 3  # reset causes of onboard/machine.py
-BRICKED_EXIT, POWER_CUT_EXIT = 44, 45
-# Exit codes after which it boots again: machine.reset(), panic, watchdog, planned power cut; and a crash of
-# the interpreter, which an error of the flash inside LittleFS can lead to (MicroPython raises through its C
-# code): a real board panics then.
-RESET_CAUSES = {42: HARD, 43: HARD, -signal.SIGSEGV: HARD, -signal.SIGALRM: WDT, POWER_CUT_EXIT: PWRON}
+PANIC_EXIT, BRICKED_EXIT, POWER_CUT_EXIT = 43, 44, 45
+# Exit codes after which it boots again: machine.reset(), panic, watchdog, planned power cut.
+RESET_CAUSES = {42: HARD, PANIC_EXIT: HARD, -signal.SIGALRM: WDT, POWER_CUT_EXIT: PWRON}
+CRASH_EXIT = -signal.SIGSEGV
 
 
 class SimBoard:
@@ -84,6 +83,10 @@ class SimBoard:
         while self._powered:
             self._panel_write(RESET_CAUSE_WORD, cause)
             code = self._boot_once()
+            if code == CRASH_EXIT and self.facts.get("faults"):
+                # An error of the flash inside LittleFS, which MicroPython raises through its C code, can crash
+                # the interpreter: a real board panics then.
+                code = PANIC_EXIT
             if code == POWER_CUT_EXIT:
                 self.cuts += 1
                 self._take_line("board: planned power cut")

@@ -10,13 +10,12 @@ from pathlib import Path
 from typing import Any
 
 from tools import images, pki, signing
+from tools.simboard.board import BLOCK
 from tools.simboard.factory import create
+from tools.stage import BOARD, MAC
 
-MAC = "286DCE32AF70"
-BOARD = "sim"
 OLD, NEW = "1.0.0", "1.0.1"
 BUILT = "Jan 05 2027 00:00:00"
-BLOCK = 4096
 SLOT_SIZE = 8 * BLOCK
 BODY = 29_000  # of an image that fills the slot's last block only in part
 OTADATA_ADDRESS, VALID = 0xD000, 2

@@ -21,7 +21,7 @@ def links(trace: Trace) -> Iterator[Case]:
         trouble = {"peer": "files", "nth": 0, "kind": kind, "at": place}
         yield {"id": f"{kind}-{place}", "net": [trouble], "most_repeated": BLOCK}
     for kind in ("refuse", "dns"):
-        for peer in ("files", "broker", "ntp"):
+        for peer in ("files", "broker"):
             yield {"id": f"{kind}-{peer}", "net": [{"peer": peer, "nth": 0, "kind": kind, "at": 0}]}
     for kind in ("cut", "reset", "stall", "trickle", "garbage"):
         for place in range(0, trace.greeting, 3):

@@ -141,13 +141,13 @@ class _Trial:
     def _wait_for_update(self, offer: dict) -> None:
         """Until the new image has confirmed; after an error the operator offers it again."""
         since = 0
-        for _ in range(PUSHES):
+        for number in range(PUSHES):
             message = self.stage.operator.wait_for(_is_end, LIMIT_S, since)
             if "errorCode" not in message.data:
                 self.stage.board.wait_for("confirmed " + NEW, LIMIT_S)
                 return
             since = self.stage.operator.messages.index(message) + 1
-            time.sleep(0.5)
+            time.sleep(0.5 * 2**number)
             self.stage.push(offer)
         raise TimeoutError(f"offered {PUSHES} times in vain: {self._codes()}")
 

@@ -10,10 +10,10 @@ from typing import Any
 
 from tools.servers.files import Fault
 from tools.servers.relay import TO_SERVER, Trouble
+from tools.simboard.board import BLOCK
 from tools.stage import Stage
 
 ROLLED_BACK, FLASH = -10036, -10032
-BLOCK = 4096
 WAIT_S = 30
 CONFIG = {
     "check_interval_s": 0, "wifi_timeout_s": 3, "mqtt_timeout_s": 5, "subscribe_timeout_s": 5,

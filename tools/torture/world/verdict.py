@@ -52,9 +52,9 @@ class Judge:
         self._check_codes(case, world.broker.codes)
         for key, value in (
             ("most_repeated", world.repeated()), ("most_new_boots", world.new_boots),
-            ("most_boots", world.boots),
+            ("most_boots", world.boots), ("most_escapes", world.escapes),
         ):  # fmt: skip
-            if value > case.get(key, value):
+            if value > case.get(key, 0 if key == "most_escapes" else value):
                 raise Verdict("wrong", "%s: %d: %s" % (key, value, self._story()))
         if expects_new and ("UPDATE", world.kit.version) not in world.broker.reports:
             raise Verdict("silent", "UPDATE was never reported: " + self._story())
