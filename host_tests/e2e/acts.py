@@ -38,6 +38,20 @@ def new_offer(stage: Stage, version: str = "1.0.1", transport: str = "https", **
     return image, stage.offer(image, version, transport, **changes)
 
 
+def spoilt_offer(stage: Stage) -> tuple[bytes, dict]:
+    """(the right image, its offer), while another one lies on the file server."""
+    image, offer = new_offer(stage)
+    spoil(stage, image)
+    return image, offer
+
+
+def spoil(stage: Stage, image: bytes) -> None:
+    """Serve the image with a bit of it changed."""
+    changed = bytearray(image)
+    changed[-700] ^= 1
+    (stage.images / "firmware-1.0.1.img").write_bytes(changed)
+
+
 def update(stage: Stage, offer: dict) -> Message:
     """Push an offer and wait until the board runs it and has said so. Returns its report."""
     since = len(stage.operator.messages)

@@ -7,18 +7,12 @@ import json
 import acts
 import proofs
 import pytest
+from apps import AGENT, HANGS, RESETS, SELF_TEST_FAILS
 
 from tools.servers.files import Fault
 from tools.servers.ntp import NtpServer
 from tools.simboard.board import BLOCK
 
-AGENT = """
-from device import agent, config
-settings = config.load("ota.json")
-"""
-RESETS = "import machine\nmachine.reset()\n"
-SELF_TEST_FAILS = AGENT + "agent.Agent(settings, self_test=lambda: False).run()\n"
-HANGS = AGENT + "agent.Agent(settings)\nwhile True:\n    pass\n"
 NEVER_CONNECTS = AGENT + "settings.broker = 'mqtt://localhost:1'\nagent.Agent(settings).run()\n"
 FAILS_ONCE = """
 import machine
@@ -143,7 +137,7 @@ def test_file_changed_to_a_wrong_one(make_stage):
     acts.online(stage)
     image, offer = acts.new_offer(stage)
     _begin(stage, image, offer, 5 * BLOCK + 100)
-    (stage.images / "firmware-1.0.1.img").write_bytes(image[:-700] + b"\0" + image[-699:])
+    acts.spoil(stage, image)
     stage.board.power_on()
     stage.wait_error(-10010)
     assert stage.board.slot("ota_1", 64) == b"\xff" * 64
@@ -156,8 +150,7 @@ def test_file_changed_to_a_wrong_one(make_stage):
 def test_bad_image_is_not_fetched_again(make_stage):
     stage = make_stage()
     acts.online(stage)
-    image, offer = acts.new_offer(stage)
-    (stage.images / "firmware-1.0.1.img").write_bytes(image[:-700] + b"\0" + image[-699:])
+    image, offer = acts.spoilt_offer(stage)
     acts.refuse(stage, offer, -10010)
     acts.refuse(stage, offer, -10010)  # by now the failure is stored
     for _ in range(2):

@@ -8,6 +8,7 @@ import time
 import acts
 import proofs
 import pytest
+from apps import SLOW
 
 from tools.servers.files import Fault, FileServer
 from tools.simboard.board import BLOCK
@@ -15,24 +16,6 @@ from tools.simboard.board import BLOCK
 HELD_AT = 5 * BLOCK + 100
 WINDOW_S = 3  # retry_window_s where it is to be over
 
-# Holds the board where a test wants it for a second: in the verification, and in the first boot.
-SLOW = """
-import time
-from device import agent, ecdsa
-verify = ecdsa.verify
-
-
-def slowly(*arguments):
-    print("verifying")
-    time.sleep(1)
-    return verify(*arguments)
-
-
-ecdsa.verify = slowly
-print("starting")
-time.sleep(0.3)
-agent.main("ota.json")
-"""
 STATES = ["connecting", "online", "downloading", "verifying", "first boot"]
 
 

@@ -7,6 +7,7 @@ import random
 import acts
 import proofs
 import pytest
+from apps import SLOW
 
 from tools.servers.files import Fault
 from tools.simboard.board import BLOCK
@@ -19,21 +20,6 @@ CHECKPOINT = 64 * 1024  # the default
 
 MAIN = """
 from device import agent
-agent.main("ota.json")
-"""
-SLOW_VERIFICATION = """
-import time
-from device import agent, ecdsa
-verify = ecdsa.verify
-
-
-def slowly(*arguments):
-    print("verifying")
-    time.sleep(1)
-    return verify(*arguments)
-
-
-ecdsa.verify = slowly
 agent.main("ota.json")
 """
 
@@ -49,6 +35,16 @@ def big_offer(make_app):
         return image, stage.offer(image, "1.0.1", transport)
 
     return make
+
+
+def _offered(make_stage, big_offer):
+    """(stage, image): the board is off, and will find the offer when its power returns."""
+    stage = make_stage(slot_size=SLOT_SIZE)
+    acts.online(stage)
+    image, offer = big_offer(stage)
+    stage.board.cut_power()
+    stage.push(offer)
+    return stage, image
 
 
 def _spare(stage) -> str:
@@ -122,11 +118,7 @@ def test_ten_cuts(make_stage, big_offer, transport, options):
 
 def test_two_cuts_in_a_row(make_stage, big_offer):
     """The second one comes before the board is back at its download."""
-    stage = make_stage(slot_size=SLOT_SIZE)
-    acts.online(stage)
-    image, offer = big_offer(stage)
-    stage.board.cut_power()
-    stage.push(offer)
+    stage, image = _offered(make_stage, big_offer)
     _let_it_write(stage, 600, 3)
     for _ in range(2):
         stage.board.cut_power()
@@ -142,11 +134,7 @@ def test_two_cuts_in_a_row(make_stage, big_offer):
 
 def test_cuts_that_leave_no_checkpoint(make_stage, big_offer):
     """A few of them are no reason to wait, and the offer is still the same."""
-    stage = make_stage(slot_size=SLOT_SIZE)
-    acts.online(stage)
-    image, offer = big_offer(stage)
-    stage.board.cut_power()
-    stage.push(offer)
+    stage, image = _offered(make_stage, big_offer)
     for _ in range(3):
         _let_it_write(stage, 40, 3)
         stage.board.cut_power()
@@ -159,7 +147,7 @@ def test_cuts_that_leave_no_checkpoint(make_stage, big_offer):
 @pytest.mark.parametrize("runtime", ["mp32", "cpython"])
 def test_cut_in_the_verification(make_stage, make_app, runtime):
     """What is in the slot is not fetched again, but for what came after the last checkpoint."""
-    stage = make_stage(runtime=runtime, app=make_app(SLOW_VERIFICATION), config={"checkpoint_kib": 8})
+    stage = make_stage(runtime=runtime, app=make_app(SLOW), config={"checkpoint_kib": 8})
     acts.online(stage)
     image, offer = acts.new_offer(stage)
     stage.push(offer)

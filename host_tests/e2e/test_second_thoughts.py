@@ -34,8 +34,7 @@ agent.Agent(config.load("ota.json"), may_start, before_reboot).run()
 def test_an_image_that_failed_is_not_fetched_again(make_stage):
     stage = make_stage()
     acts.online(stage)
-    image, offer = acts.new_offer(stage)
-    (stage.images / "firmware-1.0.1.img").write_bytes(image[:-700] + b"\0" + image[-699:])
+    image, offer = acts.spoilt_offer(stage)
     acts.refuse(stage, offer, -10010)
     fetched = len(stage.files.requests)
     for _ in range(3):

@@ -5,18 +5,10 @@ from __future__ import annotations
 import acts
 import proofs
 import pytest
+from apps import HANGS, RESETS, SELF_TEST_FAILS, SELF_TEST_RAISES
 
 from tools import images, signing
 from tools.stage import BOARD
-
-AGENT = """
-from device import agent, config
-settings = config.load("ota.json")
-"""
-RESETS = "import machine\nmachine.reset()\n"
-SELF_TEST_FAILS = AGENT + "agent.Agent(settings, self_test=lambda: False).run()\n"
-SELF_TEST_RAISES = AGENT + "agent.Agent(settings, self_test=lambda: 1 // 0).run()\n"
-HANGS = AGENT + "agent.Agent(settings)\nprint('it hangs')\nwhile True:\n    pass\n"
 
 
 def _fail_trials(stage, image, attempts):

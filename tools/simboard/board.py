@@ -84,8 +84,8 @@ class SimBoard:
             self._panel_write(RESET_CAUSE_WORD, cause)
             code = self._boot_once()
             if code == CRASH_EXIT and self.facts.get("faults"):
-                # An error of the flash inside LittleFS, which MicroPython raises through its C code, can crash
-                # the interpreter: a real board panics then.
+                # An error of the flash inside LittleFS, which MicroPython raises through its C code, can
+                # crash the interpreter: a real board panics then.
                 code = PANIC_EXIT
             if code == POWER_CUT_EXIT:
                 self.cuts += 1
