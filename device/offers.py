@@ -89,8 +89,8 @@ class Offers:
         self._board.spare()
         address = offer.url.split("?", 1)[0]  # what follows may be a token
         log.info("Version: %s Size: %d URL: %s" % (offer.version, offer.size, address))
-        self.accepted = offer
         self._keep(offer)
+        self.accepted = offer
 
     def _is_known(self, offer):
         """During its update the same image is enough; while it waits, another time or URL is news."""

@@ -139,15 +139,17 @@ class _Trial:
         return [m.data["errorCode"] for m in self.stage.operator.messages if "errorCode" in m.data]
 
     def _wait_for_update(self, offer: dict) -> None:
-        """Until the new image has confirmed; after an error the operator offers it again."""
+        """Until the new image has confirmed; after an error the operator offers it again, but not at once:
+        a board whose file system met bad flash takes nothing before its restart."""
+        operator = self.stage.operator
         since = 0
         for number in range(PUSHES):
-            message = self.stage.operator.wait_for(_is_end, LIMIT_S, since)
-            if "errorCode" not in message.data:
+            operator.wait_for(_is_end, LIMIT_S, since)
+            time.sleep(0.5 * 2**number)
+            if any(message.data.get("type") == "UPDATE" for message in operator.messages):
                 self.stage.board.wait_for("confirmed " + NEW, LIMIT_S)
                 return
-            since = self.stage.operator.messages.index(message) + 1
-            time.sleep(0.5 * 2**number)
+            since = len(operator.messages)
             self.stage.push(offer)
         raise TimeoutError(f"offered {PUSHES} times in vain: {self._codes()}")
 
