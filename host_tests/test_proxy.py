@@ -328,7 +328,7 @@ def test_nothing_is_left_of_it(echo: EchoServer, kind: str) -> None:
         start = time.monotonic()
     assert time.monotonic() - start < 2
     assert _until(lambda: echo.endings)
-    assert before and not before & set(threading.enumerate())
+    assert before and _until(lambda: not before & set(threading.enumerate()))
     with pytest.raises(ConnectionResetError):
         _read(sock, 99)
     sock.close()
