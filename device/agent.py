@@ -7,10 +7,11 @@ asyncio. No step waits longer than the table in README.md says.
 
 import time
 
-from . import backoff, clock, config, ecdsa, errors, files, hooks, log, net
+from . import backoff, clock, config, errors, expiry, files, hooks, log
 from .board import Board
 from .installer import Installer
-from .link import SUBSCRIBED, Link
+from .keyring import KeyRing
+from .link import SUBSCRIBED, Link, broker_context
 from .offers import Offers
 from .reporter import Reporter, log_error
 from .state import State
@@ -33,20 +34,18 @@ class Agent:
         self._before_reboot = before_reboot
         self._self_test = self_test
         self._board = Board()
-        key = config.read_file(settings.signing_key)
-        if ecdsa.public_point(key) is None:
-            raise errors.OtaError(errors.NO_INIT, settings.signing_key + " is no P-256 public key")
-        self._state = State("ota_state.json")
-        self._trial = Trial(self._state, self._board, settings)
-        self._wifi = Wifi(self._board.wlan, settings)
-        self._link = Link(settings, self._board.mac(), self._broker_context())
+        self._link = Link(settings, self._board.mac(), broker_context(settings))
         self._reporter = Reporter(self._link, settings)
+        keys = KeyRing(settings, self._reporter.error)
+        self._state = State("ota_state.json")
+        self._trial = Trial(self._state, self._board, settings, keys)
+        self._wifi = Wifi(self._board.wlan, settings)
         self._clock = None
         self._next_get = 0  # uptime in ms
         self._last_code = 0  # of what kept us offline
-        self._offers = Offers(settings, self._state, self._trial, self._board, self._reporter)
+        self._offers = Offers(settings, self._state, self._trial, self._board, self._reporter, keys)
         self._installer = Installer(
-            settings, self._board, self._state, self._trial, self._wifi, self._reporter, key
+            settings, self._board, self._state, self._trial, self._wifi, self._reporter, keys
         )
         self._steps = self._life()
         if settings.watchdog_s:
@@ -78,7 +77,7 @@ class Agent:
         yield from self._trial.identify()
         running = self._trial.running
         log.info("%s build at %s" % (running["version"], running["build_time"]))
-        self._clock = clock.Clock(self._config, self._board, running["build_time"])
+        self._clock = clock.Clock(self._config, self._board, self._state, running["build_time"])
         pause = backoff.Backoff(self._config.backoff_min_s, self._config.backoff_max_s)
         while True:
             started = log.uptime_ms()
@@ -98,7 +97,8 @@ class Agent:
         """Something ended the connection, or kept it from coming about."""
         self._last_code = error.code
         self._trial.network_failed = True
-        if error.code in (errors.FLASH, errors.NO_MEM):
+        self._clock.hurry()
+        if error.code in (errors.FLASH, errors.NO_MEM, errors.TLS_REFUSED):
             self._reporter.error(error)
         else:
             log_error(error)
@@ -108,7 +108,7 @@ class Agent:
     def _connect(self):
         """Wi-Fi, clock, broker, report; then the image that runs has proved itself."""
         yield from self._wifi.join()
-        yield from self._clock.sync_if_due()
+        yield from self._mind_clock()
         self._link.connect()
         log.info("MQTTS connected" if self._config.broker.startswith("mqtts") else "MQTT connected")
         yield
@@ -128,18 +128,21 @@ class Agent:
         while self._reporter.has_waiting():
             self._reporter.send_waiting()
             yield
+        if self._config.broker.startswith("mqtts://"):
+            self._clock.note_known()
         if not self._state.trial:
             self._offers.restore()
         self._next_get = log.uptime_ms() + backoff.jittered_ms(self._config.check_interval_s)
 
-    def _broker_context(self):
-        settings = self._config
-        if not settings.broker.startswith("mqtts://"):
-            return None
-        read = config.read_file
-        return net.client_context(
-            read(settings.broker_ca), read(settings.client_cert), read(settings.client_key)
-        )
+    def _mind_clock(self):
+        """Generator: on a day's first call, set the clock and look at the certificates. A time that is not
+        known keeps nobody offline."""
+        if self._clock.is_due():
+            try:
+                yield from self._clock.sync()
+            except errors.OtaError as error:
+                self._reporter.error(error)
+            expiry.warn(self._config)
 
     def _test_self(self):
         """A failed one is ignored where a reset would only bring the same image back."""
@@ -177,7 +180,7 @@ class Agent:
         """Until something fails: take offers, ask for offers, install what is due."""
         while True:
             self._check_link()
-            yield from self._clock.sync_if_due()
+            yield from self._mind_clock()
             self._handle_messages()
             self._ask_if_due()
             if self._offers.is_due() and hooks.call(self._may_start):

@@ -1,4 +1,9 @@
-"""The clock: Unix seconds as integers, whatever the port's epoch, set by NTP and only if plausible."""
+"""The clock: Unix seconds as integers, whatever the port's epoch; from NTP, as far as it is plausible.
+
+NTP is not authenticated. So a time before the build of the running image, or before a time at which this
+board was already online, is a lie. Without a time to be believed the board goes on with the last one it
+knows: certificates are judged by that, and nothing is locked out.
+"""
 
 import time
 
@@ -10,6 +15,10 @@ _EPOCH_2000 = 946684800 if time.gmtime(0)[0] == 2000 else 0
 _OLDEST = const(1767225600)  # 2026-01-01: earlier than this code there is no now
 _SPAN = const(630720000)  # 20 years: a build older than that asks for service
 _NTP_ERA_END = 2085978496  # 2036-02-07 06:28:16, what an all-zero or kiss-of-death answer decodes to
+_AGREED_S = const(60)
+_DAY = const(86400)
+_HOUR_MS = const(3600000)
+_MOST_DOUBTS = const(168)  # hours: then the time known before was the lie
 _MONTHS = "JanFebMarAprMayJunJulAugSepOctNovDec"
 
 
@@ -21,6 +30,15 @@ def now():
 def now_ms():
     """Unix milliseconds in whole seconds, 13 digits."""
     return now() * 1000
+
+
+def unix(year, month, day, hour, minute, second):
+    """UTC -> Unix seconds, from 1970 on; `time.mktime` ends in 2038 on some ports."""
+    if month < 3:
+        year -= 1
+        month += 12
+    days = 365 * year + year // 4 - year // 100 + year // 400 + (153 * month - 457) // 5 + day - 719469
+    return ((days * 24 + hour) * 60 + minute) * 60 + second
 
 
 def build_seconds(text):
@@ -37,53 +55,104 @@ def build_seconds(text):
     in_range = in_range and 0 <= hour < 24 and 0 <= minute < 60 and 0 <= second < 61
     if month < 0 or month % 3 or not in_range:
         return 0
-    return int(time.mktime((year, month // 3 + 1, day, hour, minute, second, 0, 0))) + _EPOCH_2000
+    return unix(year, month // 3 + 1, day, hour, minute, second)
 
 
 class Clock:
-    """Decides whether the time is known, and asks for it when it is not."""
+    """state.known_time: the latest time at which this board was online over TLS."""
 
-    def __init__(self, config, board, build_time):
+    def __init__(self, config, board, state, build_time):
         """build_time: of the running image, in the vendor's form, "" = unknown."""
         self._config = config
         self._board = board
+        self._state = state
         self._floor = max(build_seconds(build_time), _OLDEST)
-        self._synced_at = None  # ticks in seconds of uptime
+        self._due_ms = 0  # uptime
+        self._is_told = False
+        self._may_doubt_ms = _HOUR_MS  # uptime
 
     def is_plausible(self, seconds):
         return self._floor <= seconds <= self._floor + _SPAN and seconds != _NTP_ERA_END
 
-    def sync_if_due(self):
-        """Generator: returns once the clock may be trusted. Raises OtaError(NO_CLOCK).
+    def is_due(self):
+        return log.uptime_ms() >= self._due_ms
 
-        A failed daily resync of a clock that is still plausible is only logged.
+    def sync(self):
+        """Generator: set the clock by NTP, else to the last known time if it stands before that.
+
+        Raises OtaError(NO_CLOCK), having done the latter, at the first of several failures.
         """
-        uptime_s = log.uptime_ms() // 1000
-        if self._synced_at is not None and uptime_s - self._synced_at < self._config.ntp_resync_s:
+        seconds = yield from self._ask_all()
+        if seconds is not None and self._is_believed(seconds):
+            self._set(seconds)
+            self._due_ms = log.uptime_ms() + self._config.ntp_resync_s * 1000
+            self._is_told = False
             return
+        self._due_ms = log.uptime_ms() + (600 + backoff.random_below(600)) * 1000
+        if not self.is_plausible(now()) or now() < self._state.known_time:
+            self._set(max(self._floor, self._state.known_time))
+        if not self._is_told:
+            self._is_told = True
+            raise errors.OtaError(errors.NO_CLOCK, "no NTP server is believed, the last known time is used")
+
+    def hurry(self):
+        """The broker is out of reach: if that is for want of a time, ask again before the next try."""
+        if self._is_told:
+            self._due_ms = 0
+
+    def note_known(self):
+        """The clock was good enough for the broker's certificate. On record once a day."""
+        if now() < self._state.known_time + _DAY:
+            return
+        self._state.known_time = now()
+        try:
+            self._state.save()
+        except errors.OtaError as error:
+            log.error(error.detail)
+
+    def _ask_all(self):
+        """Generator: the time that two servers agree on. If only one answers, its; if they disagree, the
+        earliest: what lies too early is bounded by what is known. None if none gives a plausible one."""
+        offsets: list[int] = []  # against the uptime, which goes on while the others are asked
         for host in self._config.ntp_hosts:
             seconds = self._ask(host)
+            if seconds is not None:
+                offset = seconds - log.uptime_ms() // 1000
+                if any(abs(offset - other) <= _AGREED_S for other in offsets):
+                    return seconds
+                offsets.append(offset)
             yield
-            if seconds is not None and self._accept(host, seconds):
-                self._synced_at = uptime_s
-                return
-        if self._synced_at is None or not self.is_plausible(now()):
-            raise errors.OtaError(errors.NO_CLOCK, "no NTP server gave a plausible time")
-        log.warning("clock not resynchronised")
-        retry_in_s = 600 + backoff.random_below(600)
-        self._synced_at = uptime_s - self._config.ntp_resync_s + retry_in_s
+        return min(offsets) + log.uptime_ms() // 1000 if offsets else None
 
     def _ask(self, host):
         try:
-            return self._board.ntp_time(host) + _EPOCH_2000
+            seconds = self._board.ntp_time(host) + _EPOCH_2000
         except (OSError, IndexError, ValueError) as error:
             log.warning("NTP %s: %r" % (host, error))
             return None
+        if self.is_plausible(seconds):
+            return seconds
+        log.warning("NTP %s: implausible time %d refused" % (host, seconds))
+        return None
 
-    def _accept(self, host, seconds):
-        if not self.is_plausible(seconds):
-            log.warning("NTP %s: implausible time %d refused" % (host, seconds))
+    def _is_believed(self, seconds):
+        """Not if it goes back behind a known time, unless NTP says so every hour for a week: then that
+        one was a lie, and to insist on it would lock the board out."""
+        state = self._state
+        if seconds >= state.known_time - _AGREED_S:
+            state.doubts = 0
+            return True
+        log.warning("NTP goes back from %d to %d" % (state.known_time, seconds))
+        if log.uptime_ms() < self._may_doubt_ms:
             return False
-        self._board.set_clock(time.gmtime(seconds - _EPOCH_2000))
-        log.info("Now datetime: %d-%d-%d %d:%d:%d" % time.gmtime(seconds - _EPOCH_2000)[:6])
-        return True
+        self._may_doubt_ms = log.uptime_ms() + _HOUR_MS
+        state.doubts += 1
+        if state.doubts > _MOST_DOUBTS:
+            state.known_time = state.doubts = 0
+        state.save()
+        return not state.known_time
+
+    def _set(self, seconds):
+        moment = time.gmtime(seconds - _EPOCH_2000)
+        self._board.set_clock(moment)
+        log.info("Now datetime: %d-%d-%d %d:%d:%d" % moment[:6])

@@ -79,6 +79,8 @@ KEYS = {
     "client_key": ("certs/client.key.der", _name),
     "file_ca": ("certs/file_ca.der", _name),
     "signing_key": ("certs/sign_pub.der", _name),
+    "next_signing_key": ("certs/sign_next.der", _name),
+    "require_signed_offer": (False, _flag),
     "image": ("esp32", lambda value: value in ("esp32", "wm", "raw")),
     "accept_unversioned": (False, _flag),
     "require_rollback": (True, _flag),

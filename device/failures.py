@@ -17,6 +17,7 @@ IMAGE_FAULTS = (  # no second try can end otherwise
     errors.SIZE_MISMATCH,
     errors.WRONG_BOARD,
     errors.REFUSED_IMAGE,
+    errors.OFFER_SIGNATURE,
     errors.VERSION_UNKNOWN,
 )
 _FREE_STARTS = const(4)  # power cuts are no reason to wait

@@ -97,8 +97,8 @@ def wm_finish(crc):
 def read_trailer(read, size):
     """read(offset, n) -> bytes of the image. Returns (record dict, offset of the trailer) or (None, size).
 
-    The record has the keys version, board, build_time, all str. Raises OtaError(HEADER_INVALID)
-    for a trailer that is marked as one but is not.
+    The record has the keys version, board, build_time, all str, and may have next_key, see
+    keyring. Raises OtaError(HEADER_INVALID) for a trailer that is marked as one but is not.
     """
     if size < _TRAILER_END:
         return None, size
@@ -110,9 +110,8 @@ def read_trailer(read, size):
     if length > _TRAILER_LIMIT or start < 0:
         raise errors.OtaError(errors.HEADER_INVALID, "trailer length")
     record = jsontext.parse_object(read(start, length))
-    if record is None or not all(
-        isinstance(record.get(key), str) for key in ("version", "board", "build_time")
-    ):
+    names = ("version", "board", "build_time")
+    if record is None or not all(isinstance(record.get(name), str) for name in names):
         raise errors.OtaError(errors.HEADER_INVALID, "trailer content")
     return record, start
 

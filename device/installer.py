@@ -6,16 +6,16 @@ from .updater import Update
 
 
 class Installer:
-    """Installs one offer at a time. key: the owner's public key."""
+    """Installs one offer at a time. keys: keyring.KeyRing."""
 
-    def __init__(self, settings, board, state, trial, wifi, reporter, key):
+    def __init__(self, settings, board, state, trial, wifi, reporter, keys):
         self._config = settings
         self._board = board
         self._state = state
         self._trial = trial
         self._wifi = wifi
         self._reporter = reporter
-        self._key = key
+        self._keys = keys
         self._journal = Journal("ota_journal")
 
     def install(self, offers, tend):
@@ -34,7 +34,7 @@ class Installer:
             partition,
             self._board.chip(),
             self._file_context,
-            self._key,
+            self._keys,
             self._wifi,
             self._journal,
             self._reporter.progress,

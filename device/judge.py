@@ -6,7 +6,7 @@ What is judged is what would boot, not what came over the wire.
 import binascii
 import hashlib
 
-from . import ecdsa, errors, image, log
+from . import errors, image, log
 
 
 def digest(slot, size, header=None):
@@ -38,25 +38,34 @@ def _crc(crc, slot, start, body_end):
     return binascii.crc32(slot.view[first:end], crc) if end > first else crc
 
 
-def judge(slot, offer, header, key, config):
+def judge(slot, offer, header, keys, config):
     """Generator, one block a step, then the signature in one: returns the record of the image,
-    {"version", "build_time", "size", "digest"}.
+    {"version", "build_time", "size", "digest", "signer", "next_key"}, all str but for the size.
 
-    Raises OtaError: CRC_ERROR, SHA256_ECDSA, and those of image.check_identity.
+    keys: keyring.KeyRing. Raises OtaError: CRC_ERROR, SHA256_ECDSA, OFFER_SIGNATURE, and those of
+    image.check_identity.
     """
     sha, crc = yield from digest(slot, offer.size, header)
     if header.body_end and crc != header.body_crc:
         raise errors.OtaError(errors.CRC_ERROR, "body of the image")
-    if not ecdsa.verify(key, sha, offer.signature):
+    signer = keys.signer(sha, offer.signature)
+    if signer is None:
         raise errors.OtaError(errors.SHA256_ECDSA, "not signed by the owner of this board")
     # From here on the bytes are the owner's.
     trailer, start = image.read_trailer(slot.read, offer.size)
     image.check_trailer_place(header, start)
     if image.check_identity(trailer, header, offer.version, config.board, config.accept_unversioned):
         log.warning("the image names no usable version: the offer's %s stands" % offer.version)
+    if offer.seal and offer.seal.image_digest != sha.hex():
+        raise errors.OtaError(errors.OFFER_SIGNATURE, "the offer is for another image")
+    following = trailer.get("next_key", "") if trailer else ""
+    if following:
+        keys.decode(following)
     return {
         "version": offer.version,
         "build_time": trailer["build_time"] if trailer else "",
         "size": offer.size,
         "digest": sha.hex(),
+        "signer": signer,
+        "next_key": following,
     }

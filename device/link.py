@@ -8,7 +8,7 @@ import time
 import umqtt.simple
 from micropython import const
 
-from . import errors, log, messages, net, umqttsocket, url
+from . import config, errors, log, messages, net, umqttsocket, url
 
 _MAX_PAYLOAD = const(4096)
 _QUEUE = const(4)  # messages waiting; a broker that sends more before we look loses the oldest
@@ -16,16 +16,29 @@ _LAST_PID = const(65000)  # umqtt never wraps its packet id: 65536 would go out 
 SUBSCRIBED = (messages.UPDATE, messages.RESPONSE)
 
 
+def broker_context(settings):
+    """The TLS context for the broker, with this board's own certificate; None for plain mqtt://.
+
+    Raises OtaError(NO_INIT).
+    """
+    if not settings.broker.startswith("mqtts://"):
+        return None
+    read = config.read_file
+    return net.client_context(
+        read(settings.broker_ca), read(settings.client_cert), read(settings.client_key)
+    )
+
+
 class Link:
     """One connection at a time: connect, publish, receive, close."""
 
-    def __init__(self, config, mac, context):
-        """context: TLS context, None for plain mqtt://."""
-        self._config = config
+    def __init__(self, settings, mac, context):
+        """context: of broker_context()."""
+        self._config = settings
         self._mac = mac
         self._context = context
         scheme = "mqtts" if context else "mqtt"
-        self._host, self._port, _ = url.parse(config.broker, scheme)
+        self._host, self._port, _ = url.parse(settings.broker, scheme)
         self._client = None
         self._socket = None
         self._queue = []

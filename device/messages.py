@@ -1,6 +1,7 @@
 """MQTT messages: topics, envelopes, and every check of an update offer. No I/O."""
 
 import binascii
+import hashlib
 import json
 
 from . import errors, jsontext, url, version
@@ -12,6 +13,7 @@ RESPONSE = "response"
 PROGRESS = "progress/report"
 
 _SEQUENCE_LIMIT = 1 << 32
+_SMALLEST = 65  # of an image, in bytes: more than its held-back head
 _SIZE_LIMIT = 1 << 31
 _SECONDS_LIMIT = 100_000_000_000  # from here on a Unix time is in milliseconds
 
@@ -34,15 +36,46 @@ class Offer:
         self.version = fields.get("version")
         _need(version.parse(self.version), "version")
         self.url = _pick_url(fields)
-        self.size = _integer(fields.get("size"), "size", 1, _SIZE_LIMIT)
+        self.size = _integer(fields.get("size"), "size", _SMALLEST, _SIZE_LIMIT)
         self.signature_text = fields.get("sig-sha256-ecdsa")
-        self.signature = _base64(self.signature_text)
+        self.signature = _base64(self.signature_text, "sig-sha256-ecdsa")
         self.start_at = _unix_seconds(fields.get("upgrade_delay", 0), "upgrade_delay")
+        sealed = fields.get("signed_offer")
+        self.seal = None if sealed is None else Seal(sealed, self)
 
     def kept_fields(self):
         """The fields worth storing: unknown ones can be of any size."""
-        kept = ("version", "http_url", "https_url", "size", "sig-sha256-ecdsa", "upgrade_delay")
-        return {name: self.fields[name] for name in kept if name in self.fields}
+        names = ("version", "http_url", "https_url", "size", "sig-sha256-ecdsa", "upgrade_delay")
+        kept = {name: self.fields[name] for name in names if name in self.fields}
+        if self.seal:
+            kept["signed_offer"] = self.seal.kept_fields()
+        return kept
+
+
+class Seal:
+    """The owner's word on the offer itself, if it has the field `signed_offer`: an object with sha256 (of
+    the image, 64 hex digits), kind, expires (Unix s or ms) and signature (base64).
+
+    image_digest str, kind str, expires int Unix seconds, signature bytes (DER), digest bytes that it signs.
+    """
+
+    def __init__(self, fields, offer):
+        """Raises OtaError(BAD_MESSAGE)."""
+        _need(isinstance(fields, dict), "signed_offer")
+        self._fields = fields
+        self.image_digest = fields.get("sha256")
+        _need(_is_hex(self.image_digest) and len(self.image_digest) == 64, "sha256")
+        self.kind = fields.get("kind")
+        _need(isinstance(self.kind, str) and len(self.kind) < 16, "kind")
+        self.expires = _unix_seconds(fields.get("expires"), "expires")
+        self.signature = _base64(fields.get("signature"), "signature of the offer")
+        facts = (offer.version, offer.size, self.image_digest, self.kind, fields["expires"])
+        text = hashlib.sha256(("%s %d %s %s %d" % facts).encode()).digest()
+        # Of _SMALLEST bytes at most with this mark, so that it can be passed off for no image.
+        self.digest = hashlib.sha256(b"ota-offer-1\n" + text).digest()
+
+    def kept_fields(self):
+        return {name: self._fields[name] for name in ("sha256", "kind", "expires", "signature")}
 
 
 def parse_offer(payload):
@@ -109,13 +142,17 @@ def _pick_url(fields):
     return chosen
 
 
-def _base64(value):
+def _is_hex(value):
+    return isinstance(value, str) and all(digit in "0123456789abcdef" for digit in value)
+
+
+def _base64(value, name):
     """Strict: MicroPython's decoder skips what it does not know, so decode, encode and compare."""
-    _need(isinstance(value, str) and 8 <= len(value) <= 128, "sig-sha256-ecdsa")
+    _need(isinstance(value, str) and 8 <= len(value) <= 128, name)
     try:
         decoded = binascii.a2b_base64(value)
         same = binascii.b2a_base64(decoded).decode() == value + "\n"
     except (ValueError, UnicodeError):
         same = False
-    _need(same, "sig-sha256-ecdsa")
+    _need(same, name)
     return decoded

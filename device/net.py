@@ -12,7 +12,7 @@ import time
 import tls
 from micropython import const
 
-from . import errors
+from . import certs, errors
 
 _IPPROTO_TCP = const(6)
 _TCP_NODELAY = const(1)  # without it each TLS flight waits 40 ms for the peer's delayed ACK
@@ -27,7 +27,8 @@ _WOULD_BLOCK = (errno.EAGAIN, -26880, -26752)  # mbedtls WANT_READ, WANT_WRITE
 
 
 def client_context(ca, certificate=None, key=None):
-    """A TLS client context: ca, certificate and key are DER bytes. The server is always verified.
+    """A TLS client context: ca (one certificate or several), certificate and key are DER bytes. The
+    server is always verified.
 
     Raises OtaError(NO_INIT) if one of them cannot be used.
     """
@@ -35,7 +36,8 @@ def client_context(ca, certificate=None, key=None):
     try:
         if certificate:
             context.load_cert_chain(certificate, key)
-        context.load_verify_locations(ca)
+        for one in certs.split(ca):
+            context.load_verify_locations(one)
     except (ValueError, OSError) as error:
         raise errors.OtaError(errors.NO_INIT, "certificate or key unusable: %r" % error)
     context.verify_mode = tls.CERT_REQUIRED

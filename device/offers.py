@@ -11,12 +11,13 @@ class Offers:
     has_rollback: whether the boot loader can return, as far as is known. updating: an install runs.
     """
 
-    def __init__(self, config, state, trial, board, reporter):
+    def __init__(self, config, state, trial, board, reporter, keys):
         self._config = config
         self._state = state
         self._trial = trial
         self._board = board
         self._reporter = reporter
+        self._keys = keys
         self._failures = Failures(state)
         self.accepted = None
         self.updating = False
@@ -108,6 +109,17 @@ class Offers:
         self._failures.check(offer)
         if self._state.is_refused("signature", offer.signature_text):
             raise errors.OtaError(errors.REFUSED_IMAGE, offer.version)
+        self._check_seal(offer.seal)
+
+    def _check_seal(self, seal):
+        """The offer's own signature: last, because it takes longest."""
+        if seal is None:
+            if self._config.require_signed_offer:
+                raise errors.OtaError(errors.OFFER_SIGNATURE, "the offer is not signed")
+        elif seal.kind != self._config.image or seal.expires <= clock.now():
+            raise errors.OtaError(errors.OFFER_SIGNATURE, "the offer has expired, or is of another kind")
+        elif self._keys.signer(seal.digest, seal.signature) is None:
+            raise errors.OtaError(errors.OFFER_SIGNATURE, "the offer is not signed by the owner")
 
     def _keep(self, offer):
         """Store it: the update goes on by itself after a power cut."""

@@ -8,6 +8,7 @@ number of the newest image that wrote here, so that an old one after a rollback 
   floor    the highest version ever confirmed
   waiting  the fields of the accepted offer, until its image is confirmed or has failed
   failed   the offer that failed last, see failures.py
+  known_time, doubts   see clock.py
   refused  [{version, size, signature, digest}] of images that failed their trials
 """
 
@@ -19,6 +20,7 @@ from . import errors, files, jsontext, log, version
 
 _FORMAT = const(1)
 _REFUSED_LIMIT = const(8)
+_KEYS = ("slots", "trial", "waiting", "failed", "floor", "refused", "known_time", "doubts")
 FAILED_KEYS = ("starts", "position", "code", "count", "until")  # numbers in `failed`
 
 
@@ -50,6 +52,8 @@ class State:
         if not (self.failed and all(isinstance(self.failed.get(key), int) for key in FAILED_KEYS)):
             self.failed = None
         self.floor = self._values.get("floor")
+        self.known_time = self._number("known_time")
+        self.doubts = self._number("doubts")
         refused = self._values.get("refused")
         refused = refused if isinstance(refused, list) else []
         self.refused = [entry for entry in refused if isinstance(entry, dict)]
@@ -70,10 +74,14 @@ class State:
         value = self._values.get(key)
         return value if isinstance(value, dict) else None
 
+    def _number(self, key):
+        value = self._values.get(key)
+        return value if isinstance(value, int) and value > 0 else 0
+
     def save(self):
         """Raises OtaError(FLASH) if the file system cannot take it."""
         self._values.setdefault("format", _FORMAT)
-        for key in ("slots", "trial", "waiting", "failed", "floor", "refused"):
+        for key in _KEYS:
             self._values[key] = getattr(self, key)
         try:
             files.replace(self._path, json.dumps(self._values).encode())

@@ -22,8 +22,10 @@ class Trial:
     network_failed: the old image, too, could not reach the broker at once.
     """
 
-    def __init__(self, state, board, config):
+    def __init__(self, state, board, config, keys):
+        """keys: keyring.KeyRing."""
         self._state = state
+        self._keys = keys
         self._board = board
         self._config = config
         self.running = _UNKNOWN
@@ -77,6 +79,7 @@ class Trial:
             state.floor = record["version"]
         state.drop_waiting(self.running["signature"])
         state.trial = state.failed = None
+        self._keys.adopt(self.running.get("signer"), self.running.get("next_key"))
         state.save()
         log.info("confirmed %s" % record["version"])
 

@@ -14,12 +14,12 @@ _PIECES_AT_FAULT = (errors.CRC_ERROR, errors.SHA256_ECDSA)  # what foreign bytes
 class Update:
     """What is being installed. offer: messages.Offer; partition: the spare slot's block device."""
 
-    def __init__(self, config, offer, partition, chip, tls_context, key, wifi, journal, report):
-        """key: the owner's public key. report(percent): called when the percentage moved. The others:
+    def __init__(self, config, offer, partition, chip, tls_context, keys, wifi, journal, report):
+        """keys: keyring.KeyRing. report(percent): called when the percentage moved. The others:
         see download.Download."""
         self._config = config
         self.offer = offer
-        self._key = key
+        self._keys = keys
         self._journal = journal
         self._progress = progress.Progress(offer.size, report)
         self._may_repeat = True
@@ -48,7 +48,7 @@ class Update:
             raise
 
     def _judge(self):
-        return judge.judge(self.slot, self.offer, self.download.header, self._key, self._config)
+        return judge.judge(self.slot, self.offer, self.download.header, self._keys, self._config)
 
     def _start_over(self, error):
         """What was pieced together does not verify: once more from byte 0. Raises error if that was it."""

@@ -27,11 +27,11 @@ LAYERS = (
     ("agent",),
     ("installer",),
     ("offers", "trial", "updater"),
-    ("reporter", "failures", "download"),
+    ("reporter", "failures", "download", "expiry"),
     ("link", "judge", "wifi", "clock", "board", "fetch"),
     ("backoff", "net", "umqttsocket", "slot", "state", "messages", "http", "journal", "progress"),
-    ("image", "config"),
-    ("ecdsa", "files", "jsontext", "url", "version"),
+    ("image", "config", "keyring"),
+    ("certs", "ecdsa", "keytable", "files", "jsontext", "url", "version"),
     ("errors", "log", "hooks"),
     ("texts_en", "texts_zh"),
 )
@@ -42,7 +42,7 @@ DOORS = {
     "requests": set(), "asyncio": {"agent"}, "os": {"backoff", "files"}, "vfs": set(),
     "time": {"agent", "backoff", "clock", "fetch", "link", "log", "net", "wifi"},
 }  # fmt: skip
-PURE = {"config", "ecdsa", "errors", "failures", "hooks", "http", "image", "jsontext", "judge", "messages",
+PURE = {"certs", "config", "ecdsa", "keytable", "errors", "failures", "hooks", "http", "image", "jsontext", "judge", "messages",
         "progress", "slot", "url", "version", "texts_en", "texts_zh"}  # fmt: skip
 HARMLESS = {"binascii", "hashlib", "json", "micropython", "struct", "errno", "sys"}
 

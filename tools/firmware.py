@@ -21,19 +21,20 @@ def build_image(
     source: bool = False,
     app: Path | None = None,
     build_time: str | None = None,
+    next_key: bytes | None = None,
 ) -> bytes:
     """The project's device/ package and main.py as an image with trailer.
 
     kind: one of images.KINDS. source: keep .py, for CPython. app: a folder whose files come on
     top, its main.py instead of the project's. build_time: e.g. "May 24 2024 10:33:41", default
-    now (or SOURCE_DATE_EPOCH). Same input gives the same bytes. Raises ToolError.
+    now (or SOURCE_DATE_EPOCH). next_key: see images.add_trailer. Same input gives the same bytes. Raises ToolError.
     """
     check_version(version)
     if not board:
         raise ToolError("no board name: give --board")
     body = romfs.pack(romfs.contents(application_files(app), source))
     image = images.wrap(kind, body, version)
-    return images.add_trailer(image, version, board, build_time or default_build_time())
+    return images.add_trailer(image, version, board, build_time or default_build_time(), next_key)
 
 
 def application_files(app: Path | None = None) -> dict[str, Path]:

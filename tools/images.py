@@ -5,6 +5,7 @@ Written from the formats' descriptions, not from device/image.py, so that each c
 
 from __future__ import annotations
 
+import base64
 import functools
 import hashlib
 import json
@@ -107,12 +108,18 @@ def wrap(kind: str, body: bytes, version: str) -> bytes:
     raise ToolError(f"no image kind {kind!r}: choose one of {', '.join(KINDS)}")
 
 
-def add_trailer(image: bytes, version: str, board: str, build_time: str) -> bytes:
-    """Raises ToolError for a bad version, an image that has a trailer, or one too long."""
+def add_trailer(
+    image: bytes, version: str, board: str, build_time: str, next_key: bytes | None = None
+) -> bytes:
+    """next_key: the public key that boards are to accept beside the current one, DER, once this image is
+    confirmed. Raises ToolError for a bad version, an image that has a trailer, or one too long.
+    """
     check_version(version)
     if read_trailer(image) is not None:
         raise ToolError("the image has a trailer already: give the image without it")
     values = dict(zip(TRAILER_KEYS, (version, board, build_time), strict=True))
+    if next_key:
+        values["next_key"] = base64.b64encode(next_key).decode()
     record = json.dumps(values, ensure_ascii=False, separators=(",", ":")).encode()
     if len(record) > TRAILER_LIMIT:
         raise ToolError(f"the trailer has {len(record)} bytes of {TRAILER_LIMIT}: shorten --board")

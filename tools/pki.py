@@ -4,7 +4,9 @@ broker-ca.key.pem, .crt.pem    issues the broker's, the server's and the devices
 file-ca.key.pem, .crt.pem      issues the file server's certificate
 broker, files (.key.pem, .crt.pem)    server certificates
 ota-server (.key.pem, .crt.pem)       the client certificate of the server's side of MQTT
+broker-trust.crt.pem           all authorities whose client certificates the broker takes
 sign.key.pem                   signs images
+sign-next.key.pem, *-ca-next   what is to follow, see rotation.py
 devices/<MAC>/                 what one board needs, in DER
 """
 
@@ -18,7 +20,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from tools import certificates
+from tools import certificates, keytable, rotation
 from tools.certificates import Pair, Validity
 from tools.errors import ToolError
 
@@ -68,14 +70,18 @@ class Folder:
         self._write(name, key_bytes(key, "pem"))
         return key
 
-    def copy(self, name: str, content: bytes) -> None:
-        """A file that holds what follows from others. Raises ToolError if it holds another."""
+    def copy(self, name: str, content: bytes, renew: bool = False) -> None:
+        """A public file that holds what follows from others. Raises ToolError if it holds another, unless
+        it is to be renewed."""
         path = self.path / name
-        if not path.exists():
-            return self._write(name, content)
-        if path.read_bytes() != content:
-            raise ToolError(f"{path} belongs to other keys: delete it and run this again")
-        self.kept.append(name)
+        if path.exists() and path.read_bytes() == content:
+            self.kept.append(name)
+            return
+        if path.exists():
+            if not renew:
+                raise ToolError(f"{path} belongs to other keys: delete it and run this again")
+            path.unlink()
+        self._write(name, content)
 
     def _write(self, name: str, content: bytes) -> None:
         handle = os.open(self.path / name, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
@@ -92,33 +98,70 @@ def make_all(
     ca_days: int = CA_DAYS,
     days: int = DAYS,
     server_validity: Validity | None = None,
+    next_key: bool = False,
+    next_ca: bool = False,
+    renew: bool = False,
 ) -> list[Folder]:
     """Make everything that is missing; returns the folders with what was made and kept.
 
     server_names: DNS names and addresses besides those of this host. server_validity: overrides
-    `days` for the broker's and the file server's certificates. Raises ToolError.
+    `days` for the broker's and the file server's certificates. next_key, next_ca: make those that
+    are to follow, too. renew: public copies that follow from others may change. Raises ToolError.
     """
     macs = [mac_of(text) for text in macs]
     hosts = list(dict.fromkeys([*LOCAL_HOSTS, *server_names]))
     top = Folder(folder)
-    broker_ca = _authority(top, "broker", ca_days)
-    file_ca = _authority(top, "file", ca_days)
+    broker_ca = _authority(top, "broker-ca", ca_days)
+    file_ca = _authority(top, "file-ca", ca_days)
+    if next_ca:
+        for name in rotation.AUTHORITIES:
+            _authority(top, f"{name}-ca-next", ca_days)
+    retired = [read_certificate(path) for path in rotation.retired_authorities(folder)]
+    trusted = [broker_ca.certificate, *_next_authority(folder, "broker"), *retired]
+    top.copy("broker-trust.crt.pem", _bundle(trusted, "pem"), renew)
     validity = server_validity or certificates.valid_for(days)
     _server(top, "broker", broker_ca, hosts, validity)
     _server(top, "files", file_ca, hosts, validity)
     _client(top, SERVER_IDENTITY, SERVER_IDENTITY, broker_ca, days, "pem")
-    public = public_bytes(top.key("sign.key.pem"))
+    public = _public_files(top, next_key)
+    for name, ca in (("broker", broker_ca), ("file", file_ca)):
+        bundle = [ca.certificate, *_next_authority(folder, name)]
+        public[f"{name}_ca.der"] = _bundle(bundle, "der")
     made = [top]
     for mac in macs:
-        made.append(_device(folder / "devices", mac, broker_ca, file_ca.certificate, public, days))
+        made.append(_device(folder / "devices", mac, broker_ca, trusted, days))
+        for name, content in public.items():
+            made[-1].copy(name, content, renew)
     return made
 
 
-def _authority(folder: Folder, name: str, days: int) -> Pair:
+def _public_files(top: Folder, next_key: bool) -> dict[str, bytes]:
+    """What boards need to check signatures, by file name: the keys, each with its table."""
+    keys = {"sign_pub": top.key(rotation.SIGN)}
+    if next_key or (top.path / rotation.SIGN_NEXT).exists():
+        keys["sign_next"] = top.key(rotation.SIGN_NEXT)
+    public = {}
+    for name, key in keys.items():
+        public[f"{name}.der"] = public_bytes(key)
+        public[f"{name}.tab"] = keytable.build(public_bytes(key))
+    return public
+
+
+def _authority(folder: Folder, stem: str, days: int) -> Pair:
     def make() -> Pair:
+        name = stem.split("-")[0]
         return certificates.make_ca(f"OTA {name} CA", certificates.valid_for(days))
 
-    return folder.pair(f"{name}-ca", make)
+    return folder.pair(stem, make)
+
+
+def _next_authority(folder: Path, name: str) -> list[x509.Certificate]:
+    path = folder / f"{name}-ca-next.crt.pem"
+    return [read_certificate(path)] if path.exists() else []
+
+
+def _bundle(chosen: Sequence[x509.Certificate], form: str) -> bytes:
+    return b"".join(one.public_bytes(_ENCODINGS[form]) for one in chosen)
 
 
 def _server(folder: Folder, stem: str, ca: Pair, hosts: list[str], validity: Validity) -> None:
@@ -146,15 +189,20 @@ def _client(folder: Folder, stem: str, name: str, ca: Pair, days: int, form: str
 
 
 def _device(
-    parent: Path, mac: str, broker_ca: Pair, file_ca: x509.Certificate, sign: bytes, days: int
+    parent: Path, mac: str, broker_ca: Pair, trusted: Sequence[x509.Certificate], days: int
 ) -> Folder:
+    """A board keeps its certificate as long as the broker trusts whoever issued it."""
     Folder(parent)
     folder = Folder(parent / mac)
-    _client(folder, "client", mac, broker_ca, days, "der")
-    folder.copy("broker_ca.der", broker_ca.certificate.public_bytes(_ENCODINGS["der"]))
-    folder.copy("file_ca.der", file_ca.public_bytes(_ENCODINGS["der"]))
-    folder.copy("sign_pub.der", sign)
+    path = folder.path / "client.crt.der"
+    issuers = [one for one in trusted if path.exists() and _is_issued_by(path, one)]
+    issuer = Pair(issuers[0], broker_ca.key) if issuers else broker_ca
+    _client(folder, "client", mac, issuer, days, "der")
     return folder
+
+
+def _is_issued_by(path: Path, ca: x509.Certificate) -> bool:
+    return certificates.issued_by(read_certificate(path), ca)
 
 
 def mac_of(text: str) -> str:
@@ -176,11 +224,7 @@ def write_pair(folder: Path, stem: str, pair: Pair, form: str = "pem") -> None:
 def read_pair(folder: Path, stem: str, ca: Pair | None = None, form: str = "pem") -> Pair:
     """Raises ToolError naming the file if the two do not belong together or to the authority."""
     path = folder / f"{stem}.crt.{form}"
-    load = x509.load_pem_x509_certificate if form == "pem" else x509.load_der_x509_certificate
-    try:
-        certificate = load(path.read_bytes())
-    except (OSError, ValueError) as error:
-        raise ToolError(f"cannot read the certificate {path}: {error}") from None
+    certificate = read_certificate(path)
     key_path = folder / f"{stem}.key.{form}"
     pair = Pair(certificate, read_key(key_path))
     if not certificates.matches(pair):
@@ -188,6 +232,16 @@ def read_pair(folder: Path, stem: str, ca: Pair | None = None, form: str = "pem"
     if ca and not certificates.issued_by(certificate, ca.certificate):
         raise ToolError(f"{path} was issued by another CA: delete it and {key_path.name}")
     return pair
+
+
+def read_certificate(path: Path) -> x509.Certificate:
+    """PEM or DER, by the file's name. Raises ToolError naming the file."""
+    is_pem = path.suffix == ".pem"
+    load = x509.load_pem_x509_certificate if is_pem else x509.load_der_x509_certificate
+    try:
+        return load(path.read_bytes())
+    except (OSError, ValueError) as error:
+        raise ToolError(f"cannot read the certificate {path}: {error}") from None
 
 
 def read_key(path: Path) -> ec.EllipticCurvePrivateKey:

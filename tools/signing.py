@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import base64
+import hashlib
 import re
 from typing import Any
 
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from tools import versions
+from tools import images, versions
 from tools.errors import ToolError
 
 # What device/url.py takes: printable ASCII, no user name, a port of digits.
 _REST_OF_URL = re.compile(r"[A-Za-z0-9.-]{1,253}(:[0-9]{1,5})?([/?][!-~]*)?")
+SMALLEST = 65
+SEAL_MARK = b"ota-offer-1\n"  # with a digest shorter than any image, so it can pass for none
 _UNSAFE = set('"<>\\^`{|}')
 
 
@@ -30,23 +33,38 @@ def offer(
     http_url: str | None = None,
     https_url: str | None = None,
     upgrade_delay: int = 0,
+    expires: int | None = None,
 ) -> dict[str, Any]:
     """The `data` of an `update` or `response` message.
 
-    upgrade_delay: Unix time, s or ms, before which boards must not start; 0 = at once.
-    Raises ToolError for what a board would refuse.
+    upgrade_delay: Unix time, s or ms, before which boards must not start; 0 = at once. expires: Unix
+    time in s from which on boards must not take the offer; it is then signed itself. Raises ToolError
+    for what a board would refuse.
     """
-    if not image:
-        raise ToolError("the image is empty: build it again")
+    if len(image) < SMALLEST:
+        raise ToolError(f"the image has {len(image)} bytes, boards want {SMALLEST}: build it again")
     if upgrade_delay < 0:
         raise ToolError("--delay is a Unix time: give 0 or a positive number")
-    return {
+    made = {
         "version": versions.check(version),
         **_urls({"http_url": http_url, "https_url": https_url}),
         "size": len(image),
         "sig-sha256-ecdsa": sign(image, key),
         "upgrade_delay": upgrade_delay,
     }
+    if expires is not None:
+        made["signed_offer"] = seal(image, key, version, images.describe(image)["kind"], expires)
+    return made
+
+
+def seal(
+    image: bytes, key: ec.EllipticCurvePrivateKey, version: str, kind: str, expires: int
+) -> dict[str, Any]:
+    """The field `signed_offer`: a signature over version, size, digest, kind and expiry (Unix s)."""
+    digest = hashlib.sha256(image).hexdigest()
+    text = f"{version} {len(image)} {digest} {kind} {expires}".encode()
+    signature = sign(SEAL_MARK + hashlib.sha256(text).digest(), key)
+    return {"sha256": digest, "kind": kind, "expires": expires, "signature": signature}
 
 
 def _urls(given: dict[str, str | None]) -> dict[str, str]:

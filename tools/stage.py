@@ -120,13 +120,16 @@ class Stage:
         } | self._overrides
         return {key: value for key, value in config.items() if value is not None}
 
-    def build(self, version: str, app: Path | None = None) -> bytes:
+    def build(self, version: str, app: Path | None = None, next_key: bytes | None = None) -> bytes:
         """An image of this project's device code, as the board's interpreter can run it."""
         source = self.runtime == "cpython"
-        return firmware.build_image(version, self.image, BOARD, source=source, app=app)
+        return firmware.build_image(version, self.image, BOARD, source=source, app=app, next_key=next_key)
 
-    def offer(self, image: bytes, version: str, transport: str = "https", **changes: Any) -> dict:
-        """Put the image on the file server and make the offer for it; changes: fields to override."""
+    def offer(
+        self, image: bytes, version: str, transport: str = "https", expires: int | None = None, **changes: Any
+    ) -> dict:
+        """Put the image on the file server and make the offer for it. expires: Unix s, for a signed offer;
+        changes: fields to override."""
         name = f"firmware-{version}.img"
         (self.images / name).write_bytes(image)
         http_url, https_url = self._urls(name)
@@ -134,7 +137,7 @@ class Stage:
             "http_url": http_url if transport in ("http", "both") else None,
             "https_url": https_url if transport in ("https", "both") else None,
         }
-        return signing.offer(image, self.signing_key, version=version, **urls) | changes
+        return signing.offer(image, self.signing_key, version=version, expires=expires, **urls) | changes
 
     def _urls(self, name: str) -> tuple[str, str]:
         """(http, https) of a file on the file server, as the board is to reach it."""

@@ -37,8 +37,8 @@ class TestStage(Stage):
         super().__init__(folder, **options)
         self._app = app
 
-    def build(self, version: str, app: Path | None = None) -> bytes:
-        return super().build(version, app or self._app)
+    def build(self, version: str, app: Path | None = None, next_key: bytes | None = None) -> bytes:
+        return super().build(version, app or self._app, next_key)
 
 
 @pytest.fixture

@@ -4,6 +4,7 @@ import gc
 
 import makeoffer
 from check import patched, raises_code, run, settings
+from fakekeys import Keys
 from fakestream import CLOSE, FakeStream, Peer
 from faketime import FakeTime
 from makeimage import content
@@ -104,7 +105,7 @@ class FakeJournal:
 class Download:
     """One update from scripts into a NOR partition, in fake time, up to the judgement."""
 
-    def __init__(self, scripts, offer, chunk=1 << 20, kind="raw", wifi=None, key=b"", **changes):
+    def __init__(self, scripts, offer, chunk=1 << 20, kind="raw", wifi=None, **changes):
         gc.collect()
         self.nor = Nor(4, BLOCK)
         self.percents = []
@@ -116,7 +117,7 @@ class Download:
         values.update(changes)
         values["image"] = kind
         self.config = settings(**values)
-        self.key = key
+        self.keys = Keys()
         self.journal = FakeJournal()
         self.update = None
 
@@ -124,7 +125,7 @@ class Download:
         """judged: the signature as well; else the download alone."""
         with self.clock, patched(net, "connect", self.server.connect):
             self.update = updater.Update(
-                self.config, self.offer, self.nor, None, lambda: "tls", self.key, self.wifi,
+                self.config, self.offer, self.nor, None, lambda: "tls", self.keys, self.wifi,
                 self.journal, self.percents.append,
             )  # fmt: skip
             steps = self.update.steps() if judged else self.update.download.steps()

@@ -8,6 +8,7 @@ PROVES = {errors.NO_CLOCK: "test_no_server_gives_a_plausible_time"}
 
 NOW = 1800000000  # 2027-01-15
 ERA_END = 2085978496
+DAY = 86400
 
 
 class Board:
@@ -29,9 +30,47 @@ class Board:
         self.moments.append(moment)
 
 
-def _clock(answers, build_time="", **changes):
+class State:
+    """device.state as far as the clock needs it."""
+
+    def __init__(self, known_time=0, doubts=0):
+        self.known_time = known_time
+        self.doubts = doubts
+        self.saved = 0
+
+    def save(self):
+        self.saved += 1
+
+
+def _clock(answers, build_time="", state=None, **changes):
     board = Board(answers)
-    return clock.Clock(settings(ntp_hosts=sorted(answers), **changes), board, build_time), board
+    config = settings(ntp_hosts=sorted(answers), **changes)
+    return clock.Clock(config, board, state or State(), build_time), board
+
+
+def _at(uptime_s, unix_s=NOW):
+    """The uptime and what the board's clock says."""
+    return Both(
+        patched(log, "uptime_ms", lambda: uptime_s * 1000), patched(clock, "now", lambda: unix_s)
+    )
+
+
+class Both:
+    def __init__(self, *managers):
+        self._managers = managers
+
+    def __enter__(self):
+        for manager in self._managers:
+            manager.__enter__()
+
+    def __exit__(self, *arguments):
+        for manager in self._managers:
+            manager.__exit__(*arguments)
+
+
+def _is_set_to(board, seconds):
+    """The clock was last set to this time."""
+    return tuple(board.moments[-1][:6]) == tuple(clock.time.gmtime(seconds)[:6])
 
 
 def test_build_times():
@@ -67,42 +106,133 @@ def test_without_a_build_time_2026_is_the_floor():
         assert made.is_plausible(1767225600) and not made.is_plausible(1767225599)
 
 
-def test_the_first_plausible_server_is_believed():
-    made, board = _clock({"a": OSError(110, "x"), "b": ERA_END, "c": 0, "d": NOW, "e": NOW + 5})
-    run(made.sync_if_due())
+def test_unix_seconds_past_2038():
+    for moment, seconds in (
+        ((1970, 1, 1, 0, 0, 0), 0), ((2000, 2, 29, 12, 0, 1), 951825601), ((2038, 1, 19, 3, 14, 8), 1 << 31),
+        ((2046, 12, 31, 23, 59, 59), 2429913599), ((2100, 3, 1, 0, 0, 0), 4107542400),
+    ):  # fmt: skip
+        assert clock.unix(*moment) == seconds, moment
+
+
+def test_two_servers_that_agree_are_believed():
+    made, board = _clock({"a": NOW + 90 * DAY, "b": NOW, "c": ERA_END, "d": NOW + 5, "e": NOW})
+    run(made.sync())
     assert board.asked == ["a", "b", "c", "d"]
-    assert len(board.moments) == 1
-    assert tuple(board.moments[0][:6]) == (2027, 1, 15, 8, 0, 0)
+    assert len(board.moments) == 1 and _is_set_to(board, NOW + 5)
+
+
+def test_a_server_that_answers_alone_is_believed():
+    made, board = _clock({"a": OSError(110, "x"), "b": ERA_END, "c": 0, "d": NOW, "e": IndexError("short")})
+    run(made.sync())
+    assert board.asked == ["a", "b", "c", "d", "e"] and _is_set_to(board, NOW)
+
+
+def test_of_servers_that_disagree_the_earliest_is_believed():
+    """It cannot be too early by more than the board knows, but too late by 20 years."""
+    made, board = _clock({"a": NOW + 90 * DAY, "b": NOW, "c": NOW + 900 * DAY})
+    run(made.sync())
+    assert _is_set_to(board, NOW)
 
 
 def test_no_server_gives_a_plausible_time():
+    """The board then goes on with the build time, and says so once."""
     made, board = _clock(
         {"a": OSError(110, "x"), "b": ERA_END, "c": 1767225599, "d": IndexError("short"), "e": 1 << 33}
     )
-    raises_code(errors.NO_CLOCK, run, made.sync_if_due())
-    assert board.asked == ["a", "b", "c", "d", "e"] and board.moments == []
+    with _at(1, 0):
+        raises_code(errors.NO_CLOCK, run, made.sync())
+        assert board.asked == ["a", "b", "c", "d", "e"] and _is_set_to(board, 1767225600)
+        run(made.sync())
 
 
-def test_a_dead_daily_resync_is_no_error_while_the_time_is_plausible():
-    made, board = _clock({"a": NOW}, ntp_resync_s=1000)
-    with patched(log, "uptime_ms", lambda: 0):
-        run(made.sync_if_due())
-        run(made.sync_if_due())
-    assert board.asked == ["a"]
+def test_without_ntp_the_last_known_time_goes_on():
+    made, board = _clock({"a": OSError(110, "x")}, state=State(NOW))
+    with _at(1, 0):
+        raises_code(errors.NO_CLOCK, run, made.sync())
+    assert _is_set_to(board, NOW)
+
+
+def test_a_clock_that_is_ahead_of_what_is_known_is_left_alone():
+    made, board = _clock({"a": OSError(110, "x")}, state=State(NOW - DAY))
+    with _at(1, NOW):
+        raises_code(errors.NO_CLOCK, run, made.sync())
+    assert board.moments == []
+
+
+def test_ntp_that_goes_back_behind_what_is_known_is_refused():
+    made, board = _clock({"a": NOW - 2 * DAY}, state=State(NOW - DAY))
+    with _at(1, 0):
+        raises_code(errors.NO_CLOCK, run, made.sync())
+    assert _is_set_to(board, NOW - DAY)
+
+
+def test_ntp_a_moment_behind_what_is_known_is_right():
+    made, board = _clock({"a": NOW - 60}, state=State(NOW))
+    run(made.sync())
+    assert _is_set_to(board, NOW - 60)
+
+
+def test_a_known_time_that_was_a_lie_is_given_up_after_a_week():
+    """Somebody had once made the board believe in a time years ahead."""
+    state = State(NOW + 2000 * DAY)
+    made, board = _clock({"a": NOW}, state=state)
+    hours = 0
+    while state.known_time:
+        hours += 1
+        assert hours < 400, "never given up"
+        for minutes in (0, 20, 40):
+            with _at(hours * 3600 + minutes * 60, NOW + 2000 * DAY):
+                try:
+                    run(made.sync())
+                except errors.OtaError as error:
+                    assert error.code == errors.NO_CLOCK
+    assert 168 <= hours <= 170 and _is_set_to(board, NOW)
+    assert state.saved <= 170
+
+
+def test_one_right_answer_takes_back_all_doubts():
+    state = State(NOW, 100)
+    made, _ = _clock({"a": NOW + 1}, state=state)
+    run(made.sync())
+    assert state.doubts == 0
+
+
+def test_the_known_time_is_recorded_once_a_day():
+    state = State(NOW)
+    made, _ = _clock({"a": NOW}, state=state)
+    for unix_s, known, saved in ((NOW - DAY, NOW, 0), (NOW + DAY - 1, NOW, 0), (NOW + DAY, NOW + DAY, 1)):
+        with _at(1, unix_s):
+            made.note_known()
+        assert (state.known_time, state.saved) == (known, saved)
+
+
+def test_a_day_after_success_and_some_minutes_after_failure_it_is_due():
+    made, board = _clock({"a": NOW}, ntp_resync_s=86400)
+    assert made.is_due()
+    with _at(10):
+        run(made.sync())
+    for uptime_s, is_due in ((11, False), (86409, False), (86410, True)):
+        with _at(uptime_s):
+            assert made.is_due() is is_due
     board.answers["a"] = OSError(110, "x")
-    with patched(log, "uptime_ms", lambda: 1000000), patched(clock, "now", lambda: NOW + 1000):
-        run(made.sync_if_due())
-        run(made.sync_if_due())
-    assert board.asked == ["a", "a"]
+    with _at(86410):
+        raises_code(errors.NO_CLOCK, run, made.sync())
+    for uptime_s, is_due in ((86410 + 599, False), (86410 + 1200, True)):
+        with _at(uptime_s):
+            assert made.is_due() is is_due
+    with _at(86411):
+        made.hurry()
+        assert made.is_due()
 
 
-def test_a_dead_resync_of_an_implausible_clock_is_one():
-    made, board = _clock({"a": NOW}, ntp_resync_s=1000)
-    with patched(log, "uptime_ms", lambda: 0):
-        run(made.sync_if_due())
+def test_a_dead_resync_leaves_a_good_clock_alone():
+    made, board = _clock({"a": NOW})
+    with _at(1):
+        run(made.sync())
     board.answers["a"] = OSError(110, "x")
-    with patched(log, "uptime_ms", lambda: 1000000), patched(clock, "now", lambda: 1000):
-        raises_code(errors.NO_CLOCK, run, made.sync_if_due())
+    with _at(90000, NOW + 90000):
+        raises_code(errors.NO_CLOCK, run, made.sync())
+    assert len(board.moments) == 1
 
 
 def test_a_board_that_counts_from_2000():
@@ -111,7 +241,7 @@ def test_a_board_that_counts_from_2000():
     made, board = _clock({"a": NOW - shift})
     gmtime = clock.time.gmtime
     with patched(clock, "_EPOCH_2000", shift), patched(clock.time, "gmtime", lambda s: gmtime(s + shift)):
-        run(made.sync_if_due())
+        run(made.sync())
         with patched(clock.time, "time", lambda: NOW - shift):
             assert clock.now() == NOW
             assert clock.now_ms() == NOW * 1000

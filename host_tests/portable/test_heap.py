@@ -8,6 +8,7 @@ import sys
 
 import makeoffer
 from check import MICROPYTHON, patched, run, settings
+from fakekeys import Keys
 from fakeserver import FakeJournal, Wifi, head
 from fakestream import FakeStream, Peer
 from faketime import FakeTime
@@ -80,7 +81,7 @@ def test_the_block_loop_allocates_nothing_between_reports():
     reports = []
     with FakeTime(), patched(net, "connect", connect):  # the shim of `time` allocates
         update = updater.Update(
-            settings(image="raw", checkpoint_kib=1024), offer, Flash(), None, None, b"", Wifi(),
+            settings(image="raw", checkpoint_kib=1024), offer, Flash(), None, None, Keys(), Wifi(),
             FakeJournal(), reports.append,
         )  # fmt: skip
         steps = update.download.steps()

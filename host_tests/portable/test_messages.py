@@ -1,10 +1,11 @@
 """device.messages: envelopes and reports to the letter, and every check of an offer."""
 
+import hashlib
 import json
 
 import makeoffer
 from check import raises_code
-from makeoffer import ABSENT, fields, message, payload
+from makeoffer import ABSENT, fields, message, payload, sealed
 
 from device import errors, messages, texts_en, texts_zh
 
@@ -112,9 +113,9 @@ def test_no_field_takes_a_value_of_another_kind():
 
 
 def test_sizes():
-    for size in (1, 1 << 20, 1 << 31):
+    for size in (65, 1 << 20, 1 << 31):
         assert messages.parse_offer(payload(size=size))[1].size == size
-    for size in (0, -1, -(1 << 31), (1 << 31) + 1, (1 << 32) - 1, 1 << 64, "10000", 10000.0):
+    for size in (0, 1, 64, -1, -(1 << 31), (1 << 31) + 1, (1 << 32) - 1, 1 << 64, "10000", 10000.0):
         _refused(payload(size=size))
 
 
@@ -232,3 +233,45 @@ def test_base64_noise():
 def test_float_forms_of_integers_are_refused():
     for text in (b"1e4", b"10000.0", b"1E4", b"0x2710", b"1_0000", b"NaN", b"Infinity", b"-0.0"):
         _refused(payload().replace(b'"size": 10000', b'"size": ' + text))
+
+
+def test_a_signed_offer():
+    seal = messages.parse_offer(payload(signed_offer=sealed()))[1].seal
+    assert (seal.image_digest, seal.kind, seal.expires) == ("ab" * 32, "esp32", 1800000000)
+    text = hashlib.sha256(b"1.2.3 10000 " + b"ab" * 32 + b" esp32 1800000000").digest()
+    assert seal.digest == hashlib.sha256(b"ota-offer-1\n" + text).digest()
+    in_ms = messages.parse_offer(payload(signed_offer=sealed(expires=1800000000123)))[1].seal
+    assert in_ms.expires == 1800000000 and in_ms.digest != seal.digest
+    assert messages.parse_offer(payload())[1].seal is None
+    assert messages.parse_offer(payload(signed_offer=None))[1].seal is None
+
+
+def test_what_the_seal_says_is_in_its_digest():
+    digests = [messages.parse_offer(payload(signed_offer=sealed()))[1].seal.digest]
+    for change in ({"sha256": "ac" * 32}, {"kind": "wm"}, {"expires": 1800000001}):
+        digests.append(messages.parse_offer(payload(signed_offer=sealed(**change)))[1].seal.digest)
+    for change in ({"version": "1.2.4"}, {"size": 10001}):
+        digests.append(messages.parse_offer(payload(signed_offer=sealed(), **change))[1].seal.digest)
+    assert len(set(digests)) == 6
+
+
+def test_a_seal_of_the_wrong_form_is_refused():
+    for value in (True, 1, "x", [], {}):
+        _refused(payload(signed_offer=value))
+    for name in ("sha256", "kind", "expires", "signature"):
+        _refused(payload(signed_offer=sealed(**{name: ABSENT})))
+        for value in WRONG_FOR_ALL:
+            if not (name == "kind" and isinstance(value, str)):
+                _refused(payload(signed_offer=sealed(**{name: value})))
+    for name, value in (
+        ("sha256", "AB" * 32), ("sha256", "ab" * 31), ("sha256", "ab" * 33), ("sha256", "xy" * 32),
+        ("kind", "k" * 16), ("expires", -1), ("expires", 1e9), ("signature", "abcd"),
+    ):  # fmt: skip
+        _refused(payload(signed_offer=sealed(**{name: value})))
+
+
+def test_only_known_fields_of_a_seal_are_kept():
+    seal = sealed()
+    offer = messages.parse_offer(payload(signed_offer=sealed(note="x" * 1000)))[1]
+    assert offer.kept_fields()["signed_offer"] == seal
+    assert messages.Offer(offer.kept_fields()).seal.digest == offer.seal.digest

@@ -4,6 +4,7 @@ import hashlib
 import os
 
 from check import raises_code, run, settings
+from fakekeys import Keys
 from makeimage import content
 from nor import Nor
 
@@ -58,10 +59,10 @@ def _trial(board, attempts=1, begin=True):
     """A Trial on the state that a board finds after a start."""
     if begin:
         _forget()
-        first = Trial(State(FILE), board, settings(trial_attempts=attempts))
+        first = Trial(State(FILE), board, settings(trial_attempts=attempts), Keys())
         first.begin(_record(), "c2ln")
     state = State(FILE)
-    trial = Trial(state, board, settings(trial_attempts=attempts))
+    trial = Trial(state, board, settings(trial_attempts=attempts), Keys())
     run(trial.identify())
     return trial, state
 

@@ -19,7 +19,7 @@ def _judged(scripts, data, position=0, kind="raw"):
     """A download in a slot that holds data[:position], as it is after a power cut: head blank."""
     offer = makeoffer.offer(size=len(data), https_url=makeoffer.ABSENT)
     offer.signature = signer.sign(data)
-    download = Download(scripts, offer, kind=kind, key=signer.KEY)
+    download = Download(scripts, offer, kind=kind)
     present = data[64:position]
     download.nor.data[64 : 64 + len(present)] = present
     download.nor.data[:64] = b"\xff" * 64

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from tools import pki
+from tools import pki, rotation
 from tools.errors import ToolError
 
 
@@ -26,14 +26,33 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--days", type=int, default=pki.DAYS, help="of other certificates, default: %(default)s"
     )
+    parser.add_argument(
+        "--next-key", action="store_true", help="make the signing key that is to follow the current one"
+    )
+    parser.add_argument(
+        "--next-ca", action="store_true", help="make the CAs that are to follow the current ones"
+    )
+    parser.add_argument(
+        "--rotate-key", action="store_true", help="the next signing key becomes the current one"
+    )
+    parser.add_argument(
+        "--rotate-ca", action="store_true",
+        help="the next CAs become the current ones and issue the servers' certificates anew",
+    )  # fmt: skip
 
 
 def run(args: argparse.Namespace) -> int:
     if args.days < 1 or args.ca_days < 1:
         raise ToolError("--days and --ca-days must be 1 or more")
+    if args.rotate_key:
+        rotation.rotate_key(args.dir)
+    if args.rotate_ca:
+        rotation.rotate_authorities(args.dir)
+    devices = [*args.device, *_known_devices(args)]
     folders = pki.make_all(
-        args.dir, args.device, args.server_name, ca_days=args.ca_days, days=args.days
-    )
+        args.dir, devices, args.server_name, ca_days=args.ca_days, days=args.days,
+        next_key=args.next_key, next_ca=args.next_ca, renew=_changes_public_files(args),
+    )  # fmt: skip
     for folder in folders:
         for name in folder.made:
             print("made", folder.path / name)
@@ -41,3 +60,15 @@ def run(args: argparse.Namespace) -> int:
             print("kept", folder.path / name)
     print(f"Keep {args.dir} secret; copy devices/<MAC>/ to the board of that MAC.")
     return 0
+
+
+def _changes_public_files(args: argparse.Namespace) -> bool:
+    return args.next_key or args.next_ca or args.rotate_key or args.rotate_ca
+
+
+def _known_devices(args: argparse.Namespace) -> list[str]:
+    """All that have a folder, if what they need changes."""
+    if not _changes_public_files(args):
+        return []
+    given = {pki.mac_of(text) for text in args.device}
+    return [path.name for path in sorted((args.dir / "devices").glob("*")) if path.name not in given]

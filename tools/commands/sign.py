@@ -10,10 +10,13 @@ from __future__ import annotations
 import argparse
 import json
 import sys
+import time
 from pathlib import Path
 
 from tools import firmware, images, pki, signing, versions
 from tools.errors import ToolError
+
+DAY_S = 86400
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -33,6 +36,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--delay", type=int, default=0, metavar="T", help="Unix time to start at, s or ms"
     )
+    parser.add_argument(
+        "--expires", type=int, metavar="DAYS", help="sign the offer itself, for so long"
+    )
+    parser.add_argument(
+        "--next-key", metavar="FILE", type=Path,
+        help="appended to the image: the public half of this key may sign what follows it",
+    )  # fmt: skip
     parser.add_argument("--output-offer", metavar="FILE", type=Path, help="default: print it")
 
 
@@ -48,6 +58,7 @@ def run(args: argparse.Namespace) -> int:
         http_url=args.http_url,
         https_url=args.https_url,
         upgrade_delay=args.delay,
+        expires=None if args.expires is None else int(time.time()) + args.expires * DAY_S,
     )
     if args.version:
         _write_image(image, args)
@@ -69,13 +80,17 @@ def _read(path: Path) -> bytes:
 def _check_arguments(args: argparse.Namespace) -> None:
     if args.version and not args.board:
         raise ToolError("--version needs --board: the trailer names both")
-    if not args.version and (args.board or args.build_time or args.output):
-        raise ToolError("--board, --build-time and --output belong to a trailer: give --version too")
+    if not args.version and (args.board or args.build_time or args.output or args.next_key):
+        options = "--board, --build-time, --next-key and --output"
+        raise ToolError(f"{options} belong to a trailer: give --version too")
+    if args.expires is not None and args.expires < 1:
+        raise ToolError("--expires must be 1 day or more")
 
 
 def _with_trailer(image: bytes, args: argparse.Namespace) -> bytes:
     build_time = args.build_time or firmware.default_build_time()
-    return images.add_trailer(image, args.version, args.board, build_time)
+    next_key = pki.public_bytes(pki.read_key(args.next_key)) if args.next_key else None
+    return images.add_trailer(image, args.version, args.board, build_time, next_key)
 
 
 def _write_image(image: bytes, args: argparse.Namespace) -> None:

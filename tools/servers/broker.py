@@ -57,7 +57,7 @@ allow_anonymous {anonymous}
 
 _TLS_LISTENER = """\
 listener {port} {host}
-cafile {keys}/broker-ca.crt.pem
+cafile {keys}/broker-trust.crt.pem
 certfile {keys}/{server}.crt.pem
 keyfile {keys}/{server}.key.pem
 tls_version tlsv1.2

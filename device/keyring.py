@@ -1,0 +1,104 @@
+"""Whose signature counts: the owner's key, and the one that is to follow it.
+
+Both are files. An image that the next key has signed makes it the only one, once it is confirmed; the
+image may bring the key that is to follow then, in its trailer. Beside a key X.der, X.tab may hold its table,
+with which a check takes half as long.
+"""
+
+import binascii
+import hashlib
+
+from micropython import const
+
+from . import ecdsa, errors, files, keytable
+
+_KEY_LIMIT = const(128)  # bytes
+_TABLE_LIMIT = const(4096)
+
+
+class KeyRing:
+    def __init__(self, settings, report):
+        """report(OtaError): called for a damaged table. Raises OtaError(NO_INIT) without a current key."""
+        self._current = settings.signing_key
+        self._next = settings.next_signing_key
+        self._report = report
+        if _read_key(self._current) is None:
+            raise errors.OtaError(errors.NO_INIT, self._current + " is no P-256 public key")
+
+    def signer(self, digest, signature):
+        """The fingerprint of the key that signed this digest (32 bytes) with this DER signature, or None.
+        Raises OtaError(FLASH)."""
+        for path in (self._current, self._next):
+            key = _read_key(path)
+            if key is None:
+                if path == self._current:
+                    raise errors.OtaError(errors.FLASH, "cannot read " + path)
+            elif ecdsa.verify(key, digest, signature, self._table(path, key)):
+                return _fingerprint(key)
+        return None
+
+    @staticmethod
+    def decode(text):
+        """The bytes (DER or 65) of a public key in base64. Raises OtaError(HEADER_INVALID)."""
+        try:
+            key = binascii.a2b_base64(text)
+        except (ValueError, TypeError):
+            key = b""
+        if len(key) > _KEY_LIMIT or ecdsa.public_point(key) is None:
+            raise errors.OtaError(errors.HEADER_INVALID, "the key that the image brings is none")
+        return key
+
+    def adopt(self, fingerprint, following):
+        """The image that this key has signed is confirmed: the key before it is retired. following: the next
+        key that the image brings, see decode(), or "". Raises OtaError(FLASH); may be repeated.
+        """
+        key = _read_key(self._next)
+        try:
+            if key is not None and _fingerprint(key) == fingerprint and key != _read_key(self._current):
+                _install(self._current, key, _read_table(self._next))
+            if following:
+                _install(self._next, self.decode(following), b"")
+        except OSError as error:
+            raise errors.OtaError(errors.FLASH, "signing key: %s" % error)
+
+    def _table(self, path, key):
+        """The table of a key; None without one, and if it is damaged."""
+        data = _read_table(path)
+        try:
+            return keytable.load(data, key) if data else None
+        except errors.OtaError as error:
+            self._report(error)
+            return None
+
+
+def _install(path, key, table):
+    files.replace(path, key)
+    files.replace(_table_path(path), table)
+
+
+def _table_path(path):
+    return path.rsplit(".", 1)[0] + ".tab"
+
+
+def _read_table(path):
+    """The table of the key in this file; empty without one."""
+    try:
+        return files.read(_table_path(path), _TABLE_LIMIT)
+    except OSError:
+        return b""
+
+
+def _read_key(path):
+    """A key that is one, as stored; None otherwise. On FAT a cut leaves it under its new name only."""
+    for name in (path, path + ".new"):
+        try:
+            key = files.read(name, _KEY_LIMIT)
+        except OSError:
+            continue
+        if ecdsa.public_point(key) is not None:
+            return key
+    return None
+
+
+def _fingerprint(key):
+    return hashlib.sha256(key[-64:]).digest()[:8].hex()

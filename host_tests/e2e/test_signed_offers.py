@@ -1,0 +1,113 @@
+"""Offers that are signed themselves: until when, for which image, and whether it must be so."""
+
+from __future__ import annotations
+
+import time
+
+import acts
+import proofs
+import pytest
+
+from tools import certificates, signing
+
+DAY_S = 86400
+
+
+def _in_a_day() -> int:
+    return int(time.time()) + DAY_S
+
+
+@pytest.mark.parametrize("required", [False, True])
+def test_a_signed_offer(make_stage, required):
+    stage = make_stage(config={"require_signed_offer": required})
+    acts.online(stage)
+    image = stage.build("1.0.1")
+    acts.update(stage, stage.offer(image, "1.0.1", expires=_in_a_day()))
+    stage.board.wait_for("confirmed 1.0.1")
+    proofs.check_record(stage, "ota_1", image, "1.0.1")
+
+
+@pytest.mark.code(-10043)
+def test_an_offer_must_be_signed_where_that_is_required(make_stage):
+    stage = make_stage(config={"require_signed_offer": True})
+    acts.online(stage)
+    acts.refuse(stage, acts.new_offer(stage)[1], -10043)
+    assert not stage.files.requests
+    proofs.check_old_runs(stage)
+
+
+def _expired(stage, image, offer):
+    return stage.offer(image, "1.0.1", expires=int(time.time()) - 1)
+
+
+def _other_key(stage, image, offer):
+    seal = signing.seal(image, certificates.new_key(), "1.0.1", "esp32", _in_a_day())
+    return offer | {"signed_offer": seal}
+
+
+def _other_kind(stage, image, offer):
+    seal = signing.seal(image, stage.signing_key, "1.0.1", "wm", _in_a_day())
+    return offer | {"signed_offer": seal}
+
+
+def _later(stage, image, offer):
+    """An offer of yesterday that somebody wants to be good for longer."""
+    seal = offer["signed_offer"]
+    return offer | {"signed_offer": seal | {"expires": seal["expires"] + DAY_S}}
+
+
+def _newer(stage, image, offer):
+    return offer | {"version": "1.0.2"}
+
+
+def _image_signature(stage, image, offer):
+    """The signature of the image is none of the offer."""
+    seal = offer["signed_offer"] | {"signature": offer["sig-sha256-ecdsa"]}
+    return offer | {"signed_offer": seal}
+
+
+BAD = [_expired, _other_key, _other_kind, _later, _newer, _image_signature]
+
+
+@pytest.mark.code(-10043)
+@pytest.mark.parametrize("spoil", BAD, ids=lambda spoil: spoil.__name__.strip("_"))
+def test_what_a_seal_does_not_cover(make_stage, spoil):
+    """Also where it is not required: what claims to be signed must be."""
+    stage = make_stage()
+    acts.online(stage)
+    image = stage.build("1.0.1")
+    offer = stage.offer(image, "1.0.1", expires=_in_a_day())
+    acts.refuse(stage, spoil(stage, image, offer), -10043)
+    assert not stage.files.requests
+    proofs.check_old_runs(stage)
+
+
+@pytest.mark.code(-10043)
+def test_another_signed_image_under_a_signed_offer(make_stage):
+    """Both are the owner's, but they do not belong together."""
+    stage = make_stage()
+    acts.online(stage)
+    offered, other = stage.build("1.0.1"), bytearray(stage.build("1.0.1"))
+    other[-700] ^= 1
+    offer = stage.offer(offered, "1.0.1", expires=_in_a_day())
+    (stage.images / "firmware-1.0.1.img").write_bytes(other)
+    offer["sig-sha256-ecdsa"] = signing.sign(bytes(other), stage.signing_key)
+    acts.refuse(stage, offer, -10043)
+    proofs.check_old_runs(stage, offered)
+
+
+@pytest.mark.code(-10043)
+def test_an_offer_that_expires_while_it_waits(make_stage):
+    stage = make_stage()
+    acts.online(stage)
+    now = int(time.time())
+    offer = stage.offer(stage.build("1.0.1"), "1.0.1", expires=now + 4, upgrade_delay=now + 60)
+    stage.push(offer)
+    stage.board.wait_for("update waits until")
+    acts.until(lambda: time.time() > now + 4, "the expiry")
+    stage.board.cut_power()
+    since = len(stage.operator.messages)
+    stage.board.power_on()
+    stage.wait_report("INIT", since=since)
+    stage.board.wait_for("-10043")
+    assert not stage.board.state()["waiting"]

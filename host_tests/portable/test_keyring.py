@@ -1,0 +1,134 @@
+"""device.keyring: two keys, one after the other, and what an image may change about them."""
+
+import binascii
+import hashlib
+import os
+
+import signer
+from check import raises_code
+
+from device import errors, files, keyring
+
+PROVES = {errors.SHA256_ECDSA: "test_other_keys_sign_nothing"}
+
+DIGEST = hashlib.sha256(b"image").digest()
+SECRETS = {"one": signer.SECRET, "two": 2**200 + 99, "three": 3**100}
+PUBLIC = {name: signer.raw_key(signer.multiply(SECRETS[name], signer.G)) for name in SECRETS}
+
+
+class Settings:
+    signing_key = "ring_pub.der"
+    next_signing_key = "ring_next.der"
+
+
+def _sign(name):
+    s = signer.inverse(signer.NONCE, signer.N)
+    s = s * (int.from_bytes(DIGEST, "big") + signer._R * SECRETS[name]) % signer.N
+    return signer.der(signer._R, s)
+
+
+SIGNED = {name: _sign(name) for name in SECRETS}
+
+
+def _ring(current="one", following="two", reported=None):
+    """A key ring on fresh files."""
+    for stem in ("ring_pub", "ring_next"):
+        for end in (".der", ".tab", ".der.new", ".tab.new"):
+            try:
+                os.remove(stem + end)
+            except OSError:
+                pass
+    files.write("ring_pub.der", PUBLIC[current])
+    if following:
+        files.write("ring_next.der", PUBLIC[following])
+    return _again(reported)
+
+
+def _again(reported=None):
+    """As after a restart."""
+    return keyring.KeyRing(Settings, reported.append if reported is not None else _unexpected)
+
+
+def _unexpected(error):
+    raise AssertionError(error.detail)
+
+
+def _text(name):
+    return binascii.b2a_base64(PUBLIC[name]).decode().strip()
+
+
+def _who(ring):
+    """The names of those whose signatures count."""
+    return [name for name in ("one", "two", "three") if ring.signer(DIGEST, SIGNED[name])]
+
+
+def test_current_and_next_key():
+    assert _who(_ring()) == ["one", "two"]
+    assert _who(_ring(following=None)) == ["one"]
+
+
+def test_other_keys_sign_nothing():
+    ring = _ring()
+    assert ring.signer(DIGEST, SIGNED["three"]) is None
+    assert ring.signer(hashlib.sha256(b"other").digest(), SIGNED["one"]) is None
+    assert ring.signer(DIGEST, "") is None
+
+
+def test_no_current_key():
+    for content in (None, b"", b"nonsense", b"\x04" + b"\x01" * 64):
+        _ring()
+        os.remove("ring_pub.der")
+        if content is not None:
+            files.write("ring_pub.der", content)
+        raises_code(errors.NO_INIT, _again)
+
+
+def test_a_next_key_that_is_none_is_no_key():
+    ring = _ring()
+    files.write("ring_next.der", b"\x04" + b"\x01" * 64)
+    assert _who(ring) == ["one"]
+
+
+def test_a_current_key_that_cannot_be_read_condemns_no_image():
+    ring = _ring()
+    os.remove("ring_pub.der")
+    raises_code(errors.FLASH, ring.signer, DIGEST, SIGNED["one"])
+
+
+def test_an_image_of_the_current_key_retires_nothing():
+    ring = _ring()
+    ring.adopt(ring.signer(DIGEST, SIGNED["one"]), "")
+    assert _who(ring) == _who(_again()) == ["one", "two"]
+    ring.adopt(None, "")  # of a record that an older agent wrote
+    assert _who(ring) == ["one", "two"]
+
+
+def test_an_image_of_the_next_key_retires_the_current_one():
+    ring = _ring()
+    ring.adopt(ring.signer(DIGEST, SIGNED["two"]), "")
+    assert _who(ring) == _who(_again()) == ["two"]
+
+
+def test_an_image_may_bring_the_key_that_follows():
+    ring = _ring()
+    fingerprint = ring.signer(DIGEST, SIGNED["two"])
+    for _ in range(2):  # the power went in between, so it is done again
+        ring.adopt(fingerprint, _text("three"))
+        assert _who(ring) == _who(_again()) == ["two", "three"]
+    ring = _ring(following=None)
+    ring.adopt(ring.signer(DIGEST, SIGNED["one"]), _text("three"))
+    assert _who(ring) == ["one", "three"]
+
+
+def test_what_is_no_key_is_not_brought():
+    assert keyring.KeyRing.decode(_text("three")) == PUBLIC["three"]
+    wrong = binascii.b2a_base64(b"\x04" + b"\x01" * 64).decode()
+    for text in ("", "x", "!", wrong, _text("one") * 2, _text("one")[:-4], 1, None, [], True):
+        raises_code(errors.HEADER_INVALID, keyring.KeyRing.decode, text)
+
+
+def test_a_cut_inside_the_rename_on_fat():
+    _ring()
+    os.rename("ring_pub.der", "ring_pub.der.new")
+    assert _who(_again()) == ["one", "two"]
+

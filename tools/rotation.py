@@ -1,0 +1,52 @@
+"""Keys and authorities that follow others: made long before they are needed, put in place when all boards
+know them. What they replace is moved to retired/, never deleted.
+"""
+
+from __future__ import annotations
+
+import datetime
+from collections.abc import Iterable
+from pathlib import Path
+
+from tools.errors import ToolError
+
+SIGN, SIGN_NEXT = "sign.key.pem", "sign-next.key.pem"
+AUTHORITIES = ("broker", "file")
+ISSUED = ("broker", "files", "ota-server")  # what the servers use: issued anew by a new authority
+RETIRED = "retired"
+
+
+def rotate_key(folder: Path) -> None:
+    """The next signing key becomes the current one. Raises ToolError if there is none."""
+    if not (folder / SIGN_NEXT).exists():
+        raise ToolError(f"{folder / SIGN_NEXT} is missing: make it with --next-key, long before")
+    _retire(folder, [SIGN])
+    (folder / SIGN_NEXT).rename(folder / SIGN)
+
+
+def rotate_authorities(folder: Path) -> None:
+    """The next authorities become the current ones; the servers' certificates have to be made anew.
+
+    Boards keep theirs: the broker goes on trusting the retired authority. Raises ToolError.
+    """
+    names = [f"{name}-ca{{}}.{part}.pem" for name in AUTHORITIES for part in ("key", "crt")]
+    for name in names:
+        if not (folder / name.format("-next")).exists():
+            raise ToolError(f"{folder / name.format('-next')} is missing: make it with --next-ca, long before")
+    issued = [f"{stem}.{part}.pem" for stem in ISSUED for part in ("key", "crt")]
+    _retire(folder, [*(name.format("") for name in names), *issued])
+    for name in names:
+        (folder / name.format("-next")).rename(folder / name.format(""))
+
+
+def retired_authorities(folder: Path) -> list[Path]:
+    """The certificates of brokers' authorities of old, which issued what boards still use."""
+    return sorted((folder / RETIRED).glob("*/broker-ca.crt.pem"))
+
+
+def _retire(folder: Path, names: Iterable[str]) -> None:
+    target = folder / RETIRED / datetime.datetime.now().strftime("%Y-%m-%d-%H%M%S-%f")
+    target.mkdir(mode=0o700, parents=True)
+    for name in names:
+        if (folder / name).exists():
+            (folder / name).rename(target / name)
