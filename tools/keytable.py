@@ -34,13 +34,14 @@ def check(table: bytes, key: bytes) -> None:
 
 
 def _point(key: bytes) -> Point:
+    public: object = None
     try:
         if len(key) == POINT:
             public = ec.EllipticCurvePublicKey.from_encoded_point(ec.SECP256R1(), key)
         else:
             public = serialization.load_der_public_key(key)
     except Exception:  # the library has a dozen ways to say "not a key I know"
-        public = None
+        pass
     if not isinstance(public, ec.EllipticCurvePublicKey) or public.curve.name != "secp256r1":
         raise ToolError("this is no public key on curve P-256: make the signing key with `keys`")
     numbers = public.public_numbers()
