@@ -16,8 +16,12 @@ NONCE = 0xA6E3C57DD01ABE90086538398355DD4C3B17AA873382B0F24D6129493D8AAD60  # th
 
 
 def inverse(value, modulus):
-    """By Fermat; pow(x, -1, n) is 0 in MicroPython."""
-    return pow(value, modulus - 2, modulus)
+    """By Euclid: pow(x, -1, n) is 0 in MicroPython, and pow(x, n - 2, n) takes six times as long there."""
+    a, b, u, v = value % modulus, modulus, 1, 0
+    while a:
+        factor = b // a
+        a, b, u, v = b - factor * a, a, v - factor * u, u
+    return v % modulus
 
 
 def add(a, b):
