@@ -151,4 +151,4 @@ def test_a_flood_below_tls_ends(make_stage):
         stage = make_stage(config=config)
         stage.board.power_on()
         stage.board.wait_for("-10040 TLS refused", 3 + SLACK_S)
-        assert len(server.requests) == 2
+        assert len(server.requests) >= 2
