@@ -6,6 +6,7 @@ from . import errors, url
 
 _HEAD_LIMIT = const(4096)  # status line and headers together
 _LINE_LIMIT = const(2048)  # a redirect to a signed URL can be long
+_LINES_LIMIT = const(64)
 
 
 class Response:
@@ -19,7 +20,7 @@ class Response:
         self.retry_after = 0
         self.etag = None
         self.location = None
-        self.plain = True  # neither chunked nor compressed
+        self.plain = True  # no Transfer-Encoding, not compressed
 
 
 def span(first, last, size):
@@ -49,12 +50,14 @@ def _host_header(scheme, host, port):
 def read_head(stream):
     """Generator: yields while nothing has come, returns the Response.
 
-    Reads byte by byte, so that not one byte of the body is taken. Raises OtaError(HTTP_STATUS) for
-    what is not HTTP or is too long, CONNECTION_FAILED if the peer hangs up.
+    Reads byte by byte, so that not one byte of the body is taken. Interim answers (1xx) are skipped, but
+    count towards the limits. Raises OtaError(HTTP_STATUS) for what is not HTTP or is too long,
+    CONNECTION_FAILED if the peer hangs up.
     """
     response = None
     one = bytearray(1)
     line = bytearray()
+    lines = 0
     for _ in range(_HEAD_LIMIT):
         got = stream.readinto(one)
         while got is None:
@@ -69,20 +72,29 @@ def read_head(stream):
             continue
         text = _decode(line)
         line = bytearray()
+        lines += 1
+        if lines > _LINES_LIMIT:
+            break
         if response is None:
             response = Response(_status(text))
-        elif not text:
+        elif text:
+            _header(response, text)
+        elif response.status >= 200 or response.status == 101:  # other protocols were not asked for
             return response
         else:
-            _header(response, text)
+            response = None
     raise errors.OtaError(errors.HTTP_STATUS, "head too long")
 
 
 def _decode(line):
+    """The text of a line without its CR; another control character than a tab is refused."""
     try:
-        return bytes(line).decode().rstrip("\r")
+        text = bytes(line[:-1] if line[-1:] == b"\r" else line).decode()
     except UnicodeError:
+        text = "\0"
+    if any((char < " " and char != "\t") or char == "\x7f" for char in text):
         raise errors.OtaError(errors.HTTP_STATUS, "head is not text")
+    return text
 
 
 def _status(line):
@@ -97,10 +109,10 @@ def _status(line):
 
 def _header(response, line):
     name, colon, value = line.partition(":")
+    if not colon or not name or " " in name or "\t" in name:  # a folded line begins with one of them
+        raise errors.OtaError(errors.HTTP_STATUS, "not a header")
     name = name.lower()
     value = value.strip()
-    if not colon:
-        raise errors.OtaError(errors.HTTP_STATUS, "header without colon")
     if name == "content-length":
         length = _number(value)
         if length < 0 or response.length not in (-1, length):
@@ -114,7 +126,7 @@ def _header(response, line):
         response.etag = value if _is_strong_etag(value) else None
     elif name == "location":
         response.location = value
-    elif name in ("transfer-encoding", "content-encoding") and value.lower() != "identity":
+    elif name == "transfer-encoding" or (name == "content-encoding" and value.lower() != "identity"):
         response.plain = False
 
 
@@ -143,7 +155,8 @@ def _number(text):
 
 
 def redirect_target(response, host, port, path, scheme):
-    """Where a 3xx leads -> (scheme, host, port, path). Never from https to http, nor to another scheme.
+    """Where a 3xx leads -> (scheme, host, port, path). Never from https to http, nor to another scheme;
+    of the relative forms only "/path" is understood.
 
     Raises OtaError(HTTP_STATUS).
     """

@@ -16,9 +16,10 @@ from . import certs, errors
 
 _IPPROTO_TCP = const(6)
 _TCP_NODELAY = const(1)  # without it each TLS flight waits 40 ms for the peer's delayed ACK
-_TLS_REFUSALS = (  # mbedtls numbers that mean a certificate; most refusals of ours are ValueError
+_TLS_REFUSALS = (  # mbedtls numbers; a certificate that we refuse is mostly a ValueError
     -30592,  # fatal alert: the peer refused us
     -31232,  # bad certificate: not one for a server
+    -28288,  # the peer's version of TLS is too old
     -9984,  # certificate verification failed
 )
 _NO_MEMORY = (errno.ENOMEM, -32512)  # mbedtls: allocation failed

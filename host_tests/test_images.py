@@ -216,6 +216,7 @@ def _arguments(command, *words: object) -> argparse.Namespace:
 @pytest.fixture
 def key_file(tmp_path: Path, key: ec.EllipticCurvePrivateKey) -> Path:
     path = tmp_path / "sign.key.pem"
+    path.touch(0o600)
     path.write_bytes(pki.key_bytes(key))
     return path
 
@@ -289,6 +290,7 @@ def test_keys_that_boards_cannot_check_are_refused(tmp_path: Path) -> None:
         "not a private key": b"nonsense",
     }
     path = tmp_path / "key.pem"
+    path.touch(0o600)
     for message, content in wrong.items():
         path.write_bytes(content)
         with pytest.raises(ToolError, match=message):

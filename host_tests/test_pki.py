@@ -62,6 +62,29 @@ def test_only_their_owner_reads_the_files(original: Path) -> None:
         assert path.stat().st_mode & 0o777 == (0o700 if path.is_dir() else 0o600), path
 
 
+@pytest.mark.parametrize("mode", [0o640, 0o604, 0o660, 0o622, 0o610])
+@pytest.mark.parametrize("name", ["sign.key.pem", "broker-ca.key.pem", f"devices/{MAC}/client.key.der"])
+def test_a_private_key_for_others_is_refused(keys: Path, name: str, mode: int) -> None:
+    """By each command that reads it, with the way out in one line; then it is as good as before."""
+    path = keys / name
+    path.chmod(mode)
+    for read in (lambda: pki.read_key(path), lambda: pki.make_all(keys, [MAC])):
+        with pytest.raises(ToolError) as caught:
+            read()
+        assert str(caught.value).endswith(f": chmod 600 {path}")
+        assert "\n" not in str(caught.value)
+    for mode in (0o600, 0o400):
+        path.chmod(mode)
+        pki.read_key(path)
+        pki.make_all(keys, [MAC])
+
+
+def test_certificates_may_be_read_by_all(keys: Path) -> None:
+    for path in keys.rglob("*.crt.*"):
+        path.chmod(0o644)
+    pki.make_all(keys, [MAC])
+
+
 def test_server_certificates(original: Path) -> None:
     for stem, ca_stem in (("broker", "broker-ca"), ("files", "file-ca")):
         ca = pki.read_pair(original, ca_stem)
@@ -78,8 +101,12 @@ def test_server_certificates(original: Path) -> None:
         pki.read_pair(original, "broker", pki.read_pair(original, "file-ca"))
 
 
+def _contents(folder: Path) -> dict[Path, bytes]:
+    return {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
 def test_a_second_run_changes_nothing_and_a_new_board_is_added(keys: Path) -> None:
-    before = {path: path.read_bytes() for path in keys.rglob("*") if path.is_file()}
+    before = _contents(keys)
     made = pki.make_all(keys, [MAC, "112233445566"])
     assert all(path.read_bytes() == content for path, content in before.items())
     assert made[0].made == made[1].made == []
@@ -89,9 +116,24 @@ def test_a_second_run_changes_nothing_and_a_new_board_is_added(keys: Path) -> No
 
 @pytest.mark.parametrize("lost", ["broker-ca.key.pem", "broker.crt.pem", f"devices/{MAC}/client.key.der"])
 def test_half_a_pair_is_named(keys: Path, lost: str) -> None:
+    """And left as it is: the other half is not made anew over it."""
     (keys / lost).unlink()
+    before = _contents(keys)
     with pytest.raises(ToolError, match=f"{lost} is missing"):
         pki.make_all(keys, [MAC])
+    assert _contents(keys) == before
+
+
+def test_a_pair_is_not_written_over(keys: Path) -> None:
+    before = _contents(keys)
+    other = certificates.make_ca("OTA broker CA", certificates.valid_for(9))
+    with pytest.raises(ToolError, match="exists already"):
+        pki.write_pair(keys, "broker-ca", other)
+    (keys / "broker-ca.crt.pem").unlink()
+    with pytest.raises(ToolError, match="broker-ca.crt.pem is missing"):
+        pki.write_pair(keys, "broker-ca", other)
+    before.pop(keys / "broker-ca.crt.pem")
+    assert _contents(keys) == before
 
 
 def test_a_key_of_another_certificate_is_named(keys: Path) -> None:

@@ -245,11 +245,18 @@ def read_certificate(path: Path) -> x509.Certificate:
 
 
 def read_key(path: Path) -> ec.EllipticCurvePrivateKey:
-    """A P-256 key without a password, PEM or DER. Raises ToolError naming the file."""
+    """A private P-256 key without a password, PEM or DER, in a file that only its owner can read.
+
+    Raises ToolError naming the file.
+    """
     try:
-        content = path.read_bytes()
+        with path.open("rb") as file:
+            mode = os.fstat(file.fileno()).st_mode
+            content = file.read()
     except OSError as error:
         raise ToolError(f"cannot read the key {path}: {error.strerror}") from None
+    if mode & 0o077:
+        raise ToolError(f"others may read the private key {path}: chmod 600 {path}")
     pem = content.lstrip().startswith(b"-----")
     load = serialization.load_pem_private_key if pem else serialization.load_der_private_key
     try:

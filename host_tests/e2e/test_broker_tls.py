@@ -1,18 +1,23 @@
-"""A broker with a bad certificate learns nothing, one that refuses ours is named: log only."""
+"""A broker with a bad certificate or an old TLS learns nothing, one that refuses ours is named: log only."""
 
 from __future__ import annotations
 
+import contextlib
 import shutil
 
 import acts
+import badcerts
+import proofs
 import pytest
+from conftest import FAST
+from rawserver import RawServer, old_hello, server_context
 
-from tools import certificates, pki
-from tools.certificates import DAY, Validity
+from tools import pki
 from tools.servers.broker import Broker
 from tools.stage import MAC
 
-HOSTS = pki.LOCAL_HOSTS
+REFUSED = "-10040 TLS refused"
+OLD_TLS = ["TLSv1", "TLSv1_1", "old hello"]
 
 
 @pytest.fixture
@@ -21,57 +26,98 @@ def keys(stage_folder):
     return stage_folder / "keys"
 
 
-def _shifted(ca, first, last):
-    validity = Validity(certificates.now() + first * DAY, certificates.now() + last * DAY)
-    return certificates.issue(ca, "localhost", "server", validity, HOSTS)
-
-
-def _other_ca(ca):
-    return _shifted(certificates.make_ca("OTA broker CA", certificates.valid_for(9)), -1, 9)
-
-
-def _wrong_name(ca):
-    valid = certificates.valid_for(9)
-    return certificates.issue(ca, "localhost", "server", valid, ["example.org"])
-
-
-BAD = {
-    "other CA": _other_ca,
-    "expired": lambda ca: _shifted(ca, -9, -1),
-    "not yet valid": lambda ca: _shifted(ca, 2, 9),
-    "wrong name": _wrong_name,
-}
+def _seconds(line):
+    """Since boot, of a line of the log."""
+    return float(line.partition("[")[2].partition("]")[0])
 
 
 def _check_refusals(stage):
-    """It says so, tries again, and goes on running the version it has."""
-    acts.wait_lines(stage, "-10040 TLS refused", 2)
+    """In time, and again; it says so, and goes on running the version it has."""
+    acts.wait_lines(stage, REFUSED, 2)
+    lines = stage.board.lines
+    times = [_seconds(line) for line in lines if REFUSED in line]
+    begun = next(_seconds(line) for line in lines if "Now datetime" in line)
+    assert times[0] - begun <= FAST["mqtt_timeout_s"]
+    assert times[1] - times[0] <= FAST["mqtt_timeout_s"] + FAST["backoff_max_s"]
     assert stage.board.boots == 1
     assert stage.board.ended is None
     assert acts.lines_with(stage, "Publish ota") == 0
 
 
 @pytest.mark.code(-10040)
-@pytest.mark.parametrize(("runtime", "what"), [*(("mp32", what) for what in BAD), ("cpython", "other CA")])
+@pytest.mark.parametrize(("runtime", "what"), badcerts.CASES)
 def test_bad_certificate(make_stage, keys, tmp_path, runtime, what):
-    pki.write_pair(keys, "bad", BAD[what](pki.read_pair(keys, "broker-ca")))
+    host, make = badcerts.BAD[what]
+    pki.write_pair(keys, "bad", make(pki.read_pair(keys, "broker-ca")))
     with Broker(tmp_path / "bad broker", keys, server="bad") as bad:
-        url = f"mqtts://localhost:{bad.port}"
-        stage = make_stage(runtime=runtime, config={"broker": url})
+        stage = make_stage(runtime=runtime, config={"broker": f"mqtts://{host}:{bad.port}"})
         stage.board.power_on()
         _check_refusals(stage)
         assert "New connection" in bad.log.read_text()
         assert "New client connected" not in bad.log.read_text()
 
 
+@pytest.mark.parametrize("host", [badcerts.NAME, badcerts.ADDRESS])
+def test_good_certificate(make_stage, keys, tmp_path, host):
+    """The same with a right one that has only this name, so that nothing else can be to blame above."""
+    pki.write_pair(keys, "good", badcerts.good(pki.read_pair(keys, "broker-ca"), host))
+    with Broker(tmp_path / "good broker", keys, server="good") as good:
+        stage = make_stage(config={"broker": f"mqtts://{host}:{good.port}"})
+        stage.board.power_on()
+        stage.board.wait_for('"type": "INIT"')
+        assert "New client connected" in good.log.read_text()
+
+
+@contextlib.contextmanager
+def _broker_of(keys, version):
+    """Something that a board takes for a broker, until it hears which TLS it speaks."""
+    if version == "old hello":
+        server = RawServer(lambda hello: [old_hello()], until=b"\x16\x03")
+    else:
+        server = RawServer(lambda request: [], server_context(keys, "broker", version), until=b"MQTT")
+    with server:
+        yield server
+
+
 @pytest.mark.code(-10040)
-@pytest.mark.parametrize("runtime", ["mp32", "cpython"])
-def test_client_certificate_of_another_ca(make_stage, keys, runtime):
+@pytest.mark.filterwarnings("ignore:ssl.TLSVersion:DeprecationWarning")
+@pytest.mark.parametrize(("runtime", "version"), [*(("mp32", v) for v in OLD_TLS), ("cpython", "TLSv1_1")])
+def test_old_tls(make_stage, keys, runtime, version):
+    with _broker_of(keys, version) as old:
+        stage = make_stage(runtime=runtime, config={"broker": f"mqtts://localhost:{old.port}"})
+        stage.board.power_on()
+        _check_refusals(stage)
+        assert old.versions == []
+
+
+@pytest.mark.parametrize("version", ["TLSv1_2", "TLSv1_3"])
+def test_new_tls(make_stage, keys, version):
+    """Both are spoken, by the MicroPython of this test; the firmware of an ESP32 knows only the first."""
+    with _broker_of(keys, version) as new:
+        stage = make_stage(config={"broker": f"mqtts://localhost:{new.port}"})
+        stage.board.power_on()
+        acts.until(lambda: new.requests, "a greeting of MQTT")
+        assert new.versions[0] == version.replace("_", ".")
+    assert acts.lines_with(stage, REFUSED) == 0
+
+
+BAD_CLIENT = {
+    "other CA": lambda ca: badcerts.shifted(badcerts.other_ca(ca), -1, 9, "client", MAC),
+    "expired": lambda ca: badcerts.shifted(ca, -9, -1, "client", MAC),
+    "not yet valid": lambda ca: badcerts.shifted(ca, 2, 9, "client", MAC),
+    "for servers": lambda ca: badcerts.shifted(ca, -1, 9, "server", MAC),
+}
+
+
+@pytest.mark.code(-10040)
+@pytest.mark.parametrize(
+    ("runtime", "what"), [*(("mp32", what) for what in BAD_CLIENT), ("cpython", "other CA")]
+)
+def test_bad_client_certificate(make_stage, keys, runtime, what):
     """The broker refuses it; with the right one back in place the board comes online."""
     device = keys / "devices" / MAC
     shutil.copytree(device, keys / "right")
-    other = certificates.make_ca("OTA broker CA", certificates.valid_for(9))
-    pair = certificates.issue(other, MAC, "client", certificates.valid_for(9))
+    pair = BAD_CLIENT[what](pki.read_pair(keys, "broker-ca"))
     for name in ("client.crt.der", "client.key.der"):
         (device / name).unlink()
     pki.write_pair(device, "client", pair, "der")
@@ -85,3 +131,23 @@ def test_client_certificate_of_another_ca(make_stage, keys, runtime):
     stage.board.provision()
     stage.board.power_on()
     stage.wait_report("INIT")
+
+
+@pytest.mark.xfail(strict=True, reason="the agent does not keep a refusal by TLS for the server yet")
+def test_a_refusal_is_told_once_there_is_a_broker(make_stage, keys, tmp_path):
+    """It happened twice, so no bytes damaged on the way were to blame. Told once, after the INIT."""
+    make = badcerts.BAD["expired"][1]
+    pki.write_pair(keys, "bad", make(pki.read_pair(keys, "broker-ca")))
+    stage = make_stage()
+    stage.broker.stop()
+    with Broker(tmp_path / "bad broker", keys, stage.broker.port, server="bad"):
+        stage.board.power_on()
+        _check_refusals(stage)
+        stage.board.wifi(False)  # until the operator listens again
+    stage.broker.start()
+    stage.operator.wait_until_connected()
+    stage.board.wifi(True)
+    stage.wait_report("INIT")
+    stage.wait_error(-10040, timeout_s=3)
+    acts.update(stage, acts.new_offer(stage)[1])
+    assert proofs.error_codes(stage) == [-10040]

@@ -1,75 +1,138 @@
-"""A file server with a bad certificate gets no request, and http is no way out."""
+"""A file server with a bad certificate or an old TLS gets no request, and http is no way out."""
 
 from __future__ import annotations
 
+import contextlib
+import socket
+import ssl
+import time
+
 import acts
+import badcerts
 import proofs
 import pytest
+from conftest import FAST
+from rawserver import RawServer, old_hello, server_context
 
-from tools import certificates, pki
-from tools.certificates import DAY, Validity
+from tools import pki
 from tools.servers.files import FileServer
+from tools.stage import MAC
 
-HOST = "127.0.0.1"
-
-
-def _authority(stage):
-    return pki.read_pair(stage.keys, "file-ca")
-
-
-def _other_ca(stage):
-    other = certificates.make_ca("OTA file CA", certificates.valid_for(9))
-    return certificates.issue(other, HOST, "server", certificates.valid_for(9), [HOST])
+NAME = "firmware-1.0.1.img"
+LIMIT_S = 2 * FAST["http_timeout_s"] + FAST["backoff_max_s"]  # two handshakes and the pause between them
+SLACK_S = 5  # for a noisy machine
+OLD_TLS = ["TLSv1", "TLSv1_1", "old hello"]
 
 
-def _shifted(stage, first, last):
-    validity = Validity(certificates.now() + first * DAY, certificates.now() + last * DAY)
-    return certificates.issue(_authority(stage), HOST, "server", validity, [HOST])
-
-
-def _wrong_name(stage):
-    hosts = ["localhost", "127.0.0.2", "example.org"]
-    valid = certificates.valid_for(9)
-    return certificates.issue(_authority(stage), "localhost", "server", valid, hosts)
-
-
-def _device(stage):
-    """A certificate of the right authority, but for clients."""
-    return certificates.issue(_authority(stage), HOST, "client", certificates.valid_for(9), [HOST])
-
-
-BAD = {
-    "other CA": _other_ca,
-    "expired": lambda stage: _shifted(stage, -9, -1),
-    "not yet valid": lambda stage: _shifted(stage, 2, 9),
-    "wrong name": _wrong_name,
-    "for clients": _device,
-}
+def _check_refused(stage, offer, url):
+    """In time, although there is a good http_url."""
+    started = time.monotonic()
+    acts.refuse(stage, offer | {"https_url": url}, -10040)
+    assert time.monotonic() - started < LIMIT_S + SLACK_S
+    assert not stage.files.requests
+    assert proofs.error_codes(stage) == [-10040]
 
 
 @pytest.mark.code(-10040)
-@pytest.mark.parametrize(("runtime", "what"), [*(("mp32", what) for what in BAD), ("cpython", "other CA")])
+@pytest.mark.parametrize(("runtime", "what"), badcerts.CASES)
 def test_bad_certificate(make_stage, runtime, what):
     stage = make_stage(runtime=runtime)
-    pki.write_pair(stage.keys, "bad", BAD[what](stage))
+    host, make = badcerts.BAD[what]
+    pki.write_pair(stage.keys, "bad", make(pki.read_pair(stage.keys, "file-ca")))
     acts.online(stage)
     image, offer = acts.new_offer(stage, transport="both")
     with FileServer(stage.images, stage.keys, server="bad") as bad:
-        url = bad.https_url("firmware-1.0.1.img")
-        acts.refuse(stage, offer | {"https_url": url}, -10040)
+        _check_refused(stage, offer, f"https://{host}:{bad.https_port}/{NAME}")
         assert not bad.requests
-    assert not stage.files.requests  # the http_url was good, and stays unused
-    assert proofs.error_codes(stage) == [-10040]
     proofs.check_old_runs(stage, image)
 
 
-def test_good_certificate(make_stage):
-    """The same with a good one, so that nothing but the certificate can be to blame above."""
+@pytest.mark.parametrize("host", [badcerts.NAME, badcerts.ADDRESS])
+def test_good_certificate(make_stage, host):
+    """The same with a right one that has only this name, so that nothing else can be to blame above."""
     stage = make_stage()
-    pki.write_pair(stage.keys, "other", _shifted(stage, -9, 9))
+    pki.write_pair(stage.keys, "other", badcerts.good(pki.read_pair(stage.keys, "file-ca"), host))
     acts.online(stage)
     _, offer = acts.new_offer(stage, transport="both")
     with FileServer(stage.images, stage.keys, server="other") as other:
-        acts.update(stage, offer | {"https_url": other.https_url("firmware-1.0.1.img")})
+        acts.update(stage, offer | {"https_url": f"https://{host}:{other.https_port}/{NAME}"})
         assert len(other.requests) == 1
     assert not stage.files.requests
+
+
+@contextlib.contextmanager
+def _server_of(stage, version, image=b""):
+    if version == "old hello":
+        server = RawServer(lambda hello: [old_hello()], until=b"\x16\x03")
+    else:
+        head = b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % len(image)
+        server = RawServer(lambda request: [head, image], server_context(stage.keys, "files", version))
+    with server:
+        yield server
+
+
+@pytest.mark.code(-10040)
+@pytest.mark.filterwarnings("ignore:ssl.TLSVersion:DeprecationWarning")
+@pytest.mark.parametrize(("runtime", "version"), [*(("mp32", v) for v in OLD_TLS), ("mp64", "old hello")])
+def test_old_tls(make_stage, runtime, version):
+    stage = make_stage(runtime=runtime)
+    acts.online(stage)
+    image, offer = acts.new_offer(stage, transport="both")
+    with _server_of(stage, version) as old:
+        _check_refused(stage, offer, f"https://localhost:{old.port}/{NAME}")
+        assert old.versions == []
+        assert old.connections == 2
+    proofs.check_old_runs(stage, image)
+
+
+@pytest.mark.parametrize("version", ["TLSv1_2", "TLSv1_3"])
+def test_new_tls(make_stage, version):
+    """Both are spoken, by the MicroPython of this test; the firmware of an ESP32 knows only the first."""
+    stage = make_stage()
+    acts.online(stage)
+    image, offer = acts.new_offer(stage)
+    with _server_of(stage, version, image) as new:
+        acts.update(stage, offer | {"https_url": f"https://localhost:{new.port}/{NAME}"})
+        assert new.versions == [version.replace("_", ".")]
+
+
+def test_our_certificate_is_for_the_broker_alone(make_stage):
+    """Two file servers ask for one, the second after a redirect: none comes, and the image does."""
+    stage = make_stage()
+    acts.online(stage)
+    image, offer = acts.new_offer(stage)
+    asks = server_context(stage.keys, "files", client_ca="broker-ca")
+    head = b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % len(image)
+    with RawServer(lambda request: [head, image], asks) as second:
+        to = f"HTTP/1.1 302 Found\r\nLocation: https://127.0.0.1:{second.port}/{NAME}\r\n\r\n"
+        with RawServer(lambda request: [to.encode()], asks) as first:
+            acts.update(stage, offer | {"https_url": f"https://localhost:{first.port}/{NAME}"})
+            assert first.certificates == second.certificates == [None]
+            for request in (*first.requests, *second.requests):
+                assert b"Authorization" not in request and b"Cookie" not in request
+
+
+@pytest.mark.code(-10040)
+@pytest.mark.parametrize("version", ["TLSv1_2", "TLSv1_3"])
+def test_a_server_that_insists_on_our_certificate(make_stage, version):
+    """It gets none, and so it refuses. The control of the test above: a client that has one shows it."""
+    stage = make_stage()
+    pair = pki.read_pair(stage.keys / "devices" / MAC, "client", form="der")
+    pki.write_pair(stage.keys, "board", pair)
+    insists = server_context(stage.keys, "files", version, "broker-ca")
+    insists.verify_mode = ssl.CERT_REQUIRED
+    acts.online(stage)
+    _, offer = acts.new_offer(stage, transport="both")
+    with RawServer(lambda request: [], insists) as server:
+        _check_refused(stage, offer, f"https://localhost:{server.port}/{NAME}")
+        assert server.requests == server.certificates == []
+        _show_certificate(server, stage.keys)
+        acts.until(lambda: server.certificates, "a certificate")
+        assert server.certificates == [(stage.keys / "devices" / MAC / "client.crt.der").read_bytes()]
+
+
+def _show_certificate(server, keys):
+    context = ssl.create_default_context(cafile=str(keys / "file-ca.crt.pem"))
+    context.load_cert_chain(keys / "board.crt.pem", keys / "board.key.pem")
+    with socket.create_connection(("127.0.0.1", server.port), acts.PATIENCE_S) as sock:
+        context.wrap_socket(sock, server_hostname="localhost").close()

@@ -1,28 +1,46 @@
-"""Nothing secret is ever printed or published: passwords and private keys as canaries."""
+"""Nothing secret is ever printed, published or stored: passwords, tokens and private keys as canaries.
+
+Their only places on a board are its configuration and its certificates; a token in a URL stands in
+ota_state.json as long as its offer waits or is being installed, and no longer.
+"""
 
 from __future__ import annotations
 
 import base64
+import json
 
 import acts
+import badcerts
 import pytest
+from apps import AGENT
+from cryptography.hazmat.primitives.asymmetric import ec
+from rawserver import RawServer, server_context
 
 from tools import pki
+from tools.servers.files import Fault
 from tools.stage import MAC, WIFI
 
 CANARY_WIFI = "canary-wifi-9f31"
 CANARY_BROKER = "canary-broker-77ac"
+CANARY_TOKEN = "canary-token-51d8"
+QUERY = "?token=" + CANARY_TOKEN
+HOOK_CRASHES = AGENT + "agent.Agent(settings, before_reboot=lambda: settings.wifi[9][1]).run()\n"
+# What no one may see on the board but the agent itself.
+PRIVATE_FILES = ("ota.json", "certs")
 
 
 def _secrets(stage) -> dict[str, list[bytes]]:
     """Every spelling a leak could have."""
-    device = stage.keys / "devices" / MAC
-    private = pki.read_key(device / "client.key.der").private_numbers().private_value
-    number = private.to_bytes(32, "big")
-    keys = {"client key": (device / "client.key.der").read_bytes(), "its number": number}
-    texts = {"Wi-Fi": WIFI[1], "other Wi-Fi": CANARY_WIFI, "broker": CANARY_BROKER}
-    raw = keys | {name: text.encode() for name, text in texts.items()}
+    client = stage.keys / "devices" / MAC / "client.key.der"
+    texts = {"Wi-Fi": WIFI[1], "other Wi-Fi": CANARY_WIFI, "broker": CANARY_BROKER, "token": CANARY_TOKEN}
+    raw = {name: text.encode() for name, text in texts.items()}
+    raw |= {"client key": client.read_bytes(), "its number": _number(pki.read_key(client))}
+    raw |= {"signing key": pki.key_bytes(stage.signing_key, "der"), "that number": _number(stage.signing_key)}
     return {name: _spellings(secret) for name, secret in raw.items()}
+
+
+def _number(key: ec.EllipticCurvePrivateKey) -> bytes:
+    return key.private_numbers().private_value.to_bytes(32, "big")
 
 
 def _spellings(secret: bytes) -> list[bytes]:
@@ -33,36 +51,102 @@ def _spellings(secret: bytes) -> list[bytes]:
     return spelt
 
 
+def _said(stage) -> bytes:
+    """The console, what was published, and the broker's log."""
+    console = "\n".join(stage.board.lines).encode()
+    published = [message.payload for message in stage.operator.messages]
+    return b"\n".join([console, *published, stage.broker.log.read_bytes()])
+
+
+def _stored(stage) -> bytes:
+    """The flash without the file system, and its files but for the private ones. Switches the board off."""
+    board = stage.board
+    board.cut_power()
+    flash = board.flash(0, board.partition("vfs")[0])
+    if stage.runtime != "cpython":
+        return flash + json.dumps(board.state()).encode()
+    folder = board.folder / "fs"
+    files = [path for path in folder.rglob("*") if path.relative_to(folder).parts[0] not in PRIVATE_FILES]
+    return flash + b"\n".join(path.read_bytes() for path in files if path.is_file())
+
+
 def _check_silent(stage, *expected: str):
     """expected: what must be there, so that looking at nothing cannot pass."""
-    said = "\n".join(stage.board.lines).encode()
-    said += b"\n".join(message.payload for message in stage.operator.messages)
-    for text in expected:
-        assert text.encode() in said
+    seen = _said(stage) + _stored(stage)
+    for text in (*expected, '"slots"'):
+        assert text.encode() in seen
     for name, spellings in _secrets(stage).items():
         for spelling in spellings:
-            assert spelling not in said, name
+            assert spelling not in seen, name
 
 
 @pytest.mark.parametrize(("runtime", "language"), [("mp32", "zh"), ("cpython", "en")])
-def test_update_and_failures(make_stage, runtime, language):
-    """A network that refuses us, a refusal, a broken link and an update."""
+def test_update_and_failures(make_stage, make_app, runtime, language):
+    """A network that refuses us, refusals, redirects, a hook that crashes, an update; URLs with a token."""
     config = {
         "wifi": [["cafe", CANARY_WIFI], list(WIFI)],
         "wifi_timeout_s": 1,
         "broker_password": CANARY_BROKER,
         "language": language,
+        "checkpoint_kib": 4,
     }
-    stage = make_stage(runtime=runtime, config=config)
+    stage = make_stage(runtime=runtime, config=config, app=make_app(HOOK_CRASHES))
     acts.online(stage)
     image, offer = acts.new_offer(stage)
+    url = offer["https_url"]
+    offer["https_url"] = url + QUERY
     acts.refuse(stage, offer | {"version": "1.0.0"}, -10003)
-    stage.board.wifi(False)
-    stage.board.wait_for("-10007")
-    stage.board.wifi(True)
+    acts.refuse(stage, offer | {"https_url": f"https://127.0.0.1 {QUERY}"}, -10035)
+    acts.refuse(stage, offer | {"https_url": f"{url}.none{QUERY}"}, -10039)
+    stage.files.fail(Fault(status=302, headers={"Location": stage.files.http_url("x") + QUERY}))
+    acts.refuse(stage, offer, -10039)
+    stage.files.fail(Fault(status=302, headers={"Location": url + QUERY}))
+    stage.files.fail(Fault(cut_after=30000))
     acts.update(stage, offer)
-    acts.wait_lines(stage, "Wi-Fi 'cafe': no connection", 3)
-    _check_silent(stage, "sta got ip", '"version": "1.0.1"', "'cafe'")
+    stage.board.wait_for("confirmed 1.0.1")
+    expected = ("sta got ip", '"version": "1.0.1"', "'cafe'", "redirect refused", "404", "closed early")
+    _check_silent(stage, *expected, "IndexError", "New client connected")
+
+
+def test_failed_offer(make_stage):
+    """What is kept of it has no token."""
+    stage = make_stage()
+    acts.online(stage)
+    _, offer = acts.new_offer(stage)
+    acts.refuse(stage, offer | {"https_url": f"{offer['https_url']}.none{QUERY}"}, -10039)
+    _check_silent(stage, "404", "firmware-1.0.1.img.none")
+
+
+def test_wrong_wifi_password(make_stage):
+    stage = make_stage(config={"wifi": [[WIFI[0], CANARY_WIFI]], "wifi_timeout_s": 1})
+    stage.board.power_on()
+    stage.board.wait_for("-10007")
+    _check_silent(stage, f"'{WIFI[0]}'")
+
+
+def test_refused_broker_password(make_stage):
+    """The broker has got it, so the canary was in use."""
+    connack = b"\x20\x02\x00\x05"
+    with RawServer(lambda request: [connack], until=CANARY_BROKER.encode()) as broker:
+        config = {"broker": f"mqtt://localhost:{broker.port}", "broker_password": CANARY_BROKER}
+        stage = make_stage(config=config)
+        stage.board.power_on()
+        stage.board.wait_for("broker refused")
+        assert broker.requests
+    _check_silent(stage, "broker refused")
+
+
+def test_refused_broker_certificate(make_stage, stage_folder):
+    keys = stage_folder / "keys"
+    pki.make_all(keys, [MAC])
+    pki.write_pair(keys, "bad", badcerts.BAD["expired"][1](pki.read_pair(keys, "broker-ca")))
+    with RawServer(lambda request: [], server_context(keys, "bad")) as broker:
+        config = {"broker": f"mqtts://localhost:{broker.port}", "broker_password": CANARY_BROKER}
+        stage = make_stage(config=config)
+        stage.board.power_on()
+        stage.board.wait_for("-10040")
+        assert broker.requests == []
+    _check_silent(stage, "-10040")
 
 
 @pytest.mark.parametrize(
@@ -70,8 +154,10 @@ def test_update_and_failures(make_stage, runtime, language):
     [
         ("wifi", [["home", CANARY_WIFI, "third"]]),
         ("wifi", [["home", CANARY_WIFI * 20]]),
+        ("wifi", {"home": CANARY_WIFI}),
         ("broker_password", [CANARY_BROKER]),
         ("broker_password", CANARY_BROKER * 20),
+        ("broker", f"mqtts://user:{CANARY_BROKER}@localhost"),
     ],
 )
 @pytest.mark.parametrize("runtime", ["mp32", "cpython"])
@@ -95,25 +181,32 @@ def test_damaged_key(make_stage, name):
     _check_silent(stage, "unusable")
 
 
-def test_a_leak_would_be_found(make_stage, make_app):
-    """The control: an application that prints each secret in turn fails every search."""
+@pytest.mark.parametrize("runtime", ["mp32", "cpython"])
+def test_a_leak_would_be_found(make_stage, make_app, runtime):
+    """The control: an application that prints or stores each secret in turn fails every search."""
     leaks = f"""
 import binascii
+import json
 import time
 with open("certs/client.key.der", "rb") as file:
     key = file.read()
 print({WIFI[1]!r})
 print(binascii.hexlify(key))
 print(binascii.b2a_base64(key))
+with open("ota_state.json", "w") as file:
+    file.write(json.dumps({{"slots": {CANARY_TOKEN!r}}}))
 print("all told")
 time.sleep(60)
 """
-    stage = make_stage(app=make_app(leaks))
+    stage = make_stage(runtime=runtime, app=make_app(leaks))
     stage.board.power_on()
     stage.board.wait_for("all told")
-    said = "\n".join(stage.board.lines).encode()
+    said, stored = _said(stage), _stored(stage)
     secrets = _secrets(stage)
     assert any(spelling in said for spelling in secrets["Wi-Fi"])
     assert secrets["client key"][1] in said
     assert secrets["client key"][4] in said
     assert any(spelling in said for spelling in secrets["its number"])
+    assert secrets["token"][0] in stored
+    with pytest.raises(AssertionError):
+        _check_silent(stage)

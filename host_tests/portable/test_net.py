@@ -135,6 +135,7 @@ def test_no_wifi():
 def test_what_an_exception_of_the_socket_means():
     for error, code in (
         (ValueError("certificate expired"), errors.TLS_REFUSED), (OSError(-30592), errors.TLS_REFUSED),
+        (OSError(-28288), errors.TLS_REFUSED), (OSError(-29184), errors.CONNECTION_FAILED),
         (OSError(110), errors.TIMEOUT), (OSError(-110), errors.TIMEOUT),
         (OSError(104), errors.CONNECTION_FAILED), (OSError(), errors.CONNECTION_FAILED),
         (OSError("text"), errors.CONNECTION_FAILED), (OSError(-29312), errors.CONNECTION_FAILED),

@@ -2,7 +2,7 @@
 
 from check import raises_code
 from fakeserver import DATA, ETAG, download_of, fails, head, rest, succeeds, whole
-from fakestream import CLOSE, STALL
+from fakestream import CLOSE, STALL, TRICKLE
 from makeimage import content
 
 from device import errors
@@ -63,7 +63,7 @@ def test_starting_over_is_bounded():
 
 
 def test_a_status_that_no_retry_can_better_ends_it_at_once():
-    for status in (100, 204, 300, 304, 400, 401, 403, 404, 410, 416, 418):
+    for status in (101, 204, 300, 304, 400, 401, 403, 404, 410, 416, 418):
         download = fails(errors.HTTP_STATUS, [[head(status, 2500), DATA, CLOSE]])
         assert download.nor.operations == 0 and download.clock.elapsed_ms == 0
 
@@ -78,8 +78,29 @@ def test_a_status_that_may_get_better_is_asked_again():
 
 
 def test_a_body_that_is_not_plain():
-    for line in ("Transfer-Encoding: chunked\r\n", "Content-Encoding: gzip\r\n"):
+    for line in (
+        "Transfer-Encoding: chunked\r\n", "Transfer-Encoding: identity\r\n", "Content-Encoding: gzip\r\n",
+    ):  # fmt: skip
         fails(errors.HTTP_STATUS, [[head(200, 2500, more=line), DATA, CLOSE]])
+
+
+def test_never_more_is_read_than_was_offered():
+    """A server that goes on sending is left; one that announces more, or nothing, sends in vain."""
+    answer = head(200, 2500)
+    download = succeeds([[answer, DATA] + [bytes(1000)] * 100])
+    assert download.server.peers[0].taken == len(answer) + 2500
+    for length in (2501, 9999999999, None):
+        answer = head(200, length)
+        download = fails(errors.SIZE_MISMATCH, [[answer, DATA] + [bytes(1000)] * 100])
+        assert download.server.peers[0].taken == len(answer)
+
+
+def test_a_head_that_trickles_ends_in_time():
+    """Byte by byte for hours: the whole of it has http_timeout_s, 5 s here."""
+    for endless in (b"H" * 9999, b"HTTP/1.1 200 OK\r\n" + b"X: y\r\n" * 2000):
+        download = download_of([[endless]], chunk=TRICKLE, retry_window_s=1)
+        raises_code(errors.TIMEOUT, download.run)
+        assert 5000 < download.clock.elapsed_ms < 5100
 
 
 def test_what_is_not_http_ends_it():

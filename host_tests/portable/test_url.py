@@ -15,6 +15,8 @@ GOOD = (
     ("mqtts://broker", "mqtts", ("broker", 8883, "/")),
     ("mqtt://broker:1884", "mqtt", ("broker", 1884, "/")),
     ("http://h:65535/", "http", ("h", 65535, "/")),
+    ("http://host#@evil/", "http", ("host", 80, "/")),
+    ("http://host?@evil/", "http", ("host", 80, "/?@evil/")),
 )
 BAD = (
     "", "http", "http:/host/", "//host/", "/fw.bin", "ftp://host/", "file:///etc/passwd",
@@ -23,7 +25,8 @@ BAD = (
     "http://host:8a/", "http://host: 80/", "http://user@host/", "http://user:pw@host/",
     "http://host/a b", "http://host/\r\nX: y", "http://host/\n", "http://host/\0",
     "http://ho\tst/", "http://host/\x7f", "http://host/\u4e0b", "http://host/<", 'http://host/"',
-    "http://host/\\", "http://host/^`", "http://host/{|}", " http://host/", "http://host/ ",
+    "http://host/\\", "http://host:80@evil/", "http://host\\@evil/",
+    "http://host/^`", "http://host/{|}", " http://host/", "http://host/ ",
     "http://" + "h" * 254 + "/",
 )  # fmt: skip
 

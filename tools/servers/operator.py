@@ -172,6 +172,8 @@ class Operator:
             self._changed.notify_all()
 
     def _on_message(self, _: Any, __: Any, received: mqtt.MQTTMessage) -> None:
+        if received.retain:
+            return  # boards retain nothing: whoever left this wants it taken for news
         parts = received.topic.removeprefix(self._prefix + "/").split("/")
         payload = bytes(received.payload)
         message = Message(parts[0], "/".join(parts[2:]), payload, _envelope_of(payload))
