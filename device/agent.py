@@ -95,10 +95,11 @@ class Agent:
 
     def _note_failure(self, error):
         """Something ended the connection, or kept it from coming about."""
+        is_refusal = error.code == errors.TLS_REFUSED == self._last_code  # once, it may be damaged bytes
         self._last_code = error.code
         self._trial.network_failed = True
         self._clock.hurry()
-        if error.code in (errors.FLASH, errors.NO_MEM, errors.TLS_REFUSED):
+        if is_refusal or error.code in (errors.FLASH, errors.NO_MEM):
             self._reporter.error(error)
         else:
             log_error(error)
@@ -128,15 +129,14 @@ class Agent:
         while self._reporter.has_waiting():
             self._reporter.send_waiting()
             yield
-        if self._config.broker.startswith("mqtts://"):
-            self._clock.note_known()
+        self._last_code = 0
+        self._clock.note_known()
         if not self._state.trial:
             self._offers.restore()
         self._next_get = log.uptime_ms() + backoff.jittered_ms(self._config.check_interval_s)
 
     def _mind_clock(self):
-        """Generator: on a day's first call, set the clock and look at the certificates. A time that is not
-        known keeps nobody offline."""
+        """Generator: once a day. A time that is not known keeps nobody offline."""
         if self._clock.is_due():
             try:
                 yield from self._clock.sync()

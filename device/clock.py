@@ -101,8 +101,9 @@ class Clock:
             self._due_ms = 0
 
     def note_known(self):
-        """The clock was good enough for the broker's certificate. On record once a day."""
-        if now() < self._state.known_time + _DAY:
+        """The board is online. If the clock was good enough for a certificate then, it is put on record, once
+        a day."""
+        if now() < self._state.known_time + _DAY or not self._config.broker.startswith("mqtts://"):
             return
         self._state.known_time = now()
         try:

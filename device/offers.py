@@ -32,7 +32,7 @@ class Offers:
             self._check(offer)
         except errors.OtaError as error:
             log_error(error)
-            self._state.waiting = None
+            self._forget()
         else:
             self.accepted = offer
 
@@ -51,12 +51,15 @@ class Offers:
         not begin anew what the server believes to be over."""
         self._failures.end(self.accepted, error.code)
         self.updating = False
+        self._forget()
+        self._reporter.error(error)
+
+    def _forget(self):
         self.accepted = self._state.waiting = None
         try:
             self._state.save()
         except errors.OtaError as problem:
             self._reporter.error(problem)
-        self._reporter.error(error)
 
     def take(self, name, payload):
         """name: messages.UPDATE or RESPONSE; payload: bytes from the broker. Reports what is wrong."""

@@ -12,7 +12,7 @@ import pytest
 from paho.mqtt import client as mqtt
 from paho.mqtt.enums import CallbackAPIVersion
 
-from tools import pki
+from tools import keyfiles, pki
 from tools.servers.broker import Broker
 from tools.servers.operator import DEVICE_TOPICS, Operator
 
@@ -39,7 +39,7 @@ def keys(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("rights") / "keys"
     pki.make_all(folder, [MAC, INTRUDER])
     for mac in (MAC, INTRUDER):
-        pki.write_pair(folder, mac, pki.read_pair(folder / "devices" / mac, "client", form="der"))
+        keyfiles.write_pair(folder, mac, keyfiles.read_pair(folder / "devices" / mac, "client", form="der"))
     return folder
 
 

@@ -15,7 +15,7 @@ import pytest
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 
-from tools import certificates, firmware, images, pki, romfs, runtimes, signing, versions
+from tools import certificates, firmware, images, keyfiles, romfs, runtimes, signing, versions
 from tools.commands import build, sign
 from tools.errors import ToolError
 
@@ -217,7 +217,7 @@ def _arguments(command, *words: object) -> argparse.Namespace:
 def key_file(tmp_path: Path, key: ec.EllipticCurvePrivateKey) -> Path:
     path = tmp_path / "sign.key.pem"
     path.touch(0o600)
-    path.write_bytes(pki.key_bytes(key))
+    path.write_bytes(keyfiles.key_bytes(key))
     return path
 
 
@@ -294,4 +294,4 @@ def test_keys_that_boards_cannot_check_are_refused(tmp_path: Path) -> None:
     for message, content in wrong.items():
         path.write_bytes(content)
         with pytest.raises(ToolError, match=message):
-            pki.read_key(path)
+            keyfiles.read_key(path)

@@ -14,7 +14,7 @@ import pytest
 from cryptography import x509
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
-from tools import certificates, pki, runtimes
+from tools import certificates, keyfiles, pki, runtimes
 from tools.certificates import Validity
 from tools.errors import ToolError
 
@@ -48,13 +48,13 @@ def _extension(certificate: x509.Certificate, kind):
 def test_a_board_gets_exactly_what_it_needs(original: Path) -> None:
     board = original / "devices" / MAC
     assert {path.name for path in board.iterdir()} == BOARD_FILES
-    client = pki.read_pair(board, "client", form="der")
+    client = keyfiles.read_pair(board, "client", form="der")
     assert certificates.common_name(client.certificate) == MAC
     usage = _extension(client.certificate, x509.ExtendedKeyUsage)
     assert list(usage) == [ExtendedKeyUsageOID.CLIENT_AUTH]
-    sign = pki.read_key(original / "sign.key.pem")
-    assert (board / "sign_pub.der").read_bytes() == pki.public_bytes(sign)
-    assert len(pki.public_bytes(sign)) == 91
+    sign = keyfiles.read_key(original / "sign.key.pem")
+    assert (board / "sign_pub.der").read_bytes() == keyfiles.public_bytes(sign)
+    assert len(keyfiles.public_bytes(sign)) == 91
 
 
 def test_only_their_owner_reads_the_files(original: Path) -> None:
@@ -68,14 +68,14 @@ def test_a_private_key_for_others_is_refused(keys: Path, name: str, mode: int) -
     """By each command that reads it, with the way out in one line; then it is as good as before."""
     path = keys / name
     path.chmod(mode)
-    for read in (lambda: pki.read_key(path), lambda: pki.make_all(keys, [MAC])):
+    for read in (lambda: keyfiles.read_key(path), lambda: pki.make_all(keys, [MAC])):
         with pytest.raises(ToolError) as caught:
             read()
         assert str(caught.value).endswith(f": chmod 600 {path}")
         assert "\n" not in str(caught.value)
     for mode in (0o600, 0o400):
         path.chmod(mode)
-        pki.read_key(path)
+        keyfiles.read_key(path)
         pki.make_all(keys, [MAC])
 
 
@@ -87,8 +87,8 @@ def test_certificates_may_be_read_by_all(keys: Path) -> None:
 
 def test_server_certificates(original: Path) -> None:
     for stem, ca_stem in (("broker", "broker-ca"), ("files", "file-ca")):
-        ca = pki.read_pair(original, ca_stem)
-        pair = pki.read_pair(original, stem, ca)
+        ca = keyfiles.read_pair(original, ca_stem)
+        pair = keyfiles.read_pair(original, stem, ca)
         hosts = {"localhost", "127.0.0.1", "10.0.0.7", "ota.example"}
         assert certificates.hosts_of(pair.certificate) == hosts
         usage = _extension(pair.certificate, x509.ExtendedKeyUsage)
@@ -98,7 +98,7 @@ def test_server_certificates(original: Path) -> None:
         lag = certificates.now() - pair.certificate.not_valid_before_utc
         assert datetime.timedelta(days=1) <= lag < datetime.timedelta(days=1, minutes=10)
     with pytest.raises(ToolError, match="another CA"):
-        pki.read_pair(original, "broker", pki.read_pair(original, "file-ca"))
+        keyfiles.read_pair(original, "broker", keyfiles.read_pair(original, "file-ca"))
 
 
 def _contents(folder: Path) -> dict[Path, bytes]:
@@ -128,10 +128,10 @@ def test_a_pair_is_not_written_over(keys: Path) -> None:
     before = _contents(keys)
     other = certificates.make_ca("OTA broker CA", certificates.valid_for(9))
     with pytest.raises(ToolError, match="exists already"):
-        pki.write_pair(keys, "broker-ca", other)
+        keyfiles.write_pair(keys, "broker-ca", other)
     (keys / "broker-ca.crt.pem").unlink()
     with pytest.raises(ToolError, match="broker-ca.crt.pem is missing"):
-        pki.write_pair(keys, "broker-ca", other)
+        keyfiles.write_pair(keys, "broker-ca", other)
     before.pop(keys / "broker-ca.crt.pem")
     assert _contents(keys) == before
 
@@ -241,7 +241,7 @@ def _handshake(interpreter: str, keys: Path, stem: str, host: str, tmp_path: Pat
 
 def _other(keys: Path, stem: str) -> None:
     """A server certificate that is wrong in one way, under the name of that way."""
-    ca = pki.read_pair(keys, "broker-ca")
+    ca = keyfiles.read_pair(keys, "broker-ca")
     right = certificates.valid_for(10)
     day = certificates.DAY
     past = Validity(certificates.now() - 9 * day, certificates.now() - day)
@@ -255,7 +255,7 @@ def _other(keys: Path, stem: str) -> None:
         "wrong-name": lambda: certificates.issue(ca, "s", "server", right, ["other.example"]),
         "client": lambda: certificates.issue(ca, "s", "client", right, ["localhost"]),
     }
-    pki.write_pair(keys, stem, made[stem]())
+    keyfiles.write_pair(keys, stem, made[stem]())
 
 
 @pytest.mark.parametrize("interpreter", ["mp32", "mp64"])
@@ -287,7 +287,7 @@ def test_servers_can_be_made_expired(tmp_path: Path) -> None:
     day = certificates.DAY
     past = Validity(certificates.now() - 9 * day, certificates.now() - day)
     pki.make_all(tmp_path / "new", [], server_validity=past)
-    pair = pki.read_pair(tmp_path / "new", "files")
+    pair = keyfiles.read_pair(tmp_path / "new", "files")
     assert pair.certificate.not_valid_after_utc < certificates.now()
 
 

@@ -16,7 +16,7 @@ from cryptography.hazmat.primitives import serialization
 from paho.mqtt import client as mqtt
 from paho.mqtt.enums import CallbackAPIVersion
 
-from tools import certificates, pki
+from tools import certificates, keyfiles, pki
 from tools.errors import ToolError
 from tools.servers import files, ntp
 from tools.servers.broker import Broker, free_port
@@ -36,8 +36,8 @@ def keys(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("keys") / "pki"
     pki.make_all(folder, [MAC, OTHER_MAC])
     for mac in (MAC, OTHER_MAC):
-        client = pki.read_pair(folder / "devices" / mac, "client", form="der")
-        pki.write_pair(folder, mac, client)
+        client = keyfiles.read_pair(folder / "devices" / mac, "client", form="der")
+        keyfiles.write_pair(folder, mac, client)
     return folder
 
 
@@ -335,7 +335,7 @@ def test_the_broker_speaks_tls_1_2_only(broker: Broker, keys: Path) -> None:
 def test_the_broker_wants_a_certificate_of_its_own_ca(broker: Broker, keys: Path) -> None:
     stranger = certificates.make_ca("OTA broker CA", certificates.valid_for(1))
     pair = certificates.issue(stranger, MAC, "client", certificates.valid_for(1))
-    pki.write_pair(broker.folder, "stranger", pair)
+    keyfiles.write_pair(broker.folder, "stranger", pair)
     for folder, identity in ((keys, None), (broker.folder, "stranger"), (keys, "broker")):
         context = ssl.create_default_context(cafile=str(keys / "broker-ca.crt.pem"))
         if identity:
@@ -491,7 +491,7 @@ def test_no_broker_is_a_tool_error(keys: Path) -> None:
 def test_a_broker_refuses_an_operator_of_another_ca(broker: Broker, keys: Path, tmp_path: Path) -> None:
     other = tmp_path / "other"
     pki.make_all(other, [])
-    right = pki.read_pair(keys, "broker-ca").certificate.public_bytes(serialization.Encoding.PEM)
+    right = keyfiles.read_pair(keys, "broker-ca").certificate.public_bytes(serialization.Encoding.PEM)
     (other / "broker-ca.crt.pem").write_bytes(right)
     with pytest.raises(ToolError), Operator(broker.port, other):
         pass

@@ -43,7 +43,8 @@ DOORS = {
     "time": {"agent", "backoff", "clock", "fetch", "link", "log", "net", "wifi"},
 }  # fmt: skip
 PURE = {"basecomb", "certs", "config", "ecdsa", "errors", "failures", "hooks", "http", "image", "jsontext",
-        "judge", "keytable", "messages", "progress", "slot", "url", "version", "texts_en", "texts_zh"}  # fmt: skip
+        "judge", "keytable", "messages", "progress", "slot", "url", "version", "texts_en",
+        "texts_zh"}  # fmt: skip
 HARMLESS = {"binascii", "hashlib", "json", "micropython", "struct", "errno", "sys"}
 
 LONGEST_FUNCTION = 50

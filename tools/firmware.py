@@ -27,7 +27,8 @@ def build_image(
 
     kind: one of images.KINDS. source: keep .py, for CPython. app: a folder whose files come on
     top, its main.py instead of the project's. build_time: e.g. "May 24 2024 10:33:41", default
-    now (or SOURCE_DATE_EPOCH). next_key: see images.add_trailer. Same input gives the same bytes. Raises ToolError.
+    now (or SOURCE_DATE_EPOCH). next_key: see images.add_trailer. Same input
+    gives the same bytes. Raises ToolError.
     """
     check_version(version)
     if not board:

@@ -31,8 +31,9 @@ def rotate_authorities(folder: Path) -> None:
     """
     names = [f"{name}-ca{{}}.{part}.pem" for name in AUTHORITIES for part in ("key", "crt")]
     for name in names:
-        if not (folder / name.format("-next")).exists():
-            raise ToolError(f"{folder / name.format('-next')} is missing: make it with --next-ca, long before")
+        path = folder / name.format("-next")
+        if not path.exists():
+            raise ToolError(f"{path} is missing: make it with --next-ca, long before")
     issued = [f"{stem}.{part}.pem" for stem in ISSUED for part in ("key", "crt")]
     _retire(folder, [*(name.format("") for name in names), *issued])
     for name in names:

@@ -9,7 +9,7 @@ import contextlib
 from pathlib import Path
 from typing import Any
 
-from tools import firmware, pki, signing
+from tools import firmware, keyfiles, pki, signing
 from tools.servers.broker import Broker
 from tools.servers.files import HOST, FileServer
 from tools.servers.ntp import NtpServer
@@ -66,7 +66,7 @@ class Stage:
             self.images.mkdir(parents=True, exist_ok=True)
             if not self.keys.exists():
                 pki.make_all(self.keys, [MAC])
-            self.signing_key = pki.read_key(self.keys / "sign.key.pem")
+            self.signing_key = keyfiles.read_key(self.keys / "sign.key.pem")
             self.ntp = stack.enter_context(self._ntp)
             self.broker = stack.enter_context(
                 Broker(self.folder / "broker", self.keys, plain=self._plain_mqtt, persistence=True)

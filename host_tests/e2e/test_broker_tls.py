@@ -12,7 +12,7 @@ import pytest
 from conftest import FAST
 from rawserver import RawServer, old_hello, server_context
 
-from tools import pki
+from tools import keyfiles, pki
 from tools.servers.broker import Broker
 from tools.stage import MAC
 
@@ -48,7 +48,7 @@ def _check_refusals(stage):
 @pytest.mark.parametrize(("runtime", "what"), badcerts.CASES)
 def test_bad_certificate(make_stage, keys, tmp_path, runtime, what):
     host, make = badcerts.BAD[what]
-    pki.write_pair(keys, "bad", make(pki.read_pair(keys, "broker-ca")))
+    keyfiles.write_pair(keys, "bad", make(keyfiles.read_pair(keys, "broker-ca")))
     with Broker(tmp_path / "bad broker", keys, server="bad") as bad:
         stage = make_stage(runtime=runtime, config={"broker": f"mqtts://{host}:{bad.port}"})
         stage.board.power_on()
@@ -60,7 +60,7 @@ def test_bad_certificate(make_stage, keys, tmp_path, runtime, what):
 @pytest.mark.parametrize("host", [badcerts.NAME, badcerts.ADDRESS])
 def test_good_certificate(make_stage, keys, tmp_path, host):
     """The same with a right one that has only this name, so that nothing else can be to blame above."""
-    pki.write_pair(keys, "good", badcerts.good(pki.read_pair(keys, "broker-ca"), host))
+    keyfiles.write_pair(keys, "good", badcerts.good(keyfiles.read_pair(keys, "broker-ca"), host))
     with Broker(tmp_path / "good broker", keys, server="good") as good:
         stage = make_stage(config={"broker": f"mqtts://{host}:{good.port}"})
         stage.board.power_on()
@@ -117,10 +117,10 @@ def test_bad_client_certificate(make_stage, keys, runtime, what):
     """The broker refuses it; with the right one back in place the board comes online."""
     device = keys / "devices" / MAC
     shutil.copytree(device, keys / "right")
-    pair = BAD_CLIENT[what](pki.read_pair(keys, "broker-ca"))
+    pair = BAD_CLIENT[what](keyfiles.read_pair(keys, "broker-ca"))
     for name in ("client.crt.der", "client.key.der"):
         (device / name).unlink()
-    pki.write_pair(device, "client", pair, "der")
+    keyfiles.write_pair(device, "client", pair, "der")
     stage = make_stage(runtime=runtime)
     stage.board.power_on()
     _check_refusals(stage)
@@ -133,11 +133,10 @@ def test_bad_client_certificate(make_stage, keys, runtime, what):
     stage.wait_report("INIT")
 
 
-@pytest.mark.xfail(strict=True, reason="the agent does not keep a refusal by TLS for the server yet")
 def test_a_refusal_is_told_once_there_is_a_broker(make_stage, keys, tmp_path):
     """It happened twice, so no bytes damaged on the way were to blame. Told once, after the INIT."""
     make = badcerts.BAD["expired"][1]
-    pki.write_pair(keys, "bad", make(pki.read_pair(keys, "broker-ca")))
+    keyfiles.write_pair(keys, "bad", make(keyfiles.read_pair(keys, "broker-ca")))
     stage = make_stage()
     stage.broker.stop()
     with Broker(tmp_path / "bad broker", keys, stage.broker.port, server="bad"):

@@ -14,7 +14,7 @@ import pytest
 from conftest import FAST
 from rawserver import RawServer, old_hello, server_context
 
-from tools import pki
+from tools import keyfiles
 from tools.servers.files import FileServer
 from tools.stage import MAC
 
@@ -38,7 +38,7 @@ def _check_refused(stage, offer, url):
 def test_bad_certificate(make_stage, runtime, what):
     stage = make_stage(runtime=runtime)
     host, make = badcerts.BAD[what]
-    pki.write_pair(stage.keys, "bad", make(pki.read_pair(stage.keys, "file-ca")))
+    keyfiles.write_pair(stage.keys, "bad", make(keyfiles.read_pair(stage.keys, "file-ca")))
     acts.online(stage)
     image, offer = acts.new_offer(stage, transport="both")
     with FileServer(stage.images, stage.keys, server="bad") as bad:
@@ -51,7 +51,7 @@ def test_bad_certificate(make_stage, runtime, what):
 def test_good_certificate(make_stage, host):
     """The same with a right one that has only this name, so that nothing else can be to blame above."""
     stage = make_stage()
-    pki.write_pair(stage.keys, "other", badcerts.good(pki.read_pair(stage.keys, "file-ca"), host))
+    keyfiles.write_pair(stage.keys, "other", badcerts.good(keyfiles.read_pair(stage.keys, "file-ca"), host))
     acts.online(stage)
     _, offer = acts.new_offer(stage, transport="both")
     with FileServer(stage.images, stage.keys, server="other") as other:
@@ -117,8 +117,8 @@ def test_our_certificate_is_for_the_broker_alone(make_stage):
 def test_a_server_that_insists_on_our_certificate(make_stage, version):
     """It gets none, and so it refuses. The control of the test above: a client that has one shows it."""
     stage = make_stage()
-    pair = pki.read_pair(stage.keys / "devices" / MAC, "client", form="der")
-    pki.write_pair(stage.keys, "board", pair)
+    pair = keyfiles.read_pair(stage.keys / "devices" / MAC, "client", form="der")
+    keyfiles.write_pair(stage.keys, "board", pair)
     insists = server_context(stage.keys, "files", version, "broker-ca")
     insists.verify_mode = ssl.CERT_REQUIRED
     acts.online(stage)

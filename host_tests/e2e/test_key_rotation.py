@@ -6,7 +6,7 @@ import acts
 import proofs
 import pytest
 
-from tools import certificates, pki
+from tools import certificates, keyfiles, pki
 from tools.stage import MAC
 
 
@@ -20,13 +20,13 @@ def stage(make_stage, stage_folder):
 
 
 def _next_key(stage):
-    return pki.read_key(stage.keys / "sign-next.key.pem")
+    return keyfiles.read_key(stage.keys / "sign-next.key.pem")
 
 
 def _offer(stage, version, key, following=None):
     """An image signed by this key, which brings the public half of another."""
     stage.signing_key = key
-    brought = pki.public_bytes(following) if following else None
+    brought = keyfiles.public_bytes(following) if following else None
     return stage.offer(stage.build(version, next_key=brought), version)
 
 

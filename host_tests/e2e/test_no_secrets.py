@@ -16,7 +16,7 @@ from apps import AGENT
 from cryptography.hazmat.primitives.asymmetric import ec
 from rawserver import RawServer, server_context
 
-from tools import pki
+from tools import keyfiles, pki
 from tools.servers.files import Fault
 from tools.stage import MAC, WIFI
 
@@ -34,8 +34,9 @@ def _secrets(stage) -> dict[str, list[bytes]]:
     client = stage.keys / "devices" / MAC / "client.key.der"
     texts = {"Wi-Fi": WIFI[1], "other Wi-Fi": CANARY_WIFI, "broker": CANARY_BROKER, "token": CANARY_TOKEN}
     raw = {name: text.encode() for name, text in texts.items()}
-    raw |= {"client key": client.read_bytes(), "its number": _number(pki.read_key(client))}
-    raw |= {"signing key": pki.key_bytes(stage.signing_key, "der"), "that number": _number(stage.signing_key)}
+    raw |= {"client key": client.read_bytes(), "its number": _number(keyfiles.read_key(client))}
+    signing_key = stage.signing_key
+    raw |= {"signing key": keyfiles.key_bytes(signing_key, "der"), "that number": _number(signing_key)}
     return {name: _spellings(secret) for name, secret in raw.items()}
 
 
@@ -139,7 +140,7 @@ def test_refused_broker_password(make_stage):
 def test_refused_broker_certificate(make_stage, stage_folder):
     keys = stage_folder / "keys"
     pki.make_all(keys, [MAC])
-    pki.write_pair(keys, "bad", badcerts.BAD["expired"][1](pki.read_pair(keys, "broker-ca")))
+    keyfiles.write_pair(keys, "bad", badcerts.BAD["expired"][1](keyfiles.read_pair(keys, "broker-ca")))
     with RawServer(lambda request: [], server_context(keys, "bad")) as broker:
         config = {"broker": f"mqtts://localhost:{broker.port}", "broker_password": CANARY_BROKER}
         stage = make_stage(config=config)

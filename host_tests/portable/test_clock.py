@@ -44,7 +44,7 @@ class State:
 
 def _clock(answers, build_time="", state=None, **changes):
     board = Board(answers)
-    config = settings(ntp_hosts=sorted(answers), **changes)
+    config = settings(ntp_hosts=sorted(answers), broker="mqtts://broker", **changes)
     return clock.Clock(config, board, state or State(), build_time), board
 
 

@@ -123,7 +123,7 @@ def test_an_image_may_bring_the_key_that_follows():
 def test_what_is_no_key_is_not_brought():
     assert keyring.KeyRing.decode(_text("three")) == PUBLIC["three"]
     wrong = binascii.b2a_base64(b"\x04" + b"\x01" * 64).decode()
-    for text in ("", "x", "!", wrong, _text("one") * 2, _text("one")[:-4], 1, None, [], True):
+    for text in ("", "x", "!", wrong, _text("one")[:-4], 1, None, [], True):
         raises_code(errors.HEADER_INVALID, keyring.KeyRing.decode, text)
 
 

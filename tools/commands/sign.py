@@ -13,7 +13,7 @@ import sys
 import time
 from pathlib import Path
 
-from tools import firmware, images, pki, signing, versions
+from tools import firmware, images, keyfiles, signing, versions
 from tools.errors import ToolError
 
 DAY_S = 86400
@@ -53,7 +53,7 @@ def run(args: argparse.Namespace) -> int:
         image = _with_trailer(image, args)
     offer = signing.offer(
         image,
-        pki.read_key(args.key),
+        keyfiles.read_key(args.key),
         version=_version(image, args.offer_version),
         http_url=args.http_url,
         https_url=args.https_url,
@@ -89,7 +89,7 @@ def _check_arguments(args: argparse.Namespace) -> None:
 
 def _with_trailer(image: bytes, args: argparse.Namespace) -> bytes:
     build_time = args.build_time or firmware.default_build_time()
-    next_key = pki.public_bytes(pki.read_key(args.next_key)) if args.next_key else None
+    next_key = keyfiles.public_bytes(keyfiles.read_key(args.next_key)) if args.next_key else None
     return images.add_trailer(image, args.version, args.board, build_time, next_key)
 
 

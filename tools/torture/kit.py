@@ -9,7 +9,7 @@ import zlib
 from pathlib import Path
 from typing import Any
 
-from tools import images, pki, signing
+from tools import images, keyfiles, pki, signing
 from tools.simboard.board import BLOCK
 from tools.simboard.factory import create
 from tools.stage import BOARD, MAC
@@ -59,7 +59,7 @@ def _make(
     if mode == "idf":
         _mark_valid(folder / "board" / "flash.bin")
     offer = signing.offer(
-        new, pki.read_key(keys / "sign.key.pem"), version=NEW, https_url="https://files/new.img"
+        new, keyfiles.read_key(keys / "sign.key.pem"), version=NEW, https_url="https://files/new.img"
     )
     (folder / "old.img").write_bytes(old)
     (folder / "new.img").write_bytes(new)
