@@ -220,8 +220,8 @@ class Agent:
             self._reboot()
         except errors.OtaError as error:
             self._offers.fail(error)
-        except MemoryError:
-            self._offers.fail(errors.OtaError(errors.NO_MEM, "update"))
+        except MemoryError as error:
+            self._offers.fail(errors.OtaError(errors.NO_MEM, "update: %s" % error))
 
     def _tend_link(self):
         """During an update the broker is welcome but not needed."""

@@ -13,7 +13,7 @@ from micropython import const
 from . import ecdsa, errors, files, keytable
 
 _KEY_LIMIT = const(128)  # bytes
-_TABLE_LIMIT = const(4096)
+_TABLE_LIMIT = const(2304)  # a read allocates all of it at once
 
 
 class KeyRing:

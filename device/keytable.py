@@ -26,7 +26,7 @@ def load(data, key):
     start = len(_HEAD) + _POINT
     if data[: len(_HEAD)] != _HEAD:
         problem = "no key table of format 1"
-    elif end != start + _COMB or hashlib.sha256(data[:end]).digest() != data[end:]:
+    elif end != start + _COMB or hashlib.sha256(memoryview(data)[:end]).digest() != data[end:]:
         problem = "damaged key table"
     elif data[len(_HEAD) : start] != key[-_POINT:]:
         problem = "key table of another key"

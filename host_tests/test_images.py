@@ -180,11 +180,12 @@ def key() -> ec.EllipticCurvePrivateKey:
 
 
 def test_an_offer_has_the_fields_of_the_protocol(key: ec.EllipticCurvePrivateKey) -> None:
-    offer = signing.offer(b"image", key, version="1.2.3", https_url=URL, upgrade_delay=7)
+    image = b"image" * 13
+    offer = signing.offer(image, key, version="1.2.3", https_url=URL, upgrade_delay=7)
     signature = base64.b64decode(offer["sig-sha256-ecdsa"], validate=True)
-    key.public_key().verify(signature, b"image", ec.ECDSA(hashes.SHA256()))
+    key.public_key().verify(signature, image, ec.ECDSA(hashes.SHA256()))
     del offer["sig-sha256-ecdsa"]
-    assert offer == {"version": "1.2.3", "https_url": URL, "size": 5, "upgrade_delay": 7}
+    assert offer == {"version": "1.2.3", "https_url": URL, "size": 65, "upgrade_delay": 7}
 
 
 @pytest.mark.parametrize(
@@ -198,13 +199,29 @@ def test_an_offer_has_the_fields_of_the_protocol(key: ec.EllipticCurvePrivateKey
         ({"http_url": URL}, "http:// URL"),
         ({"version": "1.2"}, "MAJOR"),
         ({"upgrade_delay": -1}, "--delay"),
+        ({"image": b"i" * 64}, "64 bytes"),
     ],
 )
 def test_offers_that_a_board_would_refuse(
     key: ec.EllipticCurvePrivateKey, changes: dict, message: str
 ) -> None:
     with pytest.raises(ToolError, match=message):
-        signing.offer(b"image", key, **{"version": "1.2.3", "https_url": URL, **changes})
+        signing.offer(
+            **{"image": b"image" * 13, "key": key, "version": "1.2.3", "https_url": URL, **changes}
+        )
+
+
+def test_a_signed_offer(key: ec.EllipticCurvePrivateKey) -> None:
+    """As README.md words it."""
+    image = images.wrap("wm", b"body" * 20, "1.2.3")
+    seal = signing.offer(image, key, version="1.2.3", https_url=URL, expires=1800000000)["signed_offer"]
+    signature = base64.b64decode(seal.pop("signature"), validate=True)
+    digest = hashlib.sha256(image).hexdigest()
+    assert seal == {"sha256": digest, "kind": "wm", "expires": 1800000000}
+    text = f"1.2.3 {len(image)} {digest} wm 1800000000".encode()
+    signed = b"ota-offer-1\n" + hashlib.sha256(text).digest()
+    key.public_key().verify(signature, signed, ec.ECDSA(hashes.SHA256()))
+    assert len(signed) < signing.SMALLEST  # so it can be passed off for no image
 
 
 def _arguments(command, *words: object) -> argparse.Namespace:

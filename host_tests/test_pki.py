@@ -14,7 +14,7 @@ import pytest
 from cryptography import x509
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
-from tools import certificates, keyfiles, pki, runtimes
+from tools import certificates, keyfiles, keytable, pki, runtimes
 from tools.certificates import Validity
 from tools.errors import ToolError
 
@@ -25,6 +25,7 @@ BOARD_FILES = {
     "client.crt.der",
     "client.key.der",
     "sign_pub.der",
+    "sign_pub.tab",
 }
 
 
@@ -55,6 +56,7 @@ def test_a_board_gets_exactly_what_it_needs(original: Path) -> None:
     sign = keyfiles.read_key(original / "sign.key.pem")
     assert (board / "sign_pub.der").read_bytes() == keyfiles.public_bytes(sign)
     assert len(keyfiles.public_bytes(sign)) == 91
+    keytable.check((board / "sign_pub.tab").read_bytes(), keyfiles.public_bytes(sign))
 
 
 def test_only_their_owner_reads_the_files(original: Path) -> None:
@@ -110,7 +112,7 @@ def test_a_second_run_changes_nothing_and_a_new_board_is_added(keys: Path) -> No
     made = pki.make_all(keys, [MAC, "112233445566"])
     assert all(path.read_bytes() == content for path, content in before.items())
     assert made[0].made == made[1].made == []
-    assert len(made[0].kept) == 11 and set(made[1].kept) == BOARD_FILES
+    assert len(made[0].kept) == 12 and set(made[1].kept) == BOARD_FILES
     assert set(made[2].made) == BOARD_FILES and made[2].kept == []
 
 

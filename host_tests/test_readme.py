@@ -15,7 +15,6 @@ from tools.__main__ import COMMANDS
 
 REPO = Path(__file__).resolve().parent.parent
 README = (REPO / "README.md").read_text()
-RESERVED = {-10043}
 
 
 def rows(heading: str) -> list[list[str]]:
@@ -50,7 +49,6 @@ def test_every_code_is_documented_with_its_text():
 def test_every_code_has_a_text_of_at_most_20_characters(texts):
     assert set(texts) == codes_of_module()
     assert all(0 < len(text) <= 20 for text in texts.values())
-    assert not RESERVED & set(texts)
 
 
 def test_every_test_that_is_named_exists():

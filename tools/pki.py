@@ -57,11 +57,11 @@ def make_all(
             _authority(top, f"{name}-ca-next", ca_days)
     retired = [keyfiles.read_certificate(path) for path in rotation.retired_authorities(folder)]
     trusted = [broker_ca.certificate, *_next_authority(folder, "broker"), *retired]
-    top.copy("broker-trust.crt.pem", _bundle(trusted, "pem"), renew)
     validity = server_validity or certificates.valid_for(days)
     _server(top, "broker", broker_ca, hosts, validity)
     _server(top, "files", file_ca, hosts, validity)
     _client(top, SERVER_IDENTITY, SERVER_IDENTITY, broker_ca, days, "pem")
+    top.copy("broker-trust.crt.pem", _bundle(trusted, "pem"), renew)
     public = _public_files(top, next_key)
     for name, ca in (("broker", broker_ca), ("file", file_ca)):
         bundle = [ca.certificate, *_next_authority(folder, name)]

@@ -22,6 +22,8 @@ def rotate_key(folder: Path) -> None:
         raise ToolError(f"{folder / SIGN_NEXT} is missing: make it with --next-key, long before")
     _retire(folder, [SIGN])
     (folder / SIGN_NEXT).rename(folder / SIGN)
+    for path in folder.glob("devices/*/sign_next.*"):  # public, and made anew if there is a next one
+        path.unlink()
 
 
 def rotate_authorities(folder: Path) -> None:

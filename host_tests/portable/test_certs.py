@@ -23,7 +23,7 @@ def test_several_in_one_file():
     assert certs.split(one + two + one) == [one, two, one]
 
 
-def test_what_is_nocertificate():
+def test_what_is_no_certificate():
     whole = certificate()
     for data in (b"", b"0", whole[:-1], whole + b"x", whole + b"\x30\x05", b"-----BEGIN CERTIFICATE-----"):
         raises_code(errors.NO_INIT, certs.split, data)

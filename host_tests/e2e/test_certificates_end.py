@@ -1,0 +1,40 @@
+"""Certificates end, boards do not: a second CA is trusted in advance, and the log warns in time."""
+
+from __future__ import annotations
+
+import shutil
+
+import acts
+import proofs
+import pytest
+
+from tools import certificates, keyfiles, pki, rotation
+from tools.stage import MAC
+
+
+@pytest.mark.parametrize("runtime", ["mp32", "cpython"])
+def test_the_servers_change_to_another_authority(make_stage, stage_folder, tmp_path, runtime):
+    """The board has both in its files, and goes on with the certificate that the old one issued."""
+    keys = stage_folder / "keys"
+    pki.make_all(keys, [MAC], next_ca=True)
+    shutil.copytree(keys / "devices" / MAC, tmp_path / "before")
+    old = keyfiles.read_pair(keys, "broker-ca").certificate
+    rotation.rotate_authorities(keys)
+    pki.make_all(keys, [MAC], renew=True)
+    assert not certificates.issued_by(keyfiles.read_certificate(keys / "broker.crt.pem"), old)
+    shutil.copytree(tmp_path / "before", keys / "devices" / MAC, dirs_exist_ok=True)
+    stage = make_stage(runtime=runtime)
+    acts.online(stage)
+    image, offer = acts.new_offer(stage)
+    acts.update(stage, offer)
+    stage.board.wait_for("confirmed 1.0.1")
+    proofs.check_record(stage, "ota_1", image, "1.0.1")
+    assert acts.lines_with(stage, "renew it") == 0
+
+
+def test_a_warning_long_before(make_stage, stage_folder):
+    pki.make_all(stage_folder / "keys", [MAC], days=80)
+    stage = make_stage()
+    acts.online(stage)
+    assert acts.lines_with(stage, "certs/client.crt.der ends in 79 days: renew it") == 1
+    assert acts.lines_with(stage, "renew it") == 1  # the authorities are good for longer

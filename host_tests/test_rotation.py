@@ -1,0 +1,104 @@
+"""tools.rotation and `keys`: what follows is made in advance, put in place by one word, and nothing is lost."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from cryptography import x509
+
+from tools import certificates, keyfiles, keytable, pki
+from tools.__main__ import main
+from tools.errors import ToolError
+
+MACS = ["AABBCCDDEEFF", "112233445566"]
+
+
+@pytest.fixture
+def keys(tmp_path: Path) -> Path:
+    pki.make_all(tmp_path / "keys", MACS)
+    return tmp_path / "keys"
+
+
+def _run(keys: Path, *words: str) -> int:
+    return main(["keys", str(keys), *words])
+
+
+def _secrets(folder: Path) -> set[bytes]:
+    return {path.read_bytes() for path in folder.rglob("*.key.*")}
+
+
+def _board_keys(keys: Path, name: str) -> set[bytes]:
+    return {path.read_bytes() for path in keys.glob(f"devices/*/{name}")}
+
+
+def test_a_next_key_goes_to_every_board_and_becomes_the_current_one(keys: Path) -> None:
+    before = _secrets(keys)
+    first = keyfiles.public_bytes(keyfiles.read_key(keys / "sign.key.pem"))
+    assert _run(keys, "--next-key") == 0
+    second = keyfiles.public_bytes(keyfiles.read_key(keys / "sign-next.key.pem"))
+    assert _board_keys(keys, "sign_pub.der") == {first} != {second}
+    assert _board_keys(keys, "sign_next.der") == {second}
+    for table in _board_keys(keys, "sign_next.tab"):
+        keytable.check(table, second)
+    assert _run(keys, "--next-key") == 0  # there is one, so it stays
+    assert _board_keys(keys, "sign_next.der") == {second}
+    assert _run(keys, "--rotate-key", "--next-key") == 0
+    third = keyfiles.public_bytes(keyfiles.read_key(keys / "sign-next.key.pem"))
+    assert _board_keys(keys, "sign_pub.der") == {second} != {third}
+    assert _board_keys(keys, "sign_next.der") == {third}
+    for table in _board_keys(keys, "sign_pub.tab"):
+        keytable.check(table, second)
+    assert before <= _secrets(keys)
+
+
+def test_after_the_last_next_key_boards_need_none(keys: Path) -> None:
+    _run(keys, "--next-key")
+    assert _run(keys, "--rotate-key") == 0
+    assert len(_board_keys(keys, "sign_pub.der")) == 1
+    assert _board_keys(keys, "sign_next.der") == set()
+
+
+@pytest.mark.parametrize("word", ["--rotate-key", "--rotate-ca"])
+def test_nothing_to_rotate_to(keys: Path, word: str, capsys: pytest.CaptureFixture[str]) -> None:
+    before = {path: path.read_bytes() for path in keys.rglob("*.pem")}
+    assert _run(keys, word) != 0
+    assert "long before" in capsys.readouterr().err
+    assert {path: path.read_bytes() for path in keys.rglob("*.pem")} == before
+
+
+def test_next_authorities_stand_beside_the_current_ones(keys: Path) -> None:
+    assert _run(keys, "--next-ca") == 0
+    for name in ("broker", "file"):
+        ca, following = (keyfiles.read_certificate(keys / f"{name}-ca{end}.crt.pem") for end in ("", "-next"))
+        der = [one.public_bytes(keyfiles.ENCODINGS["der"]) for one in (ca, following)]
+        assert _board_keys(keys, f"{name}_ca.der") == {b"".join(der)}
+
+
+def test_rotated_authorities_issue_for_servers_and_boards_keep_theirs(keys: Path) -> None:
+    _run(keys, "--next-ca")
+    following = (keys / "broker-ca-next.crt.pem").read_bytes()
+    boards, before = _board_keys(keys, "client.crt.der"), _secrets(keys)
+    assert _run(keys, "--rotate-ca", "--device", "0123456789AB") == 0
+    assert (keys / "broker-ca.crt.pem").read_bytes() == following
+    ca = keyfiles.read_pair(keys, "broker-ca")
+    for stem in ("broker", "ota-server"):
+        keyfiles.read_pair(keys, stem, ca)
+    keyfiles.read_pair(keys, "files", keyfiles.read_pair(keys, "file-ca"))
+    assert boards < _board_keys(keys, "client.crt.der")
+    new = keys / "devices" / "0123456789AB"
+    assert certificates.issued_by(keyfiles.read_certificate(new / "client.crt.der"), ca.certificate)
+    trusted = x509.load_pem_x509_certificates((keys / "broker-trust.crt.pem").read_bytes())
+    assert len(trusted) == 2 and trusted[0] == ca.certificate
+    for path in keys.glob("devices/*/client.crt.der"):
+        assert any(certificates.issued_by(keyfiles.read_certificate(path), one) for one in trusted)
+    assert before <= _secrets(keys)
+    pki.make_all(keys, MACS)  # all fits together
+
+
+def test_a_changed_key_without_being_asked_to_is_an_error(keys: Path) -> None:
+    pki.make_all(keys, MACS, next_key=True, renew=True)
+    (keys / "sign-next.key.pem").unlink()
+    pki.Folder(keys).key("sign-next.key.pem")
+    with pytest.raises(ToolError, match="sign_next.der belongs to other keys"):
+        pki.make_all(keys, MACS)
