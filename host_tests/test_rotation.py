@@ -1,4 +1,4 @@
-"""tools.rotation and `keys`: what follows is made in advance, put in place by one word, and nothing is lost."""
+"""tools.rotation and `keys`: what follows is made in advance, put in place by one word; nothing is lost."""
 
 from __future__ import annotations
 

@@ -1,0 +1,27 @@
+"""Judges signatures inside MicroPython, with and without the table, and compares with the host's verdicts.
+
+usage: judgecases.py FILE   (lines of "key digest signature table verdict": hex, - for none; verdict 1 or 0)
+"""
+
+import sys
+
+from device import ecdsa
+
+
+def main(path):
+    judged = wrong = 0
+    with open(path) as file:
+        for line in file:
+            *parts, verdict = line.split()
+            key, digest, signature, table = [b"" if part == "-" else bytes.fromhex(part) for part in parts]
+            expected = verdict == "1"
+            plain = ecdsa.verify(key, digest, signature)
+            quick = ecdsa.verify(key, digest, signature, table)
+            judged += 1
+            if plain is not expected or quick is not expected:
+                wrong += 1
+                print("line %d: %s without, %s with the table" % (judged, plain, quick))
+    print("%d judged, %d wrong" % (judged, wrong))
+
+
+main(sys.argv[1])
