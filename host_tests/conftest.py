@@ -26,7 +26,7 @@ collect_ignore = ["portable/run.py"]
 # host_tests/fuzz: the same examples in each run, or, with --hypothesis-profile=long, new ones for hours.
 SLOW = [HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.filter_too_much]
 settings.register_profile(
-    "default", derandomize=True, max_examples=500, deadline=2000, database=None, suppress_health_check=SLOW
+    "default", derandomize=True, max_examples=500, deadline=10000, database=None, suppress_health_check=SLOW
 )
 settings.register_profile("long", settings.get_profile("default"), derandomize=False, max_examples=20000)
 settings.load_profile("default")

@@ -24,19 +24,31 @@ def replace(name, raw, text):
     return raw[: len(raw) - 6 - len(old)] + part + bytes([len(part) & 255, len(part) >> 8]) + _MARK
 
 
-def dump(value):
-    """JSON of plain ASCII; every float becomes 0.5."""
+def dump(value, write):
+    """Write it as JSON of plain ASCII, piece by piece; every float becomes 0.5."""
     if isinstance(value, dict):
-        return "{" + ",".join([dump(str(key)) + ":" + dump(value[key]) for key in value]) + "}"
-    if isinstance(value, list):
-        return "[" + ",".join([dump(item) for item in value]) + "]"
-    if isinstance(value, str):
-        return '"' + "".join([_char(ord(char)) for char in value]) + '"'
-    if isinstance(value, float):
-        return "0.5"
-    if value is None or isinstance(value, bool):
-        return {None: "null", True: "true", False: "false"}[value]
-    return str(value)
+        for number, key in enumerate(value):
+            write("," if number else "{")
+            dump(str(key), write)
+            write(":")
+            dump(value[key], write)
+        write("}" if value else "{}")
+    elif isinstance(value, list):
+        for number, item in enumerate(value):
+            write("," if number else "[")
+            dump(item, write)
+        write("]" if value else "[]")
+    elif isinstance(value, str):
+        write('"')
+        for char in value:
+            write(_char(ord(char)))
+        write('"')
+    elif isinstance(value, float):
+        write("0.5")
+    elif value is None or isinstance(value, bool):
+        write({None: "null", True: "true", False: "false"}[value])
+    else:
+        write(str(value))
 
 
 def _char(code):

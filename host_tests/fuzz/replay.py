@@ -38,7 +38,11 @@ def _play(name, raw):
     part = jsonpart.find(name, raw)
     seen = targets.json_object(part) if part is not None else None
     print(targets.outcome(name, raw))
-    print("-" if seen is None else jsonpart.dump(seen))
+    if seen is None:
+        print("-")
+    else:
+        jsonpart.dump(seen, sys.stdout.write)
+        print()
 
 
 main(sys.argv[1])

@@ -17,6 +17,7 @@ _SCHEMES = ("http", "https", "mqtt", "mqtts")
 _KINDS = ("wm", "esp32", "raw")
 _UNKNOWN_CHIP = 255
 _HEAD_LIMIT = 4096
+_SHOWN = 60  # characters of a text
 _DIGEST = signer.hashlib.sha256(b"fuzz").digest()
 BOARD = "lamp"
 OFFERED = "1.2.3"
@@ -162,11 +163,42 @@ def show(value):
     if isinstance(value, (list, tuple)):
         return "[" + ", ".join([show(item) for item in value]) + "]"
     if isinstance(value, str):
-        return '"' + "".join([_show_char(char) for char in value]) + '"'
+        return _show_text(value)
     if isinstance(value, bytes):
         return "%d bytes, CRC %d" % (len(value), binascii.crc32(value))
     return "float" if isinstance(value, float) else str(value)
 
 
-def _show_char(char):
-    return char if " " <= char <= "~" and char not in '"\\' else "\\{%x}" % ord(char)
+def _show_text(text):
+    """Its first characters, and for the rest a checksum: a small heap must do."""
+    shown = '"'
+    count = crc = 0
+    for code in _codes(text):
+        count += 1
+        if count <= _SHOWN:
+            shown += _show_char(code)
+        else:
+            crc = binascii.crc32(code.to_bytes(4, "little"), crc)
+    return shown + '"' + (" and %d more, CRC %d" % (count - _SHOWN, crc) if crc else "")
+
+
+def _codes(text):
+    """MicroPython leaves a character beyond U+FFFF that stands in JSON as an escaped pair in two halves."""
+    high = 0
+    for char in text:
+        code = ord(char)
+        if high and 0xDC00 <= code < 0xE000:
+            yield 0x10000 + ((high & 0x3FF) << 10 | code & 0x3FF)
+            high = 0
+            continue
+        if high:
+            yield high
+        high = code if 0xD800 <= code < 0xDC00 else 0
+        if not high:
+            yield code
+    if high:
+        yield high
+
+
+def _show_char(code):
+    return chr(code) if 0x20 <= code < 0x7F and code not in (0x22, 0x5C) else "\\{%x}" % code
