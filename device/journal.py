@@ -78,4 +78,7 @@ class Journal:
         tag = raw[_HEAD_SIZE:-_CRC_SIZE]
         if len(tag) != length:
             return None
-        return sequence, position, binding, tag.decode() if tag else None
+        try:
+            return sequence, position, binding, tag.decode() if tag else None
+        except UnicodeError:
+            return None

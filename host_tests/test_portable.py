@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from tools import cache, romfs, runtimes
+from tools import cache, runtimes
 from tools.simboard import board
 from tools.simboard.factory import HEAP_KIB
 
@@ -31,18 +31,6 @@ def _count_tests(path: Path) -> int:
     names = [name for name in functions if name.startswith("test_")]
     assert len(set(names)) == len(names), f"{path.name}: a test hides another of the same name"
     return len(names)
-
-
-@pytest.fixture(scope="session")
-def compiled(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with .mpy files of the device package and of the tests."""
-    target = tmp_path_factory.mktemp("compiled")
-    (target / "device").mkdir()
-    for folder, prefix in ((cache.REPO / "device", "device/"), (PORTABLE, "")):
-        for path in folder.glob("*.py"):
-            code = romfs.compile_module(path, prefix + path.name)
-            (target / f"{prefix}{path.stem}.mpy").write_bytes(code)
-    return target
 
 
 def _micropython(interpreter: str, compiled: Path, umqtt: Path, path: Path, cwd: Path) -> None:

@@ -1,5 +1,6 @@
 """device.journal: checkpoints survive a cut at any byte, and speak only for the offer they were made for."""
 
+import binascii
 import os
 
 import makeoffer
@@ -124,3 +125,13 @@ def test_a_journal_that_cannot_be_written_is_a_warning():
     with recorded_log() as lines:
         made.save(4096, TAG)
     assert len(lines) == 1 and lines[0].startswith("W/ota")
+
+
+def test_an_etag_that_is_no_text_makes_no_record():
+    _forget()
+    _journal().save(4096, TAG)
+    good = _raw(0)
+    for tag, position in ((b'"abc"', 4096), (b"\x80\xff\xfe\xfd\xfc", 0)):
+        record = good[:45] + tag
+        _write(0, record + binascii.crc32(record).to_bytes(4, "little"))
+        assert _journal().position == position
