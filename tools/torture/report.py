@@ -10,7 +10,7 @@ from rich.live import Live
 from rich.table import Table
 
 OUTCOMES = ("bricked", "unverified", "hung", "lost", "untold")
-MEANINGS = {"silent": "untold", "wrong": "untold"}
+MEANINGS = {"silent": "untold", "wrong": "untold", "crashed": "hung"}
 WIDTH = 100  # where there is no terminal
 HEADINGS = ("bricked", "un-\nverified", "hung", "lost", "not\ntold")
 

@@ -27,7 +27,7 @@ def _remembered_verify(key, digest, signature):
     if arguments not in _known:
         _known[arguments] = _verify(key, digest, signature)
     if _known[arguments]:
-        world.running.is_verified = True
+        world.running.verified()
     return _known[arguments]
 
 
@@ -110,7 +110,8 @@ def _play_in_child(case, kit):
 
 
 def _tell_hung(case, hung):
-    _tell({"id": case["id"], "outcome": "hung", "detail": str(hung), "repeated": 0})
+    outcome = "hung" if hung.is_late else "crashed"
+    _tell({"id": case["id"], "outcome": outcome, "detail": str(hung), "repeated": 0})
 
 
 def _play_alone(case, kit):
