@@ -18,7 +18,7 @@ from tools.torture.trace import Trace
 
 WORLD = Path(__file__).resolve().parent / "world"
 SILENCE_LIMIT_S = 900  # a sweep tells of each case as it ends; the full-size image takes longest
-HEAP = {"small": "2M", "big": "24M"}
+HEAP = {"small": "2M", "big": "24M", "attacks": "4M"}
 
 
 class Request(NamedTuple):

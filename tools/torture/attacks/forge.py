@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from tools import images, pki
 from tools.images import TRAILER_MARK
-from tools.stage import BOARD, MAC
+from tools.stage import BOARD
 from tools.torture import kit, pool
 from tools.torture.kit import BUILT, KINDS, NEW
 from tools.torture.trace import Trace
@@ -119,6 +119,3 @@ def _padded_trailer() -> bytes:
     record = {"version": NEW, "board": BOARD, "build_time": BUILT, "x": ""}
     record["x"] = "x" * (images.TRAILER_LIMIT - len(json.dumps(record)))
     return _trailer(record)
-
-
-__all__ = ["FOREIGN_KEY", "MAC", "PREFIX", "TRAILERS", "Ground", "grounds"]

@@ -69,7 +69,11 @@ def arm(world):
         server.image = server.content = world.kit.images[case.get("image", "new")]
         server.requests = []
     files.always, files.script = case.get("answer", {}), list(case.get("files_script", []))
+    world.servers["plain"].script = list(case.get("plain_script", []))
     air.troubles[:] = case.get("net", [])
+    ntptime.answer = case.get("ntp", "right")
+    if "attack_certificate" in case:
+        files.problem = broker.problem = lambda: _judge_certificate(case["attack_certificate"])
     for name, problem in case.get("untrusted", {}).items():
         _distrust(broker if name == "broker" else world.servers[name], problem)
 

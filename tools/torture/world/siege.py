@@ -9,6 +9,7 @@ servers that no request may reach; most_downloads; `watches`, to stay until ends
 
 import json
 
+import bootloader
 import partitions
 import peers
 import virtualtime
@@ -120,6 +121,6 @@ class Siege(Judge):
 
 def count_slot_operation(world, address):
     """An erase or a write at this address: is it the spare slot's?"""
-    spare = partitions.app_slots()[1]
+    (spare,) = [slot for slot in partitions.app_slots() if slot.label != bootloader.running.label]
     if spare.address <= address < spare.address + spare.size:
         world.slot_operations += 1
