@@ -2,7 +2,8 @@
 
 Each class of faults runs the whole client: download, verify, commit, first boot, confirm, report. Most cases
 play in one process of 32-bit MicroPython (real device code, real LittleFS, small flash, virtual time); the
-last line are real boards: processes killed, real broker, real TLS. --full is exhaustive.
+last line are real boards: processes killed, real broker, real TLS. --full is exhaustive. --attacks plays the
+other list: somebody who owns the network, the broker's account and yesterday's signed images.
 """
 
 from __future__ import annotations
@@ -15,14 +16,17 @@ from rich.console import Console
 
 from tools.errors import ToolError
 from tools.torture import classes, kit, mutants, pool, real, trace
+from tools.torture.attacks import forge, play, table
+from tools.torture.attacks.table import ATTACKS
 from tools.torture.report import Report, make_console
 
 BIG = "big"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    names = [*classes.CLASSES, BIG, real.NAME]
+    names = [*classes.CLASSES, BIG, real.NAME, *ATTACKS]
     parser.add_argument("--full", action="store_true", help="every case, not a sample (within an hour)")
+    parser.add_argument("--attacks", action="store_true", help="attacks instead of faults")
     parser.add_argument(
         "--only", action="append", choices=names, metavar="CLASS",
         help=f"only this class; may be repeated: {', '.join(names)}",
@@ -40,14 +44,26 @@ def run(args: argparse.Namespace) -> int:
         kit.make(kits)
         if args.case:
             return _play_one(args.case, kits)
+        if args.attacks:
+            return play.play(_attack_classes(args.only), kits, args.jobs, make_console(play.WIDTH))
         traces = pool.traces(kits)
         if args.mutants:
-            return mutants.run(traces, kits, args.jobs)
+            return mutants.run(traces, forge.grounds(kits), kits, args.jobs)
         return _play_all(args, traces, kits)
+
+
+def _attack_classes(only: list[str] | None) -> list[str]:
+    """Raises ToolError for a class of faults."""
+    wrong = set(only or ()) - set(ATTACKS)
+    if wrong:
+        raise ToolError(f"no class of attacks: {', '.join(sorted(wrong))}; choose from {', '.join(ATTACKS)}")
+    return only or list(ATTACKS)
 
 
 def _play_all(args: argparse.Namespace, traces: dict[str, trace.Trace], kits: Path) -> int:
     console = make_console()
+    if set(args.only or ()) & set(ATTACKS):
+        raise ToolError("classes of attacks go with --attacks")
     chosen = args.only or [*classes.CLASSES, *([BIG] if args.full else []), real.NAME]
     titles = {name: entry.title for name, entry in classes.CLASSES.items()}
     titles |= {BIG: "full-size image, power cut at each operation", real.NAME: real.TITLE}
@@ -87,22 +103,29 @@ def _play_one(identity: str, kits: Path) -> int:
 
 def _play_in_world(identity: str, kits: Path, console: Console) -> dict:
     name, mode = [*identity.split("/"), ""][:2]
-    if name not in (*classes.CLASSES, BIG) or mode not in (*kit.KINDS, BIG):
+    if name not in (*classes.CLASSES, BIG, *ATTACKS) or mode not in (*kit.KINDS, BIG):
         raise ToolError(f"no case {identity!r}: a case is CLASS/MODE/…, as a failing one prints it")
-    if name == BIG:
-        kit.make_big(kits)
-    heap = pool.HEAP["big" if name == BIG else "small"]
-    one = pool.traces(kits, (mode,), heap)[mode]
+    heap = pool.HEAP["big" if name == BIG else "attacks" if name in ATTACKS else "small"]
     try:
-        case = classes.find(identity, one)
+        chosen, case = _find(identity, name, mode, kits, heap)
     except KeyError:
         raise ToolError(f"class {name} has no case {identity!r}") from None
-    worker = pool.Worker(kits, (mode,), heap=heap)
+    worker = pool.Worker(kits, (chosen,), heap=heap)
     result: dict = {}
-    for told in worker.play(pool.Request(mode, [case], show=True)):
+    for told in worker.play(pool.Request(chosen, [case], show=True)):
         if isinstance(told, dict):
             result = told
         else:
             console.print(told, markup=False, soft_wrap=True)
     worker.close()
     return result
+
+
+def _find(identity: str, name: str, mode: str, kits: Path, heap: str) -> tuple[str, dict]:
+    """The kit and the case. Raises KeyError."""
+    if name in ATTACKS:
+        ground, case = table.find(identity, forge.grounds(kits))
+        return ground.trace.kit, case
+    if name == BIG:
+        kit.make_big(kits)
+    return mode, classes.find(identity, pool.traces(kits, (mode,), heap)[mode])

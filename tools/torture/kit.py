@@ -1,4 +1,8 @@
-"""What every case begins with: keys, two small images, an offer, and a board that runs the first image."""
+"""What every case begins with: keys, two small images, an offer, and a board that runs the first image.
+
+A kit is a folder: board/, old.img (which runs), and <name>.img with its offer <name>.json for each image
+that may be offered; "new" is the owner's update.
+"""
 
 from __future__ import annotations
 
@@ -35,35 +39,41 @@ CONFIG = {
 
 def make(folder: Path) -> None:
     """folder/<mode>/ for both boot modes, as world.Kit reads it."""
-    keys = folder / "keys"
-    pki.make_all(keys, [MAC])
+    pki.make_all(folder / "keys", [MAC])
     for mode in KINDS:
-        _make(folder / mode, mode, keys, BODY, SLOT_SIZE, {})
+        make_one(folder, mode, mode, BODY)
 
 
 def make_big(folder: Path) -> None:
     """folder/big/, with an image and a checkpoint interval as in life; once."""
     if not (folder / "big").exists():
-        _make(folder / "big", "idf", folder / "keys", BIG_BODY, BIG_SLOT_SIZE, {"checkpoint_kib": 64})
+        make_one(folder, "big", "idf", BIG_BODY, BIG_SLOT_SIZE, {"checkpoint_kib": 64})
 
 
-def _make(
-    folder: Path, mode: str, keys: Path, body: int, slot_size: int, changes: dict[str, Any]
+def make_one(
+    folder: Path, name: str, mode: str, body: int, slot_size: int = SLOT_SIZE, changes: Any = None
 ) -> None:
-    old, new = (_image(mode, version, body) for version in (OLD, NEW))
-    config = CONFIG | {"image": KINDS[mode], "require_rollback": mode == "idf"} | changes
+    """folder/<name>/. body: bytes of the images, without header and trailer; changes: of CONFIG."""
+    old, new = (make_image(mode, version, body) for version in (OLD, NEW))
+    config = CONFIG | {"image": KINDS[mode], "require_rollback": mode == "idf"} | (changes or {})
     create(
-        folder / "board", old, config, keys / "devices" / MAC, mac=MAC, boot_mode=mode,
-        slot_size=slot_size, heap_kib=1024,
+        folder / name / "board", old, config, folder / "keys" / "devices" / MAC, mac=MAC,
+        boot_mode=mode, slot_size=slot_size, heap_kib=1024,
     )  # fmt: skip
     if mode == "idf":
-        _mark_valid(folder / "board" / "flash.bin")
-    offer = signing.offer(
-        new, keyfiles.read_key(keys / "sign.key.pem"), version=NEW, https_url="https://files/new.img"
-    )
-    (folder / "old.img").write_bytes(old)
-    (folder / "new.img").write_bytes(new)
-    (folder / "offer.json").write_text(json.dumps(offer))
+        _mark_valid(folder / name / "board" / "flash.bin")
+    (folder / name / "old.img").write_bytes(old)
+    add_image(folder, name, "new", new, NEW)
+
+
+def add_image(
+    folder: Path, kit: str, name: str, image: bytes, version: str, key: str = "sign.key.pem"
+) -> None:
+    """An image signed with folder/keys/<key>, and its offer, which calls it that version."""
+    signer = keyfiles.read_key(folder / "keys" / key)
+    offer = signing.offer(image, signer, version=version, https_url="https://files/new.img")
+    (folder / kit / f"{name}.img").write_bytes(image)
+    (folder / kit / f"{name}.json").write_text(json.dumps(offer))
 
 
 def _mark_valid(flash: Path) -> None:
@@ -80,6 +90,6 @@ def _crc(sequence: bytes) -> bytes:
     return struct.pack("<I", zlib.crc32(sequence, 0xFFFFFFFF))
 
 
-def _image(mode: str, version: str, body: int) -> bytes:
+def make_image(mode: str, version: str, body: int, board: str = BOARD) -> bytes:
     image = images.wrap(KINDS[mode], random.Random(version).randbytes(body), version)
-    return images.add_trailer(image, version, BOARD, BUILT)
+    return images.add_trailer(image, version, board, BUILT)

@@ -10,7 +10,7 @@ from rich.live import Live
 from rich.table import Table
 
 OUTCOMES = ("bricked", "unverified", "hung", "lost", "untold")
-MEANINGS = {"silent": "untold", "wrong": "untold"}
+MEANINGS = {"silent": "untold", "wrong": "untold", "crashed": "hung"}
 WIDTH = 100  # where there is no terminal
 HEADINGS = ("bricked", "un-\nverified", "hung", "lost", "not\ntold")
 
@@ -31,9 +31,9 @@ class Line:
             self.counts[MEANINGS.get(result["outcome"], result["outcome"])] += 1
 
 
-def make_console() -> Console:
+def make_console(width: int = WIDTH) -> Console:
     console = Console(highlight=False)
-    return console if console.is_terminal else Console(highlight=False, width=WIDTH)
+    return console if console.is_terminal else Console(highlight=False, width=width)
 
 
 class Report:

@@ -23,12 +23,13 @@ class Operation(NamedTuple):
 
 
 class Trace:
-    """Of the undisturbed update of one boot mode ("idf" or "w80x")."""
+    """Of the undisturbed update of the board of one kit. mode: "idf", "w80x" or "big"."""
 
-    def __init__(self, mode: str, told: dict[str, Any], image_size: int) -> None:
+    def __init__(self, kit: str, told: dict[str, Any], image_size: int) -> None:
         if told["outcome"] != "ok":
-            raise RuntimeError(f"{mode}: the undisturbed run fails: {told}")
-        self.mode = mode
+            raise RuntimeError(f"{kit}: the undisturbed run fails: {told}")
+        self.kit = kit
+        self.mode = kit.split("-")[-1]
         self.image_size = image_size
         self.operations = [Operation(*entry) for entry in told["operations"]]
         self.steps = told["steps"]  # polls in boot 1, 2, …
@@ -37,7 +38,7 @@ class Trace:
         files = [size for peer, size in told["connections"] if peer == "files"]
         self.head_size = files[0] - image_size  # of the answer to the only request
         self.greeting = [size for peer, size in told["connections"] if peer == "broker"][0]
-        self.spare = "upgrade" if mode == "w80x" else "ota_1"
+        self.spare = "upgrade" if self.mode == "w80x" else "ota_1"
 
     def slot_writes(self) -> list[int]:
         """Numbers of the operations that write whole blocks of the new image, in order."""

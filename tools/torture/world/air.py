@@ -1,9 +1,9 @@
 """The network of the in-process board: `socket`, `select` and `tls` over peers in the same process.
 
 Peers are known by host name. Each connection may have one trouble: {"peer", "nth", "at", "kind"}. From
-byte `at` of what the peer sends, the `nth` connection to it is cut, reset, stalled, trickles or carries
-garbage; "refuse" and "dns" end it before it begins. Without Wi-Fi nothing connects, and what is open
-falls silent.
+byte `at` of what the peer sends, the `nth` connection to it (None = each) is cut, reset, stalled, trickles
+or carries garbage; "refuse" and "dns" end it before it begins. Without Wi-Fi nothing connects, and what
+is open falls silent.
 """
 
 import network
@@ -24,10 +24,11 @@ history = []  # [peer, bytes delivered] of the first connections that were close
 open_sockets = []
 down = set()  # peers that refuse
 frozen = set()  # peers that do not answer
+showed_certificate = set()  # peers that have seen our client certificate
 
 
 def clear():
-    for group in (listeners, connections, down, frozen):
+    for group in (listeners, connections, down, frozen, showed_certificate):
         group.clear()
     troubles[:] = history[:] = open_sockets[:] = []
 
@@ -42,7 +43,7 @@ def _trouble_of(name, kinds):
     """The trouble that the next connection to this peer is to have."""
     for trouble in troubles:
         if trouble["peer"] == name and trouble["kind"] in kinds:
-            if trouble["nth"] == connections.get(name, 0):
+            if trouble["nth"] in (None, connections.get(name, 0)):
                 if kinds == ("dns",):
                     connections[name] = connections.get(name, 0) + 1
                 return trouble
@@ -77,7 +78,8 @@ class Socket:
         self._trouble = _trouble_of(name, ("cut", "reset", "stall", "trickle", "garbage", "refuse"))
         connections[name] = connections.get(name, 0) + 1
         virtualtime.advance(_ROUND_TRIP_MS)
-        if name in down or (self._trouble and self._trouble["kind"] == "refuse"):
+        is_refused = self._trouble and self._trouble["kind"] == "refuse"
+        if name in down or is_refused or address not in listeners:
             raise OSError(_ECONNREFUSED)
         self.name = name
         self.peer = listeners[address]()
@@ -186,8 +188,12 @@ class Poll:
 class TlsSocket:
     """TLS as far as the device can tell: the certificate is judged in the handshake, by the clock."""
 
-    def __init__(self, sock):
+    def __init__(self, sock, context, host):
         self._socket = sock
+        self._is_verified = context.verify_mode == CERT_REQUIRED
+        if context.has_certificate:
+            showed_certificate.add(sock.name)
+        self._host = host
         sock.is_tls = True
         self._is_shaken = False
         self.is_readable = sock.is_readable
@@ -199,11 +205,20 @@ class TlsSocket:
     def write(self, data):
         if not self._is_shaken:
             self._socket._check()
-            problem = self._socket.peer and self._socket.peer.certificate_problem()
+            problem = self._is_verified and self._problem()
             if problem:
                 raise ValueError(problem)
             self._is_shaken = True
         return self._socket.write(data)
+
+    def _problem(self):
+        """What mbedtls would say of the peer's certificate."""
+        peer = self._socket.peer
+        if peer is None:
+            return None
+        if self._host and peer.certificate_name not in (None, self._host):
+            return "The certificate Common Name (CN) does not match with the expected CN"
+        return peer.certificate_problem()
 
     def close(self):
         self._socket.close()
@@ -212,17 +227,18 @@ class TlsSocket:
 class SSLContext:
     def __init__(self, protocol):
         self.verify_mode = 0
+        self.has_certificate = False
 
     def load_cert_chain(self, certificate, key):
-        pass
+        self.has_certificate = True
 
     def load_verify_locations(self, certificate):
         pass
 
     def wrap_socket(self, sock, server_hostname=None, do_handshake_on_connect=True):
-        if self.verify_mode != CERT_REQUIRED or do_handshake_on_connect or not server_hostname:
-            raise RuntimeError("the device must verify the server, and bound the handshake itself")
-        return TlsSocket(sock)
+        if do_handshake_on_connect:
+            raise RuntimeError("the device must bound the handshake itself")
+        return TlsSocket(sock, self, server_hostname)
 
 
 socket = Socket

@@ -11,10 +11,16 @@ import virtualtime
 _AGAIN_MS = 90_000
 _REFUSED = -10041  # failed its trials: only an operator's look helps
 _MOST_OFFERS = 14
+_BYTES_PER_MS = 8  # of a flood
 
 
 class Broker:
-    """reports: [(type, version)]; codes: of the errors heard, in order."""
+    """reports: [(type, version)]; codes: of the errors heard, in order.
+
+    says: {"connack", "greeting", "suback", "puback", "pingresp", "flood"}: hex of what a hostile broker says
+    there; the greeting follows the CONNACK, the flood comes after that for ever. packets: [[ms, hex], …],
+    sent so long after the next report.
+    """
 
     def __init__(self, prefix, offer):
         self._prefix = prefix
@@ -24,9 +30,15 @@ class Broker:
         self.repeats = 1  # deliveries of each offer
         self.retained = False  # a copy of the offer at each subscription
         self.answers_get = False
+        self.insists = False  # pushes also what the device has
+        self.says = {}
+        self.packets = []
+        self._due = []  # [virtual ms, bytes]
         self.problem = None
+        self.certificate_name = None
         self.pushes = 0
         self.most_pushes = _MOST_OFFERS
+        self.again_ms = _AGAIN_MS  # from an error to the next offer
         self.reports = []
         self.codes = []
         self._subscribed = set()
@@ -42,6 +54,20 @@ class Broker:
         if self.again_at_ms is not None and virtualtime.now_ms >= self.again_at_ms:
             self.again_at_ms = None
             self.push()
+        while self._due and virtualtime.now_ms >= self._due[0][0]:
+            _, packet = self._due.pop(0)
+            if self._connection:
+                self._connection.out += packet
+
+    def quiet(self):
+        """Nothing of an attack is left."""
+        if self.says and self._connection:
+            self._connection.hang_up()
+        self.says, self.packets, self.script = {}, [], []
+        self.insists = self.retained = self.answers_get = False
+        self._due[:] = self._unacknowledged[:] = []
+        self.again_ms, self.push_after_ms = _AGAIN_MS, 0
+        self.repeats, self.most_pushes = 1, self.pushes + _MOST_OFFERS
 
     def push(self):
         if self.pushes < self.most_pushes:
@@ -55,6 +81,7 @@ class Broker:
         data = dict(self.offer)
         data.update({key: value for key, value in change.items() if key not in _WHOLE})
         data = {key: value for key, value in data.items() if value != "absent"}
+        sequence += change.get("sequence", 0)
         message = {"msg_sequence": sequence, "time": virtualtime.START_S, "data": data}
         return _bend(json.dumps(message), change).encode()
 
@@ -71,7 +98,9 @@ class Broker:
         data = message["data"]
         if name == "firmware/report":
             self.reports.append((data["type"], data["version"]))
-            if data["version"] != self._wanted():
+            self._due += [[virtualtime.now_ms + ms, bytes.fromhex(text)] for ms, text in self.packets]
+            self.packets = []
+            if self.insists or data["version"] != self._wanted():
                 if virtualtime.now_ms >= self.push_after_ms:
                     self.push()
                 else:
@@ -81,7 +110,7 @@ class Broker:
         elif "errorCode" in data:
             self.codes.append(data["errorCode"])
             if data["errorCode"] != _REFUSED:
-                self.again_at_ms = virtualtime.now_ms + _AGAIN_MS
+                self.again_at_ms = virtualtime.now_ms + self.again_ms
 
     def _wanted(self):
         return self.offer.get("version")
@@ -101,7 +130,7 @@ class Broker:
             self._unacknowledged.pop(0)
 
 
-_WHOLE = ("prefix", "raw", "fill", "deep", "twice")
+_WHOLE = ("prefix", "raw", "fill", "deep", "twice", "sequence")
 
 
 def _bend(text, change):
@@ -123,8 +152,10 @@ class _Connection:
     def __init__(self, broker):
         self._broker = broker
         self._unread = b""
+        self._flood = b""
         self.out = b""
         self.ended = False
+        self.certificate_name = broker.certificate_name
 
     def certificate_problem(self):
         return self._broker.problem and self._broker.problem()
@@ -132,7 +163,19 @@ class _Connection:
     def take(self, room):
         piece = self.out[:room]
         self.out = self.out[room:]
+        if self._flood and not self.out:
+            self.out = self._flood
+            virtualtime.advance(len(self._flood) // _BYTES_PER_MS + 1)
         return piece
+
+    def hang_up(self):
+        self.out = self._flood = b""
+        self.ended = True
+
+    def _say(self, what, right):
+        """The right answer, or what a hostile broker says instead."""
+        text = self._broker.says.get(what)
+        self.out += right if text is None else bytes.fromhex(text)
 
     def close(self):
         self.ended = True
@@ -167,21 +210,24 @@ class _Connection:
 
     def _take_packet(self, op, body):
         if op == 0x10:
-            self.out += b"\x20\x02\x01\x00"
+            self._say("connack", b"\x20\x02\x01\x00")
+            self._say("greeting", b"")
+            self._flood = bytes.fromhex(self._broker.says.get("flood", ""))
+            self.out += self._flood
             self._broker.greet(self)
         elif op == 0x82:
             length = body[2] << 8 | body[3]
             self._broker.subscribe(body[4 : 4 + length])
-            self.out += b"\x90\x03" + body[:2] + b"\x01"
+            self._say("suback", b"\x90\x03" + body[:2] + b"\x01")
         elif op == 0x32:
             length = body[0] << 8 | body[1]
             start = 2 + length
-            self.out += b"\x40\x02" + body[start : start + 2]
+            self._say("puback", b"\x40\x02" + body[start : start + 2])
             self._broker.hear(body[2:start], body[start + 2 :])
         elif op == 0x40:
             self._broker.acknowledge()
         elif op == 0xC0:
-            self.out += b"\xd0\x00"
+            self._say("pingresp", b"\xd0\x00")
         elif op == 0xE0:
             self.ended = True
 

@@ -3,20 +3,26 @@
 import binascii
 import struct
 
+import virtualtime
+
 _REASON = "X"
+_BYTES_PER_MS = 8  # of what never ends
 
 
 class Files:
     """image: the file at every path. script: how the first answers differ from the right one:
-    "status", "headers" (None removes one), "raw" instead of the head, "whole" in spite of a Range; and
-    what becomes of the file before it: "content" ("right", "other", "shorter", "longer"), "etag"."""
+    "status", "headers" (None removes one), "raw" instead of the head, "body", "whole" in spite of a Range,
+    "endless" (a text that follows for ever); and what becomes of the file before it: "content" (see
+    _variant), "etag". always: the change of every answer that the script does not name."""
 
     def __init__(self, image):
-        self._image = image
+        self.image = image
         self.content = image
         self.etag = '"1"'
         self.problem = None  # with its certificate
+        self.certificate_name = None  # another host's than the one it is reached by
         self.script = []
+        self.always = {}
         self.requests = []  # the Range of each
         self.sent = 0  # body bytes that the device took
 
@@ -24,12 +30,12 @@ class Files:
         return _Connection(self)
 
     def answer(self, head):
-        """bytes of a request -> bytes of the whole answer, and how many of them are its head."""
+        """bytes of a request -> its answer: head, body, and what follows them for ever."""
         wanted = _header(head, b"range")
         self.requests.append(wanted)
-        change = self.script.pop(0) if self.script else {}
+        change = self.script.pop(0) if self.script else self.always
         if "content" in change:
-            self.content = _variant(self._image, change["content"])
+            self.content = _variant(self.image, change["content"])
         if "etag" in change:
             self.etag = change["etag"]
         if change.get("whole"):
@@ -40,7 +46,8 @@ class Files:
         status = 206 if partial else 200
         if partial and first >= len(self.content):
             status, body = 416, b""
-        return self._words(change, status, first, last, body)
+        head, body = self._words(change, status, first, last, body)
+        return head, change.get("body", "").encode() or body, change.get("endless", "").encode()
 
     def _span(self, head, wanted):
         size = len(self.content)
@@ -69,9 +76,16 @@ class Files:
 
 
 def _variant(image, name):
-    """name: see Files; or ["size", n] for so many bytes, ["header", n] for a W80x header that says so."""
+    """name: "right", "other", "shorter", "longer"; or ["size", n] for so many bytes, ["header", n] for a
+    W80x header that says so, ["flip", bit], ["append", hex]."""
     if isinstance(name, list):
         kind, number = name
+        if kind == "append":
+            return image + bytes.fromhex(number)
+        if kind == "flip":
+            changed = bytearray(image)
+            changed[number // 8] ^= 1 << number % 8
+            return bytes(changed)
         if kind == "size":
             return image[:number] + image[: max(0, number - len(image))]
         head = image[:12] + struct.pack("<I", number) + image[16:60]
@@ -94,8 +108,10 @@ class _Connection:
         self._server = server
         self._request = b""
         self._head_left = 0
+        self._endless = b""
         self.out = b""
         self.ended = False
+        self.certificate_name = server.certificate_name
 
     def certificate_problem(self):
         return self._server.problem and self._server.problem()
@@ -103,16 +119,20 @@ class _Connection:
     def receive(self, data):
         self._request += data
         if self._request.endswith(b"\r\n\r\n") and not self.ended:
-            head, body = self._server.answer(self._request)
+            head, body, self._endless = self._server.answer(self._request)
+            self._request = b""
             self._head_left = len(head)
-            self.out = memoryview(head + body)
-            self.ended = True  # Connection: close
+            self.out = memoryview(head + body + self._endless)
+            self.ended = not self._endless  # Connection: close
 
     def take(self, room):
         piece = bytes(self.out[:room])
         self.out = self.out[room:]
         self._server.sent += max(0, len(piece) - self._head_left)
         self._head_left = max(0, self._head_left - len(piece))
+        if self._endless and not len(self.out):
+            self.out = memoryview(self._endless)
+            virtualtime.advance(len(self._endless) // _BYTES_PER_MS + 1)
         return piece
 
     def close(self):

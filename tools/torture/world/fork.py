@@ -9,11 +9,16 @@ _libc = ffi.open("libc.so.6")
 _fork = _libc.func("i", "fork", "")
 _waitpid = _libc.func("i", "waitpid", "ipi")
 _SIGNALED = 0x7F
+_SIGALRM = 14
 CASE_LIMIT_S = 60  # of real time
 
 
 class Hung(Exception):
-    """The child did not end by itself."""
+    """The child did not end by itself. is_late: it was stopped by its time limit."""
+
+    def __init__(self, signal, code):
+        super().__init__("signal %d, exit %d" % (signal, code))
+        self.is_late = signal == _SIGALRM
 
 
 def branch(limit_s):
@@ -28,7 +33,7 @@ def branch(limit_s):
     status = bytearray(4)
     _waitpid(child, status, 0)
     if status[0] & _SIGNALED or status[1]:
-        raise Hung("signal %d, exit %d" % (status[0] & _SIGNALED, status[1]))
+        raise Hung(status[0] & _SIGNALED, status[1])
     return False
 
 

@@ -1,22 +1,28 @@
-"""What cases begin with: a provisioned flash, two images, an offer."""
+"""What cases begin with: a provisioned flash, images, and an offer of each."""
 
 import json
+import os
 
 import flash
 import panel
 
 
 class Kit:
-    """folder: as kit.py made it on the host."""
+    """folder: as kit.py made it on the host. images: {name: bytes}; offers: {name: dict}; old: what runs."""
 
     def __init__(self, folder):
-        self.old = _read(folder + "/old.img")
-        self.new = _read(folder + "/new.img")
+        self.images = {}
+        self.offers = {}
+        for name in sorted(os.listdir(folder)):
+            stem, _, form = name.rpartition(".")
+            if form == "img":
+                self.images[stem] = _read(folder + "/" + name)
+            elif form == "json":
+                self.offers[stem] = json.loads(_read(folder + "/" + name))
+        self.old = self.images["old"]
         self._flash = _read(folder + "/board/flash.bin")
         self.facts = json.loads(_read(folder + "/board/board.json"))
         self.mode = self.facts["boot_mode"]
-        self.offer = json.loads(_read(folder + "/offer.json"))
-        self.version = self.offer["version"]
         self._memory = bytearray(len(self._flash))
         self._panel = bytearray(4 * panel.WORDS)
 
@@ -25,6 +31,13 @@ class Kit:
         self._panel[:] = bytes(len(self._panel))
         flash.attach(self._memory)
         panel.attach(self._panel)
+
+
+class Firmware:
+    """What device/board.py takes for `sys`: the firmware of an ESP32 says which chip it is for."""
+
+    class implementation:
+        _machine = "Generic ESP32 module with ESP32"
 
 
 def _read(path):

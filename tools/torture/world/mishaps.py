@@ -49,6 +49,12 @@ class Mishaps:
     def flip(self, bit):
         flash._memory[bit // 8] ^= 1 << bit % 8
 
+    def put(self, argument):
+        """argument: [address, hex], whatever the flash held there."""
+        address, text = argument
+        data = bytes.fromhex(text)
+        flash._memory[address : address + len(data)] = data
+
     def tear(self, place):
         """The newest record of the journal ends at that byte."""
         name, record = _newest_record()

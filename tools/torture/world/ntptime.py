@@ -4,16 +4,17 @@ import boardtime
 import virtualtime
 
 host = "pool.ntp.org"
-answer = "right"  # "dead", or seconds that a lying server is off
+answer = "right"  # "dead", "zero", or seconds that a lying server is off; a dict by host
 _NTP_ERA_END = 2085978496
 
 
 def time():
     """Seconds of the board's epoch."""
-    virtualtime.advance(1000 if answer == "dead" else 10)
-    if answer == "dead":
+    said = answer.get(host, "right") if isinstance(answer, dict) else answer
+    virtualtime.advance(1000 if said == "dead" else 10)
+    if said == "dead":
         raise OSError(110)
-    if answer == "zero":
+    if said == "zero":
         return _NTP_ERA_END - boardtime.epoch()
     truth = virtualtime.START_S + virtualtime.now_ms // 1000 - boardtime.epoch()
-    return truth if answer == "right" else truth + answer
+    return truth if said == "right" else truth + said

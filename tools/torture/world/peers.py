@@ -1,4 +1,4 @@
-"""The peers of a case: broker with operator, file server, NTP, each as the case wants it."""
+"""The peers of a case: broker with operator, file servers, NTP, each as the case wants it."""
 
 import air
 import boardtime
@@ -7,16 +7,24 @@ from broker import Broker
 from fileserver import Files
 
 _PREFIX = "wm_iot/%s/ota/"
+# Who serves files: "plain" is the honest server without TLS, "mirror" another host that may be trusted,
+# "evil" a host of the attacker's, with a certificate of his own making.
+_ADDRESSES = {
+    "files": ("files", 443), "plain": ("files", 80), "mirror": ("mirror", 443), "evil": ("evil", 443),
+    "evil-plain": ("evil", 80),
+}  # fmt: skip
 
 
-def connect(case, kit, mishaps):
-    """(Broker, Files), listening."""
+def connect(case, kit, new, mishaps):
+    """(Broker, {name: Files}), listening. new: the image that is served; case: see power.py and so on."""
     air.clear()
     air.troubles[:] = case.get("net", [])
     broker = _make_broker(case, kit)
-    files = Files(kit.new)
+    servers = {name: Files(new) for name in _ADDRESSES}
+    files = servers["files"]
     files.script = list(case.get("files_script", []))
     files.etag = case.get("etag", '"1"')
+    servers["evil"].problem = lambda: "The certificate is not correctly signed by the trusted CA"
     ntptime.answer = case.get("ntp", "right")
     validity = case.get("certificate")
     if validity:
@@ -29,12 +37,13 @@ def connect(case, kit, mishaps):
     if "heals_ms" in case:
         mishaps.after(case["heals_ms"], heal)
     air.listeners[("broker", 8883)] = broker.accept
-    air.listeners[("files", 443)] = air.listeners[("files", 80)] = files.accept
-    return broker, files
+    for name, address in _ADDRESSES.items():
+        air.listeners[address] = servers[name].accept
+    return broker, servers
 
 
 def _make_broker(case, kit):
-    offer = dict(kit.offer)
+    offer = dict(kit.offers[case.get("image", "new")])
     offer.update(case.get("offer", {}))
     broker = Broker(_PREFIX % kit.facts["mac"], offer)
     broker.script = list(case.get("broker_script", []))
@@ -44,6 +53,54 @@ def _make_broker(case, kit):
     broker.retained = case.get("retained", False)
     broker.most_pushes = case.get("pushes", broker.most_pushes)
     return broker
+
+
+def arm(world):
+    """What the network, the broker's account and the file servers are in the hands of an attacker."""
+    case, broker, files = world.case, world.broker, world.files
+    broker.offer = dict(world.kit.offers[case.get("image", "new")])
+    broker.offer.update(case.get("offer", {}))
+    broker.script = list(case.get("broker_script", []))
+    broker.says, broker.packets = case.get("says", {}), list(case.get("packets", []))
+    broker.most_pushes = broker.pushes + case.get("pushes", 1)
+    broker.again_ms = case.get("again_ms", broker.again_ms)
+    broker.insists, broker.answers_get = True, case.get("poll", False)
+    broker.retained, broker.repeats = case.get("retained", False), case.get("repeats", 1)
+    for server in world.servers.values():
+        server.image = server.content = world.kit.images[case.get("image", "new")]
+        server.requests = []
+    files.always, files.script = case.get("answer", {}), list(case.get("files_script", []))
+    world.servers["plain"].script = list(case.get("plain_script", []))
+    air.troubles[:] = case.get("net", [])
+    ntptime.answer = case.get("ntp", "right")
+    if "attack_certificate" in case:
+        files.problem = broker.problem = lambda: _judge_certificate(case["attack_certificate"])
+    for name, problem in case.get("untrusted", {}).items():
+        _distrust(broker if name == "broker" else world.servers[name], problem)
+
+
+def _distrust(server, problem):
+    """problem: the name in its certificate, if it begins with "CN="; else what the handshake says."""
+    if problem.startswith("CN="):
+        server.certificate_name = problem[3:]
+    else:
+        server.problem = lambda: problem
+
+
+def disarm(world):
+    """Everybody is honest again; the operator offers the right image."""
+    broker, files = world.broker, world.files
+    broker.quiet()
+    broker.offer = dict(world.kit.offers[world.case.get("honest", "new")])
+    files.always, files.script = {}, []
+    for server in world.servers.values():
+        server.image = server.content = world.new
+    air.troubles[:] = []
+    ntptime.answer = "right"
+    for server in (broker, files):
+        server.certificate_name = None
+        if "certificate" not in world.case:
+            server.problem = None
 
 
 def _judge_certificate(validity):

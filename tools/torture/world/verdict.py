@@ -6,7 +6,8 @@ _HOUR_MS = 3_600_000
 
 
 class Verdict(BaseException):
-    """The case is over: (outcome, detail). Outcomes: ok, bricked, unverified, hung, lost, silent, wrong."""
+    """The case is over: (outcome, detail). Outcomes: ok, bricked, unverified, hung, lost, silent, wrong;
+    of attacks also accepted and crashed."""
 
 
 class Judge:
@@ -20,12 +21,27 @@ class Judge:
         self._world = world
         self.is_last_look = False
 
+    def begin(self):
+        pass
+
+    def prepare(self):
+        pass
+
+    def may_boot(self, is_new):
+        pass
+
+    def escaped(self, error):
+        pass
+
+    def verified(self):
+        pass
+
     def look(self):
         """True when nothing more is to come but a last power cut."""
         case, broker = self._world.case, self._world.broker
         self.check_time()
         if case.get("expect", "new") == "new":
-            is_over = self._is_settled() and broker.reports[-1][1] == self._world.kit.version
+            is_over = self._is_settled() and broker.reports[-1][1] == self._world.version
         else:
             is_over = virtualtime.now_ms > case.get("quiet_ms", 900_000)
             is_over = is_over and (self._is_settled() or case.get("restless", False))
@@ -56,7 +72,7 @@ class Judge:
         ):  # fmt: skip
             if value > case.get(key, 0 if key == "most_escapes" else value):
                 raise Verdict("wrong", "%s: %d: %s" % (key, value, self._story()))
-        if expects_new and ("UPDATE", world.kit.version) not in world.broker.reports:
+        if expects_new and ("UPDATE", world.version) not in world.broker.reports:
             raise Verdict("silent", "UPDATE was never reported: " + self._story())
         raise Verdict("ok", "")
 

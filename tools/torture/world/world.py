@@ -1,6 +1,5 @@
-"""One board in one process: real device code, real LittleFS, the simulated board's own flash and boot
-loader; power, time and network are ours. A case says what goes wrong; `play()` tells how it ended.
-"""
+"""One board in one process: real device code and LittleFS, the simulated board's own flash and boot loader;
+power, time and network are ours. A case says what goes wrong; `play()` tells how it ended."""
 
 import gc
 import sys
@@ -12,26 +11,27 @@ import facts
 import faults
 import files
 import flash
+import kits
 import machine
 import memory
 import network
 import panel
 import partitions
 import peers
+import siege
 import vfs
 import virtualtime
 from mishaps import Mishaps
 from rail import PowerCut, Rail, Reset
 from verdict import Judge, Verdict
 
-from device import agent, backoff, config, errors, log, net
+from device import agent, backoff, board, config, errors, log, net
 from device import files as device_files
 
 running = None  # the World of this process
 show = False  # tell on the console what escapes from the device code
 _MOST_BOOTS = 60
-# README.md, "Beside an application": the longest step is a link lost in an update, mqtt_timeout_s +
-# publish_timeout_s; and a little, for what peers take to answer.
+# README.md, "Beside an application": a link lost in an update, and a little for what peers take to answer.
 _LONGEST_POLL_MS = 41_000
 _MAIN_RESTARTS_MS = 10_000  # what main.py waits after something escaped
 
@@ -44,6 +44,7 @@ def install():
     faults.cut_power = _cut
     memory.end_process = _end
     memory.kill_process_after = virtualtime.feed_watchdog
+    board.sys = kits.Firmware
 
 
 def _cut():
@@ -55,24 +56,26 @@ def _end(code):
 
 
 class World:
-    """case: a dict as power.py, network.py and messages.py make them. kit: kits.Kit."""
+    """case: a dict as power.py, network.py, messages.py and attacks/ make them. kit: kits.Kit."""
 
     def __init__(self, case, kit):
         global running
         running = self
         self.case = case
         self.kit = kit
+        self.new = kit.images[case.get("honest", "new")]  # what the owner wants to run
+        self.version = kit.offers[case.get("honest", "new")]["version"]
         self.boots = self.new_boots = 0
         self.steps = 0  # of this boot
         self.runs_new = False
         self.escapes = 0
         self.has_power = False
         self.is_verified = False  # the device has found the signature good
+        self.slot_operations = 0  # of the spare slot, where a case asks for them
         self.agent = None
         self.branches = None  # where other cases leave this run
         self.is_child = False  # this process is one of those
-        self.steps_of_boots = []
-        self.marks = []  # operations done before each step of the first boot
+        self.steps_of_boots, self.marks = [], []  # marks: operations before each step of the first boot
         self.operations = []  # [kind, partition, address, bytes] of each, if the case asks for a trace
         kit.begin()
         facts._values.clear()
@@ -81,13 +84,15 @@ class World:
         faults.watch = self._reach_operation
         virtualtime.begin(case.get("wrap_ms", 4000))
         bootloader.mode = kit.mode
-        self.judge = Judge(self)
+        self.judge = siege.Siege(self) if "phases" in case else Judge(self)
         self.mishaps = Mishaps(self)
-        self.broker, self.files = peers.connect(case, kit, self.mishaps)
+        self.broker, self.servers = peers.connect(case, kit, self.new, self.mishaps)
+        self.files = self.servers["files"]
+        self.judge.begin()
 
     def repeated(self):
         """Bytes of the body that were fetched more than once."""
-        return max(0, self.files.sent - len(self.kit.new))
+        return max(0, self.files.sent - len(self.new))
 
     # Branching
 
@@ -96,6 +101,8 @@ class World:
         if self.case.get("trace") and kind != "read":
             label = [r.label for r in partitions.read_table() if 0 <= address - r.address < r.size]
             self.operations.append([kind, "".join(label), address, size])
+        if self.case.get("untouched") and kind != "read":
+            siege.count_slot_operation(self, address)
         bad = self.case.get("bad_block")
         if bad and kind == "write" and address & -flash.BLOCK == bad[0]:
             if bad[1] == "hang":
@@ -159,18 +166,20 @@ class World:
                 raise Verdict("bricked", "no slot can boot")
             self.runs_new = self._which(slot)
             self.new_boots += self.runs_new
+            self.judge.may_boot(self.runs_new)
             if self.case.get("deaf"):  # the new image cannot reach the broker, the old one can
                 (air.down.add if self.runs_new else air.down.discard)("broker")
             if self.judge.is_last_look:
                 self.judge.conclude(self.runs_new)
             rail = Rail(self, files.data_partition())
             vfs.mount(vfs.VfsLfs2(rail, readsize=64, progsize=64), "/")
+            self.judge.prepare()
         except OSError:  # the boot loader, or what mounts the file system, met bad flash: a panic
             raise Reset
 
     def _which(self, slot):
         """True for the new image, False for the old one, a Verdict for anything else."""
-        for image, is_new in ((self.kit.new, True), (self.kit.old, False)):
+        for image, is_new in ((self.new, True), (self.kit.old, False)):
             if slot.view()[: len(image)] == image:
                 if is_new and not self.is_verified:
                     raise Verdict("unverified", "the new image boots before its signature was checked")
@@ -186,6 +195,11 @@ class World:
             pass
         gc.collect()
 
+    def verified(self):
+        """The device has just found the signature good."""
+        self.is_verified = True
+        self.judge.verified()
+
     # Life
 
     def _live(self):
@@ -198,6 +212,7 @@ class World:
             self.escapes += not isinstance(error, errors.OtaError)
             if show:
                 sys.print_exception(error)
+            self.judge.escaped(error)
         virtualtime.advance(_MAIN_RESTARTS_MS)
         self.judge.check_time()
 
@@ -213,7 +228,7 @@ class World:
         self.steps += 1
         if virtualtime.now_ms - before_ms > _LONGEST_POLL_MS:
             raise Verdict("hung", "one poll() took %d ms" % (virtualtime.now_ms - before_ms))
-        virtualtime.advance(max(wait_ms, 1))
+        virtualtime.advance(max(wait_ms, self.case.get("naps_ms", 1)))
         self.mishaps.tick()
         self.broker.tick()
         if self.judge.look():

@@ -1,0 +1,118 @@
+"""Attacks by what is served: bent images, images of others, old ones, and flash that changes afterwards."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from tools.torture.attacks import cases
+from tools.torture.attacks.cases import Case, after_success, attack, twin
+from tools.torture.attacks.forge import TRAILERS, Ground
+from tools.torture.kit import BLOCK, SLOT_SIZE
+
+_ODD_LABELS = (
+    " 1.0.2", "1.0.2 ", "1.0.2.0", "01.0.2", "1.00.2", "1.0.-2", "+1.0.2", "1.0", "1", "", "1..2", ".1.0.2",
+    "1.0.2.", "v1.0.2", "1.0.2-rc", "1.0.100", "100.0.0", "1.0.\u0662", "\u0661.0.2", "1,0,2", "1.0.2\u0000",
+    "1.0.0x2", "1e1.0.0", "1.0.2\n", "1_0.0.2", "\uff11.0.2", "1.0.\u00b2", None, 2, 1.2, [1, 0, 2], True,
+)  # fmt: skip
+_DAMAGE = (cases.SIGNATURE, cases.CRC, cases.HEADER, cases.SIZE, cases.BOARD)
+
+
+def images(ground: Ground) -> Iterator[Case]:
+    """Arbitrary bytes, a bit flipped anywhere, cut, extended; another one's signature."""
+    image, size = ground.images["new"], len(ground.images["new"])
+    for bit in [*range(0, 8 * 64, 32), *range(8 * 64, 8 * size, 6007), *range(8 * size - 800, 8 * size, 61)]:
+        yield attack(f"flip-{bit}", *_DAMAGE, answer={"content": ["flip", bit]}, needs_downloads=1)
+    for real in (1, 63, 64, 95, 96, BLOCK, size - 256, size - 1):
+        yield attack(f"cut-{real}", *_DAMAGE, answer={"content": ["size", real]}, offer={"size": real})
+    for name, tail in (("zero", "00"), ("code", image[:500].hex()), ("trailer", image[-80:].hex()),
+                       ("ff", "ff" * 64)):  # fmt: skip
+        long = size + len(tail) // 2
+        yield attack(f"extended-{name}", *_DAMAGE, answer={"content": ["append", tail]}, offer={"size": long})
+    for name in ("older", "next", "same", "other-board", "nameless"):
+        served = {"size": len(ground.images[name]), "version": "1.0.1"}
+        yield attack(f"signature-of-new-on-{name}", *_DAMAGE, image=name, offer=_signature(ground) | served)
+    yield attack("other-key", cases.SIGNATURE, image="foreign")
+    yield attack("empty", cases.SIZE, answer={"content": ["size", 0]})
+    yield attack("empty-offered", cases.MESSAGE, answer={"content": ["size", 0]}, offer={"size": 0})
+    for name, text in (
+        ("text", "no firmware at all " * 500),
+        ("nul", "\0" * size),
+        ("script", "import os\n" * 999),
+    ):
+        yield attack(name, *_DAMAGE, answer={"body": text, "headers": {"Content-Length": len(text)}},
+                     offer={"size": len(text)})  # fmt: skip
+    yield twin("new")
+    yield twin("next", image="next")
+
+
+def _signature(ground: Ground) -> Case:
+    return {"sig-sha256-ecdsa": ground.offers["new"]["sig-sha256-ecdsa"]}
+
+
+def rollback(ground: Ground) -> Iterator[Case]:
+    """Images that the owner did sign, but which are not what this board should get."""
+    yield attack("older", cases.DOWNGRADE, image="older", untouched=True)
+    for label in ("1.0.1", "1.0.2", "99.99.99"):
+        yield attack(f"older-as-{label}", cases.HEADER, image="older", offer={"version": label})
+        yield attack(f"same-as-{label}", cases.HEADER, image="same", offer={"version": label})
+    yield attack("same", cases.SAME, image="same", untouched=True)
+    yield attack("new-as-99.99.99", cases.HEADER, offer={"version": "99.99.99"})
+    yield attack("new-as-running", cases.SAME, offer={"version": "1.0.0"}, untouched=True)
+    yield attack("next-as-new", cases.HEADER, image="next", offer={"version": "1.0.1"})
+    yield after_success("yesterday", cases.DOWNGRADE, image="same", untouched=True)
+    yield after_success("yesterday-as-newer", cases.HEADER, image="same", offer={"version": "1.0.2"})
+    yield after_success("again", cases.SAME, image="new", untouched=True)
+    for floor in ("1.0.2", "1.1.0", "2.0.0"):  # confirmed once; then an old image came by cable
+        yield attack(f"floor-{floor}", cases.DOWNGRADE, state={"floor": floor}, untouched=True) | {
+            "honest": "last"
+        }
+    for label in _ODD_LABELS:
+        yield attack(
+            f"label-{ascii(label)}", cases.MESSAGE, image="next", offer={"version": label}, untouched=True
+        )
+    yield twin("at-the-floor", state={"floor": "1.0.1"})
+    yield twin("last-version", image="last")
+
+
+def identity(ground: Ground) -> Iterator[Case]:
+    """The owner's signature is good, but it is for another product, chip or kind, or says nothing clear."""
+    early = {"untouched": True}
+    yield attack("board", cases.BOARD, image="other-board")
+    yield attack("kind", cases.HEADER, image="other-kind", **early)
+    yield attack("kind-none", cases.HEADER, image="no-head", **early)
+    yield attack("too-big", cases.OVERFLOW, image="too-big", **early)
+    yield attack("nameless", cases.UNKNOWN, image="nameless")
+    for size in (SLOT_SIZE + 1, 2**31 - 1):
+        yield attack(f"size-{size}", cases.OVERFLOW, offer={"size": size}, **early)
+    if ground.mode == "idf":
+        yield attack("chip", cases.BOARD, image="other-chip", **early)
+    wrong = {"prefix-board", "case-board", "space-board", "nul-board", "dup-keys"}
+    for name in TRAILERS:
+        code = cases.BOARD if name in wrong else cases.HEADER
+        yield attack(f"trailer-{name}", code, cases.UNKNOWN, cases.SIZE, image=name)
+    yield attack("trailer-far", cases.HEADER, cases.SIZE, image="far-trailer")
+    yield attack("trailer-twice", cases.BOARD, cases.SIZE, image="twice-other")
+    if ground.mode == "w80x":
+        yield attack("gap", cases.SIZE, image="gap")
+    yield twin("no-trailer", image="plain")
+    yield twin("unnamed-allowed", image="nameless", config={"accept_unversioned": True})
+    yield twin("longest-trailer", image="twin-long-board")
+
+
+def changed_flash(ground: Ground) -> Iterator[Case]:
+    """The flash holds something else after the signature was found good, or before it is judged."""
+    trace = ground.trace
+    start, size = trace.slot_address, len(ground.images["new"])
+    codes = (cases.HEADER, cases.FLASH, cases.SIGNATURE, cases.CRC)
+    for at in [64, 65, 200, 288, BLOCK - 1, BLOCK, 2 * BLOCK + 5, 9_000]:
+        yield attack(f"flip-{at}", *codes, after_verify=[["flip", 8 * (start + at)]])
+    other = ground.images["same"]
+    for name, data in (("zero", bytes(64)), ("other", other[:64])):
+        yield attack(f"head-{name}", *codes, after_verify=[["put", [start, data.hex()]]])
+    yield attack("whole", *codes, after_verify=[["put", [start, other.hex()]]])
+    yield attack("body", *codes, after_verify=[["put", [start + 64, other[64:].hex()]]])
+    step = trace.step_after(trace.slot_writes()[-1])
+    for at in range(64, size, 457):
+        yield attack(f"before-{at}", *codes, steps=[[1, step, "flip", 8 * (start + at)]])
+    yield twin("its-own-head", after_verify=[["put", [start, ground.images["new"][:64].hex()]]])
+    yield twin("elsewhere", after_verify=[["flip", 8 * (start + SLOT_SIZE - 5)]])

@@ -1,0 +1,127 @@
+"""The images an attacker may have: all that the owner of the key ever signed, and some signed by others."""
+
+from __future__ import annotations
+
+import json
+import struct
+from pathlib import Path
+from typing import NamedTuple
+
+from tools import images, pki
+from tools.images import TRAILER_MARK
+from tools.stage import BOARD
+from tools.torture import kit, pool
+from tools.torture.kit import BUILT, KINDS, NEW
+from tools.torture.trace import Trace
+
+PREFIX = "attack-"
+BODY = 9_000  # three blocks, so that many cases take little time
+FOREIGN_KEY = "foreign.key.pem"
+S3 = 9  # chip id of the ESP32-S3; the simulated board's is 0
+_ALL = f'"version":"1.0.1","board":"{BOARD}","build_time":""'
+TRAILERS = {
+    "dup-keys": {"raw": f'{{{_ALL},"board":"lamp"}}'},
+    "dup-version": {"raw": f'{{{_ALL},"version":"1.0.2"}}'},
+    "number": {"version": 101, "board": BOARD, "build_time": BUILT},
+    "float": {"version": 1.01, "board": BOARD, "build_time": BUILT},
+    "null": {"version": NEW, "board": None, "build_time": BUILT},
+    "list": {"version": NEW, "board": [BOARD], "build_time": BUILT},
+    "true": {"version": NEW, "board": True, "build_time": BUILT},
+    "no-board": {"version": NEW, "build_time": BUILT},
+    "no-version": {"board": BOARD, "build_time": BUILT},
+    "nul-board": {"version": NEW, "board": BOARD + "\u0000", "build_time": BUILT},
+    "prefix-board": {"version": NEW, "board": BOARD[:-1], "build_time": BUILT},
+    "case-board": {"version": NEW, "board": BOARD.upper(), "build_time": BUILT},
+    "space-board": {"version": NEW, "board": BOARD + " ", "build_time": BUILT},
+    "inside-newer": {"version": "1.0.2", "board": BOARD, "build_time": BUILT},
+    "inside-zero": {"version": "01.0.1", "board": BOARD, "build_time": BUILT},
+    "inside-text": {"version": "1.0.1-rc", "board": BOARD, "build_time": BUILT},
+    "inside-empty": {"version": "", "board": BOARD, "build_time": BUILT},
+    "not-json": {"raw": "version 1.0.1"},
+    "cut-json": {"raw": f"{{{_ALL}"},
+    "array": {"raw": f'["1.0.1","{BOARD}",""]'},
+    "empty": {"raw": ""},
+    "deep": {"raw": f'{{{_ALL},"x":{"[" * 40 + "]" * 40}}}'},
+    "bytes": {"raw": "\udcff\udcfe"},
+    "too-long": {"version": NEW, "board": BOARD, "build_time": BUILT, "x": "x" * 500},
+}
+
+
+class Ground(NamedTuple):
+    """What the cases of one boot mode are made from. offers, images: by name."""
+
+    mode: str
+    trace: Trace
+    offers: dict[str, dict]
+    images: dict[str, bytes]
+
+    @property
+    def kind(self) -> str:
+        return KINDS[self.mode]
+
+
+def grounds(kits: Path) -> dict[str, Ground]:
+    """Of both boot modes, whose kits are made here unless they are there."""
+    for mode in KINDS:
+        if not (kits / (PREFIX + mode)).exists():
+            _make(kits, mode)
+    traces = pool.traces(kits, [PREFIX + mode for mode in KINDS], pool.HEAP["attacks"])
+    return {trace.mode: _ground(kits, trace) for trace in traces.values()}
+
+
+def _ground(kits: Path, trace: Trace) -> Ground:
+    folder = kits / trace.kit
+    offers = {path.stem: json.loads(path.read_text()) for path in folder.glob("*.json")}
+    return Ground(trace.mode, trace, offers, {name: (folder / f"{name}.img").read_bytes() for name in offers})
+
+
+def _make(kits: Path, mode: str) -> None:
+    name = PREFIX + mode
+    kit.make_one(kits, name, mode, BODY)
+    pki.Folder(kits / "keys").key(FOREIGN_KEY)
+
+    def add(image_name: str, image: bytes, version: str, **options: str) -> None:
+        kit.add_image(kits, name, image_name, image, version, **options)
+
+    for image_name, version in (
+        ("next", "1.0.2"),
+        ("older", "0.9.9"),
+        ("same", "1.0.0"),
+        ("last", "99.99.99"),
+    ):
+        add(image_name, kit.make_image(mode, version, BODY), version)
+    add("foreign", kit.make_image(mode, NEW, BODY), NEW, key=FOREIGN_KEY)
+    add("other-board", kit.make_image(mode, NEW, BODY, "lamp"), NEW)
+    add("other-kind", kit.make_image({"idf": "w80x", "w80x": "idf"}[mode], NEW, BODY), NEW)
+    add("no-head", images.add_trailer(bytes(BODY), NEW, BOARD, BUILT), NEW)
+    add("plain", _bare(mode, NEW), NEW)
+    add("nameless", _bare(mode, ""), NEW)
+    for image_name, record in TRAILERS.items():
+        add(image_name, _bare(mode, NEW) + _trailer(record), NEW)
+    one = _trailer({"version": NEW, "board": BOARD, "build_time": BUILT})
+    add("twice-other", _bare(mode, NEW) + one + _trailer(TRAILERS["prefix-board"]), NEW)
+    add("gap", _bare(mode, NEW) + bytes(16) + one, NEW)
+    add("far-trailer", _bare(mode, NEW) + struct.pack("<H", 65535) + TRAILER_MARK, NEW)
+    add("twin-long-board", _bare(mode, NEW) + _padded_trailer(), NEW)
+    add("too-big", kit.make_image(mode, NEW, kit.SLOT_SIZE), NEW)
+    if mode == "idf":
+        chip = images.esp32_image(bytes(BODY), NEW, S3)
+        add("other-chip", images.add_trailer(chip, NEW, BOARD, BUILT), NEW)
+
+
+def _bare(mode: str, version: str) -> bytes:
+    return images.wrap(KINDS[mode], bytes(range(250)) * (BODY // 250), version)
+
+
+def _trailer(record: dict) -> bytes:
+    text = record.get("raw")
+    raw = json.dumps(record) if text is None else text
+    data = raw.encode("utf-8", "surrogateescape")
+    return data + struct.pack("<H", len(data)) + TRAILER_MARK
+
+
+def _padded_trailer() -> bytes:
+    """As long as a trailer may be: 512 bytes."""
+    record = {"version": NEW, "board": BOARD, "build_time": BUILT, "x": ""}
+    record["x"] = "x" * (images.TRAILER_LIMIT - len(json.dumps(record)))
+    return _trailer(record)

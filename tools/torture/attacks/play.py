@@ -1,0 +1,29 @@
+"""Plays the attacks."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+
+from rich.console import Console
+
+from tools.torture import pool
+from tools.torture.attacks import forge, table
+from tools.torture.attacks.report import Line, Report
+
+WIDTH = 120  # where there is no terminal
+
+
+def play(names: Iterable[str], kits: Path, jobs: int, console: Console) -> int:
+    """All cases of these classes. 1 if one failed."""
+    grounds = forge.grounds(kits)
+    report = Report(console)
+    for name in names:
+        line = report.lines[name] = Line(table.ATTACKS[name].title)
+        requests = table.requests(name, grounds)
+        cases = {case["id"]: case for request in requests for case in request.cases}
+        for result in pool.play_all(requests, kits, jobs, heap=pool.HEAP["attacks"]):
+            report.add(line, cases[result["id"]], result)
+        if not console.is_terminal:
+            console.print(f"{line.title}: {line.attacks:,} attacks, {line.twins} twins")
+    return report.finish()

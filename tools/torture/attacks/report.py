@@ -1,0 +1,92 @@
+"""What came of the attacks, a line a class."""
+
+from __future__ import annotations
+
+import shlex
+from collections import Counter
+from dataclasses import dataclass, field
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from tools.torture.attacks import cases
+
+OUTCOMES = ("accepted", "crashed", "hung", "locked out", "wrong")
+MEANINGS = {"unverified": "accepted", "bricked": "crashed", "lost": "locked out", "silent": "wrong"}
+_ALWAYS = OUTCOMES[:3]  # are said even if there are none
+MOST_CODES = 4  # named in a line
+
+
+@dataclass
+class Line:
+    """One class. attacks, twins: how many; taken: twins that were accepted; codes: how often each came."""
+
+    title: str
+    attacks: int = 0
+    twins: int = 0
+    taken: int = 0
+    codes: Counter = field(default_factory=Counter)
+    counts: dict[str, int] = field(default_factory=lambda: dict.fromkeys(OUTCOMES, 0))
+
+    def add(self, case: cases.Case, result: dict[str, Any]) -> None:
+        outcome = result["outcome"]
+        if cases.is_twin(case):
+            self.twins += 1
+            self.taken += outcome == "ok"
+            return
+        self.attacks += 1
+        self.codes.update(set(result.get("codes", ())))
+        if outcome != "ok":
+            self.counts[MEANINGS.get(outcome, outcome)] += 1
+
+
+class Report:
+    """`add()` each result, then `finish()`."""
+
+    def __init__(self, console: Console) -> None:
+        self.lines: dict[str, Line] = {}
+        self.failures = 0
+        self._console = console
+
+    def add(self, line: Line, case: cases.Case, result: dict[str, Any]) -> None:
+        line.add(case, result)
+        if result["outcome"] != "ok":
+            self.failures += 1
+            self._console.print(
+                f"{result['outcome']}: {result['detail']}\n"
+                f"  python3 -m tools torture --case {shlex.quote(result['id'])}", markup=False, soft_wrap=True
+            )  # fmt: skip
+
+    def finish(self) -> int:
+        """Print the table and the total; 1 if anything failed, or if nothing was proved."""
+        self._console.print(self._table())
+        total = Line("all")
+        for line in self.lines.values():
+            total.attacks += line.attacks
+            total.taken += line.taken
+            total.twins += line.twins
+            for name, count in line.counts.items():
+                total.counts[name] += count
+        counts = total.counts
+        caught = ", ".join(f"{counts[name]} {name}" for name in OUTCOMES if counts[name] or name in _ALWAYS)
+        self._console.print(
+            f"{total.attacks:,} attacks in {len(self.lines)} classes: {caught}; "
+            f"{total.taken} of {total.twins} honest twins accepted", soft_wrap=True
+        )  # fmt: skip
+        is_proof = all(line.attacks and line.twins for line in self.lines.values())
+        return int(bool(self.failures) or not is_proof)
+
+    def _table(self) -> Table:
+        table = Table(box=None, pad_edge=False)
+        table.add_column("class")
+        for heading in ("attacks", *OUTCOMES, "twins"):
+            table.add_column(heading.replace(" ", "\n"), justify="right")
+        table.add_column("codes reported")
+        for line in self.lines.values():
+            counts = [f"[red]{n:,}[/]" if n else "0" for n in line.counts.values()]
+            codes = [str(code) for code, _ in line.codes.most_common(MOST_CODES)]
+            table.add_row(
+                line.title, f"{line.attacks:,}", *counts, f"{line.taken}/{line.twins}", " ".join(codes)
+            )
+        return table

@@ -1,0 +1,127 @@
+"""Attacks by the network: redirects, downgrades, certificates, time."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from tools.torture.attacks import cases
+from tools.torture.attacks.cases import Case, attack, twin
+from tools.torture.attacks.forge import Ground
+
+_SHORT = {"retry_window_s": 20, "http_timeout_s": 5}  # so that a case takes little time
+_MEANWHILE_MS = 200_000
+_AWAY = ["evil", "evil-plain", "plain"]
+
+
+def redirects(ground: Ground) -> Iterator[Case]:
+    """A redirect may lead to another https host whose certificate is good, and nowhere else."""
+    places = {
+        "http": "http://files/new.img", "evil-http": "http://evil/new.img", "upper": "HTTP://evil/new.img",
+        "ftp": "ftp://evil/new.img", "file": "file:///ota.json", "data": "data:,x", "mqtts": "mqtts://broker/x",
+        "relative": "new.img", "double-slash": "//evil/new.img", "query": "?x=1",
+        "user": "https://files@evil/new.img", "password": "https://files:443@mirror/new.img", "empty": "",
+        "port-0": "https://mirror:0/", "port": "https://mirror:99999/", "port-text": "https://mirror:4x3/",
+        "no-host": "https:///new.img", "space": "https://mirror/a b", "tab": "https://mirror/\ta",
+        "backslash": "https://mirror\\@evil/", "crlf-encoded": "https://mirror/\rGET / HTTP/1.1",
+        "long": "https://mirror/" + "x" * 2100, "long-host": "https://" + "m" * 300 + "/", "none": None,
+    }  # fmt: skip
+    for status in (301, 302, 303, 307, 308):
+        yield attack(f"{status}-http", cases.STATUS, **_sends("http://evil/new.img", status))
+    for name, place in places.items():
+        yield attack(name, cases.STATUS, **_sends(place))
+    yield attack("certificate", cases.TLS, **_sends("https://evil/new.img"))
+    yield attack(
+        "other-name", cases.TLS, untrusted={"mirror": "CN=files"}, **_sends("https://mirror/new.img")
+    )
+    yield attack("nobody", cases.CONNECTION, cases.TIMEOUT, config=_SHORT, ends_ms=_MEANWHILE_MS,
+                 **_sends("https://nobody/new.img"))  # fmt: skip
+    for name, place in (("loop", "/new.img"), ("loop-absolute", "https://files/new.img")):
+        yield attack(name, cases.STATUS, most_downloads=4, **_sends(place))
+    hop = {"status": 302, "headers": {"Location": "/next"}}
+    yield attack("chain-of-4", cases.STATUS, files_script=[hop] * 4, untouched=True)
+    yield attack(
+        "then-http", cases.STATUS, files_script=[hop, _sends("http://evil/x")["answer"]], unused=_AWAY
+    )
+    yield twin("chain-of-3", files_script=[hop] * 3)
+    yield twin("other-host", files_script=[_sends("https://mirror/new.img")["answer"]])
+    yield twin("path", files_script=[_sends("/elsewhere?token=1")["answer"]])
+    there = [_sends("https://mirror/x")["answer"]]
+    yield twin("http-to-https", offer=_plain("http://files/new.img"), plain_script=there)
+
+
+def _sends(place: str | None, status: int = 302) -> Case:
+    answer = {"status": status, "headers": {"Location": place}}
+    return {"answer": answer, "unused": _AWAY, "untouched": True}
+
+
+def _plain(address: str) -> Case:
+    return {"http_url": address, "https_url": "absent"}
+
+
+def downgrades(ground: Ground) -> Iterator[Case]:
+    """Where https is offered, http is never asked, whatever becomes of https."""
+    both = {"offer": {"http_url": "http://files/new.img"}, "unused": _AWAY, "untouched": True,
+            "config": _SHORT, "ends_ms": _MEANWHILE_MS}  # fmt: skip
+    for kind in ("refuse", "dns", "cut", "reset", "stall", "garbage", "trickle"):
+        trouble = {"peer": "files", "nth": None, "kind": kind, "at": 0}
+        yield attack(kind, cases.CONNECTION, cases.TIMEOUT, net=[trouble], **both)
+    for status in (400, 403, 404, 426, 500, 503):
+        yield attack(status, cases.STATUS, answer={"status": status}, **both)
+    for name, problem in _PROBLEMS.items():
+        yield attack(name, cases.TLS, untrusted={"files": problem}, **both)
+    for name, url in _NO_HTTPS.items():
+        yield attack(f"url-{name}", cases.MESSAGE, offer={"https_url": url}, unused=_AWAY, untouched=True)
+    yield attack("bad-http-beside", cases.MESSAGE, offer={"http_url": "https://files/x"}, untouched=True)
+    yield twin("https-of-both", offer={"http_url": "http://files/new.img"}, unused=_AWAY)
+    yield twin("http-only", offer=_plain("http://files/new.img"))
+
+
+_NO_HTTPS = {
+    "http": "http://files/new.img", "none": "files/new.img", "case": "HTTPS://files/new.img",
+    "slashes": "https:/files/new.img", "user": "https://a:b@files/new.img", "ftp": "ftp://files/x",
+    "crlf": "https://files/x\r\nHost: evil", "space": "https://files/a b", "empty": "", "null": None,
+    "number": 443, "unicode": "https://fil\u0435s/new.img",
+}  # fmt: skip
+_PROBLEMS = {
+    "expired": "The certificate validity has expired",
+    "not-yet": "The certificate validity starts in the future",
+    "other-ca": "The certificate is not correctly signed by the trusted CA",
+    "other-name": "CN=evil",
+}
+
+
+def certificates(ground: Ground) -> Iterator[Case]:
+    """Certificates that do not hold, of the file server and of the broker; a handshake that breaks."""
+    for name, problem in _PROBLEMS.items():
+        yield attack(f"files-{name}", cases.TLS, untrusted={"files": problem}, untouched=True)
+        yield attack(f"broker-{name}", untrusted={"broker": problem}, **_offline())
+    for at in range(0, 40, 7):
+        for kind in ("garbage", "reset", "cut"):
+            trouble = {"peer": "broker", "nth": None, "kind": kind, "at": at}
+            yield attack(f"broker-{kind}-{at}", net=[trouble], **_offline())
+    yield twin("valid", certificate=[cases.NOW - cases.DAY_S, cases.NOW + cases.DAY_S])
+
+
+def _offline() -> Case:
+    """The attack holds from the first boot on: the board must not get as far as a subscription."""
+    return {"untouched": True, "ends_ms": 60_000}
+
+
+def times(ground: Ground) -> Iterator[Case]:
+    """NTP lies for ten minutes; certificates go by the clock that the board makes of it. No lie may let an
+    expired certificate in, nor lock the board out for longer than it lasts, and an hour."""
+    year = 365 * cases.DAY_S
+    validity = [cases.NOW - year, cases.NOW + 10 * year]
+    lies = {"day-ahead": cases.DAY_S, "day-behind": -cases.DAY_S, "30-years-behind": -30 * year}
+    lies |= {"zero": "zero", "dead": "dead"}
+    for name, lie in lies.items():
+        yield attack(name, ntp=lie, certificate=validity, pushes=0, **_lasting()) | {"silent": False}
+    expired = [cases.NOW - year, cases.NOW - 10 * cases.DAY_S]
+    yield attack("expired-certificate", ntp=-30 * year, attack_certificate=expired, **_lasting()) | {
+        "silent": False
+    }
+    yield twin("right", certificate=validity)
+
+
+def _lasting() -> Case:
+    return {"ends_ms": 10 * cases.MINUTE_MS, "watches": True, "naps_ms": 200, "untouched": True}

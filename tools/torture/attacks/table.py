@@ -1,0 +1,63 @@
+"""The table of attack classes. One more class is a generator of cases and a line here."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import NamedTuple
+
+from tools.torture.attacks import bodies, firmware, messages, mqtt, servers, signatures
+from tools.torture.attacks.cases import Case
+from tools.torture.attacks.forge import Ground
+from tools.torture.pool import Request
+
+ALL, IDF = ("idf", "w80x"), ("idf",)
+_CHUNK = 8  # cases a request
+
+
+class AttackClass(NamedTuple):
+    """modes: of the boards it is played on; what does not touch boot loader and image kind needs one."""
+
+    title: str
+    cases: Callable[[Ground], Iterator[Case]]
+    modes: tuple[str, ...] = IDF
+
+
+ATTACKS = {
+    "image": AttackClass("image bent, cut, extended, of another key", firmware.images, ALL),
+    "signature": AttackClass("signature malformed, out of range, noise", signatures.encodings),
+    "rollback": AttackClass("older image, wrong or odd label", firmware.rollback, ALL),
+    "identity": AttackClass("signed for another product, chip or kind", firmware.identity, ALL),
+    "replay": AttackClass("offers and answers repeated, unasked, at once", messages.replays),
+    "body": AttackClass("HTTP that lies, never ends or trickles", bodies.bodies),
+    "redirect": AttackClass("redirects to where nobody should go", servers.redirects),
+    "downgrade": AttackClass("https fails, http stands ready", servers.downgrades),
+    "swap": AttackClass("flash changed before and after the verdict", firmware.changed_flash, ALL),
+    "message": AttackClass("offers that are none", messages.offers),
+    "packet": AttackClass("MQTT that is none", mqtt.packets),
+    "certificate": AttackClass("certificates that do not hold", servers.certificates),
+    "time": AttackClass("NTP that lies", servers.times),
+}
+
+
+def choose(name: str, ground: Ground) -> list[Case]:
+    """The cases of a class, each with its whole name as id."""
+    if ground.mode not in ATTACKS[name].modes:
+        return []
+    return [case | {"id": f"{name}/{ground.mode}/{case['id']}"} for case in ATTACKS[name].cases(ground)]
+
+
+def requests(name: str, grounds: dict[str, Ground]) -> list[Request]:
+    found = []
+    for ground in grounds.values():
+        chosen = choose(name, ground)
+        found += [Request(ground.trace.kit, chosen[at : at + _CHUNK]) for at in range(0, len(chosen), _CHUNK)]
+    return found
+
+
+def find(identity: str, grounds: dict[str, Ground]) -> tuple[Ground, Case]:
+    """The case of this id, to be played alone. Raises KeyError."""
+    name, mode = [*identity.split("/"), ""][:2]
+    for case in choose(name, grounds[mode]):
+        if case["id"] == identity:
+            return grounds[mode], case
+    raise KeyError(identity)
