@@ -58,8 +58,9 @@ def judge(slot, offer, header, keys, config):
         log.warning("the image names no usable version: the offer's %s stands" % offer.version)
     if offer.seal and offer.seal.image_digest != sha.hex():
         raise errors.OtaError(errors.OFFER_SIGNATURE, "the offer is for another image")
-    following = trailer.get("next_key", "") if trailer else ""
-    if following:
+    following = ""
+    if trailer and "next_key" in trailer:
+        following = trailer["next_key"]
         keys.decode(following)
     return {
         "version": offer.version,

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from tools import images, keyfiles, pki, signing
+from tools.rotation import SIGN
 from tools.simboard.board import BLOCK
 from tools.simboard.factory import create
 from tools.stage import BOARD, MAC
@@ -39,7 +40,7 @@ CONFIG = {
 
 def make(folder: Path) -> None:
     """folder/<mode>/ for both boot modes, as world.Kit reads it."""
-    pki.make_all(folder / "keys", [MAC])
+    pki.make_all(folder / "keys", [MAC], next_key=True)
     for mode in KINDS:
         make_one(folder, mode, mode, BODY)
 
@@ -67,11 +68,15 @@ def make_one(
 
 
 def add_image(
-    folder: Path, kit: str, name: str, image: bytes, version: str, key: str = "sign.key.pem"
-) -> None:
-    """An image signed with folder/keys/<key>, and its offer, which calls it that version."""
+    folder: Path, kit: str, name: str, image: bytes, version: str, key: str = SIGN,
+    expires: int | None = None,
+) -> None:  # fmt: skip
+    """An image signed with folder/keys/<key>, and its offer, which calls it that version. expires: Unix s,
+    for a signed offer."""
     signer = keyfiles.read_key(folder / "keys" / key)
-    offer = signing.offer(image, signer, version=version, https_url="https://files/new.img")
+    offer = signing.offer(
+        image, signer, version=version, https_url="https://files/new.img", expires=expires
+    )
     (folder / kit / f"{name}.img").write_bytes(image)
     (folder / kit / f"{name}.json").write_text(json.dumps(offer))
 

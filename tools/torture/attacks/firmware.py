@@ -15,6 +15,7 @@ _ODD_LABELS = (
     "1.0.0x2", "1e1.0.0", "1.0.2\n", "1_0.0.2", "\uff11.0.2", "1.0.\u00b2", None, 2, 1.2, [1, 0, 2], True,
 )  # fmt: skip
 _DAMAGE = (cases.SIGNATURE, cases.CRC, cases.HEADER, cases.SIZE, cases.BOARD)
+_SMALLEST = 65  # bytes of an image that is looked at
 
 
 def images(ground: Ground) -> Iterator[Case]:
@@ -23,7 +24,8 @@ def images(ground: Ground) -> Iterator[Case]:
     for bit in [*range(0, 8 * 64, 32), *range(8 * 64, 8 * size, 6007), *range(8 * size - 800, 8 * size, 61)]:
         yield attack(f"flip-{bit}", *_DAMAGE, answer={"content": ["flip", bit]}, needs_downloads=1)
     for real in (1, 63, 64, 95, 96, BLOCK, size - 256, size - 1):
-        yield attack(f"cut-{real}", *_DAMAGE, answer={"content": ["size", real]}, offer={"size": real})
+        codes = _DAMAGE if real >= _SMALLEST else (cases.MESSAGE,)
+        yield attack(f"cut-{real}", *codes, answer={"content": ["size", real]}, offer={"size": real})
     for name, tail in (("zero", "00"), ("code", image[:500].hex()), ("trailer", image[-80:].hex()),
                        ("ff", "ff" * 64)):  # fmt: skip
         long = size + len(tail) // 2

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import struct
+from collections.abc import Callable
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
-from tools import images, pki
+from tools import images, keyfiles, signing
 from tools.images import TRAILER_MARK
+from tools.keyfiles import Folder
+from tools.rotation import SIGN, SIGN_NEXT
 from tools.stage import BOARD
 from tools.torture import kit, pool
+from tools.torture.attacks.cases import DAY_S, NOW
 from tools.torture.kit import BUILT, KINDS, NEW
 from tools.torture.trace import Trace
 
@@ -48,12 +53,14 @@ TRAILERS = {
 
 
 class Ground(NamedTuple):
-    """What the cases of one boot mode are made from. offers, images: by name."""
+    """What the cases of one boot mode are made from. offers, images: by name. seals: wrong ones for the
+    offer of the image "sealed"."""
 
     mode: str
     trace: Trace
     offers: dict[str, dict]
     images: dict[str, bytes]
+    seals: dict[str, dict]
 
     @property
     def kind(self) -> str:
@@ -72,15 +79,17 @@ def grounds(kits: Path) -> dict[str, Ground]:
 def _ground(kits: Path, trace: Trace) -> Ground:
     folder = kits / trace.kit
     offers = {path.stem: json.loads(path.read_text()) for path in folder.glob("*.json")}
-    return Ground(trace.mode, trace, offers, {name: (folder / f"{name}.img").read_bytes() for name in offers})
+    found = {name: (folder / f"{name}.img").read_bytes() for name in offers}
+    seals = {path.stem: json.loads(path.read_text()) for path in folder.glob("seals/*.json")}
+    return Ground(trace.mode, trace, offers, found, seals)
 
 
 def _make(kits: Path, mode: str) -> None:
     name = PREFIX + mode
     kit.make_one(kits, name, mode, BODY)
-    pki.Folder(kits / "keys").key(FOREIGN_KEY)
+    Folder(kits / "keys").key(FOREIGN_KEY)
 
-    def add(image_name: str, image: bytes, version: str, **options: str) -> None:
+    def add(image_name: str, image: bytes, version: str, **options: Any) -> None:
         kit.add_image(kits, name, image_name, image, version, **options)
 
     for image_name, version in (
@@ -103,10 +112,48 @@ def _make(kits: Path, mode: str) -> None:
     add("gap", _bare(mode, NEW) + bytes(16) + one, NEW)
     add("far-trailer", _bare(mode, NEW) + struct.pack("<H", 65535) + TRAILER_MARK, NEW)
     add("twin-long-board", _bare(mode, NEW) + _padded_trailer(), NEW)
+    _add_keys(kits, mode, add)
+    _add_seals(kits, mode, add)
     add("too-big", kit.make_image(mode, NEW, kit.SLOT_SIZE), NEW)
     if mode == "idf":
         chip = images.esp32_image(bytes(BODY), NEW, S3)
         add("other-chip", images.add_trailer(chip, NEW, BOARD, BUILT), NEW)
+
+
+def _add_keys(kits: Path, mode: str, add: Callable[..., None]) -> None:
+    """Images of the next key and of a foreign one, and images that bring a key."""
+    foreign = keyfiles.public_bytes(keyfiles.read_key(kits / "keys" / FOREIGN_KEY))
+    brings = images.add_trailer(_bare(mode, NEW), NEW, BOARD, BUILT, foreign)
+    add("by-next", kit.make_image(mode, NEW, BODY), NEW, key=SIGN_NEXT)
+    add("by-next-brings", brings, NEW, key=SIGN_NEXT)
+    add("brings", brings, NEW)
+    add("foreign-brings", brings, NEW, key=FOREIGN_KEY)
+    add("foreign-2", kit.make_image(mode, "1.0.2", BODY), "1.0.2", key=FOREIGN_KEY)
+    point = base64.b64encode(foreign[-65:]).decode()
+    for name, value in {
+        "cut": point[:-4], "noise": "!" * 88, "off-curve": base64.b64encode(b"\x04" + bytes(64)).decode(),
+        "number": 1, "null": None, "list": [point],
+    }.items():  # fmt: skip
+        record = {"version": NEW, "board": BOARD, "build_time": BUILT, "next_key": value}
+        add(f"key-{name}", _bare(mode, NEW) + _trailer(record), NEW)
+
+
+def _add_seals(kits: Path, mode: str, add: Callable[..., None]) -> None:
+    """An image with a signed offer, another one as long and as new, and seals that do not fit."""
+    later = NOW + 30 * DAY_S
+    sealed = kit.make_image(mode, NEW, BODY)
+    add("sealed", sealed, NEW, expires=later)
+    add("unsealed", images.add_trailer(_bare(mode, NEW), NEW, BOARD, BUILT), NEW)
+    folder = kits / (PREFIX + mode) / "seals"
+    folder.mkdir()
+    owner, foreign = (keyfiles.read_key(kits / "keys" / name) for name in (SIGN, FOREIGN_KEY))
+    for name, key, version, kind, expires in (
+        ("expired", owner, NEW, KINDS[mode], NOW - 1), ("other-key", foreign, NEW, KINDS[mode], later),
+        ("other-kind", owner, NEW, "raw", later), ("other-version", owner, "1.0.2", KINDS[mode], later),
+        ("of-1970", owner, NEW, KINDS[mode], 0),
+    ):  # fmt: skip
+        seal = signing.seal(sealed, key, version, kind, expires)
+        (folder / f"{name}.json").write_text(json.dumps(seal))
 
 
 def _bare(mode: str, version: str) -> bytes:

@@ -116,10 +116,12 @@ def times(ground: Ground) -> Iterator[Case]:
     lies |= {"zero": "zero", "dead": "dead"}
     for name, lie in lies.items():
         yield attack(name, ntp=lie, certificate=validity, pushes=0, **_lasting()) | {"silent": False}
-    expired = [cases.NOW - year, cases.NOW - 10 * cases.DAY_S]
-    yield attack("expired-certificate", ntp=-30 * year, attack_certificate=expired, **_lasting()) | {
-        "silent": False
-    }
+    expired = [cases.NOW - year, cases.NOW - 9 * cases.DAY_S]
+    known = {"known_time": cases.NOW - cases.DAY_S}  # the board was online then
+    for name, lie in (("dead", "dead"), ("30-years", -30 * year), ("after-the-build", -10 * cases.DAY_S)):
+        yield attack(f"expired-{name}", ntp=lie, state=known, attack_certificate=expired, **_lasting()) | {
+            "silent": False
+        }
     yield twin("right", certificate=validity)
 
 

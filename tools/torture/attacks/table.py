@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
-from tools.torture.attacks import bodies, firmware, messages, mqtt, servers, signatures
+from tools.torture.attacks import bodies, firmware, messages, mqtt, owner, servers, signatures
 from tools.torture.attacks.cases import Case
 from tools.torture.attacks.forge import Ground
 from tools.torture.pool import Request
@@ -27,6 +27,8 @@ ATTACKS = {
     "signature": AttackClass("signature malformed, out of range, noise", signatures.encodings),
     "rollback": AttackClass("older image, wrong or odd label", firmware.rollback, ALL),
     "identity": AttackClass("signed for another product, chip or kind", firmware.identity, ALL),
+    "seal": AttackClass("signed offers bent, expired, of another key", owner.seals),
+    "key": AttackClass("signing keys before or after their time", owner.keys),
     "replay": AttackClass("offers and answers repeated, unasked, at once", messages.replays),
     "body": AttackClass("HTTP that lies, never ends or trickles", bodies.bodies),
     "redirect": AttackClass("redirects to where nobody should go", servers.redirects),

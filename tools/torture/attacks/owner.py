@@ -1,0 +1,58 @@
+"""Attacks on what only the owner may say: which offer is his, for how long, and which key follows."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from tools.torture.attacks import cases
+from tools.torture.attacks.cases import Case, after_success, attack, twin
+from tools.torture.attacks.forge import Ground
+
+_REQUIRED: Case = {"config": {"require_signed_offer": True}, "honest": "sealed"}
+_JUNK = (None, True, 1, "x", [], {})
+
+
+def seals(ground: Ground) -> Iterator[Case]:
+    """Signed offers that are expired, bent, of another key, or stand beside another image."""
+    right = ground.offers["sealed"]["signed_offer"]
+    for name, seal in ground.seals.items():
+        yield attack(name, cases.SEAL, image="sealed", offer={"signed_offer": seal}, untouched=True)
+        yield attack(f"{name}-required", cases.SEAL, image="sealed", offer={"signed_offer": seal},
+                     untouched=True, **_REQUIRED)  # fmt: skip
+    bent = {
+        "longer": {"expires": right["expires"] + cases.DAY_S}, "in-ms": {"expires": right["expires"] * 1000},
+        "other-digest": {"sha256": "00" * 32}, "other-kind-said": {"kind": "raw"},
+        "signature-of-the-image": {"signature": ground.offers["sealed"]["sig-sha256-ecdsa"]},
+    }  # fmt: skip
+    for name, change in bent.items():
+        yield attack(name, cases.SEAL, image="sealed", offer={"signed_offer": right | change}, untouched=True)
+    for field, value in (("sha256", "0" * 63), ("sha256", "G" * 64), ("kind", 1), ("kind", "k" * 99),
+                         ("expires", -1), ("expires", 1.5), ("expires", True), ("expires", 2**70),
+                         ("signature", ""), ("signature", "AAAA"), ("signature", None)):  # fmt: skip
+        yield attack(f"{field}-{str(value)[:9]}", cases.MESSAGE, image="sealed",
+                     offer={"signed_offer": right | {field: value}}, untouched=True)  # fmt: skip
+    for value in _JUNK[1:]:
+        yield attack(f"junk-{value!r}", cases.MESSAGE, offer={"signed_offer": value}, untouched=True)
+    yield attack("relabelled", cases.SEAL, image="sealed", offer={"version": "1.0.2"}, untouched=True)
+    yield attack("resized", cases.SEAL, image="sealed", offer={"size": 9999}, untouched=True)
+    yield attack("on-another-image", cases.SEAL, image="unsealed", offer={"signed_offer": right})
+    yield attack("none", cases.SEAL, image="new", untouched=True, **_REQUIRED)
+    yield attack("null", cases.SEAL, offer={"signed_offer": None}, untouched=True, **_REQUIRED)
+    yield twin("signed", image="sealed")
+    yield twin("signed-and-required", image="sealed", config=_REQUIRED["config"])
+    yield twin("unsigned-where-it-may-be", image="new", offer={"signed_offer": None})
+    yield twin("with-more", image="sealed", offer={"signed_offer": right | {"note": "x" * 300}})
+
+
+def keys(ground: Ground) -> Iterator[Case]:
+    """Keys that follow each other: none is trusted before its time, and none after it."""
+    yield after_success("retired", cases.SIGNATURE, image="next", honest="by-next")
+    yield after_success("retired-by-one-that-brings", cases.SIGNATURE, image="next", honest="by-next-brings")
+    yield after_success("brought-by-another", cases.SIGNATURE, image="foreign-2", honest="new")
+    yield attack("brings-itself", cases.SIGNATURE, image="foreign-brings")
+    for name in ground.images:
+        if name.startswith("key-"):
+            yield attack(name, cases.HEADER, image=name)
+    yield twin("next-key", image="by-next")
+    yield twin("brings-a-key", image="brings")
+    yield twin("next-key-brings", image="by-next-brings")
