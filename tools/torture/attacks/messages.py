@@ -68,6 +68,10 @@ def _for_ever(ground: Ground) -> Iterator[Case]:
     yield attack("bad-offer-for-ever", cases.SIGNATURE, packets=often, image="foreign", most_downloads=7, **hour)
     yield attack("bad-offer-retained", cases.SIGNATURE, image="foreign", retained=True, most_downloads=7,
                  **hour | {"pushes": 50})  # fmt: skip
+    for n, kind in ((2, "taking-turns"), (500, "always-another")):
+        places = [{"https_url": f"https://files/{at % n}"} for at in range(60)]
+        yield attack(kind, cases.SIGNATURE, image="foreign", broker_script=places, again_ms=1_000,
+                     **hour | {"pushes": 60, "ends_ms": 5 * cases.MINUTE_MS})  # fmt: skip
     again = packet(UPDATE, ground.offers["new"])
     done = hour | {"needs_downloads": 0, "ends_ms": 10 * cases.MINUTE_MS, "untouched": True}
     yield after_success("good-offer-for-ever", cases.SAME, packets=[], retained=True, **done | {"pushes": 50})
@@ -137,8 +141,8 @@ def packets(ground: Ground) -> Iterator[Case]:
         "half": good[: len(good) // 2], "only-type": good[:1], "only-length": good[:3], "announces-more": good[:1]
         + _length(4000) + good[3:], "huge": b"\x32\xff\xff\xff\x7f" + good[3:], "endless-length": b"\x32" + b"\xff" * 60,
         "no-topic": b"\x32\x02\0\0", "topic-longer-than-packet": b"\x32\x04\xff\xff\0\0", "zero": b"\x32\0",
-        "short": b"\x32\x01\0", "qos-2": bytes.fromhex(packet(UPDATE, offer, qos=2)),
-        "qos-3": bytes.fromhex(packet(UPDATE, offer, qos=3)), "puback": b"\x40\x02\0\x09" * 3, "suback": b"\x90\x03\0\1\1",
+        "short": b"\x32\x01\0", "qos-2": bytes.fromhex(packet(UPDATE, ground.offers["older"], qos=2)),
+        "qos-3": bytes.fromhex(packet(UPDATE, ground.offers["older"], qos=3)), "puback": b"\x40\x02\0\x09" * 3, "suback": b"\x90\x03\0\1\1",
         "connack-again": b"\x20\x02\0\0", "pingresp": b"\xd0\0" * 50, "pingresp-long": b"\xd0\x05abcde",
         "type-0": b"\0" * 40, "type-15": b"\xf0\0", "connect": b"\x10\x04\0\4MQ", "garbage": bytes(range(256)),
         "text": b"HTTP/1.1 400 Bad Request\r\n\r\n", "pubrel": b"\x62\x02\0\1", "topic-nul": b"\x32\x08\0\x02\0\0\0\1{}",

@@ -17,12 +17,13 @@ FIELD = "sig-sha256-ecdsa"
 
 
 def encodings(ground: Ground) -> Iterator[Case]:
-    good = base64.b64decode(ground.offers["new"][FIELD])
-    r, s = decode_dss_signature(good)
+    r, s = decode_dss_signature(base64.b64decode(ground.offers["new"][FIELD]))
+    s = min(s, N - s)  # a signature too, and short enough for its base64 to need padding
+    good = _der(r, s)
     for name, signature in {**_numbers(r, s), **_forms(r, s), **_bent(good)}.items():
         text = base64.b64encode(signature).decode()
         yield attack(name, cases.SIGNATURE, cases.MESSAGE, offer={FIELD: text})
-    for name, value in _texts(ground.offers["new"][FIELD]).items():
+    for name, value in _texts(base64.b64encode(good).decode()).items():
         yield attack(f"text-{name}", cases.MESSAGE, offer={FIELD: value}, untouched=True)
     yield twin("other-s", offer={FIELD: base64.b64encode(_der(r, N - s)).decode()})
     yield twin("as-signed", offer={FIELD: base64.b64encode(_der(r, s)).decode()})
@@ -85,7 +86,7 @@ def _texts(good: str) -> dict[str, object]:
     return {
         "space": good[:20] + " " + good[20:], "newline": good[:64] + "\n" + good[64:], "end-newline": good + "\n",
         "crlf": good[:64] + "\r\n" + good[64:], "lead-space": " " + good, "nul": good[:40] + "\0" + good[40:],
-        "end-nul": good + "\0", "no-padding": good.rstrip("=") if good.endswith("=") else good[:-1],
+        "end-nul": good + "\0", "no-padding": good.rstrip("="),
         "more-padding": good + "=", "all-padding": "=" * len(good), "inner-padding": good[:8] + "==" + good[8:],
         "url-safe": good.replace("+", "-").replace("/", "_") + "-", "star": good[:9] + "*" + good[9:],
         "unicode": "\uff2d" + good[1:], "twice": good + good, "hex": base64.b64decode(good).hex(),
@@ -99,8 +100,6 @@ def _loose(good: str) -> str:
     """The bits of the last digit that carry nothing, set: another text for the same bytes."""
     digits = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"
     kept = good.rstrip("=")
-    if kept == good:
-        return good + "AA=="
     return kept[:-1] + digits[digits.index(kept[-1]) | 1] + good[len(kept) :]
 
 

@@ -38,6 +38,7 @@ class Broker:
         self.certificate_name = None
         self.pushes = 0
         self.most_pushes = _MOST_OFFERS
+        self.again_ms = _AGAIN_MS  # from an error to the next offer
         self.reports = []
         self.codes = []
         self._subscribed = set()
@@ -60,10 +61,13 @@ class Broker:
 
     def quiet(self):
         """Nothing of an attack is left."""
+        if self.says and self._connection:
+            self._connection.hang_up()
         self.says, self.packets, self.script = {}, [], []
         self.insists = self.retained = self.answers_get = False
         self._due[:] = self._unacknowledged[:] = []
-        self.push_after_ms, self.repeats, self.most_pushes = 0, 1, self.pushes + _MOST_OFFERS
+        self.again_ms, self.push_after_ms = _AGAIN_MS, 0
+        self.repeats, self.most_pushes = 1, self.pushes + _MOST_OFFERS
 
     def push(self):
         if self.pushes < self.most_pushes:
@@ -106,7 +110,7 @@ class Broker:
         elif "errorCode" in data:
             self.codes.append(data["errorCode"])
             if data["errorCode"] != _REFUSED:
-                self.again_at_ms = virtualtime.now_ms + _AGAIN_MS
+                self.again_at_ms = virtualtime.now_ms + self.again_ms
 
     def _wanted(self):
         return self.offer.get("version")
@@ -163,6 +167,10 @@ class _Connection:
             self.out = self._flood
             virtualtime.advance(len(self._flood) // _BYTES_PER_MS + 1)
         return piece
+
+    def hang_up(self):
+        self.out = self._flood = b""
+        self.ended = True
 
     def _say(self, what, right):
         """The right answer, or what a hostile broker says instead."""

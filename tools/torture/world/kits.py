@@ -33,6 +33,13 @@ class Kit:
         panel.attach(self._panel)
 
 
+class Firmware:
+    """What device/board.py takes for `sys`: the firmware of an ESP32 says which chip it is for."""
+
+    class implementation:
+        _machine = "Generic ESP32 module with ESP32"
+
+
 def _read(path):
     with open(path, "rb") as file:
         return file.read()

@@ -63,6 +63,7 @@ def arm(world):
     broker.script = list(case.get("broker_script", []))
     broker.says, broker.packets = case.get("says", {}), list(case.get("packets", []))
     broker.most_pushes = broker.pushes + case.get("pushes", 1)
+    broker.again_ms = case.get("again_ms", broker.again_ms)
     broker.insists, broker.answers_get = True, case.get("poll", False)
     broker.retained, broker.repeats = case.get("retained", False), case.get("repeats", 1)
     for server in world.servers.values():

@@ -53,6 +53,12 @@ class Siege(Judge):
     def escaped(self, error):
         raise Verdict("crashed", "%r escaped: %s" % (error, self._story()))
 
+    def verified(self):
+        """The device has just found the signature good: what happens to its flash now."""
+        if self._phase != "honest":
+            for action, argument in self._world.case.get("after_verify", ()):
+                getattr(self._world.mishaps, action)(argument)
+
     def prepare(self):
         """The file system of the first boot is mounted: what the board remembers from an earlier life."""
         changes = self._world.case.get("state")

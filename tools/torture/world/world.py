@@ -11,6 +11,7 @@ import facts
 import faults
 import files
 import flash
+import kits
 import machine
 import memory
 import network
@@ -24,14 +25,13 @@ from mishaps import Mishaps
 from rail import PowerCut, Rail, Reset
 from verdict import Judge, Verdict
 
-from device import agent, backoff, config, errors, log, net
+from device import agent, backoff, board, config, errors, log, net
 from device import files as device_files
 
 running = None  # the World of this process
 show = False  # tell on the console what escapes from the device code
 _MOST_BOOTS = 60
-# README.md, "Beside an application": the longest step is a link lost in an update, mqtt_timeout_s +
-# publish_timeout_s; and a little, for what peers take to answer.
+# README.md, "Beside an application": a link lost in an update, mqtt_timeout_s + publish_timeout_s; and a little.
 _LONGEST_POLL_MS = 41_000
 _MAIN_RESTARTS_MS = 10_000  # what main.py waits after something escaped
 
@@ -44,6 +44,7 @@ def install():
     faults.cut_power = _cut
     memory.end_process = _end
     memory.kill_process_after = virtualtime.feed_watchdog
+    board.sys = kits.Firmware
 
 
 def _cut():
@@ -197,8 +198,7 @@ class World:
     def verified(self):
         """The device has just found the signature good."""
         self.is_verified = True
-        for action, argument in self.case.get("after_verify", ()):
-            getattr(self.mishaps, action)(argument)
+        self.judge.verified()
 
     # Life
 
