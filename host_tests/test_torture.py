@@ -6,11 +6,17 @@ import re
 from pathlib import Path
 
 import pytest
+from rich.console import Console
 
 from device import config
 from tools import cache
 from tools.__main__ import main
 from tools.torture import classes, kit, mutants, pool
+from tools.torture.attacks import forge, table
+from tools.torture.attacks.cases import attack, is_twin, twin
+from tools.torture.attacks.report import Line as AttackLine
+from tools.torture.attacks.report import Report as AttackReport
+from tools.torture.attacks.table import ATTACKS
 from tools.torture.mutants import MUTANTS
 from tools.torture.report import Line
 from tools.torture.trace import Trace
@@ -28,6 +34,11 @@ def kits(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def traces(kits: Path) -> dict[str, Trace]:
     return pool.traces(kits)
+
+
+@pytest.fixture(scope="module")
+def grounds(kits: Path) -> dict[str, forge.Ground]:
+    return forge.grounds(kits)
 
 
 def test_the_undisturbed_run_is_what_the_cases_build_on(traces):
@@ -68,13 +79,69 @@ def test_a_sweep_cuts_at_every_later_operation(kits, traces):
 def test_every_mutant_fits_the_sources(mutant):
     source = (cache.REPO / "device" / f"{mutant.module}.py").read_text()
     assert source.count(mutant.before) == 1
-    assert set(mutant.noticed_by) <= set(classes.CLASSES)
+    tests = [name for name in mutant.noticed_by if "::" in name]
+    assert set(mutant.noticed_by) - set(tests) <= {*classes.CLASSES, *ATTACKS}
+    for path, name in (test.split("::") for test in tests):
+        assert f"def {name}(" in (cache.REPO / path).read_text()
 
 
-@pytest.mark.parametrize("safeguard", ["attempts are counted", "a download goes on after a reboot"])
-def test_a_missing_safeguard_is_noticed(safeguard, traces, kits):
+@pytest.mark.parametrize(
+    "safeguard",
+    ["attempts are counted", "a download goes on after a reboot", "there is a floor under versions",
+     "no redirect leads from https to http", "the signing key lies on the curve"],
+)  # fmt: skip
+def test_a_missing_safeguard_is_noticed(safeguard, traces, grounds, kits):
     (mutant,) = [entry for entry in MUTANTS if entry.safeguard == safeguard]
-    assert mutants._first_failure(mutant, traces, kits, 2)
+    assert mutants.first_failure(mutant, traces, grounds, kits, 2)
+
+
+def test_a_test_that_passes_notices_nothing(tmp_path, kits):
+    harmless = mutants.Mutant(
+        "none", "ecdsa", "_POINT = const(65)", "_POINT = const(64 + 1)",
+        ("host_tests/portable/test_ecdsa.py::test_keys_that_are_none",),
+    )  # fmt: skip
+    assert mutants.first_failure(harmless, {}, {}, kits, 1) is None
+
+
+@pytest.mark.parametrize("name", ATTACKS)
+def test_every_attack_has_its_name_and_its_class_a_twin(name, grounds):
+    found = [case for ground in grounds.values() for case in table.choose(name, ground)]
+    assert len({case["id"] for case in found}) == len(found)
+    assert any(is_twin(case) for case in found) and not all(is_twin(case) for case in found)
+    assert table.find(found[0]["id"], grounds)[1] == found[0]
+
+
+def _play(case, grounds, kits):
+    """The outcome of an attack of our own on the esp32 board."""
+    request = pool.Request(grounds["idf"].trace.kit, [case])
+    (result,) = pool.play_all([request], kits, 1, heap=pool.HEAP["attacks"])
+    return result["outcome"]
+
+
+def test_the_judge_of_attacks_can_say_no(grounds, kits):
+    assert _play(attack("good", image="new"), grounds, kits) == "accepted"
+    assert _play(attack("other", image="next"), grounds, kits) == "unverified"
+    assert _play(attack("told", -10010, image="foreign"), grounds, kits) == "ok"
+    assert _play(attack("silent", image="foreign"), grounds, kits) == "wrong"
+    assert _play(attack("code", -10037, image="foreign"), grounds, kits) == "wrong"
+    assert _play(attack("touched", -10010, image="foreign", untouched=True), grounds, kits) == "wrong"
+    assert _play(twin("refused", image="foreign"), grounds, kits) == "lost"
+    polls = attack("asked", pushes=0, poll=True, config={"check_interval_s": 1})
+    assert _play(polls, grounds, kits) == "accepted"
+
+
+def test_the_report_counts_attacks_and_twins_apart(capsys):
+    report = AttackReport(Console(width=120))
+    line = report.lines["x"] = AttackLine("x")
+    for outcome in ("ok", "unverified", "accepted", "crashed", "lost"):
+        report.add(line, attack("a"), {"outcome": outcome, "detail": "", "id": "a", "codes": [-1, -1]})
+    report.add(line, twin("a"), {"outcome": "lost", "detail": "", "id": "a"})
+    report.add(line, twin("b"), {"outcome": "ok", "detail": "", "id": "b"})
+    assert report.finish() == 1
+    said = capsys.readouterr().out.splitlines()[-1]
+    counts = "2 accepted, 1 crashed, 0 hung, 1 locked out; 1 of 2 honest twins accepted"
+    assert said == "5 attacks in 1 classes: " + counts
+    assert line.codes == {-1: 5}
 
 
 def test_a_class_counts_what_did_not_survive():

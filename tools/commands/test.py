@@ -1,5 +1,5 @@
-"""Runs the linter, all tests, and the torture's default cases; arguments it does not know go to pytest, which
-then runs alone."""
+"""Runs the linter, all tests, the torture's default cases and all attacks; arguments it does not know go to
+pytest, which then runs alone."""
 
 from __future__ import annotations
 
@@ -35,13 +35,16 @@ def run(args: argparse.Namespace) -> int:
         tests = call(["pytest", f"--junitxml={report}", *parallel(args.rest)], PYTEST_LIMIT_S)
         skipped = count_skipped(report)
     torture = 0 if args.rest else call(["tools", "torture"], TORTURE_LIMIT_S)
+    attacks = 0 if args.rest else call(["tools", "torture", "--attacks"], TORTURE_LIMIT_S)
     strict = bool(os.environ.get("CI"))
-    print(summary(versions, missing, lint, tests, skipped, strict) + tortured(args.rest, torture))
-    return int(bool(lint or tests or torture or missing or (skipped and strict)))
+    print(summary(versions, missing, lint, tests, skipped, strict) + tortured(args.rest, torture, attacks))
+    return int(bool(lint or tests or torture or attacks or missing or (skipped and strict)))
 
 
-def tortured(rest: list[str], torture: int) -> str:
-    return "" if rest else f"; torture {'FAILED' if torture else 'survived'}"
+def tortured(rest: list[str], torture: int, attacks: int) -> str:
+    if rest:
+        return ""
+    return f"; torture {'FAILED' if torture else 'survived'}; attacks {'FAILED' if attacks else 'repelled'}"
 
 
 def find_programs() -> tuple[list[str], list[str]]:

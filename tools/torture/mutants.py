@@ -2,21 +2,29 @@
 
 from __future__ import annotations
 
+import os
 import shutil
+import subprocess
+import sys
 import tempfile
 from pathlib import Path
 from typing import NamedTuple
 
 from rich.console import Console
 
-from tools import cache
+from tools import cache, runtimes
 from tools.errors import ToolError
 from tools.torture import classes, pool
+from tools.torture.attacks import table
+from tools.torture.attacks.forge import Ground
 from tools.torture.trace import Trace
+
+PYTEST_LIMIT_S = 120
 
 
 class Mutant(NamedTuple):
-    """In device/<module>.py, `before` (which stands there once) becomes `after`. noticed_by: classes."""
+    """In device/<module>.py, `before` (which stands there once) becomes `after`. noticed_by: classes of
+    faults or of attacks; or one test of pytest, FILE::NAME, for what these cannot see."""
 
     safeguard: str
     module: str
@@ -60,15 +68,68 @@ MUTANTS = (
            "if settings.watchdog_s:", "if False:", ("boot",)),
     Mutant("a trial has a deadline", "agent",
            "if self._trial.can_return and log.uptime_ms()", "if False and log.uptime_ms()", ("deaf",)),
+    Mutant("the signing key lies on the curve", "ecdsa",
+           " or (y * y - (x * x - 3) * x - _B) % _P", "",
+           ("host_tests/portable/test_ecdsa.py::test_keys_that_are_none",)),
+    Mutant("nothing may follow s in a signature", "ecdsa",
+           "if s is None or position != len(der):", "if s is None:", ("signature",)),
+    Mutant("integers of a signature are minimal", "ecdsa",
+           "if length > 1 and der[first] == 0 and not der[first + 1] & 0x80:", "if False:", ("signature",)),
+    Mutant("r and s are below n", "ecdsa",
+           "if not (0 < r < _N and 0 < s < _N):", "if False:", ("signature",)),
+    Mutant("base64 is strict", "messages",
+           'same = binascii.b2a_base64(decoded).decode() == value + "\\n"', "same = True", ("signature",)),
+    Mutant("there is a floor under versions", "state",
+           "return max(floor, running) if floor else running", "return running", ("rollback",)),
+    Mutant("the running version is not installed again", "offers",
+           "if number == version.parse(running):", "if False:", ("rollback",)),
+    Mutant("the version inside is the offer's", "image",
+           "if inside != version.parse(offered):", "if False:", ("rollback",)),
+    Mutant("an image names its board", "image",
+           'if record and record["board"] != board:', "if False:", ("identity",)),
+    Mutant("an image is for this chip", "image",
+           "if chip is not None and image_chip != chip:", "if False:", ("identity",)),
+    Mutant("what exceeds the slot is refused at once", "updater",
+           "if self.offer.size > self.slot.capacity:", "if False:", ("identity",)),
+    Mutant("a response answers the last question", "offers",
+           "if not self._reporter.is_answer(sequence):", "if False:", ("replay",)),
+    Mutant("a bad offer is not downloaded again at once", "failures",
+           "if self.pause_left_s(offer) and", "if False and", ("replay",)),
+    Mutant("Content-Length is what was asked for", "download",
+           "if response.length != last + 1 - first:", "if False:", ("body",)),
+    Mutant("Content-Range is what was asked for", "download",
+           "if response.span != ((first, last, self._offer.size) if status == 206 else None):", "if False:",
+           ("body",)),
+    Mutant("compressed and chunked bodies are refused", "download",
+           "if status not in (200, 206) or not response.plain:", "if status not in (200, 206):", ("body",)),
+    Mutant("no redirect leads from https to http", "http",
+           'if scheme == "https" and target != "https":', "if False:", ("redirect",)),
+    Mutant("redirects are counted", "download",
+           "for _ in range(_REDIRECTS + 1):", "for _ in range(100):", ("redirect",)),
+    Mutant("https goes before http", "messages",
+           'for scheme in ("http", "https"):', 'for scheme in ("https", "http"):', ("downgrade",)),
+    Mutant("the server's certificate is verified", "net",
+           "context.verify_mode = tls.CERT_REQUIRED", "context.verify_mode = 0", ("certificate",)),
+    Mutant("the server's name is in its certificate", "net",
+           "server_hostname=host", "server_hostname=None", ("certificate",)),
+    Mutant("the file server does not see our certificate", "installer",
+           "net.client_context(config.read_file(self._config.file_ca))",
+           "net.client_context(*[config.read_file(self._config.file_ca)] * 3)", ("redirect",)),
+    Mutant("an offer is whole", "jsontext",
+           "if not _is_whole(text):", "if False:", ("message",)),
+    Mutant("huge payloads are drained", "umqttsocket",
+           "if count > self._max_read:", "if False:", ("message",)),
+    Mutant("foreign topics are ignored", "link",
+           "if topic == self._topic(name):", 'if topic.endswith(b"/" + name.encode()):', ("packet",)),
 )  # fmt: skip
 
 
-def run(traces: dict[str, Trace], kits: Path, jobs: int) -> int:
+def run(traces: dict[str, Trace], grounds: dict[str, Ground], kits: Path, jobs: int) -> int:
     """1 if a mutant went unnoticed."""
     console = Console(highlight=False)
     unnoticed = 0
     for mutant in MUTANTS:
-        case = _first_failure(mutant, traces, kits, jobs)
+        case = first_failure(mutant, traces, grounds, kits, jobs)
         unnoticed += case is None
         verdict = f"noticed: {case}" if case else "[red]NOT NOTICED[/]"
         console.print(f"without “{mutant.safeguard}”: {verdict}", soft_wrap=True)
@@ -76,23 +137,57 @@ def run(traces: dict[str, Trace], kits: Path, jobs: int) -> int:
     return int(bool(unnoticed))
 
 
-def _first_failure(mutant: Mutant, traces: dict[str, Trace], kits: Path, jobs: int) -> str | None:
-    """What a failing case says; None if all survive."""
+def first_failure(
+    mutant: Mutant, traces: dict[str, Trace], grounds: dict[str, Ground], kits: Path, jobs: int
+) -> str | None:
+    """What a failing case or test says; None if all survive."""
     with tempfile.TemporaryDirectory(prefix="ota-mutant-") as folder:
         root = Path(folder)
-        shutil.copytree(cache.REPO / "device", root / "device", ignore=shutil.ignore_patterns("__pycache__"))
+        _copy("device", root)
         _mutate(root / "device" / f"{mutant.module}.py", mutant)
-        requests = [
-            request for name in mutant.noticed_by for trace in traces.values()
-            for request in classes.requests(name, trace, False)
-        ]  # fmt: skip
-        try:
-            for result in pool.play_all(requests, kits, jobs, device=root):
-                if result["outcome"] != "ok":
-                    return f"{result['id']} {result['outcome']}"
-        except ToolError:
-            return "the undisturbed update fails"
+        if "::" in mutant.noticed_by[0]:
+            return _failing_test(mutant.noticed_by[0], root)
+        return _failing_case(mutant.noticed_by, traces, grounds, kits, jobs, root)
+
+
+def _failing_case(names, traces, grounds, kits, jobs, root) -> str | None:
+    faults = [
+        request for name in names if name in classes.CLASSES for trace in traces.values()
+        for request in classes.requests(name, trace, False)
+    ]  # fmt: skip
+    attacks = [
+        request for name in names if name in table.ATTACKS for request in table.requests(name, grounds)
+    ]
+    heap = pool.HEAP["attacks" if attacks else "small"]
+    try:
+        for result in pool.play_all(faults + attacks, kits, jobs, device=root, heap=heap):
+            if result["outcome"] != "ok":
+                return f"{result['id']} {result['outcome']}"
+    except ToolError:
+        return "the undisturbed update fails"
     return None
+
+
+def _failing_test(node: str, root: Path) -> str | None:
+    """node: FILE::NAME, played on CPython. Raises ToolError if there is no such test."""
+    for name in ("host_tests", "tools", "pyproject.toml"):
+        _copy(name, root)
+    environment = os.environ | {"UMQTT_SIMPLE": str(runtimes.umqtt())}
+    result = subprocess.run(
+        [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", node], cwd=root, env=environment,
+        capture_output=True, text=True, timeout=PYTEST_LIMIT_S,
+    )  # fmt: skip
+    if result.returncode not in (0, 1):
+        raise ToolError(f"{node} does not run: {result.stdout[-500:]}")
+    return node if result.returncode else None
+
+
+def _copy(name: str, root: Path) -> None:
+    source = cache.REPO / name
+    if source.is_dir():
+        shutil.copytree(source, root / name, ignore=shutil.ignore_patterns("__pycache__"))
+    else:
+        shutil.copy(source, root)
 
 
 def _mutate(path: Path, mutant: Mutant) -> None:

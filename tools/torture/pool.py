@@ -98,14 +98,25 @@ def play_all(
     for thread in threads:
         thread.start()
     left = len(threads)
-    while left:
-        result = told.get(timeout=SILENCE_LIMIT_S + 60)
-        if isinstance(result, dict):
-            yield result
-        elif not isinstance(result, str):
-            left -= 1
-            if result is not None:
-                raise result
+    try:
+        while left:
+            result = told.get(timeout=SILENCE_LIMIT_S + 60)
+            if isinstance(result, dict):
+                yield result
+            elif not isinstance(result, str):
+                left -= 1
+                if result is not None:
+                    raise result
+    finally:
+        _drop_all(waiting)  # nobody may want to hear the rest
+
+
+def _drop_all(waiting: queue.Queue[Request]) -> None:
+    try:
+        while True:
+            waiting.get_nowait()
+    except queue.Empty:
+        pass
 
 
 def traces(

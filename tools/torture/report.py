@@ -31,9 +31,9 @@ class Line:
             self.counts[MEANINGS.get(result["outcome"], result["outcome"])] += 1
 
 
-def make_console() -> Console:
+def make_console(width: int = WIDTH) -> Console:
     console = Console(highlight=False)
-    return console if console.is_terminal else Console(highlight=False, width=WIDTH)
+    return console if console.is_terminal else Console(highlight=False, width=width)
 
 
 class Report:

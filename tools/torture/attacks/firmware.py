@@ -29,7 +29,11 @@ def images(ground: Ground) -> Iterator[Case]:
     yield attack("other-key", cases.SIGNATURE, image="foreign")
     yield attack("empty", cases.SIZE, answer={"content": ["size", 0]})
     yield attack("empty-offered", cases.MESSAGE, answer={"content": ["size", 0]}, offer={"size": 0})
-    for name, text in (("text", "no firmware at all " * 500), ("nul", "\0" * size), ("script", "import os\n" * 999)):
+    for name, text in (
+        ("text", "no firmware at all " * 500),
+        ("nul", "\0" * size),
+        ("script", "import os\n" * 999),
+    ):
         yield attack(name, *_DAMAGE, answer={"body": text, "headers": {"Content-Length": len(text)}},
                      offer={"size": len(text)})  # fmt: skip
     yield twin("new")
@@ -57,11 +61,16 @@ def rollback(ground: Ground) -> Iterator[Case]:
         yield attack(f"floor-{floor}", cases.DOWNGRADE, state={"floor": floor}, untouched=True) | {
             "honest": "last"
         }
-    odd = (" 1.0.2", "1.0.2 ", "1.0.2.0", "01.0.2", "1.00.2", "1.0.-2", "+1.0.2", "1.0", "1", "", "1..2", ".1.0.2",
-           "1.0.2.", "v1.0.2", "1.0.2-rc", "1.0.100", "100.0.0", "1.0.\u0662", "\u0661.0.2", "1,0,2", "1.0.2\u0000",
-           "1.0.0x2", "1e1.0.0", "1.0.2\n", "1_0.0.2", "\uff11.0.2", "1.0.²", None, 2, 1.2, [1, 0, 2], True)  # fmt: skip
+    odd = (" 1.0.2", "1.0.2 ", "1.0.2.0", "01.0.2", "1.00.2", "1.0.-2", "+1.0.2", "1.0", "1", "", "1..2",
+    ".1.0.2",
+           "1.0.2.", "v1.0.2", "1.0.2-rc", "1.0.100", "100.0.0", "1.0.\u0662", "\u0661.0.2", "1,0,2",
+           "1.0.2\u0000",
+           "1.0.0x2", "1e1.0.0", "1.0.2\n", "1_0.0.2", "\uff11.0.2", "1.0.²", None, 2, 1.2, [1, 0, 2],
+           True)  # fmt: skip
     for label in odd:
-        yield attack(f"label-{ascii(label)}", cases.MESSAGE, image="next", offer={"version": label}, untouched=True)
+        yield attack(
+            f"label-{ascii(label)}", cases.MESSAGE, image="next", offer={"version": label}, untouched=True
+        )
     yield twin("at-the-floor", state={"floor": "1.0.1"})
     yield twin("last-version", image="last")
 

@@ -18,9 +18,10 @@ PREFIX = "attack-"
 BODY = 9_000  # three blocks, so that many cases take little time
 FOREIGN_KEY = "foreign.key.pem"
 S3 = 9  # chip id of the ESP32-S3; the simulated board's is 0
+_ALL = f'"version":"1.0.1","board":"{BOARD}","build_time":""'
 TRAILERS = {
-    "dup-keys": {"raw": '{"version":"1.0.1","board":"%s","build_time":"","board":"lamp"}' % BOARD},
-    "dup-version": {"raw": '{"version":"1.0.1","board":"%s","build_time":"","version":"1.0.2"}' % BOARD},
+    "dup-keys": {"raw": f'{{{_ALL},"board":"lamp"}}'},
+    "dup-version": {"raw": f'{{{_ALL},"version":"1.0.2"}}'},
     "number": {"version": 101, "board": BOARD, "build_time": BUILT},
     "float": {"version": 1.01, "board": BOARD, "build_time": BUILT},
     "null": {"version": NEW, "board": None, "build_time": BUILT},
@@ -37,10 +38,10 @@ TRAILERS = {
     "inside-text": {"version": "1.0.1-rc", "board": BOARD, "build_time": BUILT},
     "inside-empty": {"version": "", "board": BOARD, "build_time": BUILT},
     "not-json": {"raw": "version 1.0.1"},
-    "cut-json": {"raw": '{"version":"1.0.1","board":"%s","build_time":""' % BOARD},
-    "array": {"raw": '["1.0.1","%s",""]' % BOARD},
+    "cut-json": {"raw": f"{{{_ALL}"},
+    "array": {"raw": f'["1.0.1","{BOARD}",""]'},
     "empty": {"raw": ""},
-    "deep": {"raw": '{"version":"1.0.1","board":"%s","build_time":"","x":%s}' % (BOARD, "[" * 40 + "]" * 40)},
+    "deep": {"raw": f'{{{_ALL},"x":{"[" * 40 + "]" * 40}}}'},
     "bytes": {"raw": "\udcff\udcfe"},
     "too-long": {"version": NEW, "board": BOARD, "build_time": BUILT, "x": "x" * 500},
 }
@@ -82,7 +83,12 @@ def _make(kits: Path, mode: str) -> None:
     def add(image_name: str, image: bytes, version: str, **options: str) -> None:
         kit.add_image(kits, name, image_name, image, version, **options)
 
-    for image_name, version in (("next", "1.0.2"), ("older", "0.9.9"), ("same", "1.0.0"), ("last", "99.99.99")):
+    for image_name, version in (
+        ("next", "1.0.2"),
+        ("older", "0.9.9"),
+        ("same", "1.0.0"),
+        ("last", "99.99.99"),
+    ):
         add(image_name, kit.make_image(mode, version, BODY), version)
     add("foreign", kit.make_image(mode, NEW, BODY), NEW, key=FOREIGN_KEY)
     add("other-board", kit.make_image(mode, NEW, BODY, "lamp"), NEW)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections import Counter
 from dataclasses import dataclass, field
 from typing import Any
@@ -11,9 +12,10 @@ from rich.table import Table
 
 from tools.torture.attacks import cases
 
-OUTCOMES = ("accepted", "crashed", "hung", "locked\nout", "wrong")
-MEANINGS = {"unverified": "accepted", "bricked": "crashed", "lost": "locked\nout", "silent": "wrong"}
-MOST_CODES = 5  # named in a line
+OUTCOMES = ("accepted", "crashed", "hung", "locked out", "wrong")
+MEANINGS = {"unverified": "accepted", "bricked": "crashed", "lost": "locked out", "silent": "wrong"}
+_ALWAYS = OUTCOMES[:3]  # are said even if there are none
+MOST_CODES = 4  # named in a line
 
 
 @dataclass
@@ -53,7 +55,7 @@ class Report:
             self.failures += 1
             self._console.print(
                 f"{result['outcome']}: {result['detail']}\n"
-                f"  python3 -m tools torture --case '{result['id']}'", markup=False, soft_wrap=True
+                f"  python3 -m tools torture --case {shlex.quote(result['id'])}", markup=False, soft_wrap=True
             )  # fmt: skip
 
     def finish(self) -> int:
@@ -67,11 +69,10 @@ class Report:
             for name, count in line.counts.items():
                 total.counts[name] += count
         counts = total.counts
-        more = "".join(f", {counts[name]} {name}" for name in OUTCOMES[3:] if counts[name])
+        caught = ", ".join(f"{counts[name]} {name}" for name in OUTCOMES if counts[name] or name in _ALWAYS)
         self._console.print(
-            f"{total.attacks:,} attacks in {len(self.lines)} classes: {counts['accepted']} accepted, "
-            f"{counts['crashed']} crashed, {counts['hung']} hung{more.replace(chr(10), ' ')}; {total.taken} of "
-            f"{total.twins} honest twins accepted", soft_wrap=True
+            f"{total.attacks:,} attacks in {len(self.lines)} classes: {caught}; "
+            f"{total.taken} of {total.twins} honest twins accepted", soft_wrap=True
         )  # fmt: skip
         is_proof = all(line.attacks and line.twins for line in self.lines.values())
         return int(bool(self.failures) or not is_proof)
@@ -80,7 +81,7 @@ class Report:
         table = Table(box=None, pad_edge=False)
         table.add_column("class")
         for heading in ("attacks", *OUTCOMES, "twins"):
-            table.add_column(heading, justify="right")
+            table.add_column(heading.replace(" ", "\n"), justify="right")
         table.add_column("codes reported")
         for line in self.lines.values():
             counts = [f"[red]{n:,}[/]" if n else "0" for n in line.counts.values()]

@@ -34,7 +34,11 @@ def _numbers(r: int, s: int) -> dict[str, bytes]:
            "2^256": 2**256}  # fmt: skip
     found = {}
     for name, value in odd.items():
-        found |= {f"r={name}": _der(value, s), f"s={name}": _der(r, value), f"both={name}": _der(value, value)}
+        found |= {
+            f"r={name}": _der(value, s),
+            f"s={name}": _der(r, value),
+            f"both={name}": _der(value, value),
+        }
     found |= {"r+n": _der(r + N, s), "s+n": _der(r, s + N), "r+p": _der(r + P, s), "swapped": _der(s, r)}
     found |= {"-r": _der(-r, s), "-s": _der(r, -s), "n-r": _der(N - r, s), "r+1": _der(r + 1, s)}
     return found
@@ -53,7 +57,9 @@ def _forms(r: int, s: int) -> dict[str, bytes]:
         "padded-s": _sequence(one + _integer(b"\0" + _content(s))),
         "padded-both": _sequence(_integer(bytes(3) + _content(r)) + _integer(bytes(3) + _content(s))),
         "long-integer": _sequence(b"\x02\x81" + one[1:] + two),
-        "unsigned-r": _sequence(_integer(_unsigned(r)) + two) if r >> 255 else _sequence(_integer(b"\xff") + two),
+        "unsigned-r": _sequence(_integer(_unsigned(r)) + two)
+        if r >> 255
+        else _sequence(_integer(b"\xff") + two),
         "set": b"\x31" + bytes([size]) + both,
         "constructed": b"\x30" + bytes([size]) + b"\x22" + one[1:] + two,
         "octets": _sequence(b"\x04" + one[1:] + two),
@@ -84,10 +90,12 @@ def _bent(good: bytes) -> dict[str, bytes]:
 
 def _texts(good: str) -> dict[str, object]:
     return {
-        "space": good[:20] + " " + good[20:], "newline": good[:64] + "\n" + good[64:], "end-newline": good + "\n",
+        "space": good[:20] + " " + good[20:], "newline": good[:64] + "\n" + good[64:],
+        "end-newline": good + "\n",
         "crlf": good[:64] + "\r\n" + good[64:], "lead-space": " " + good, "nul": good[:40] + "\0" + good[40:],
         "end-nul": good + "\0", "no-padding": good.rstrip("="),
-        "more-padding": good + "=", "all-padding": "=" * len(good), "inner-padding": good[:8] + "==" + good[8:],
+        "more-padding": good + "=", "all-padding": "=" * len(good),
+        "inner-padding": good[:8] + "==" + good[8:],
         "url-safe": good.replace("+", "-").replace("/", "_") + "-", "star": good[:9] + "*" + good[9:],
         "unicode": "\uff2d" + good[1:], "twice": good + good, "hex": base64.b64decode(good).hex(),
         "10k": good + "A" * 10_000, "10k-spaces": good + " " * 10_000, "loose-bits": _loose(good),

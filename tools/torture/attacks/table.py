@@ -1,11 +1,11 @@
-"""The table of attack classes. One more class: a generator of cases in one of the modules, and a line here."""
+"""The table of attack classes. One more class is a generator of cases and a line here."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
-from tools.torture.attacks import firmware, messages, servers, signatures
+from tools.torture.attacks import firmware, messages, mqtt, servers, signatures
 from tools.torture.attacks.cases import Case
 from tools.torture.attacks.forge import Ground
 from tools.torture.pool import Request
@@ -33,7 +33,7 @@ ATTACKS = {
     "downgrade": AttackClass("https fails, http stands ready", servers.downgrades),
     "swap": AttackClass("flash changed before and after the verdict", firmware.changed_flash, ALL),
     "message": AttackClass("offers that are none", messages.offers),
-    "packet": AttackClass("MQTT that is none", messages.packets),
+    "packet": AttackClass("MQTT that is none", mqtt.packets),
     "certificate": AttackClass("certificates that do not hold", servers.certificates),
     "time": AttackClass("NTP that lies", servers.times),
 }
@@ -50,9 +50,7 @@ def requests(name: str, grounds: dict[str, Ground]) -> list[Request]:
     found = []
     for ground in grounds.values():
         chosen = choose(name, ground)
-        found += [
-            Request(ground.trace.kit, chosen[at : at + _CHUNK]) for at in range(0, len(chosen), _CHUNK)
-        ]
+        found += [Request(ground.trace.kit, chosen[at : at + _CHUNK]) for at in range(0, len(chosen), _CHUNK)]
     return found
 
 

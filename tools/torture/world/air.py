@@ -2,8 +2,8 @@
 
 Peers are known by host name. Each connection may have one trouble: {"peer", "nth", "at", "kind"}. From
 byte `at` of what the peer sends, the `nth` connection to it (None = each) is cut, reset, stalled, trickles
-or carries garbage; "refuse" and "dns" end it before it begins. Without Wi-Fi nothing connects, and what is open
-falls silent.
+or carries garbage; "refuse" and "dns" end it before it begins. Without Wi-Fi nothing connects, and what
+is open falls silent.
 """
 
 import network
@@ -24,10 +24,11 @@ history = []  # [peer, bytes delivered] of the first connections that were close
 open_sockets = []
 down = set()  # peers that refuse
 frozen = set()  # peers that do not answer
+showed_certificate = set()  # peers that have seen our client certificate
 
 
 def clear():
-    for group in (listeners, connections, down, frozen):
+    for group in (listeners, connections, down, frozen, showed_certificate):
         group.clear()
     troubles[:] = history[:] = open_sockets[:] = []
 
@@ -187,9 +188,11 @@ class Poll:
 class TlsSocket:
     """TLS as far as the device can tell: the certificate is judged in the handshake, by the clock."""
 
-    def __init__(self, sock, is_verified, host):
+    def __init__(self, sock, context, host):
         self._socket = sock
-        self._is_verified = is_verified
+        self._is_verified = context.verify_mode == CERT_REQUIRED
+        if context.has_certificate:
+            showed_certificate.add(sock.name)
         self._host = host
         sock.is_tls = True
         self._is_shaken = False
@@ -224,9 +227,10 @@ class TlsSocket:
 class SSLContext:
     def __init__(self, protocol):
         self.verify_mode = 0
+        self.has_certificate = False
 
     def load_cert_chain(self, certificate, key):
-        pass
+        self.has_certificate = True
 
     def load_verify_locations(self, certificate):
         pass
@@ -234,7 +238,7 @@ class SSLContext:
     def wrap_socket(self, sock, server_hostname=None, do_handshake_on_connect=True):
         if do_handshake_on_connect:
             raise RuntimeError("the device must bound the handshake itself")
-        return TlsSocket(sock, self.verify_mode == CERT_REQUIRED, server_hostname)
+        return TlsSocket(sock, self, server_hostname)
 
 
 socket = Socket

@@ -7,8 +7,8 @@ from broker import Broker
 from fileserver import Files
 
 _PREFIX = "wm_iot/%s/ota/"
-# Who serves files: "plain" is the honest server without TLS, "mirror" another host that may be trusted, "evil"
-# a host of the attacker's, with a certificate of his own making.
+# Who serves files: "plain" is the honest server without TLS, "mirror" another host that may be trusted,
+# "evil" a host of the attacker's, with a certificate of his own making.
 _ADDRESSES = {
     "files": ("files", 443), "plain": ("files", 80), "mirror": ("mirror", 443), "evil": ("evil", 443),
     "evil-plain": ("evil", 80),

@@ -1,4 +1,4 @@
-"""The judge of attacks: what may boot, when an attack is over, and that the honest update still comes through.
+"""The judge of attacks: what may boot, when one is over, and that the honest update still comes through.
 
 Of the case: `phases`, in turn: "attack" (the world is as the case says, and nothing of it may be taken; it
 ends two seconds after an error was reported, or after `ends_ms`), "honest" (the operator offers the image
@@ -9,6 +9,7 @@ servers that no request may reach; most_downloads; `watches`, to stay until ends
 
 import json
 
+import air
 import bootloader
 import partitions
 import peers
@@ -120,6 +121,8 @@ class Siege(Judge):
             raise Verdict("wrong", "only %d downloads: the attack did not take place" % downloads)
 
     def conclude(self, runs_new):
+        if air.showed_certificate != {"broker"}:
+            raise Verdict("wrong", "the client certificate was shown to %s" % sorted(air.showed_certificate))
         if runs_new != self._expects_new:
             raise Verdict("lost" if self._expects_new else "accepted", "wrong version: " + self._story())
         raise Verdict("ok", "")

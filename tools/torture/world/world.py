@@ -31,7 +31,7 @@ from device import files as device_files
 running = None  # the World of this process
 show = False  # tell on the console what escapes from the device code
 _MOST_BOOTS = 60
-# README.md, "Beside an application": a link lost in an update, mqtt_timeout_s + publish_timeout_s; and a little.
+# README.md, "Beside an application": a link lost in an update, and a little for what peers take to answer.
 _LONGEST_POLL_MS = 41_000
 _MAIN_RESTARTS_MS = 10_000  # what main.py waits after something escaped
 
