@@ -9,6 +9,11 @@ from tools.torture.attacks.cases import Case, after_success, attack, twin
 from tools.torture.attacks.forge import TRAILERS, Ground
 from tools.torture.kit import BLOCK, SLOT_SIZE
 
+_ODD_LABELS = (
+    " 1.0.2", "1.0.2 ", "1.0.2.0", "01.0.2", "1.00.2", "1.0.-2", "+1.0.2", "1.0", "1", "", "1..2", ".1.0.2",
+    "1.0.2.", "v1.0.2", "1.0.2-rc", "1.0.100", "100.0.0", "1.0.\u0662", "\u0661.0.2", "1,0,2", "1.0.2\u0000",
+    "1.0.0x2", "1e1.0.0", "1.0.2\n", "1_0.0.2", "\uff11.0.2", "1.0.\u00b2", None, 2, 1.2, [1, 0, 2], True,
+)  # fmt: skip
 _DAMAGE = (cases.SIGNATURE, cases.CRC, cases.HEADER, cases.SIZE, cases.BOARD)
 
 
@@ -61,13 +66,7 @@ def rollback(ground: Ground) -> Iterator[Case]:
         yield attack(f"floor-{floor}", cases.DOWNGRADE, state={"floor": floor}, untouched=True) | {
             "honest": "last"
         }
-    odd = (" 1.0.2", "1.0.2 ", "1.0.2.0", "01.0.2", "1.00.2", "1.0.-2", "+1.0.2", "1.0", "1", "", "1..2",
-    ".1.0.2",
-           "1.0.2.", "v1.0.2", "1.0.2-rc", "1.0.100", "100.0.0", "1.0.\u0662", "\u0661.0.2", "1,0,2",
-           "1.0.2\u0000",
-           "1.0.0x2", "1e1.0.0", "1.0.2\n", "1_0.0.2", "\uff11.0.2", "1.0.²", None, 2, 1.2, [1, 0, 2],
-           True)  # fmt: skip
-    for label in odd:
+    for label in _ODD_LABELS:
         yield attack(
             f"label-{ascii(label)}", cases.MESSAGE, image="next", offer={"version": label}, untouched=True
         )

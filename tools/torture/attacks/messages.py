@@ -23,11 +23,9 @@ def replays(ground: Ground) -> Iterator[Case]:
     same = dict(offer, version="1.0.0")
     answered = [[_FIRST_GET_MS, packet(RESPONSE, same, 1)], [_FIRST_GET_MS + 500, packet(RESPONSE, offer, 1)]]
     yield attack("sequence-reused", packets=answered, config=_POLLING, **_quiet(70_000))
-    yield attack("answer-to-an-older-get", packets=[[_SECOND_GET_MS, packet(RESPONSE, offer, 1)]],
-    config=_POLLING,
-                 **_quiet(130_000))  # fmt: skip
-    yield attack("answer-before-the-get", packets=[[30_000, packet(RESPONSE, offer, 1)]], config=_POLLING,
-                 **_quiet(50_000))  # fmt: skip
+    for name, at, ends in (("an-older-get", _SECOND_GET_MS, 130_000), ("no-get-yet", 30_000, 50_000)):
+        answer = [[at, packet(RESPONSE, offer, 1)]]
+        yield attack(f"answer-to-{name}", packets=answer, config=_POLLING, **_quiet(ends))
     for wrong in (1.0, "1", True, None, -1, 2**32 + 1, 2**70, [1]):
         answer = [[_FIRST_GET_MS, packet(RESPONSE, offer, wrong)]]
         yield attack(f"sequence-{wrong!r}", packets=answer, config=_POLLING, **_quiet(70_000)) | {
@@ -51,9 +49,9 @@ def _for_ever(ground: Ground) -> Iterator[Case]:
     hour = {
         "ends_ms": 60 * cases.MINUTE_MS,
         "watches": True,
-        "pushes": 0,
         "naps_ms": 500,
         "needs_downloads": 1,
+        "pushes": 0,
     }
     bad = packet(UPDATE, ground.offers["foreign"])
     often = [[10_000 * n, bad] for n in range(360)]
@@ -85,24 +83,9 @@ def offers(ground: Ground) -> Iterator[Case]:
     """Payloads that are no offer: types, numbers, nesting, keys, lengths."""
     offer = ground.offers["new"]
     values = (
-        1.0,
-        1e300,
-        -1,
-        2**31,
-        2**63,
-        2**64,
-        2**70,
-        10**400,
-        True,
-        None,
-        "",
-        "1",
-        [],
-        {},
-        [[]],
-        "\0",
+        1.0, 1e300, -1, 2**31, 2**63, 2**64, 2**70, 10**400, True, None, "", "1", [], {}, [[]], "\0",
         "x" * 3500,
-    )
+    )  # fmt: skip
     for field in ("size", "upgrade_delay"):
         for value in values:
             if (field, value) != ("upgrade_delay", 2**31):  # a time to come, so the offer waits
@@ -130,20 +113,31 @@ def _raw(identity: str, payload: bytes) -> Case:
 def _payloads(offer: Case) -> dict[str, bytes]:
     right = json.dumps({"msg_sequence": 1, "time": cases.NOW, "data": offer}).encode()
     return {
-        "empty": b"", "nul": b"\0" * 64, "null": b"null", "number": b"5", "text": b'"x"',
+        "empty": b"",
+        "nul": b"\0" * 64,
+        "null": b"null",
+        "number": b"5",
+        "text": b'"x"',
         "list": b"[" + right + b"]",
-        "half": right[: len(right) // 2], "without-end": right[:-1], "twice": right + right,
+        "half": right[: len(right) // 2],
+        "without-end": right[:-1],
+        "twice": right + right,
         "tail": right + b"x",
-        "nul-tail": right + b"\0", "bom": b"\xef\xbb\xbf" + right, "utf-16": right.decode().encode("utf-16"),
-        "not-utf-8": right[:-2] + b', "x": "\xff\xfe"}}', "single-quotes": right.replace(b'"', b"'"),
-        "comment": b"/* */" + right, "deep-list": b"[" * 3000,
+        "nul-tail": right + b"\0",
+        "bom": b"\xef\xbb\xbf" + right,
+        "utf-16": right.decode().encode("utf-16"),
+        "not-utf-8": right[:-2] + b', "x": "\xff\xfe"}}',
+        "single-quotes": right.replace(b'"', b"'"),
+        "comment": b"/* */" + right,
+        "deep-list": b"[" * 3000,
         "deep-object": b'{"a":' * 700 + b"1" + b"}" * 700,
         "deep-beside": right[:-1] + b', "x": ' + b"[" * 60 + b"]" * 60 + b"}",
-        "data-twice": right[:-1] + b', "data": {"size": 5}}', "data-in-data": right.replace(b'"data"',
-        b'"data": {"data"') + b"}",
+        "data-twice": right[:-1] + b', "data": {"size": 5}}',
+        "data-in-data": right.replace(b'"data"', b'"data": {"data"') + b"}",
         "nan": right.replace(str(offer["size"]).encode(), b"NaN"),
         "long-number": b'{"msg_sequence": ' + b"9" * 3000 + b"}",
         "many-keys": b"{" + b",".join(b'"%d": 0' % n for n in range(400)) + b"}",
-        "4096": right[:-1] + b" " * (4097 - len(right)) + b"}", "64k": right[:-1] + b" " * 65536 + b"}",
+        "4096": right[:-1] + b" " * (4097 - len(right)) + b"}",
+        "64k": right[:-1] + b" " * 65536 + b"}",
         "escape": right.replace(b"https://", b"https:\\u002f\\u000a/"),
-    }  # fmt: skip
+    }

@@ -1,4 +1,4 @@
-"""Attacks by the file server and the network before it: bodies, redirects, downgrades, certificates, time."""
+"""Attacks by the network: redirects, downgrades, certificates, time."""
 
 from __future__ import annotations
 
@@ -13,87 +13,12 @@ _MEANWHILE_MS = 200_000
 _AWAY = ["evil", "evil-plain", "plain"]
 
 
-def bodies(ground: Ground) -> Iterator[Case]:
-    """Heads and bodies that lie, never end, or come one byte a second."""
-    size = len(ground.images["new"])
-    short = {"config": _SHORT, "ends_ms": _MEANWHILE_MS}
-
-    def lie(identity: str, headers: Case, *codes: int, **more: object) -> Case:
-        return attack(
-            identity, *(codes or (cases.SIZE,)), answer={"headers": headers, **more}, untouched=True
-        )
-
-    for length in (0, 1, size - 1, size + 1, 2**31, 2**32 + size, "-1", "", "1e4", f"+{size}", f"0x{size:x}",
-                   f"{size}.0", f"{size}, {size}", f"{size} {size}", None):  # fmt: skip
-        yield lie(f"length-{length}", {"Content-Length": length}, cases.SIZE, cases.STATUS)
-    yield lie("two-lengths", {"content-length": size - 1}, cases.STATUS)
-    for encoding in ("gzip", "br", "deflate", "identity, gzip", "x"):
-        yield lie(f"encoding-{encoding}", {"Content-Encoding": encoding}, cases.STATUS)
-    yield lie("chunked", {"Transfer-Encoding": "chunked"}, cases.STATUS)
-    yield lie(
-        "chunked-without-length", {"Transfer-Encoding": "chunked", "Content-Length": None}, cases.STATUS
-    )
-    for name, head in _heads(size).items():
-        yield attack(f"head-{name}", cases.STATUS, cases.SIZE, cases.CONNECTION, answer={"raw": head},
-                     untouched=True, **short)  # fmt: skip
-    for span in (f"bytes 0-{size - 1}/{size}", f"bytes 0-{size - 1}/*", f"bytes 1-{size}/{size + 1}",
-    "bytes */9",
-                 f"bytes 0-{size}/{size}", f"items 0-{size - 1}/{size}", "", "bytes -",
-                 f"bytes 0-{2**64}/1"):  # fmt: skip
-        yield lie(f"range-{span}", {"Content-Range": span})
-        if span != f"bytes 0-{size - 1}/{size}":
-            yield lie(f"partial-{span}", {"Content-Range": span}, status=206)
-    yield lie("partial-without", {"Content-Range": None}, status=206)
-    multipart = {"Content-Type": "multipart/byteranges; boundary=x", "Content-Range": None}
-    yield lie(
-        "multipart", multipart, status=206, body=f"--x\r\nContent-Range: bytes 0-9/{size}\r\n\r\n0123456789"
-    )
-    yield attack("endless-body", cases.SIZE, cases.STATUS, answer={"headers": {"Content-Length": None},
-                 "endless": "x" * 512}, untouched=True)  # fmt: skip
-    for name, head, text in (("headers", "HTTP/1.1 200 X\r\n", "X-A: b\r\n"), ("line",
-    "HTTP/1.1 200 X\r\nX: ", "y" * 64),
-                             ("status", "HTTP/1.1 ", "2" * 64), ("nothing", "", "\r\n"), ("nul", "",
-                             "\0" * 64),
-                             ("continue", "", "HTTP/1.1 100 Continue\r\n\r\n")):  # fmt: skip
-        yield attack(
-            f"endless-{name}", cases.STATUS, cases.SIZE, answer={"raw": head, "endless": text}, untouched=True
-        )
-    for at in (0, 20, 90, 300):
-        trickle = {"peer": "files", "nth": None, "kind": "trickle", "at": at}
-        yield attack(f"trickle-{at}", cases.TIMEOUT, net=[trickle], **short)
-    for at in (0, 90, 300):
-        for kind in ("stall", "reset", "cut"):
-            trouble = {"peer": "files", "nth": None, "kind": kind, "at": at}
-            yield attack(f"{kind}-{at}", cases.TIMEOUT, cases.CONNECTION, net=[trouble], **short)
-    yield twin("more-than-said", answer={"headers": {"Content-Length": size}, "endless": "x" * 512})
-    yield twin("identity", answer={"headers": {"Content-Encoding": "identity", "X-Any": "thing"}})
-    cut = {"peer": "files", "nth": 0, "kind": "cut", "at": 300 + 4096}
-    for tag in ('W/"1"', "1", '"' + "x" * 200 + '"', '"1\rRange: bytes=0-0"', '"\0"', '"\u4e0b"', ""):
-        yield twin(f"etag-{ascii(tag)[:20]}", answer={"headers": {"ETag": tag}}, net=[cut])
-    yield twin("interrupted", files_script=[{"status": 503}], config=_SHORT)
-
-
-def _heads(size: int) -> dict[str, str]:
-    right = f"HTTP/1.1 200 OK\r\nContent-Length: {size}\r\n"
-    return {
-        "0.9": "", "2": f"HTTP/2 200\r\nContent-Length: {size}\r\n\r\n",
-        "icy": f"ICY 200 OK\r\nContent-Length: {size}\r\n\r\n",
-        "3.0": right.replace("1.1", "3.0") + "\r\n", "status-2000": right.replace("200", "2000") + "\r\n",
-        "status-minus": right.replace("200", "-200") + "\r\n", "no-status": right.replace(" 200 OK",
-        "") + "\r\n",
-        "no-colon": right + "what is this\r\n\r\n", "not-text": "\x00\x01\x02\n" * 9,
-        "long-line": right + "X: " + "y" * 3000 + "\r\n\r\n", "long-head": right + "X: y\r\n" * 1000 + "\r\n",
-        "folded": right.replace("Content-Length: ", "Content-Length:\r\n ") + "\r\n",
-    }  # fmt: skip
-
-
 def redirects(ground: Ground) -> Iterator[Case]:
     """A redirect may lead to another https host whose certificate is good, and nowhere else."""
     places = {
         "http": "http://files/new.img", "evil-http": "http://evil/new.img", "upper": "HTTP://evil/new.img",
-        "ftp": "ftp://evil/new.img", "file": "file:///ota.json", "data": "data:,x",
-        "javascript": "javascript:1",
-        "mqtts": "mqtts://broker/x", "relative": "new.img", "double-slash": "//evil/new.img", "query": "?x=1",
+        "ftp": "ftp://evil/new.img", "file": "file:///ota.json", "data": "data:,x", "mqtts": "mqtts://broker/x",
+        "relative": "new.img", "double-slash": "//evil/new.img", "query": "?x=1",
         "user": "https://files@evil/new.img", "password": "https://files:443@mirror/new.img", "empty": "",
         "port-0": "https://mirror:0/", "port": "https://mirror:99999/", "port-text": "https://mirror:4x3/",
         "no-host": "https:///new.img", "space": "https://mirror/a b", "tab": "https://mirror/\ta",
@@ -144,20 +69,19 @@ def downgrades(ground: Ground) -> Iterator[Case]:
         yield attack(status, cases.STATUS, answer={"status": status}, **both)
     for name, problem in _PROBLEMS.items():
         yield attack(name, cases.TLS, untrusted={"files": problem}, **both)
-    for name, url in (("http", "http://files/new.img"), ("none", "files/new.img"), ("case",
-    "HTTPS://files/new.img"),
-                      ("slashes", "https:/files/new.img"), ("user", "https://a:b@files/new.img"), ("ftp",
-                      "ftp://files/x"),
-                      ("crlf", "https://files/x\r\nHost: evil"), ("space", "https://files/a b"), ("empty",
-                      ""),
-                      ("null", None), ("number", 443), ("unicode",
-                      "https://fil\u0435s/new.img")):  # fmt: skip
+    for name, url in _NO_HTTPS.items():
         yield attack(f"url-{name}", cases.MESSAGE, offer={"https_url": url}, unused=_AWAY, untouched=True)
     yield attack("bad-http-beside", cases.MESSAGE, offer={"http_url": "https://files/x"}, untouched=True)
     yield twin("https-of-both", offer={"http_url": "http://files/new.img"}, unused=_AWAY)
     yield twin("http-only", offer=_plain("http://files/new.img"))
 
 
+_NO_HTTPS = {
+    "http": "http://files/new.img", "none": "files/new.img", "case": "HTTPS://files/new.img",
+    "slashes": "https:/files/new.img", "user": "https://a:b@files/new.img", "ftp": "ftp://files/x",
+    "crlf": "https://files/x\r\nHost: evil", "space": "https://files/a b", "empty": "", "null": None,
+    "number": 443, "unicode": "https://fil\u0435s/new.img",
+}  # fmt: skip
 _PROBLEMS = {
     "expired": "The certificate validity has expired",
     "not-yet": "The certificate validity starts in the future",
@@ -188,9 +112,8 @@ def times(ground: Ground) -> Iterator[Case]:
     expired certificate in, nor lock the board out for longer than it lasts, and an hour."""
     year = 365 * cases.DAY_S
     validity = [cases.NOW - year, cases.NOW + 10 * year]
-    lies = {"day-ahead": cases.DAY_S, "day-behind": -cases.DAY_S, "30-years-behind": -30 * year,
-    "zero": "zero",
-            "dead": "dead"}  # fmt: skip
+    lies = {"day-ahead": cases.DAY_S, "day-behind": -cases.DAY_S, "30-years-behind": -30 * year}
+    lies |= {"zero": "zero", "dead": "dead"}
     for name, lie in lies.items():
         yield attack(name, ntp=lie, certificate=validity, pushes=0, **_lasting()) | {"silent": False}
     expired = [cases.NOW - year, cases.NOW - 10 * cases.DAY_S]

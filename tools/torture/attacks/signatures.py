@@ -90,18 +90,33 @@ def _bent(good: bytes) -> dict[str, bytes]:
 
 def _texts(good: str) -> dict[str, object]:
     return {
-        "space": good[:20] + " " + good[20:], "newline": good[:64] + "\n" + good[64:],
+        "space": good[:20] + " " + good[20:],
+        "newline": good[:64] + "\n" + good[64:],
         "end-newline": good + "\n",
-        "crlf": good[:64] + "\r\n" + good[64:], "lead-space": " " + good, "nul": good[:40] + "\0" + good[40:],
-        "end-nul": good + "\0", "no-padding": good.rstrip("="),
-        "more-padding": good + "=", "all-padding": "=" * len(good),
+        "crlf": good[:64] + "\r\n" + good[64:],
+        "lead-space": " " + good,
+        "nul": good[:40] + "\0" + good[40:],
+        "end-nul": good + "\0",
+        "no-padding": good.rstrip("="),
+        "more-padding": good + "=",
+        "all-padding": "=" * len(good),
         "inner-padding": good[:8] + "==" + good[8:],
-        "url-safe": good.replace("+", "-").replace("/", "_") + "-", "star": good[:9] + "*" + good[9:],
-        "unicode": "\uff2d" + good[1:], "twice": good + good, "hex": base64.b64decode(good).hex(),
-        "10k": good + "A" * 10_000, "10k-spaces": good + " " * 10_000, "loose-bits": _loose(good),
-        "empty": "", "null": None, "number": 5, "list": [good], "dict": {"": good}, "true": True,
+        "url-safe": good.replace("+", "-").replace("/", "_") + "-",
+        "star": good[:9] + "*" + good[9:],
+        "unicode": "\uff2d" + good[1:],
+        "twice": good + good,
+        "hex": base64.b64decode(good).hex(),
+        "10k": good + "A" * 10_000,
+        "10k-spaces": good + " " * 10_000,
+        "loose-bits": _loose(good),
+        "empty": "",
+        "null": None,
+        "number": 5,
+        "list": [good],
+        "dict": {"": good},
+        "true": True,
         "bytes": list(base64.b64decode(good)),
-    }  # fmt: skip
+    }
 
 
 def _loose(good: str) -> str:

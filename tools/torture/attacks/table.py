@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
-from tools.torture.attacks import firmware, messages, mqtt, servers, signatures
+from tools.torture.attacks import bodies, firmware, messages, mqtt, servers, signatures
 from tools.torture.attacks.cases import Case
 from tools.torture.attacks.forge import Ground
 from tools.torture.pool import Request
@@ -28,7 +28,7 @@ ATTACKS = {
     "rollback": AttackClass("older image, wrong or odd label", firmware.rollback, ALL),
     "identity": AttackClass("signed for another product, chip or kind", firmware.identity, ALL),
     "replay": AttackClass("offers and answers repeated, unasked, at once", messages.replays),
-    "body": AttackClass("HTTP that lies, never ends or trickles", servers.bodies),
+    "body": AttackClass("HTTP that lies, never ends or trickles", bodies.bodies),
     "redirect": AttackClass("redirects to where nobody should go", servers.redirects),
     "downgrade": AttackClass("https fails, http stands ready", servers.downgrades),
     "swap": AttackClass("flash changed before and after the verdict", firmware.changed_flash, ALL),

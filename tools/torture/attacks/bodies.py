@@ -1,0 +1,102 @@
+"""Attacks by the file server's answer: heads and bodies that lie, never end, or come one byte a second."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from tools.torture.attacks import cases
+from tools.torture.attacks.cases import Case, attack, twin
+from tools.torture.attacks.forge import Ground
+from tools.torture.kit import BLOCK
+
+_SHORT = {"config": {"retry_window_s": 20, "http_timeout_s": 5}, "ends_ms": 200_000}
+_ENDLESS = {  # what comes first, what follows for ever
+    "headers": ("HTTP/1.1 200 X\r\n", "X-A: b\r\n"), "line": ("HTTP/1.1 200 X\r\nX: ", "y" * 64),
+    "status": ("HTTP/1.1 ", "2" * 64), "nothing": ("", "\r\n"), "nul": ("", "\0" * 64),
+    "continue": ("", "HTTP/1.1 100 Continue\r\n\r\n"),
+}  # fmt: skip
+
+
+def bodies(ground: Ground) -> Iterator[Case]:
+    size = len(ground.images["new"])
+    yield from _lengths(size)
+    yield from _encodings()
+    yield from _ranges(size)
+    yield from _without_end()
+    for name, head in _heads(size).items():
+        codes = (cases.STATUS, cases.SIZE, cases.CONNECTION)
+        yield attack(f"head-{name}", *codes, answer={"raw": head}, untouched=True, **_SHORT)
+    yield twin("more-than-said", answer={"headers": {"Content-Length": size}, "endless": "x" * 512})
+    yield twin("identity", answer={"headers": {"Content-Encoding": "identity", "X-Any": "thing"}})
+    cut = {"peer": "files", "nth": 0, "kind": "cut", "at": 300 + BLOCK}
+    for tag in ('W/"1"', "1", '"' + "x" * 200 + '"', '"1\rRange: bytes=0-0"', '"\0"', '"\u4e0b"', ""):
+        yield twin(f"etag-{ascii(tag)[:20]}", answer={"headers": {"ETag": tag}}, net=[cut])
+    yield twin("interrupted", files_script=[{"status": 503}], config=_SHORT["config"])
+
+
+def _lie(identity: str, code: int, headers: Case, **more: object) -> Case:
+    """The right file under a wrong head."""
+    answer = {"headers": headers, **more}
+    return attack(identity, code, cases.STATUS, answer=answer, untouched=True)
+
+
+def _lengths(size: int) -> Iterator[Case]:
+    numbers = (0, 1, size - 1, size + 1, 2**31, 2**32 + size, -1)
+    texts = ("", "1e4", f"+{size}", f"0x{size:x}", f"{size}.0", f"{size}, {size}", f"{size} {size}")
+    for length in (*numbers, *texts, None):
+        yield _lie(f"length-{length}", cases.SIZE, {"Content-Length": length})
+    yield _lie("two-lengths", cases.STATUS, {"content-length": size - 1})
+
+
+def _encodings() -> Iterator[Case]:
+    for encoding in ("gzip", "br", "deflate", "identity, gzip", "x"):
+        yield _lie(f"encoding-{encoding}", cases.STATUS, {"Content-Encoding": encoding})
+    chunked = {"Transfer-Encoding": "chunked"}
+    yield _lie("chunked", cases.STATUS, chunked)
+    yield _lie("chunked-without-length", cases.STATUS, chunked | {"Content-Length": None})
+
+
+def _ranges(size: int) -> Iterator[Case]:
+    right = f"bytes 0-{size - 1}/{size}"
+    wrong = (
+        f"bytes 0-{size - 1}/*", f"bytes 1-{size}/{size + 1}", "bytes */9", f"bytes 0-{size}/{size}",
+        f"items 0-{size - 1}/{size}", "", "bytes -", f"bytes 0-{2**64}/1",
+    )  # fmt: skip
+    for span in (right, *wrong):
+        yield _lie(f"range-{span}", cases.SIZE, {"Content-Range": span})
+    for span in (None, *wrong):
+        yield _lie(f"partial-{span}", cases.SIZE, {"Content-Range": span}, status=206)
+    multipart = {"Content-Type": "multipart/byteranges; boundary=x", "Content-Range": None}
+    body = f"--x\r\nContent-Range: bytes 0-9/{size}\r\n\r\n0123456789"
+    yield _lie("multipart", cases.SIZE, multipart, status=206, body=body)
+
+
+def _without_end() -> Iterator[Case]:
+    yield _lie("endless-body", cases.SIZE, {"Content-Length": None}, endless="x" * 512)
+    for name, (head, text) in _ENDLESS.items():
+        answer = {"raw": head, "endless": text}
+        yield attack(f"endless-{name}", cases.STATUS, cases.SIZE, answer=answer, untouched=True)
+    for at in (0, 20, 90, 300):
+        trickle = {"peer": "files", "nth": None, "kind": "trickle", "at": at}
+        yield attack(f"trickle-{at}", cases.TIMEOUT, net=[trickle], **_SHORT)
+        for kind in ("stall", "reset", "cut"):
+            trouble = trickle | {"kind": kind}
+            yield attack(f"{kind}-{at}", cases.TIMEOUT, cases.CONNECTION, net=[trouble], **_SHORT)
+
+
+def _heads(size: int) -> dict[str, str]:
+    right = f"HTTP/1.1 200 OK\r\nContent-Length: {size}\r\n"
+    return {
+        "0.9": "",
+        "2": f"HTTP/2 200\r\nContent-Length: {size}\r\n\r\n",
+        "3.0": right.replace("1.1", "3.0") + "\r\n",
+        "icy": f"ICY 200 OK\r\nContent-Length: {size}\r\n\r\n",
+        "status-2000": right.replace("200", "2000") + "\r\n",
+        "status-minus": right.replace("200", "-200") + "\r\n",
+        "no-status": right.replace(" 200 OK", "") + "\r\n",
+        "no-colon": right + "what is this\r\n\r\n",
+        "not-text": "\x00\x01\x02\n" * 9,
+        "long-line": right + "X: " + "y" * 3000 + "\r\n\r\n",
+        "long-head": right + "X: y\r\n" * 1000 + "\r\n",
+        "folded": right.replace("Content-Length: ", "Content-Length:\r\n ") + "\r\n",
+    }
