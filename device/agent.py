@@ -98,7 +98,8 @@ class Agent:
         is_refusal = error.code == errors.TLS_REFUSED == self._last_code  # once, it may be damaged bytes
         self._last_code = error.code
         self._trial.network_failed = True
-        self._clock.hurry()
+        if error.code == errors.TLS_REFUSED:
+            self._clock.hurry()
         if is_refusal or error.code in (errors.FLASH, errors.NO_MEM):
             self._reporter.error(error)
         else:

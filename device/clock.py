@@ -96,9 +96,8 @@ class Clock:
             raise errors.OtaError(errors.NO_CLOCK, "no NTP server is believed, the last known time is used")
 
     def hurry(self):
-        """The broker is out of reach: if that is for want of a time, ask again before the next try."""
-        if self._is_told:
-            self._due_ms = 0
+        """A certificate was refused, which a wrong time may have done: ask again before the next try."""
+        self._due_ms = 0
 
     def note_known(self):
         """The board is online. If the clock was good enough for a certificate then, it is put on record, once

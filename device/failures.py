@@ -1,6 +1,7 @@
 """The offer that failed last, kept over reboots, and when it may be tried again: no endless loops.
 
-Failing the same way again doubles the pause. So does starting again and again without a checkpoint
+Failing the same way again doubles the pause. Many bad images in a row make every offer wait, or whoever offers
+them in turns would wear out the flash. So does starting again and again without a checkpoint
 more than the last time: a board that is reset in the middle of each try must not spend its life on it.
 """
 
@@ -23,11 +24,14 @@ IMAGE_FAULTS = (  # no second try can end otherwise
 _FREE_STARTS = const(4)  # power cuts are no reason to wait
 _PAUSE_S = const(60)
 _MAX_PAUSE_S = const(86400)
+_FREE_FAULTS = const(8)  # bad images of any offers, since the last good one
+_MAX_REST_S = const(3600)
 
 
 class Failures:
     """state.failed: `offer` says which; starts and position (of its journal) since the last checkpoint;
-    code and count of its failures; until (Unix s)."""
+    code and count of its failures; until (Unix s). Of all offers: faults (bad images in a row), and
+    rest (until when all must wait, Unix s)."""
 
     def __init__(self, state):
         self._state = state
@@ -48,22 +52,34 @@ class Failures:
         entry["count"] = entry["count"] + 1 if entry["code"] == code else 1
         entry["code"] = code
         self._set_pause(entry, entry["count"] - (code not in IMAGE_FAULTS))
+        if code in IMAGE_FAULTS:
+            entry["faults"] = entry["faults"] + 1
+            rest_s = _doubled(entry["faults"] - _FREE_FAULTS, _MAX_REST_S)
+            entry["rest"] = clock.now() + rest_s
 
     def pause_left_s(self, offer):
         """Seconds until this offer may be tried again, 0 if it may."""
-        left_s = self._state.failed["until"] - clock.now() if self._is_same(offer) else 0
-        return left_s if 0 < left_s <= _MAX_PAUSE_S else 0  # more: the clock was wrong then
+        failed = self._state.failed
+        if not failed:
+            return 0
+        left_s = failed["rest"] - clock.now()
+        if left_s > _MAX_REST_S:  # the clock was wrong then
+            left_s = 0
+        if self._is_same(offer) and failed["until"] - clock.now() <= _MAX_PAUSE_S:
+            left_s = max(left_s, failed["until"] - clock.now())
+        return max(left_s, 0)
 
     def check(self, offer):
         """Raises OtaError with the code of its failure as long as the image is known to be bad."""
-        if self.pause_left_s(offer) and self._state.failed["code"] in IMAGE_FAULTS:
+        if self._is_same(offer) and self.pause_left_s(offer) and self._state.failed["code"] in IMAGE_FAULTS:
             raise errors.OtaError(self._state.failed["code"], "this offer has failed before")
 
     def _entry(self, offer):
         if not self._is_same(offer):
-            self._state.failed = {"offer": _identity(offer)}
+            before = self._state.failed or {}
+            entry = self._state.failed = {"offer": _identity(offer)}
             for key in FAILED_KEYS:
-                self._state.failed[key] = 0
+                entry[key] = before.get(key, 0) if key in ("faults", "rest") else 0
         return self._state.failed
 
     def _is_same(self, offer):
@@ -72,8 +88,12 @@ class Failures:
     @staticmethod
     def _set_pause(entry, number):
         """number: of the failures that were no accident."""
-        pause_s = min(_PAUSE_S << min(number - 1, 12), _MAX_PAUSE_S) if number > 0 else 0
-        entry["until"] = clock.now() + pause_s
+        entry["until"] = clock.now() + _doubled(number, _MAX_PAUSE_S)
+
+
+def _doubled(number, most_s):
+    """A minute, two, four … for the numbers from 1 on, at most most_s."""
+    return min(_PAUSE_S << min(number - 1, 12), most_s) if number > 0 else 0
 
 
 def _identity(offer):

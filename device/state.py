@@ -21,7 +21,7 @@ from . import errors, files, jsontext, log, version
 _FORMAT = const(1)
 _REFUSED_LIMIT = const(8)
 _KEYS = ("slots", "trial", "waiting", "failed", "floor", "refused", "known_time", "doubts")
-FAILED_KEYS = ("starts", "position", "code", "count", "until")  # numbers in `failed`
+FAILED_KEYS = ("starts", "position", "code", "count", "until", "faults", "rest")  # numbers in `failed`
 
 
 def _is_record(value):

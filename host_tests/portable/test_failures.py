@@ -134,3 +134,30 @@ def test_a_record_without_its_offer_is_nobodys():
         failures = _rebooted()
         del failures._state.failed["offer"]
         failures.check(makeoffer.offer())
+
+
+def test_many_bad_images_of_any_offers_make_all_of_them_wait():
+    """Two offers that take turns, or a new address each time."""
+    with Clock() as now:
+        _new()
+        for number in range(30):
+            offer = makeoffer.offer(https_url="https://files/%d" % number)
+            pause_s = _rebooted().pause_left_s(offer)
+            assert pause_s == (0 if number < 9 else min(60 << number - 9, 3600)), (number, pause_s)
+            now.at += pause_s
+            _fail(errors.SHA256_ECDSA, offer)
+        now.at += 3600
+        assert _rebooted().pause_left_s(makeoffer.offer()) == 0
+        _fail(errors.TIMEOUT, makeoffer.offer())  # no fault of an image
+        assert _rebooted().pause_left_s(makeoffer.offer(https_url="https://files/x")) == 0
+
+
+def test_a_rest_beyond_its_longest_is_a_clock_that_was_wrong():
+    with Clock() as now:
+        _new()
+        for number in range(12):
+            _fail(errors.SHA256_ECDSA, makeoffer.offer(https_url="https://files/%d" % number))
+        other = makeoffer.offer()
+        assert _rebooted().pause_left_s(other)
+        now.at -= 86400
+        assert _rebooted().pause_left_s(other) == 0

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import os
 import queue
+import signal
 import subprocess
 import threading
 from collections.abc import Iterable, Iterator
@@ -67,7 +70,9 @@ class Worker:
         raise ToolError(f"a worker ended in the middle of {request.cases[0]['id']} and what follows it")
 
     def close(self) -> None:
-        self._process.kill()
+        """Ends the interpreter and the cases that it has forked."""
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(self._process.pid, signal.SIGKILL)
         self._process.wait(10)
 
 
@@ -78,11 +83,11 @@ def play_all(
     names = sorted({request.kit for request in requests})
     waiting: queue.Queue[Request] = queue.Queue()
     told: queue.Queue[Any] = queue.Queue()
+    workers = [Worker(kits, names, device=device, heap=heap) for _ in range(jobs)]
     for request in requests:
         waiting.put(request)
 
-    def work() -> None:
-        worker = Worker(kits, names, device=device, heap=heap)
+    def work(worker: Worker) -> None:
         try:
             while True:
                 for result in worker.play(waiting.get_nowait()):
@@ -91,13 +96,10 @@ def play_all(
             told.put(None)
         except Exception as error:  # for the thread that reads `told`
             told.put(error)
-        finally:
-            worker.close()
 
-    threads = [threading.Thread(target=work, daemon=True) for _ in range(jobs)]
-    for thread in threads:
-        thread.start()
-    left = len(threads)
+    for worker in workers:
+        threading.Thread(target=work, args=(worker,), daemon=True).start()
+    left = len(workers)
     try:
         while left:
             result = told.get(timeout=SILENCE_LIMIT_S + 60)
@@ -107,16 +109,9 @@ def play_all(
                 left -= 1
                 if result is not None:
                     raise result
-    finally:
-        _drop_all(waiting)  # nobody may want to hear the rest
-
-
-def _drop_all(waiting: queue.Queue[Request]) -> None:
-    try:
-        while True:
-            waiting.get_nowait()
-    except queue.Empty:
-        pass
+    finally:  # nobody may want to hear the rest
+        for worker in workers:
+            worker.close()
 
 
 def traces(
