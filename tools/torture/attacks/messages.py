@@ -63,6 +63,7 @@ def _for_ever(ground: Ground) -> Iterator[Case]:
     for n, kind in ((2, "taking-turns"), (500, "always-another")):
         places = [{"https_url": f"https://files/{at % n}"} for at in range(60)]
         yield attack(kind, cases.SIGNATURE, image="foreign", broker_script=places, again_ms=1_000,
+                     most_downloads=13,
                      **hour | {"pushes": 60, "ends_ms": 5 * cases.MINUTE_MS})  # fmt: skip
     again = packet(UPDATE, ground.offers["new"])
     done = hour | {"needs_downloads": 0, "ends_ms": 10 * cases.MINUTE_MS, "untouched": True}

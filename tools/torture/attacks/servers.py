@@ -113,7 +113,7 @@ def times(ground: Ground) -> Iterator[Case]:
     year = 365 * cases.DAY_S
     validity = [cases.NOW - year, cases.NOW + 10 * year]
     lies = {"day-ahead": cases.DAY_S, "day-behind": -cases.DAY_S, "30-years-behind": -30 * year}
-    lies |= {"zero": "zero", "dead": "dead"}
+    lies |= {"zero": "zero", "dead": "dead", "19-years-ahead": 19 * year, "30-years-ahead": 30 * year}
     for name, lie in lies.items():
         yield attack(name, ntp=lie, certificate=validity, pushes=0, **_lasting()) | {"silent": False}
     expired = [cases.NOW - year, cases.NOW - 9 * cases.DAY_S]
