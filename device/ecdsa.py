@@ -99,7 +99,7 @@ def _der_integer(der, start):
     length = der[start + 1]
     first = start + 2
     end = first + length
-    if not 1 <= length <= 33 or end > len(der) or der[first] & 0x80:
+    if not length or end > len(der) or der[first] & 0x80:
         return None, start
     if length > 1 and der[first] == 0 and not der[first + 1] & 0x80:
         return None, start

@@ -101,6 +101,7 @@ def test_other_structures():
         _sequence(R), _sequence(S), _sequence(R, S, S), _sequence(_sequence(R, S)),
         _sequence(_sequence(R), S), _sequence(R, _sequence(S)), _sequence(b"\x05\0", S),
         _sequence(R, b"\x05\0"), _sequence(b"\x02\0", S), _sequence(R, b"\x02\0"),
+        _sequence(R, b"\x02\x02\0"), _sequence(R, b"\x02"), _sequence(R, b"\x02\x01"),
         _sequence(b"\x04" + R[1:], b"\x04" + S[1:]), _sequence(b"\x01\x01\xff", S),
         _sequence(b"\x09\x01\x40", S), b"\x30\x0a\x09\x03\x80\0\x01\x09\x03\x80\0\x01",  # reals
         _sequence(S, R), R + S, number(5) * 2, b"\x24\x80" + GOOD + b"\0\0", GOOD.hex().encode(),

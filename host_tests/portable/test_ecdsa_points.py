@@ -27,6 +27,7 @@ def test_keys_with_a_small_or_large_x():
 def test_keys_with_a_small_or_large_y():
     for x, y in ((Y_IS_1, 1), (Y_IS_13, P - 13)):
         _forged((x, y))
+    assert ecdsa.public_point(raw_key((Y_IS_1, 1 + P))) is None
 
 
 def test_keys_that_are_small_multiples_of_the_base_point():
@@ -72,6 +73,13 @@ def test_digests_that_are_zero_or_at_least_the_order():
         accept(signer.KEY, number(e), signer.sign_digest(number(e)))
 
 
+def test_digests_of_another_length_that_are_the_same_number():
+    signature = signer.sign_digest(number(5))
+    accept(signer.KEY, number(5), signature)
+    for digest in (b"\5", number(5)[1:], b"\0" + number(5), bytes(32) + number(5)):
+        refuse(signer.KEY, digest, signature)
+
+
 def test_a_digest_of_zero_times_another_s_is_still_bound_to_r():
     digest, signature = forge(PUBLIC, 0, U2)
     assert digest == bytes(32)
@@ -96,6 +104,7 @@ def test_the_sum_has_an_x_that_is_not_below_the_order():
             key = raw_key(recover(point, x - N, s, U1))
             accept(key, number(U1), der(x - N, s))
             refuse(key, number(U1), der(x - N + 1, s))
+            refuse(key, number(U1), der(x, s))
 
 
 def test_r_plus_n_is_not_taken_modulo_the_prime():
