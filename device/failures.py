@@ -1,8 +1,8 @@
 """The offer that failed last, kept over reboots, and when it may be tried again: no endless loops.
 
-Failing the same way again doubles the pause. Many bad images in a row make every offer wait, or whoever offers
-them in turns would wear out the flash. So does starting again and again without a checkpoint
+Failing the same way again doubles the pause. So does starting again and again without a checkpoint
 more than the last time: a board that is reset in the middle of each try must not spend its life on it.
+And many bad images in a row make every offer wait: several that take turns must not wear out the flash.
 """
 
 from micropython import const
