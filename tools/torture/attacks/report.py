@@ -15,7 +15,7 @@ from tools.torture.attacks import cases
 OUTCOMES = ("accepted", "crashed", "hung", "locked out", "wrong")
 MEANINGS = {"unverified": "accepted", "bricked": "crashed", "lost": "locked out", "silent": "wrong"}
 _ALWAYS = OUTCOMES[:3]  # are said even if there are none
-MOST_CODES = 4  # named in a line
+MOST_CODES = 3  # named in a line
 
 
 @dataclass
@@ -79,7 +79,7 @@ class Report:
 
     def _table(self) -> Table:
         table = Table(box=None, pad_edge=False)
-        table.add_column("class")
+        table.add_column("class", no_wrap=True)
         for heading in ("attacks", *OUTCOMES, "twins"):
             table.add_column(heading.replace(" ", "\n"), justify="right")
         table.add_column("codes reported")

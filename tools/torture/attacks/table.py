@@ -29,7 +29,7 @@ ATTACKS = {
     "identity": AttackClass("signed for another product, chip or kind", firmware.identity, ALL),
     "seal": AttackClass("signed offers bent, expired, of another key", owner.seals),
     "key": AttackClass("signing keys before or after their time", owner.keys),
-    "replay": AttackClass("offers and answers repeated, unasked, at once", messages.replays),
+    "replay": AttackClass("offers and answers repeated or unasked", messages.replays),
     "body": AttackClass("HTTP that lies, never ends or trickles", bodies.bodies),
     "redirect": AttackClass("redirects to where nobody should go", servers.redirects),
     "downgrade": AttackClass("https fails, http stands ready", servers.downgrades),
