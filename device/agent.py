@@ -233,7 +233,6 @@ class Agent:
                 log_error(error)
 
     def _reboot(self):
-        """Into a new image."""
         hooks.call(self._before_reboot)
         self._restart("ota reboot, please wait for the restart...")
 

@@ -17,7 +17,7 @@ def split(data):
         found.append(data[start:end])
         start = end
     if not found:
-        raise errors.OtaError(errors.NO_INIT, "no certificate")
+        raise _unusable()
     return found
 
 
@@ -58,4 +58,4 @@ def _element(data, at):
 
 
 def _unusable():
-    return errors.OtaError(errors.NO_INIT, "not a certificate in DER")
+    return errors.OtaError(errors.NO_INIT, "unusable certificate, DER is expected")

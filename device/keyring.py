@@ -23,7 +23,7 @@ class KeyRing:
         self._next = settings.next_signing_key
         self._report = report
         if _read_key(self._current) is None:
-            raise errors.OtaError(errors.NO_INIT, self._current + " is no P-256 public key")
+            raise errors.OtaError(errors.NO_INIT, "cannot read %s as a P-256 public key" % self._current)
 
     def signer(self, digest, signature):
         """The fingerprint of the key that signed this digest (32 bytes) with this DER signature, or None.

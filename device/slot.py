@@ -14,6 +14,7 @@ _IOCTL_BLOCKS = const(4)
 _IOCTL_BLOCK_SIZE = const(5)
 _IOCTL_ERASE = const(6)
 _READ_BACK = const(512)  # bytes compared at a time
+_block = bytearray(4096)  # of the only slot in use; made at import, while the heap is whole
 
 
 class Slot:
@@ -25,7 +26,7 @@ class Slot:
         self._writeblocks = partition.writeblocks
         self.block_size = partition.ioctl(_IOCTL_BLOCK_SIZE, 0)
         self.capacity = partition.ioctl(_IOCTL_BLOCKS, 0) * self.block_size
-        self.block = bytearray(self.block_size)
+        self.block = _block if self.block_size == len(_block) else bytearray(self.block_size)
         self.view = memoryview(self.block)
         self._pieces = [
             self.view[i : i + _READ_BACK] for i in range(0, self.block_size, _READ_BACK)

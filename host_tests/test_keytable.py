@@ -12,7 +12,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from device import basecomb, ecdsa, keytable
-from tools import certificates, pki
+from tools import certificates, keyfiles
 from tools import keytable as maker
 from tools.errors import ToolError
 
@@ -29,7 +29,7 @@ def test_a_table_is_what_slow_arithmetic_says(d: int) -> None:
 
 def test_a_new_keys_table_is_taken_and_proven() -> None:
     key = certificates.new_key()
-    public = pki.public_bytes(key)
+    public = keyfiles.public_bytes(key)
     table = maker.build(public)
     assert table == maker.build(public[-65:])
     maker.check(table, public)
