@@ -66,10 +66,29 @@ def hostile(good: SearchStrategy[bytes]) -> SearchStrategy[bytes]:
 
 
 @st.composite
+def near(draw: DrawFn, good: object) -> object:
+    """Almost the same: a number as another type or one off, a text with a character more, less or other."""
+    if isinstance(good, list) and good:
+        place = draw(st.integers(0, len(good) - 1))
+        piece = draw(st.sampled_from(([], [good[place]], [good[place]] * 2, [good[place]] * 20, [None])))
+        if not draw(st.integers(0, 2)):
+            piece = [draw(near(good[place]))]
+        return good[:place] + piece + good[place + 1 :]
+    if isinstance(good, bool) or not isinstance(good, int | str):
+        return draw(st.one_of(values, st.sampled_from((0, 1, "true"))))
+    if isinstance(good, int):
+        others = (good + 1, good - 1, -good, good * 1000, True, False, float(good), str(good))
+        return draw(st.sampled_from(others))
+    place = draw(st.one_of(st.just(len(good)), st.integers(0, len(good))))
+    piece = draw(st.one_of(st.sampled_from(("", "\n", " ", "=", "A", "B", "9", "0", "/")), characters))
+    return good[: max(0, place - draw(st.integers(0, 3)))] + piece + good[place:]
+
+
+@st.composite
 def bent(draw: DrawFn, good: SearchStrategy[dict]) -> dict:
     """A dict of JSON with some of its fields replaced, removed, or new ones beside them; at any depth."""
     top = draw(good)
-    for _ in range(draw(st.integers(1, 2))):
+    for _ in range(draw(st.sampled_from((1, 1, 1, 2)))):
         place = top
         inner = [value for value in top.values() if isinstance(value, dict)]
         if inner and draw(st.booleans()):
@@ -77,7 +96,7 @@ def bent(draw: DrawFn, good: SearchStrategy[dict]) -> dict:
         names = st.sampled_from(sorted(place)) if place else texts
         name = draw(st.one_of(names, names, texts))
         if draw(st.integers(0, 5)):
-            place[name] = draw(st.one_of(values, scalars))
+            place[name] = draw(st.one_of(near(place.get(name)), near(place.get(name)), values, scalars))
         else:
             place.pop(name, None)
     return top

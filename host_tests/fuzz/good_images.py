@@ -47,6 +47,21 @@ def esp32_headers(draw: DrawFn) -> tuple[bytes, list]:
     return struct.pack("<BBI", 1, draw(st.sampled_from((chip, 255))), size) + head, [text, 0, 0, 0]
 
 
+@st.composite
+def odd_wm_headers(draw: DrawFn) -> bytes:
+    """With a right checksum over any attributes, any length and any magic."""
+    kind = draw(st.sampled_from((1, 1, 1, 0, 13, 14, 15)))
+    attributes = kind | draw(
+        st.sampled_from((0, 0x10, 0x100, 0x10000, 0x100000, 0x200000, 0x300000, 1 << 31))
+    )
+    length = draw(st.sampled_from((1000, 1000, 1000, 0, 1, 2**31, 2**32 - 65, 2**32 - 1)))
+    magic = draw(st.sampled_from((makeimage.MAGIC,) * 4 + (0, makeimage.MAGIC ^ 1)))
+    extra = draw(st.sampled_from((0, 0, 0, -1, 127, 128, 518, 519, 646, 647)))
+    size = min(2**32 - 1, max(0, length + 64 + extra))
+    head = makeimage.wm(b"", attributes, b"1.2.3", length, magic)[:64]
+    return struct.pack("<BBI", 0, 255, size) + head
+
+
 raw_headers = st.tuples(st.integers(0, 2**32 - 1), st.binary(max_size=96)).map(
     lambda pair: (struct.pack("<BBI", 2, 255, pair[0]) + pair[1], ["", 0, 0, 0])
 )
@@ -119,6 +134,25 @@ def signatures(draw: DrawFn) -> tuple[bytes, object]:
     r = ec.derive_private_key(nonce, CURVE).public_key().public_numbers().x % signer.N
     s = pow(nonce, -1, signer.N) * (int.from_bytes(DIGEST, "big") + r * signer.SECRET) % signer.N
     return utils.encode_dss_signature(r, draw(st.sampled_from((s, signer.N - s)))), True
+
+
+@st.composite
+def odd_signatures(draw: DrawFn) -> bytes:
+    """The right numbers in other encodings, and other numbers."""
+    good = draw(signatures())[0]
+    r, s = utils.decode_dss_signature(good)
+    edges = (0, 1, 127, 128, signer.N, signer.P, 2**256 - 1, r + signer.N, s + signer.N)
+    if draw(st.booleans()):
+        return signer.der(draw(st.sampled_from((r, *edges))), draw(st.sampled_from((s, *edges))))
+    body = b""
+    for value in (r, s):
+        raw = value.to_bytes(32, "big").lstrip(b"\0")
+        if draw(st.integers(0, 3)):
+            raw = bytes(raw[0] >> 7) + raw  # as it must be; else bare
+        raw = draw(st.sampled_from((b"", b"", b"", b"\0"))) + raw
+        body += draw(st.sampled_from((b"\2", b"\2", b"\2", b"\3"))) + bytes([len(raw)]) + raw
+    tail = draw(st.sampled_from((b"", b"", b"", b"\0")))
+    return b"\x30" + draw(st.sampled_from((b"", b"", b"", b"\x81"))) + bytes([len(body)]) + body + tail
 
 
 def signature_rule(raw: bytes, value: Any) -> bool:

@@ -46,6 +46,16 @@ def url_cases(draw: DrawFn) -> tuple[bytes, object]:
     return bytes([number]) + text.encode(), parts
 
 
+ODD_HOSTS = ("h", "", "u@h", "u:p@h", "[::1]", "h:80", "a" * 253, "a" * 254)
+ODD_PORTS = ("", ":", ":0", ":00080", ":65535", ":65536", ":99999", ":100000", ":-1", ":+1", ":8 0")
+odd_urls = st.tuples(
+    st.integers(0, 3),
+    st.sampled_from(ODD_HOSTS),
+    st.sampled_from(ODD_PORTS),
+    st.sampled_from(("", "/", "?", "#")),
+).map(lambda parts: bytes(parts[:1]) + f"{SCHEMES[parts[0]]}://{parts[1]}{parts[2]}{parts[3]}".encode())
+
+
 def url_rule(raw: bytes, value: Any) -> bool:
     match = URL.fullmatch(raw[1:].decode())
     if not match or match[1] != SCHEMES[raw[0] & 3]:
@@ -66,10 +76,10 @@ version_cases = versions.map(lambda text: (text.encode(), tuple(map(int, text.sp
 @st.composite
 def times(draw: DrawFn) -> tuple[int, int]:
     """(as it stands in a message, Unix seconds)."""
-    seconds = draw(st.integers(0, 99_999_999_999))
+    seconds = draw(st.one_of(st.integers(0, 99_999_999_999), st.sampled_from((10**8, 99_999_999_999))))
     if seconds < 10**8 or draw(st.booleans()):
         return seconds, seconds
-    return seconds * 1000 + draw(st.integers(0, 999)), seconds
+    return seconds * 1000 + draw(st.sampled_from((0, 1, 999))), seconds
 
 
 @st.composite

@@ -34,17 +34,14 @@ class Parser:
     @property
     def hostile(self) -> SearchStrategy[bytes]:
         spoilt = evil.hostile(self.good.map(lambda case: case[0]))
-        return st.one_of(spoilt, self.more) if self.more is not None else spoilt
+        if self.more is None:
+            return spoilt
+        return st.booleans().flatmap(lambda own: self.more if own else spoilt)
 
 
 def _trailers() -> SearchStrategy[bytes]:
     text = evil.hostile_json(good_images.trailer_objects).filter(lambda raw: len(raw) < 60000)
     return text.map(makeimage.raw_trailer)
-
-
-def _signatures() -> SearchStrategy[bytes]:
-    edge = st.sampled_from((0, 1, 127, 128, good_images.signer.N, good_images.signer.P, 2**256 - 1, 2**256))
-    return st.tuples(edge, edge).map(lambda pair: good_images.signer.der(*pair))
 
 
 def _journals() -> SearchStrategy[bytes]:
@@ -79,18 +76,29 @@ PARSERS = {
     ),
     "version": Parser(good_messages.version_cases, good_messages.version_rule, (), True),
     "build_time": Parser(good_messages.build_times(), good_messages.build_time_rule, (), True),
-    "url": Parser(good_messages.url_cases(), good_messages.url_rule, (errors.BAD_MESSAGE,)),
-    "head": Parser(good_network.head_cases, good_network.head_rule, _HEAD_CODES),
-    "redirect": Parser(good_network.redirects(), good_network.redirect_rule, _HEAD_CODES),
+    "url": Parser(
+        good_messages.url_cases(), good_messages.url_rule, (errors.BAD_MESSAGE,), False,
+        good_messages.odd_urls,
+    ),
+    "head": Parser(
+        good_network.head_cases, good_network.head_rule, _HEAD_CODES, False, good_network.odd_heads(),
+    ),
+    "redirect": Parser(
+        good_network.redirects(), good_network.redirect_rule, _HEAD_CODES, False,
+        good_network.odd_heads(),
+    ),
     "header": Parser(
         good_images.header_cases, good_images.header_rule,
-        (errors.HEADER_INVALID, errors.SIZE_MISMATCH, errors.WRONG_BOARD),
+        (errors.HEADER_INVALID, errors.SIZE_MISMATCH, errors.WRONG_BOARD), False,
+        good_images.odd_wm_headers(),
     ),
     "trailer": Parser(
         good_images.trailers(), good_images.trailer_rule,
         (errors.HEADER_INVALID, errors.WRONG_BOARD, errors.VERSION_UNKNOWN), False, _trailers(),
     ),
-    "signature": Parser(good_images.signatures(), good_images.signature_rule, (), True, _signatures()),
+    "signature": Parser(
+        good_images.signatures(), good_images.signature_rule, (), True, good_images.odd_signatures(),
+    ),
     "key": Parser(good_images.keys(), good_images.key_rule, (), True),
     "config": Parser(
         good_records.config_cases, good_records.config_rule, (errors.INVALID_PARAM,), True,
