@@ -4,6 +4,7 @@ from micropython import const
 
 from . import errors
 
+_MOST = const(8)  # in one file
 _EXPLICIT_VERSION = b"\xa0"
 _UTC_TIME = const(0x17)  # two digits of the year
 
@@ -14,6 +15,8 @@ def split(data):
     start = 0
     while start < len(data):
         _, end = _element(data, start)
+        if len(found) == _MOST:
+            raise _unusable()
         found.append(data[start:end])
         start = end
     if not found:

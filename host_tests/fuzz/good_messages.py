@@ -107,7 +107,7 @@ def offers(draw: DrawFn) -> tuple[dict, dict]:
     )
     signature, version = draw(signatures), draw(versions)
     delay, start_at = draw(st.one_of(st.just((None, 0)), times()))
-    data |= {"version": version, "size": draw(st.integers(1, 2**31))}
+    data |= {"version": version, "size": draw(st.integers(65, 2**31))}
     data["sig-sha256-ecdsa"] = base64.b64encode(signature).decode()
     if delay is not None:
         data["upgrade_delay"] = delay
@@ -134,7 +134,7 @@ def offer_rule(raw: bytes, value: Any) -> bool:
     scheme = "https" if data.get("https_url") is not None else "http"
     decoded = base64.b64decode(data["sig-sha256-ecdsa"], validate=True)
     ranges = (
-        (message["msg_sequence"], 0, 2**32), (message["time"], 0, 10**14), (data["size"], 1, 2**31),
+        (message["msg_sequence"], 0, 2**32), (message["time"], 0, 10**14), (data["size"], 65, 2**31),
         (data.get("upgrade_delay", 0), 0, 10**14),
     )  # fmt: skip
     delay = data.get("upgrade_delay", 0)

@@ -21,6 +21,7 @@ seconds = st.integers(1, 86400)
 OPTIONAL: dict[str, SearchStrategy] = {
     "format": st.just(1), "broker_user": texts, "broker_password": texts, "topic_prefix": names,
     "broker_ca": names, "client_cert": names, "client_key": names, "file_ca": names, "signing_key": names,
+    "next_signing_key": names, "require_signed_offer": st.booleans(),
     "image": st.sampled_from(("esp32", "wm", "raw")), "accept_unversioned": st.booleans(),
     "require_rollback": st.booleans(), "language": st.sampled_from(("en", "zh")),
     "ntp_hosts": st.lists(names, min_size=1, max_size=8), "ntp_resync_s": seconds,
@@ -84,13 +85,14 @@ failures = st.fixed_dictionaries(
     {
         "offer": st.tuples(texts, texts, st.integers()).map(list), "starts": st.integers(0, 9),
         "position": st.integers(0, 2**31), "code": st.sampled_from((0, -10006, -10010)),
-        "count": st.integers(0, 99), "until": st.integers(0, 2**33),
+        "count": st.integers(0, 99), "until": st.integers(0, 2**33), "faults": st.integers(0, 99),
+        "rest": st.integers(0, 2**33),
     }
 )  # fmt: skip
 PARTS: dict[str, SearchStrategy] = {
     "slots": st.dictionaries(st.sampled_from(("ota_0", "ota_1")), records),
     "trial": trials,
-    "waiting": st.just(makeoffer.fields()),
+    "waiting": st.builds(makeoffer.fields),  # anew each time: what bends it changes it
     "failed": failures,
     "floor": versions,
     "refused": st.lists(records, max_size=8),

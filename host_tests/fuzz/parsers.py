@@ -10,6 +10,7 @@ from typing import Any
 
 import evil
 import good_images
+import good_keys
 import good_messages
 import good_network
 import good_records
@@ -100,6 +101,13 @@ PARSERS = {
         good_images.signatures(), good_images.signature_rule, (), True, good_images.odd_signatures(),
     ),
     "key": Parser(good_images.keys(), good_images.key_rule, (), True),
+    "certificates": Parser(good_keys.certificates(), good_keys.certificates_rule, (errors.NO_INIT,)),
+    "table": Parser(good_keys.tables, good_keys.table_rule, (errors.NO_INIT,)),
+    "next_key": Parser(good_keys.next_keys, good_keys.next_key_rule, (errors.HEADER_INVALID,), True),
+    "seal": Parser(
+        good_keys.seals, good_keys.seal_rule, (errors.BAD_MESSAGE,), True,
+        evil.hostile_json(good_keys.seal_values()),
+    ),
     "config": Parser(
         good_records.config_cases, good_records.config_rule, (errors.INVALID_PARAM,), True,
         evil.hostile_json(good_records.config_objects),

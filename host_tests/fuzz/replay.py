@@ -12,6 +12,7 @@ for shim in ("panel", "network", "boardsocket", "time"):
 
 import jsonpart  # noqa: E402
 import targets  # noqa: E402
+import targets_keys  # noqa: E402, F401
 import targets_link  # noqa: E402, F401
 import targets_records  # noqa: E402, F401
 

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 import targets
+import targets_keys  # noqa: F401
 import targets_link  # noqa: F401
 import targets_records  # noqa: F401
 from check import patched

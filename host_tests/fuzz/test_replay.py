@@ -11,6 +11,7 @@ from pathlib import Path
 import jsonpart
 import pytest
 import targets
+import targets_keys  # noqa: F401
 import targets_link  # noqa: F401
 import targets_records  # noqa: F401
 from found import FOUND
@@ -23,7 +24,7 @@ from tools.simboard import board
 from tools.simboard.factory import HEAP_KIB
 
 HERE = Path(__file__).resolve().parent
-SHIPPED = ("targets", "targets_link", "targets_records", "jsonpart")
+SHIPPED = ("targets", "targets_keys", "targets_link", "targets_records", "jsonpart")
 EXAMPLES = 150  # good ones of each parser, and as many hostile ones
 LONGEST = 4600  # bytes of one input: messages and heads end at 4096
 KEPT_LIMIT = 4096  # bytes of heap that may still be in use after the last input: caches, no leak

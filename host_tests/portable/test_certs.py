@@ -21,6 +21,8 @@ def test_several_in_one_file():
     one, two = certificate(), certificate(filler=900)
     assert certs.split(one) == [one]
     assert certs.split(one + two + one) == [one, two, one]
+    assert len(certs.split(one * 8)) == 8
+    raises_code(errors.NO_INIT, certs.split, one * 9)
 
 
 def test_what_is_no_certificate():
