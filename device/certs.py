@@ -11,7 +11,7 @@ _UTC_TIME = const(0x17)  # two digits of the year
 
 def split(data):
     """DER of one certificate after another -> list of them. Raises OtaError(NO_INIT)."""
-    found = []
+    found: list[bytes] = []
     start = 0
     while start < len(data):
         _, end = _element(data, start)
@@ -38,10 +38,9 @@ def end_of(certificate):
     digits = certificate[start : end - 1]  # the last one is Z
     if certificate[at] == _UTC_TIME:
         digits = (b"20" if digits < b"5" else b"19") + digits
-    try:
-        numbers = [int(digits[i : i + 2]) for i in range(0, 14, 2)]
-    except ValueError:
+    if len(digits) != 14 or not all(0x30 <= digit <= 0x39 for digit in digits):
         raise _unusable()
+    numbers = [int(digits[i : i + 2]) for i in range(0, 14, 2)]
     return (numbers[0] * 100 + numbers[1],) + tuple(numbers[2:])
 
 

@@ -5,12 +5,11 @@ image may bring the key that is to follow then, in its trailer. Beside a key X.d
 with which a check takes half as long.
 """
 
-import binascii
 import hashlib
 
 from micropython import const
 
-from . import ecdsa, errors, files, keytable
+from . import ecdsa, errors, files, jsontext, keytable
 
 _KEY_LIMIT = const(128)  # bytes
 _TABLE_LIMIT = const(2304)  # a read allocates all of it at once
@@ -40,11 +39,8 @@ class KeyRing:
     @staticmethod
     def decode(text):
         """The bytes (DER or 65) of a public key in base64. Raises OtaError(HEADER_INVALID)."""
-        try:
-            key = binascii.a2b_base64(text)
-        except (ValueError, TypeError):
-            key = b""
-        if len(key) > _KEY_LIMIT or ecdsa.public_point(key) is None:
+        key = jsontext.from_base64(text)
+        if key is None or ecdsa.public_point(key) is None:
             raise errors.OtaError(errors.HEADER_INVALID, "the key that the image brings is none")
         return key
 

@@ -24,8 +24,12 @@ _KEYS = ("slots", "trial", "waiting", "failed", "floor", "refused", "known_time"
 FAILED_KEYS = ("starts", "position", "code", "count", "until", "faults", "rest")  # numbers in `failed`
 
 
+def _is_number(value):
+    return isinstance(value, int) and not isinstance(value, bool)
+
+
 def _is_record(value):
-    if not isinstance(value, dict) or not isinstance(value.get("size"), int):
+    if not isinstance(value, dict) or not _is_number(value.get("size")):
         return False
     return all(isinstance(value.get(key), str) for key in ("version", "build_time", "digest"))
 
@@ -33,7 +37,7 @@ def _is_record(value):
 def _is_trial(value):
     if not _is_record(value) or not isinstance(value.get("signature"), str):
         return False
-    return isinstance(value.get("attempts"), int) and isinstance(value.get("excuses", 0), int)
+    return _is_number(value.get("attempts")) and _is_number(value.get("excuses", 0))
 
 
 class State:
@@ -49,7 +53,7 @@ class State:
             self.trial = None
         self.waiting = self._dict("waiting")
         self.failed = self._dict("failed")
-        if not (self.failed and all(isinstance(self.failed.get(key), int) for key in FAILED_KEYS)):
+        if not (self.failed and all(_is_number(self.failed.get(key)) for key in FAILED_KEYS)):
             self.failed = None
         self.floor = self._values.get("floor")
         self.known_time = self._number("known_time")
@@ -76,7 +80,7 @@ class State:
 
     def _number(self, key):
         value = self._values.get(key)
-        return value if isinstance(value, int) and value > 0 else 0
+        return value if _is_number(value) and value > 0 else 0
 
     def save(self):
         """Raises OtaError(FLASH) if the file system cannot take it."""

@@ -27,6 +27,7 @@ HERE = Path(__file__).resolve().parent
 SHIPPED = ("targets", "targets_keys", "targets_link", "targets_records", "jsonpart")
 EXAMPLES = 150  # good ones of each parser, and as many hostile ones
 LONGEST = 4600  # bytes of one input: messages and heads end at 4096
+OWN_KIB = 64  # for what the fuzzing itself loads
 KEPT_LIMIT = 4096  # bytes of heap that may still be in use after the last input: caches, no leak
 LIMIT_S = 300
 ASCII_OWN = string.whitespace + string.digits
@@ -68,7 +69,7 @@ def corpus(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[Case]]:
 
 def _play(interpreter: str, corpus: Path, compiled: Path, cwd: Path) -> list[str]:
     folders = [board.ONBOARD, board.MICROPYTHON, cwd, compiled, runtimes.umqtt()]
-    command = [*runtimes.interpreter(interpreter), "-X", f"heapsize={HEAP_KIB[interpreter]}K"]
+    command = [*runtimes.interpreter(interpreter), "-X", f"heapsize={HEAP_KIB[interpreter] + OWN_KIB}K"]
     result = subprocess.run(
         [*command, str(HERE / "replay.py"), str(corpus)], cwd=cwd, capture_output=True, text=True,
         timeout=LIMIT_S, env={"MICROPYPATH": ":".join(map(str, folders)) + ":.frozen"},

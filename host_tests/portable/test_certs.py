@@ -31,7 +31,7 @@ def test_what_is_no_certificate():
         raises_code(errors.NO_INIT, certs.split, data)
     for length in range(0, len(whole) - 390):  # as far as the end of validity
         raises_code(errors.NO_INIT, certs.end_of, whole[:length])
-    for end in (b"", b"Z", b"x71218000000Z", b"2712180000Z"):
+    for end in (b"", b"Z", b"x71218000000Z", b"2712180000Z", b"27121800000+1Z", b"271218000000+0100"):
         raises_code(errors.NO_INIT, certs.end_of, certificate(end))
     raises_code(errors.NO_INIT, certs.end_of, der(0x30, b""))
     raises_code(errors.NO_INIT, certs.end_of, der(0x30, der(0x30, b"")))
