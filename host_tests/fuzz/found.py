@@ -26,6 +26,7 @@ FOUND = (
     ("build_time", b"Feb 31 2026 00:00:00", "a day that month does not have"),
     ("build_time", b"Jan 1 2100 00:00:00", "beyond 2038"),
     ("build_time", b"Dec 31 2100 23:59:60", "beyond 2038, with a leap second"),
+    ("build_time", b"anF 1 2026 00:00:00", "a month made of two"),
     ("build_time", b"May +4 2024 -0:33:41", "signs"),
     ("build_time", b"May 2_4 2024 10:33:41", "an underscore in a number"),
     ("build_time", "May \u0662\u0664 2024 10:33:41".encode(), "digits of another script"),
