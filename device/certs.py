@@ -35,10 +35,10 @@ def end_of(certificate):
     at, _ = _element(certificate, at)
     _, at = _element(certificate, at)  # not before
     start, end = _element(certificate, at)
-    digits = certificate[start : end - 1]  # the last one is Z
+    digits = certificate[start : end - 1]
     if certificate[at] == _UTC_TIME:
         digits = (b"20" if digits < b"5" else b"19") + digits
-    if len(digits) != 14 or not all(0x30 <= digit <= 0x39 for digit in digits):
+    if len(digits) != 14 or certificate[end - 1 : end] != b"Z" or not all(0x30 <= digit <= 0x39 for digit in digits):
         raise _unusable()
     numbers = [int(digits[i : i + 2]) for i in range(0, 14, 2)]
     return (numbers[0] * 100 + numbers[1],) + tuple(numbers[2:])

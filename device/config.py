@@ -21,7 +21,7 @@ def _seconds(value):
 
 
 def _seconds_or_never(value):
-    return _seconds(value) or (value == 0 and not isinstance(value, bool))
+    return _seconds(value) or (isinstance(value, int) and value == 0 and not isinstance(value, bool))
 
 
 def _interval(value):
@@ -56,8 +56,8 @@ def _hosts(value):
 
 def _broker(value):
     try:
-        url.parse(value, value.split(":", 1)[0] if value.startswith("mqtt") else "mqtts")
-        return value.startswith("mqtts://") or value.startswith("mqtt://")
+        _, _, path = url.parse(value, value.split(":", 1)[0] if value.startswith("mqtt") else "mqtts")
+        return path == "/" and (value.startswith("mqtts://") or value.startswith("mqtt://"))
     except (errors.OtaError, AttributeError, KeyError):
         return False
 

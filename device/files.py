@@ -5,16 +5,18 @@ with that, or only to close the file, can spoil other files. What lies in the fl
 
 import os
 
-# Answers, not accidents: ENOENT, EEXIST, ENOTDIR, EISDIR, ENOSPC, and what LittleFS says of a damaged file.
-_HARMLESS = (2, 17, 20, 21, 28, 84)
-_EIO = 5
+# Answers, not accidents: ENOENT, EEXIST, ENOTDIR, EISDIR, EFBIG, ENOSPC, and what LittleFS says of a damaged
+# file.
+_HARMLESS = (2, 17, 20, 21, 27, 28, 84)
+_EIO, _EFBIG = 5, 27
+_MOST = 16384  # bytes: more than any file of ours, less than any heap
 
 is_broken = False
 _file = None  # the one in use; a broken one stays here, or the garbage collector would close it
 
 
-def read(path, limit=-1):
-    """At most limit bytes of a file. Raises OSError."""
+def read(path, limit=_MOST):
+    """A file of at most limit bytes. Raises OSError, for a longer one too."""
     return _call(_read, path, limit)
 
 
@@ -31,8 +33,11 @@ def replace(path, data):
 
 def _read(path, limit):
     global _file
+    size = os.stat(path)[6]
+    if size > limit:
+        raise OSError(_EFBIG, "too long")
     _file = open(path, "rb")
-    data = _file.read(limit)
+    data = _file.read(size)
     _file.close()
     return data
 

@@ -66,10 +66,10 @@ class Journal:
     def _read(self, number):
         """(sequence, position, binding, etag), or None for what is missing, torn or of another layout."""
         try:
-            raw = files.read(self._name(number), _LONGEST + 1)
+            raw = files.read(self._name(number), _LONGEST)
         except OSError:
             return None
-        if not _HEAD_SIZE + _CRC_SIZE <= len(raw) <= _LONGEST:
+        if len(raw) < _HEAD_SIZE + _CRC_SIZE:
             return None
         (crc,) = struct.unpack("<I", raw[-_CRC_SIZE:])
         magic, sequence, position, binding, length = struct.unpack_from(_HEAD, raw)

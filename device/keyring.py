@@ -12,7 +12,7 @@ from micropython import const
 from . import ecdsa, errors, files, jsontext, keytable
 
 _KEY_LIMIT = const(128)  # bytes
-_TABLE_LIMIT = const(2304)  # a read allocates all of it at once
+_TABLE_LIMIT = const(2304)
 
 
 class KeyRing:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 
 import acts
@@ -36,5 +37,5 @@ def test_a_warning_long_before(make_stage, stage_folder):
     pki.make_all(stage_folder / "keys", [MAC], days=80)
     stage = make_stage()
     acts.online(stage)
-    assert acts.lines_with(stage, "certs/client.crt.der ends in 79 days: renew it") == 1
-    assert acts.lines_with(stage, "renew it") == 1  # the authorities are good for longer
+    (line,) = [line for line in stage.board.lines if "renew it" in line]  # the authorities are good for longer
+    assert re.search(r"certs/client.crt.der ends in (79|80) days", line)

@@ -70,8 +70,6 @@ def _is_right(name: str, value: Any) -> bool:
         return isinstance(value, bool)
     if isinstance(DEFAULTS[name], int):
         low, high = RANGES.get(name, (1, 86400))
-        if low == 0 and value == 0.0:
-            return not isinstance(value, bool)  # device.config takes 0.0 for "never", too
         return type(value) is int and low <= value <= high
     return isinstance(value, str) and len(value) <= 128 and value in CHOICES.get(name, (value,))
 

@@ -16,7 +16,9 @@ def _fails(number):
 
 def test_what_is_written_is_read():
     files.write("plain.bin", b"abc")
-    assert files.read("plain.bin") == b"abc" and files.read("plain.bin", 2) == b"ab"
+    assert files.read("plain.bin") == b"abc" == files.read("plain.bin", 3)
+    raises(OSError, files.read, "plain.bin", 2)
+    assert not files.is_broken
     files.replace("plain.bin", b"d")
     assert files.read("plain.bin") == b"d" and "plain.bin.new" not in os.listdir()
 
