@@ -37,5 +37,5 @@ def test_a_warning_long_before(make_stage, stage_folder):
     pki.make_all(stage_folder / "keys", [MAC], days=80)
     stage = make_stage()
     acts.online(stage)
-    (line,) = [line for line in stage.board.lines if "renew it" in line]  # the authorities are good for longer
+    (line,) = [line for line in stage.board.lines if "renew it" in line]  # authorities last longer
     assert re.search(r"certs/client.crt.der ends in (79|80) days", line)
