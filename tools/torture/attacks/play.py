@@ -11,7 +11,7 @@ from tools.torture import pool
 from tools.torture.attacks import forge, table
 from tools.torture.attacks.report import Line, Report
 
-WIDTH = 120  # where there is no terminal
+WIDTH = 128  # where there is no terminal
 
 
 def play(names: Iterable[str], kits: Path, jobs: int, console: Console) -> int:

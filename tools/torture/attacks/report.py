@@ -82,7 +82,7 @@ class Report:
         table.add_column("class", no_wrap=True)
         for heading in ("attacks", *OUTCOMES, "twins"):
             table.add_column(heading.replace(" ", "\n"), justify="right")
-        table.add_column("codes reported")
+        table.add_column("codes reported", no_wrap=True)
         for line in self.lines.values():
             counts = [f"[red]{n:,}[/]" if n else "0" for n in line.counts.values()]
             codes = [str(code) for code, _ in line.codes.most_common(MOST_CODES)]
