@@ -70,6 +70,8 @@ class Clock:
         self._due_ms = 0  # uptime
         self._is_told = False
         self._may_doubt_ms = _HOUR_MS  # uptime
+        if not self.is_plausible(state.known_time):
+            state.known_time = 0
 
     def is_plausible(self, seconds):
         return self._floor <= seconds <= self._floor + _SPAN and seconds != _NTP_ERA_END

@@ -190,6 +190,15 @@ def test_a_known_time_that_was_a_lie_is_given_up_after_a_week():
     assert state.saved <= 170
 
 
+def test_a_known_time_that_cannot_be_is_none():
+    """A record that is damaged must not keep the board from starting."""
+    for known in (1, 1767225599, ERA_END, 1 << 33, 1 << 40, 10**30):
+        made, board = _clock({"a": OSError(110, "x")}, state=State(known))
+        with _at(1, 0):
+            raises_code(errors.NO_CLOCK, run, made.sync())
+        assert _is_set_to(board, 1767225600), known
+
+
 def test_one_right_answer_takes_back_all_doubts():
     state = State(NOW, 100)
     made, _ = _clock({"a": NOW + 1}, state=state)
