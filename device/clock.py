@@ -1,8 +1,8 @@
 """The clock: Unix seconds as integers, whatever the port's epoch; from NTP, as far as it is plausible.
 
 NTP is not authenticated. So a time before the build of the running image, or before a time at which this
-board was already online, is a lie. Without a time to be believed the board goes on with the last one it
-knows: certificates are judged by that, and nothing is locked out.
+board was already online, is taken for a lie. Without a time to be believed the board goes on with the last
+one it knows: certificates are judged by that, and nothing is locked out.
 """
 
 import time
@@ -17,8 +17,9 @@ _SPAN = const(630720000)  # 20 years: a build older than that asks for service
 _NTP_ERA_END = 2085978496  # 2036-02-07 06:28:16, what an all-zero or kiss-of-death answer decodes to
 _AGREED_S = const(60)
 _DAY = const(86400)
-_HOUR_MS = const(3600000)
-_MOST_DOUBTS = const(168)  # hours: then the time known before was the lie
+_HURRY_MS = const(600000)
+_DOUBT_CHANCE = const(4)  # asked four times an hour, or at each start of a board that sleeps
+_MOST_DOUBTS = const(168)
 _MONTHS = "JanFebMarAprMayJunJulAugSepOctNovDec"
 
 
@@ -67,9 +68,10 @@ class Clock:
         self._board = board
         self._state = state
         self._floor = max(build_seconds(build_time), _OLDEST)
-        self._due_ms = 0  # uptime
+        self._asked_ms = self._due_ms = 0  # uptime
         self._is_told = False
-        self._may_doubt_ms = _HOUR_MS  # uptime
+        self._is_doubtful = False  # a certificate was refused
+        self._proven = 0  # the time at which the uptime was 0, by a clock that a certificate has confirmed
         if not self.is_plausible(state.known_time):
             state.known_time = 0
 
@@ -84,29 +86,44 @@ class Clock:
 
         Raises OtaError(NO_CLOCK), having done the latter, at the first of several failures.
         """
+        self._keep_known()
+        self._asked_ms = log.uptime_ms()
         seconds = yield from self._ask_all()
-        if seconds is not None and self._is_believed(seconds):
+        is_believed = seconds is not None and self._is_believed(seconds)
+        if is_believed:
             self._set(seconds)
-            self._due_ms = log.uptime_ms() + self._config.ntp_resync_s * 1000
-            self._is_told = False
-            return
-        self._due_ms = log.uptime_ms() + (600 + backoff.random_below(600)) * 1000
-        if not self.is_plausible(now()) or now() < self._state.known_time:
-            self._set(max(self._floor, self._state.known_time))
-        if not self._is_told:
-            self._is_told = True
+        elif self._is_doubtful or not self.is_plausible(now()) or now() < self._known():
+            self._set(max(self._floor, self._known()))
+        self._is_doubtful = False
+        pause_s = self._config.ntp_resync_s if is_believed else 600 + backoff.random_below(600)
+        self._due_ms = log.uptime_ms() + pause_s * 1000
+        was_told, self._is_told = self._is_told, not is_believed
+        if not is_believed and not was_told:
             raise errors.OtaError(errors.NO_CLOCK, "no NTP server is believed, the last known time is used")
 
     def hurry(self):
-        """A certificate was refused, which a wrong time may have done: ask again before the next try."""
-        self._due_ms = 0
+        """A certificate was refused, which a wrong time may have done: ask again soon, and no more often than
+        every ten minutes."""
+        self._is_doubtful = True
+        self._due_ms = min(self._due_ms, self._asked_ms + _HURRY_MS)
 
     def note_known(self):
-        """The board is online. If the clock was good enough for a certificate then, it is put on record, once
-        a day."""
-        if now() < self._state.known_time + _DAY or not self._config.broker.startswith("mqtts://"):
+        """The board is online. If that took a certificate, the clock was good enough for it."""
+        if self._config.broker.startswith("mqtts://"):
+            self._proven = now() - log.uptime_ms() // 1000
+            self._keep_known()
+
+    def _known(self):
+        """No time before this one is now."""
+        proven = self._proven + log.uptime_ms() // 1000 if self._proven else 0
+        return max(self._state.known_time, proven)
+
+    def _keep_known(self):
+        """On record once a day."""
+        known = self._known()
+        if known < self._state.known_time + _DAY:
             return
-        self._state.known_time = now()
+        self._state.known_time = known
         try:
             self._state.save()
         except errors.OtaError as error:
@@ -114,7 +131,7 @@ class Clock:
 
     def _ask_all(self):
         """Generator: the time that two servers agree on. If only one answers, its; if they disagree, the
-        earliest: what lies too early is bounded by what is known. None if none gives a plausible one."""
+        earliest that is not behind what is known. None if none gives a plausible one."""
         offsets: list[int] = []  # against the uptime, which goes on while the others are asked
         for host in self._config.ntp_hosts:
             seconds = self._ask(host)
@@ -124,7 +141,10 @@ class Clock:
                     return seconds
                 offsets.append(offset)
             yield
-        return min(offsets) + log.uptime_ms() // 1000 if offsets else None
+        uptime_s = log.uptime_ms() // 1000
+        lowest = self._known() - _AGREED_S - uptime_s
+        later = [offset for offset in offsets if offset >= lowest] or offsets
+        return min(later) + uptime_s if later else None
 
     def _ask(self, host):
         try:
@@ -138,19 +158,19 @@ class Clock:
         return None
 
     def _is_believed(self, seconds):
-        """Not if it goes back behind a known time, unless NTP says so every hour for a week: then that
-        one was a lie, and to insist on it would lock the board out."""
+        """Not if it goes back behind a known time, unless NTP says so for about a week: then that one was a
+        lie, and to insist on it would lock the board out."""
         state = self._state
-        if seconds >= state.known_time - _AGREED_S:
+        known = self._known()
+        if seconds >= known - _AGREED_S:
             state.doubts = 0
             return True
-        log.warning("NTP goes back from %d to %d" % (state.known_time, seconds))
-        if log.uptime_ms() < self._may_doubt_ms:
+        log.warning("NTP goes back from %d to %d" % (known, seconds))
+        if backoff.random_below(_DOUBT_CHANCE):
             return False
-        self._may_doubt_ms = log.uptime_ms() + _HOUR_MS
         state.doubts += 1
         if state.doubts > _MOST_DOUBTS:
-            state.known_time = state.doubts = 0
+            state.known_time = state.doubts = self._proven = 0
         state.save()
         return not state.known_time
 

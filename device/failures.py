@@ -98,4 +98,4 @@ def _doubled(number, most_s):
 
 def _identity(offer):
     """Without what follows a "?": a token that is new each time does not make another offer."""
-    return [offer.signature_text, offer.url.split("?", 1)[0], offer.size]
+    return [offer.version, offer.signature_text, offer.url.split("?", 1)[0], offer.size]

@@ -5,9 +5,9 @@ with that, or only to close the file, can spoil other files. What lies in the fl
 
 import os
 
-# Answers, not accidents: ENOENT, EEXIST, ENOTDIR, EISDIR, EFBIG, ENOSPC, and what LittleFS says of a damaged
-# file.
-_HARMLESS = (2, 17, 20, 21, 27, 28, 84)
+# Answers, not accidents: ENOENT, EACCES, EEXIST, ENOTDIR, EISDIR, EFBIG, ENOSPC, EROFS, and what LittleFS
+# says of a damaged file.
+_HARMLESS = (2, 13, 17, 20, 21, 27, 28, 30, 84)
 _EIO, _EFBIG = 5, 27
 _MOST = 16384  # bytes: more than any file of ours, less than any heap
 

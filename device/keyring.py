@@ -27,13 +27,15 @@ class KeyRing:
     def signer(self, digest, signature):
         """The fingerprint of the key that signed this digest (32 bytes) with this DER signature, or None.
         Raises OtaError(FLASH)."""
-        for path in (self._current, self._next):
-            key = _read_key(path)
-            if key is None:
-                if path == self._current:
-                    raise errors.OtaError(errors.FLASH, "cannot read " + path)
-            elif ecdsa.verify(key, digest, signature, self._table(path, key)):
-                return _fingerprint(key)
+        key = _read_key(self._current)
+        if key is None:
+            raise errors.OtaError(errors.FLASH, "cannot read " + self._current)
+        following = _read_key(self._next)
+        if ecdsa.verify(key, digest, signature, self._table(self._current, key)):
+            return _fingerprint(key)
+        if following not in (None, key):
+            if ecdsa.verify(following, digest, signature, self._table(self._next, following)):
+                return _fingerprint(following)
         return None
 
     @staticmethod
@@ -52,9 +54,9 @@ class KeyRing:
         try:
             if key is not None and _fingerprint(key) == fingerprint and key != _read_key(self._current):
                 _install(self._current, key, _read_table(self._next))
-            if following:
+            if following and self.decode(following) != key:
                 _install(self._next, self.decode(following), b"")
-        except OSError as error:
+        except (OSError, MemoryError) as error:
             raise errors.OtaError(errors.FLASH, "signing key: %s" % error)
 
     def _table(self, path, key):
@@ -68,8 +70,9 @@ class KeyRing:
 
 
 def _install(path, key, table):
-    files.replace(path, key)
+    """The table first: cut in between, the key is not the new one yet, and all is done again."""
     files.replace(_table_path(path), table)
+    files.replace(path, key)
 
 
 def _table_path(path):
@@ -77,10 +80,10 @@ def _table_path(path):
 
 
 def _read_table(path):
-    """The table of the key in this file; empty without one."""
+    """The table of the key in this file; empty without one, or without the memory for it."""
     try:
         return files.read(_table_path(path), _TABLE_LIMIT)
-    except OSError:
+    except (OSError, MemoryError):
         return b""
 
 

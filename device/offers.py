@@ -2,7 +2,6 @@
 
 from . import clock, errors, log, messages, version
 from .failures import Failures
-from .reporter import log_error
 
 
 class Offers:
@@ -31,7 +30,7 @@ class Offers:
             offer = messages.Offer(self._state.waiting)
             self._check(offer)
         except errors.OtaError as error:
-            log_error(error)
+            self._reporter.error(error)
             self._forget()
         else:
             self.accepted = offer
@@ -43,7 +42,11 @@ class Offers:
         return not self._failures.pause_left_s(offer)
 
     def start(self, position):
-        """The accepted offer is about to be installed from this byte on. Raises OtaError(FLASH)."""
+        """The accepted offer is about to be installed from this byte on. Raises OtaError: OFFER_SIGNATURE if
+        it has expired while it waited, FLASH."""
+        seal = self.accepted.seal
+        if seal and seal.expires <= clock.now():
+            raise errors.OtaError(errors.OFFER_SIGNATURE, "the offer has expired")
         self._failures.start(self.accepted, position)
 
     def fail(self, error):

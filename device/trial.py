@@ -13,6 +13,7 @@ from .slot import Slot
 
 _UNKNOWN = {"version": "0.0.0", "build_time": ""}
 _READ_TRIES = const(3)
+_MOST_ADOPTIONS = const(3)
 _MOST_EXCUSES = const(10)  # an image that draws too much current, or ruins the network, must end too
 
 
@@ -32,6 +33,7 @@ class Trial:
         self.is_new = False
         self.can_return = False  # a reset would bring back the image before the new one
         self.network_failed = False
+        self._adoptions = 0  # that failed
 
     def identify(self):
         """Generator: find out what runs, by the digest of its slot where a trial is open."""
@@ -70,8 +72,11 @@ class Trial:
         self._state.save()
 
     def confirm(self):
-        """Record that the boot loader was told to keep the new image. Raises OtaError(FLASH)."""
-        self.is_new = self.can_return = False  # even if no record can be made of it
+        """Record that the boot loader was told to keep the new image. Raises OtaError(FLASH), and may then
+        be called again."""
+        self.can_return = False
+        self._adopt_keys()
+        self.is_new = False  # even if no record can be made of it
         state = self._state
         record = {key: self.running[key] for key in ("version", "build_time", "size", "digest")}
         state.slots[label(self._board.running)] = record
@@ -79,9 +84,19 @@ class Trial:
             state.floor = record["version"]
         state.drop_waiting(self.running["signature"])
         state.trial = state.failed = None
-        self._keys.adopt(self.running.get("signer"), self.running.get("next_key"))
         state.save()
         log.info("confirmed %s" % record["version"])
+
+    def _adopt_keys(self):
+        """Before the trial is off the record, so that a power cut does not lose it. A board whose keys cannot
+        be written goes on with what it has."""
+        try:
+            self._keys.adopt(self.running.get("signer"), self.running.get("next_key"))
+        except errors.OtaError as error:
+            self._adoptions += 1
+            if self._adoptions < _MOST_ADOPTIONS:
+                raise error
+            log.error("keys stay as they are: " + error.detail)
 
     def note_cause(self, cause):
         """For a new image that gives itself up: why, for the old one to report."""

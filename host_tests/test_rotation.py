@@ -11,12 +11,13 @@ from tools import certificates, keyfiles, keytable, pki
 from tools.__main__ import main
 from tools.errors import ToolError
 
+NAMES = ["broker.example", "10.0.0.7"]
 MACS = ["AABBCCDDEEFF", "112233445566"]
 
 
 @pytest.fixture
 def keys(tmp_path: Path) -> Path:
-    pki.make_all(tmp_path / "keys", MACS)
+    pki.make_all(tmp_path / "keys", MACS, NAMES)
     return tmp_path / "keys"
 
 
@@ -85,6 +86,9 @@ def test_rotated_authorities_issue_for_servers_and_boards_keep_theirs(keys: Path
     for stem in ("broker", "ota-server"):
         keyfiles.read_pair(keys, stem, ca)
     keyfiles.read_pair(keys, "files", keyfiles.read_pair(keys, "file-ca"))
+    for stem in ("broker", "files"):
+        hosts = certificates.hosts_of(keyfiles.read_certificate(keys / f"{stem}.crt.pem"))
+        assert hosts == {*NAMES, *pki.LOCAL_HOSTS}
     assert boards < _board_keys(keys, "client.crt.der")
     new = keys / "devices" / "0123456789AB"
     assert certificates.issued_by(keyfiles.read_certificate(new / "client.crt.der"), ca.certificate)
@@ -93,12 +97,40 @@ def test_rotated_authorities_issue_for_servers_and_boards_keep_theirs(keys: Path
     for path in keys.glob("devices/*/client.crt.der"):
         assert any(certificates.issued_by(keyfiles.read_certificate(path), one) for one in trusted)
     assert before <= _secrets(keys)
-    pki.make_all(keys, MACS)  # all fits together
+    pki.make_all(keys, MACS, NAMES)  # all fits together
+
+
+def test_the_private_half_of_the_next_key_may_be_kept_elsewhere(keys: Path, tmp_path: Path) -> None:
+    _run(keys, "--next-key")
+    public = (keys / "sign-next.pub.der").read_bytes()
+    away = (keys / "sign-next.key.pem").rename(tmp_path / "in-the-safe.pem")
+    assert _run(keys, "--next-key", "--device", "0123456789AB") == 0  # no other one is made
+    assert len(list(keys.glob("devices/*"))) == 3 and _board_keys(keys, "sign_next.der") == {public}
+    assert keyfiles.read_public(keys / "sign-next.pub.der") == keyfiles.read_public(away) == public
+    assert _run(keys, "--rotate-key") == 1
+    away.rename(keys / "sign-next.key.pem")
+    assert _run(keys, "--rotate-key") == 0
+    assert _board_keys(keys, "sign_pub.der") == {public} and not _board_keys(keys, "sign_next.der")
+
+
+def test_what_is_no_public_key(keys: Path, tmp_path: Path) -> None:
+    for content in (b"", b"nonsense"):
+        (tmp_path / "key").write_bytes(content)
+        (tmp_path / "key").chmod(0o600)
+        with pytest.raises(ToolError):
+            keyfiles.read_public(tmp_path / "key")
+
+
+def test_a_folder_of_something_else_is_left_alone(keys: Path) -> None:
+    (keys / "devices" / "old-backup").mkdir()
+    _run(keys, "--next-key")
+    assert _run(keys, "--rotate-key") == 0
+    assert not list((keys / "devices" / "old-backup").iterdir())
 
 
 def test_a_changed_key_without_being_asked_to_is_an_error(keys: Path) -> None:
     pki.make_all(keys, MACS, next_key=True, renew=True)
     (keys / "sign-next.key.pem").unlink()
     pki.Folder(keys).key("sign-next.key.pem")
-    with pytest.raises(ToolError, match="sign_next.der belongs to other keys"):
+    with pytest.raises(ToolError, match="sign-next.pub.der belongs to other keys"):
         pki.make_all(keys, MACS)

@@ -142,3 +142,18 @@ def public_bytes(key: ec.EllipticCurvePrivateKey) -> bytes:
     """The public half as DER SubjectPublicKeyInfo, 91 bytes."""
     info = serialization.PublicFormat.SubjectPublicKeyInfo
     return key.public_key().public_bytes(ENCODINGS["der"], info)
+
+
+def read_public(path: Path) -> bytes:
+    """DER SubjectPublicKeyInfo of the public or private key in a file. Raises ToolError."""
+    try:
+        content = path.read_bytes()
+        if content.lstrip().startswith(b"-----BEGIN PUBLIC"):
+            public = serialization.load_pem_public_key(content)
+        else:
+            public = serialization.load_der_public_key(content)
+    except (OSError, ValueError):
+        return public_bytes(read_key(path))
+    if not isinstance(public, ec.EllipticCurvePublicKey) or public.curve.name != "secp256r1":
+        raise ToolError(f"{path} is not an EC key on curve P-256 (prime256v1): make it with `keys`")
+    return public.public_bytes(ENCODINGS["der"], serialization.PublicFormat.SubjectPublicKeyInfo)

@@ -6,7 +6,7 @@ broker, files (.key.pem, .crt.pem)    server certificates
 ota-server (.key.pem, .crt.pem)       the client certificate of the server's side of MQTT
 broker-trust.crt.pem           all authorities whose client certificates the broker takes
 sign.key.pem                   signs images
-sign-next.key.pem, *-ca-next   what is to follow, see rotation.py
+sign-next.key.pem, .pub.der, *-ca-next    what is to follow, see rotation.py
 devices/<MAC>/                 what one board needs, in DER
 """
 
@@ -76,13 +76,16 @@ def make_all(
 
 def _public_files(top: Folder, next_key: bool) -> dict[str, bytes]:
     """What boards need to check signatures, by file name: the keys, each with its table."""
-    keys = {"sign_pub": top.key(rotation.SIGN)}
-    if next_key or (top.path / rotation.SIGN_NEXT).exists():
-        keys["sign_next"] = top.key(rotation.SIGN_NEXT)
+    keys = {"sign_pub": keyfiles.public_bytes(top.key(rotation.SIGN))}
+    path = top.path / rotation.SIGN_NEXT_PUBLIC
+    if (path.with_name(rotation.SIGN_NEXT)).exists() or (next_key and not path.exists()):
+        top.copy(path.name, keyfiles.public_bytes(top.key(rotation.SIGN_NEXT)))
+    if path.exists():
+        keys["sign_next"] = keyfiles.read_public(path)
     public = {}
     for name, key in keys.items():
-        public[f"{name}.der"] = keyfiles.public_bytes(key)
-        public[f"{name}.tab"] = keytable.build(keyfiles.public_bytes(key))
+        public[f"{name}.der"] = key
+        public[f"{name}.tab"] = keytable.build(key)
     return public
 
 

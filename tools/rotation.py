@@ -8,9 +8,11 @@ import datetime
 from collections.abc import Iterable
 from pathlib import Path
 
+from tools import certificates, keyfiles
 from tools.errors import ToolError
 
 SIGN, SIGN_NEXT = "sign.key.pem", "sign-next.key.pem"
+SIGN_NEXT_PUBLIC = "sign-next.pub.der"  # enough for new boards: the private half may be kept elsewhere
 AUTHORITIES = ("broker", "file")
 ISSUED = ("broker", "files", "ota-server")  # what the servers use: issued anew by a new authority
 RETIRED = "retired"
@@ -19,15 +21,18 @@ RETIRED = "retired"
 def rotate_key(folder: Path) -> None:
     """The next signing key becomes the current one. Raises ToolError if there is none."""
     if not (folder / SIGN_NEXT).exists():
-        raise ToolError(f"{folder / SIGN_NEXT} is missing: make it with --next-key, long before")
+        path = folder / SIGN_NEXT
+        raise ToolError(f"{path} is missing: bring it back, or make it with --next-key, long before")
     _retire(folder, [SIGN])
     (folder / SIGN_NEXT).rename(folder / SIGN)
+    (folder / SIGN_NEXT_PUBLIC).unlink(missing_ok=True)
     for path in folder.glob("devices/*/sign_next.*"):  # public, and made anew if there is a next one
         path.unlink()
 
 
-def rotate_authorities(folder: Path) -> None:
-    """The next authorities become the current ones; the servers' certificates have to be made anew.
+def rotate_authorities(folder: Path) -> set[str]:
+    """The next authorities become the current ones; the servers' certificates have to be made anew, for the
+    names that are returned.
 
     Boards keep theirs: the broker goes on trusting the retired authority. Raises ToolError.
     """
@@ -36,10 +41,16 @@ def rotate_authorities(folder: Path) -> None:
         path = folder / name.format("-next")
         if not path.exists():
             raise ToolError(f"{path} is missing: make it with --next-ca, long before")
+    servers = [folder / f"{stem}.crt.pem" for stem in ("broker", "files")]
+    hosts = {
+        host for path in servers if path.exists()
+        for host in certificates.hosts_of(keyfiles.read_certificate(path))
+    }  # fmt: skip
     issued = [f"{stem}.{part}.pem" for stem in ISSUED for part in ("key", "crt")]
     _retire(folder, [*(name.format("") for name in names), *issued])
     for name in names:
         (folder / name.format("-next")).rename(folder / name.format(""))
+    return hosts
 
 
 def retired_authorities(folder: Path) -> list[Path]:

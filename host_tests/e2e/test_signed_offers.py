@@ -109,5 +109,17 @@ def test_an_offer_that_expires_while_it_waits(make_stage):
     since = len(stage.operator.messages)
     stage.board.power_on()
     stage.wait_report("INIT", since=since)
-    stage.board.wait_for("-10043")
+    stage.wait_error(-10043, since=since)
     assert not stage.board.state()["waiting"]
+
+
+@pytest.mark.code(-10043)
+def test_an_offer_that_is_put_off_until_it_has_expired(make_stage):
+    """The delay is not the owner's word, the expiry is."""
+    stage = make_stage()
+    acts.online(stage)
+    now = int(time.time())
+    offer = stage.offer(stage.build("1.0.1"), "1.0.1", expires=now + 3, upgrade_delay=now + 4)
+    acts.refuse(stage, offer, -10043)
+    assert not stage.files.requests
+    proofs.check_old_runs(stage)

@@ -46,7 +46,7 @@ def _use(record):
             assert error.code == errors.BAD_MESSAGE
     offer = makeoffer.offer()
     if record.failed:
-        record.failed["offer"] = [offer.signature_text, offer.url, offer.size]
+        record.failed["offer"] = [offer.version, offer.signature_text, offer.url, offer.size]
     failures = Failures(record)
     with patched(clock, "now", lambda: NOW):
         assert 0 <= failures.pause_left_s(offer) <= 86400

@@ -173,21 +173,56 @@ def test_ntp_a_moment_behind_what_is_known_is_right():
 
 
 def test_a_known_time_that_was_a_lie_is_given_up_after_a_week():
-    """Somebody had once made the board believe in a time years ahead."""
-    state = State(NOW + 2000 * DAY)
+    """Somebody had once made the board believe in a time years ahead. One failed try in four counts, also of
+    a board that starts anew each time."""
+    for restarts in (False, True):
+        state = State(NOW + 2000 * DAY)
+        made, board = _clock({"a": NOW}, state=state)
+        tries = 0
+        while state.known_time:
+            tries += 1
+            assert tries < 4000, "never given up"
+            if restarts:
+                made, board = _clock({"a": NOW}, state=state)
+            with _at(60 if restarts else tries * 900, NOW + 2000 * DAY):
+                with patched(clock.backoff, "random_below", lambda limit: tries % limit):
+                    try:
+                        run(made.sync())
+                    except errors.OtaError as error:
+                        assert error.code == errors.NO_CLOCK
+        assert tries == 4 * 169 and _is_set_to(board, NOW)
+        assert state.saved <= 170
+
+
+def test_a_link_that_stays_up_moves_the_known_time():
+    """By the uptime, for NTP may have lied since."""
+    state = State(NOW)
     made, board = _clock({"a": NOW}, state=state)
-    hours = 0
-    while state.known_time:
-        hours += 1
-        assert hours < 400, "never given up"
-        for minutes in (0, 20, 40):
-            with _at(hours * 3600 + minutes * 60, NOW + 2000 * DAY):
-                try:
-                    run(made.sync())
-                except errors.OtaError as error:
-                    assert error.code == errors.NO_CLOCK
-    assert 168 <= hours <= 170 and _is_set_to(board, NOW)
-    assert state.saved <= 170
+    with _at(100, NOW + 100):
+        made.note_known()
+    board.answers["a"] = NOW + 5000 * DAY
+    with _at(100 + 30 * DAY, NOW + 5000 * DAY):
+        run(made.sync())
+        assert state.known_time == NOW + 100 + 30 * DAY
+    board.answers["a"] = NOW + 20 * DAY
+    with _at(100 + 31 * DAY, NOW + 5000 * DAY):
+        raises_code(errors.NO_CLOCK, run, made.sync())
+
+
+def test_a_liar_before_the_known_time_does_not_hide_an_honest_server():
+    made, board = _clock({"a": NOW - 100 * DAY, "b": NOW + 10 * DAY}, state=State(NOW))
+    run(made.sync())
+    assert _is_set_to(board, NOW + 10 * DAY)
+
+
+def test_a_refused_certificate_casts_doubt_on_a_clock_that_ntp_does_not_confirm():
+    made, board = _clock({"a": OSError(110, "x")}, state=State(NOW))
+    with _at(1, NOW + 4000 * DAY):
+        raises_code(errors.NO_CLOCK, run, made.sync())
+        assert board.moments == []
+        made.hurry()
+        run(made.sync())
+    assert _is_set_to(board, NOW)
 
 
 def test_a_known_time_that_cannot_be_is_none():
@@ -231,6 +266,8 @@ def test_a_day_after_success_and_some_minutes_after_failure_it_is_due():
             assert made.is_due() is is_due
     with _at(86411):
         made.hurry()
+        assert not made.is_due()
+    with _at(86410 + 600):
         assert made.is_due()
 
 

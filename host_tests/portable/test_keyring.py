@@ -4,8 +4,9 @@ import binascii
 import hashlib
 import os
 
+import forger
 import signer
-from check import raises_code
+from check import patched, raises, raises_code
 
 from device import errors, files, keyring
 
@@ -120,6 +121,43 @@ def test_an_image_may_bring_the_key_that_follows():
     assert _who(ring) == ["one", "three"]
 
 
+def test_the_same_key_brought_again_keeps_its_table():
+    ring = _ring()
+    files.write("ring_next.tab", b"table")
+    ring.adopt(ring.signer(DIGEST, SIGNED["one"]), _text("two"))
+    assert files.read("ring_next.tab") == b"table"
+
+
+def test_a_cut_between_table_and_key_is_made_good():
+    ring = _ring()
+    table = forger.table_file(signer.multiply(SECRETS["two"], signer.G))
+    files.write("ring_next.tab", table)
+    fingerprint = ring.signer(DIGEST, SIGNED["two"])
+    with patched(files, "replace", _OnlyOnce().replace):
+        raises(_PowerCut, ring.adopt, fingerprint, "")
+    assert files.read("ring_pub.der") == PUBLIC["one"]
+    ring.adopt(fingerprint, "")
+    assert files.read("ring_pub.tab") == table and files.read("ring_pub.der") == PUBLIC["two"]
+
+
+class _OnlyOnce:
+    """files.replace, and then the power goes."""
+
+    def __init__(self):
+        self._replace = files.replace
+        self._is_off = False
+
+    def replace(self, path, data):
+        if self._is_off:
+            raise _PowerCut
+        self._is_off = True
+        self._replace(path, data)
+
+
+class _PowerCut(Exception):
+    pass
+
+
 def test_what_is_no_key_is_not_brought():
     assert keyring.KeyRing.decode(_text("three")) == PUBLIC["three"]
     wrong = binascii.b2a_base64(b"\x04" + b"\x01" * 64).decode()
@@ -132,3 +170,13 @@ def test_a_cut_inside_the_rename_on_fat():
     os.rename("ring_pub.der", "ring_pub.der.new")
     assert _who(_again()) == ["one", "two"]
 
+
+def test_a_table_that_is_damaged_is_told_and_not_used():
+    table = bytearray(forger.table_file(signer.PUBLIC))
+    for spoil in (False, True):
+        reported = []
+        ring = _ring(reported=reported)
+        table[900] ^= spoil
+        files.write("ring_pub.tab", bytes(table))
+        assert ring.signer(DIGEST, SIGNED["one"])
+        assert [error.code for error in reported] == ([errors.NO_INIT] if spoil else [])

@@ -3,7 +3,7 @@
 import hashlib
 import os
 
-from check import raises_code, run, settings
+from check import patched, raises_code, run, settings
 from fakekeys import Keys
 from makeimage import content
 from nor import Nor
@@ -212,3 +212,27 @@ def test_bad_flash_does_not_hide_the_verdict():
     board.spare().fail_at = board.spare().operations + 1  # after the second and last: the erase
     raises_code(errors.ROLLED_BACK, run, settle)
     assert bytes(board.spare().data[: len(NEW)]) == NEW
+
+
+def test_keys_that_cannot_be_adopted_are_tried_again_and_keep_nobody_offline():
+    board = Board(running=NEW)
+    trial, state = _trial(board)
+    failing = patched(trial._keys, "adopt", _cannot)
+    with failing:
+        for _ in range(2):
+            raises_code(errors.FLASH, trial.confirm)
+            assert trial.is_new and state.trial and not trial.can_return
+        trial.confirm()
+    assert not trial.is_new and state.trial is None
+
+
+def _cannot(*_):
+    raise errors.OtaError(errors.FLASH, "full")
+
+
+def test_keys_are_adopted_before_the_trial_is_off_the_record():
+    board = Board(running=NEW)
+    trial, state = _trial(board)
+    state._path = "no/such/folder/state.json"
+    raises_code(errors.FLASH, trial.confirm)
+    assert trial._keys.adopted == [(None, None)]

@@ -44,13 +44,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     if args.days < 1 or args.ca_days < 1:
         raise ToolError("--days and --ca-days must be 1 or more")
+    devices = [*map(pki.mac_of, args.device), *_known_devices(args)]
+    names = list(args.server_name)
     if args.rotate_key:
         rotation.rotate_key(args.dir)
     if args.rotate_ca:
-        rotation.rotate_authorities(args.dir)
-    devices = [*args.device, *_known_devices(args)]
+        names = [*sorted(rotation.rotate_authorities(args.dir)), *names]
     folders = pki.make_all(
-        args.dir, devices, args.server_name, ca_days=args.ca_days, days=args.days,
+        args.dir, list(dict.fromkeys(devices)), names, ca_days=args.ca_days, days=args.days,
         next_key=args.next_key, next_ca=args.next_ca, renew=_changes_public_files(args),
     )  # fmt: skip
     for folder in folders:
@@ -70,5 +71,4 @@ def _known_devices(args: argparse.Namespace) -> list[str]:
     """All that have a folder, if what they need changes."""
     if not _changes_public_files(args):
         return []
-    given = {pki.mac_of(text) for text in args.device}
-    return [path.name for path in sorted((args.dir / "devices").glob("*")) if path.name not in given]
+    return [path.parent.name for path in sorted(args.dir.glob("devices/*/client.crt.der"))]

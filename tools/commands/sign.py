@@ -41,7 +41,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--next-key", metavar="FILE", type=Path,
-        help="appended to the image: the public half of this key may sign what follows it",
+        help="appended to the image: the key, public half or both, that may sign what follows it",
     )  # fmt: skip
     parser.add_argument("--output-offer", metavar="FILE", type=Path, help="default: print it")
 
@@ -89,7 +89,7 @@ def _check_arguments(args: argparse.Namespace) -> None:
 
 def _with_trailer(image: bytes, args: argparse.Namespace) -> bytes:
     build_time = args.build_time or firmware.default_build_time()
-    next_key = keyfiles.public_bytes(keyfiles.read_key(args.next_key)) if args.next_key else None
+    next_key = keyfiles.read_public(args.next_key) if args.next_key else None
     return images.add_trailer(image, args.version, args.board, build_time, next_key)
 
 
