@@ -49,8 +49,8 @@ def run(args: argparse.Namespace) -> int:
 
 
 NOTE = (
-    "heaps: whole update over mutual-TLS MQTT and HTTPS, confirmed three times; shims and umqtt are executed in "
-    "place, what they keep in the heap is in the figures; TLS itself lies outside the heap on this port"
+    "heaps: whole update over mutual-TLS MQTT and HTTPS, confirmed three times; shims and umqtt are executed "
+    "in place, what they keep in the heap is in the figures; TLS itself lies outside the heap on this port"
 )
 
 
