@@ -78,10 +78,11 @@ class Site:
         self.stage = Stage(folder / "stage", proxies=proxies, config=CONFIG, slot_size=0x20000)
         self._table = table
         self._stack = contextlib.ExitStack()
-        self.image = b""
+        self._old_image = self.image = b""
 
     def __enter__(self) -> Site:
         self._stack.enter_context(self.stage)
+        self._old_image = self.stage.build("1.0.0")
         self.offer_image(IMAGE_SIZE)
         return self
 
@@ -101,7 +102,7 @@ class Site:
             for path in self.board.glob("certs/*.tab"):
                 path.unlink()
         self.kit.lay_out(self.board, place)
-        (self.board / "ota_0").write_bytes(self.stage.build("1.0.0"))
+        (self.board / "ota_0").write_bytes(self._old_image)
         (self.board / "ota_1").write_bytes(b"\xff" * SLOT_SIZE)
         (self.board / "otadata").write_bytes(b"\xff" * 8192)
 
