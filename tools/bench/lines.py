@@ -1,0 +1,82 @@
+"""The lines of the bench: what each is called, what it must reach and what it aims at, in this order."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+KIB = 1024
+
+
+@dataclass(frozen=True)
+class Line:
+    """must, aim: the highest value that is good enough; None = only reported. group: what measures it."""
+
+    name: str
+    group: str
+    title: str
+    unit: str
+    must: float | None = None
+    aim: float | None = None
+    quick: bool = False  # checked by the test command too
+
+
+LINES = (
+    Line("heap_update", "heap", "smallest heap of an update, .mpy files", "KiB", 64, 48),
+    Line("heap_update_in_place", "heap", "smallest heap of an update, executed in place", "KiB", 36.7, 28),
+    Line("heap_floor", "heap", "smallest heap of the floor loop, http", "KiB"),
+    Line("heap_requests", "heap", "smallest heap of requests, .raw.read(4096)", "KiB"),
+    Line("ram_import", "ram", "RAM after import, .mpy files", "bytes"),
+    Line("ram_import_in_place", "ram", "RAM after import, executed in place", "bytes"),
+    Line("sweep_wrong", "sweep", "heap too small: committed or harmed", "runs", 0, 0),
+    Line("sweep_mute", "sweep", "heap too small: nobody heard of it", "runs", 0, 0),
+    Line("sweep_reported", "sweep", "heap too small: the broker heard of it", "%"),
+    Line("work_http", "work", "instructions × floor, http", "×", 1.20, 1.08),
+    Line("work_https", "work", "instructions × floor, https", "×", 1.15, 1.08),
+    Line("floor_http", "work", "instructions of the floor, http", "per byte"),
+    Line("floor_https", "work", "instructions of the floor, https", "per byte"),
+    Line("allocated_per_image", "memory", "allocated in the transfer of one image", "bytes", 15000, 9340),
+    Line("allocated_floor", "memory", "allocated by the floor loop", "bytes"),
+    Line("loop_allocations", "memory", "allocated by a poll() of one block, no report",
+         "bytes", 0, 0, quick=True),
+    Line("erases_per_block", "flash", "erases of a block, the most", "erases", 1, 1, quick=True),
+    Line("blocks_erased_twice", "flash", "blocks erased twice", "blocks", 0, 0, quick=True),
+    Line("bytes_read_back", "flash", "read from the slot per byte of the image", "×"),
+    Line("journal_writes", "flash", "writes of the journal for the image", "writes"),
+    Line("ecdsa_plain", "verify", "one signature, plain key", "instructions", 62e6, 40e6),
+    Line("ecdsa_table", "verify", "one signature, key with table", "instructions", 27e6, 17.5e6),
+    Line("ecdsa_plain_mulmods", "verify", "one signature, plain key", "a*b%p", quick=True),
+    Line("ecdsa_table_mulmods", "verify", "one signature, key with table", "a*b%p", quick=True),
+    Line("ecdsa_heap", "signature heap", "smallest heap of a signature check", "KB", 22, 18),
+    Line("ecdsa_heap_plain", "signature heap", "smallest heap of one, plain key", "KB"),
+    Line("ecdsa_mpy", "size", "ecdsa and what it imports", ".mpy bytes", 6000, 4500, quick=True),
+    Line("device_mpy", "size", "the whole package", ".mpy bytes", 24 * KIB, 20 * KIB, quick=True),
+    Line("poll_worst", "latency", "poll() in a transfer, the worst",
+         "× floor block", 3, 2),
+    Line("poll_wait", "latency", "the same by the clock, waits included", "× floor block"),
+    Line("poll_median", "latency", "poll() in a transfer, the median", "× floor block"),
+    Line("poll_connect", "latency", "poll() that connects and brings the first block", "× floor block"),
+    Line("poll_verify", "latency", "poll() that checks the signature", "× floor block"),
+    Line("poll_idle_worst", "latency", "poll() idle, the worst", "× floor block"),
+    Line("poll_idle_median", "latency", "poll() idle, the median", "× floor block"),
+    Line("wire_https", "wire", "the file server's connection, image taken off", "bytes"),
+    Line("wire_broker", "wire", "the broker's connection, from start to restart", "bytes"),
+    Line("wire_connections", "wire", "connections for one update, until the restart", "connections"),
+)  # fmt: skip
+
+BY_NAME = {line.name: line for line in LINES}
+GROUPS = tuple(dict.fromkeys(line.group for line in LINES))
+
+
+@dataclass
+class Result:
+    """A measured value. value None: could not be measured here, note says why."""
+
+    value: float | None
+    note: str = ""
+
+
+def holds(line: Line, value: float | None) -> bool | None:
+    """Is the must reached? None where there is none, or nothing to compare."""
+    if value is None or line.must is None:
+        return None
+    return value <= line.must

@@ -1,0 +1,156 @@
+"""What every poll() of an update took, allocated and wrote, and what went through flash."""
+
+from __future__ import annotations
+
+import array
+import statistics
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from tools.bench import cost
+from tools.bench.kit import IN_PLACE
+from tools.bench.site import HEAP, Site, wait
+from tools.bench.work import floor_command
+from tools.errors import ToolError
+
+BLOCK = 4096
+CHECKPOINT = 64 * 1024  # bytes: the default of checkpoint_kib
+HEAP_WITHOUT_COLLECTION = 4 << 20
+ROUNDS = 3
+IDLE_S = 1.5
+
+
+@dataclass
+class Poll:
+    """One call. us: of processor time; clock_us: with all waits; allocated: bytes, since the file server was
+    looked up; blocks: in the slot."""
+
+    us: int
+    clock_us: int
+    allocated: int
+    blocks: int
+
+
+@dataclass
+class Trace:
+    """polls: of one run, until the restart. erases: of each block of the slot."""
+
+    polls: list[Poll]
+    bytes_read: int
+    journal_writes: int
+    erases: list[int]
+
+    @property
+    def first(self) -> int:
+        """The index of the call that brought the first block; connecting may be part of it."""
+        return next(i for i, poll in enumerate(self.polls) if poll.blocks)
+
+    @property
+    def last(self) -> int:
+        """The index of the call that brought the last block."""
+        return next(i for i, poll in enumerate(self.polls) if poll.blocks == self.polls[-1].blocks)
+
+    def transfer(self) -> range:
+        """The indexes of the calls after the first block, up to the last one."""
+        return range(self.first + 1, self.last + 1)
+
+
+def trace(site: Site, what: str, transport: str = "https") -> Trace:
+    """One update. what: "time" or "bytes"."""
+    site.offer_image(len(site.image), transport)
+    site.new_board(IN_PLACE)
+    blocks = -(-len(site.image) // BLOCK)
+    port = urlsplit(site.offer[f"{transport}_url"]).port
+    heap = HEAP_WITHOUT_COLLECTION if what == "bytes" else HEAP
+    command = site.kit.command(heap, IN_PLACE, "probe", what, port, blocks, probed=True)
+    since = len(site.stage.operator.messages)
+    with site.running(command) as run:
+        wait(lambda: run.has_failed or site.heard(since, "INIT"), 20)
+        wait(lambda: run.has_failed, IDLE_S)
+        site.stage.push(site.offer)
+        wait(lambda: run.has_failed or run.process.poll() is not None, 60)
+    if run.has_failed or run.process.returncode is None:
+        raise ToolError("the update failed:\n" + "\n".join(run.lines[-5:]))
+    return read(site.board)
+
+
+def read(folder: Path) -> Trace:
+    """What onboard/probe.py has left there."""
+    words = array.array("i", (folder / "probe.bin").read_bytes())
+    polls = [Poll(*words[at : at + 4]) for at in range(0, len(words), 4)]
+    while not polls[-1].clock_us and not polls[-1].blocks:
+        polls.pop()  # never called
+    raw = (folder / "traffic.bin").read_bytes()
+    bytes_read, journal_writes = array.array("i", raw[:8])
+    return Trace(polls, bytes_read, journal_writes, list(raw[8:]))
+
+
+def memory(site: Site) -> dict[str, float]:
+    """The lines of the group memory: without TLS, whose buffers are not Python's."""
+    found = trace(site, "bytes", "http")
+    floor = cost.run(
+        floor_command(site, "http", "bytes", heap=HEAP_WITHOUT_COLLECTION), site.board, site.kit.environment
+    )
+    return {
+        "allocated_per_image": max(poll.allocated for poll in found.polls),
+        "allocated_floor": float(_told(floor, "allocated")),
+        "loop_allocations": statistics.median(silent_steps(found, len(site.image))),
+    }
+
+
+def silent_steps(found: Trace, size: int) -> list[int]:
+    """Bytes that each call allocated which moved one block, no percentage, and no checkpoint."""
+    steps = []
+    for i in found.transfer():
+        before, after = found.polls[i - 1], found.polls[i]
+        start, end = before.blocks * BLOCK, after.blocks * BLOCK
+        is_silent = start * 100 // size == end * 100 // size and start // CHECKPOINT == end // CHECKPOINT
+        if after.blocks - before.blocks == 1 and is_silent and end < size:
+            steps.append(after.allocated - before.allocated)
+    if not steps:
+        raise ToolError("no poll() moved a single block")
+    return steps
+
+
+def flash(site: Site) -> dict[str, float]:
+    """The lines of the group flash."""
+    found = trace(site, "bytes", "http")
+    return {
+        "erases_per_block": max(found.erases),
+        "blocks_erased_twice": sum(count > 1 for count in found.erases),
+        "bytes_read_back": found.bytes_read / len(site.image),
+        "journal_writes": found.journal_writes,
+    }
+
+
+def latency(site: Site) -> dict[str, float]:
+    """The lines of the group latency: each the best of some rounds, because a busy machine only adds."""
+    rounds = [_latency_once(site) for _ in range(ROUNDS)]
+    return {name: min(each[name] for each in rounds) for name in rounds[0]}
+
+
+def _latency_once(site: Site) -> dict[str, float]:
+    found = trace(site, "time")
+    floor = cost.run(floor_command(site, "https", "time"), site.board, site.kit.environment)
+    block_us = float(_told(floor, "block_us"))
+    moving = [found.polls[i].us for i in found.transfer()]
+    waiting = [found.polls[i].clock_us for i in found.transfer()]
+    idle = [poll.us for poll in found.polls[: found.first]][-12:-2]  # the offer came in the last two
+    values = {
+        "poll_worst": max(moving),
+        "poll_median": statistics.median(moving),
+        "poll_wait": max(waiting),
+        "poll_connect": found.polls[found.first].us,
+        "poll_verify": max(poll.us for poll in found.polls[found.last + 1 :]),
+        "poll_idle_worst": max(idle),
+        "poll_idle_median": statistics.median(idle),
+    }
+    return {name: us / block_us for name, us in values.items()}
+
+
+def _told(output: str, name: str) -> str:
+    for line in output.splitlines():
+        if line.startswith(name + " "):
+            return line.split()[1]
+    raise ToolError(f"the floor loop did not tell {name}")

@@ -1,0 +1,100 @@
+"""Measure what an update costs, beside what it must: heap, instructions, flash, signature, bytes, latency.
+
+Ratios, counts and bytes of one run, never bare seconds. Takes two minutes; --only measures fewer.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import logging
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table
+
+from tools.bench import budget, cost, measure, plot, sizes
+from tools.bench.lines import BY_NAME, holds
+
+WIDTH = 130  # where there is no terminal
+VERDICTS = {True: "[green]holds[/]", False: "[bold red]MISSED[/]", None: ""}
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures there too")
+    parser.add_argument("--plot", type=Path, metavar="FILE", help="draw them as SVG")
+    parser.add_argument(
+        "--only", nargs="+", choices=list(BY_NAME), metavar="LINE",
+        help=f"measure these and what comes with them: {', '.join(BY_NAME)}",
+    )  # fmt: skip
+    parser.add_argument("--check", action="store_true", help="exit 1 if a line is beyond its budget")
+    parser.add_argument("--commit", action="store_true", help="make these figures the budget")
+
+
+def run(args: argparse.Namespace) -> int:
+    console = Console(highlight=False)
+    if not console.is_terminal:
+        console = Console(highlight=False, width=WIDTH)
+    logging.getLogger("aiohttp.server").setLevel(logging.CRITICAL)  # boards that run out of heap hang up
+    values = measure.measure(args.only or BY_NAME, lambda group: console.print(f"measuring {group} …"))
+    console.print(table(values))
+    console.print(f"work and verify: {cost.method()}; {NOTE}")
+    if args.json:
+        args.json.write_text(json.dumps(as_json(values), indent=1, ensure_ascii=False) + "\n")
+    if args.plot:
+        plot.draw(values, args.plot)
+    if args.commit:
+        budget.save(sizes.modules(), comparable(values))
+    return check(comparable(values), console) if args.check else 0
+
+
+def comparable(values: dict[str, float]) -> dict[str, float]:
+    """Without what was timed for want of valgrind: that is no figure to hold anything to."""
+    return {name: value for name, value in values.items() if not is_timed(name)}
+
+
+def is_timed(name: str) -> bool:
+    return BY_NAME[name].group in cost.GROUPS and not cost.is_counted()
+
+
+NOTE = (
+    "heaps: whole update over mutual-TLS MQTT and HTTPS, confirmed three times; shims and umqtt are executed "
+    "in place, what they keep in the heap is in the figures; TLS itself lies outside the heap on this port"
+)
+
+
+def table(values: dict[str, float]) -> Table:
+    result = Table(box=None, pad_edge=False)
+    for heading in ("line", "what", "value", "must", "aim", "unit", ""):
+        result.add_column(heading, justify="right" if heading in ("value", "must", "aim") else "left")
+    for name, line in BY_NAME.items():
+        if name in values:
+            figures = (text(values[name]), text(line.must), text(line.aim))
+            verdict = "timed" if is_timed(name) else VERDICTS[holds(line, values[name])]
+            result.add_row(name, line.title, *figures, line.unit, verdict)
+    return result
+
+
+def text(value: float | None) -> str:
+    if value is None:
+        return ""
+    if value != int(value) and value < 1000:
+        return f"{value:.3f}" if value < 10 else f"{value:.2f}"
+    return f"{value:,.0f}"
+
+
+def as_json(values: dict[str, float]) -> dict[str, dict]:
+    return {
+        name: {"value": values[name], "must": line.must, "aim": line.aim, "unit": line.unit}
+        for name, line in BY_NAME.items()
+        if name in values
+    }
+
+
+def check(values: dict[str, float], console: Console) -> int:
+    committed = budget.load()
+    complaints = budget.over_lines(values, committed["lines"])
+    complaints += budget.over_modules(sizes.modules(), committed["modules"])
+    for complaint in complaints:
+        console.print(f"over budget: {complaint}", markup=False, soft_wrap=True)
+    return int(bool(complaints))
