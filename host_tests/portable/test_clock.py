@@ -185,7 +185,7 @@ def test_a_known_time_that_was_a_lie_is_given_up_after_a_week():
             if restarts:
                 made, board = _clock({"a": NOW}, state=state)
             with _at(60 if restarts else tries * 900, NOW + 2000 * DAY):
-                with patched(clock.backoff, "random_below", lambda limit: tries % limit):
+                with patched(clock.backoff, "random_below", lambda limit, n=tries: n % limit):
                     try:
                         run(made.sync())
                     except errors.OtaError as error:
