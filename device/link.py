@@ -65,6 +65,7 @@ class Link:
             self._config.keepalive_s,
         )
         self._client.set_callback(self._on_message)
+        self._check = self._client.check_msg  # bound once: binding allocates, and it is called for each block
         self._call(self._client.connect, False)
         self._last_ping = time.ticks_ms()
 
@@ -86,7 +87,7 @@ class Link:
         """The next (name, payload bytes), or None. Does not wait for a message to begin."""
         if not self._queue:
             self._limit(self._config.publish_timeout_s)
-            self._call(self._client.check_msg)
+            self._call(self._check)
         return self._queue.pop(0) if self._queue else None
 
     def keep_alive(self):
