@@ -80,3 +80,12 @@ def holds(line: Line, value: float | None) -> bool | None:
     if value is None or line.must is None:
         return None
     return value <= line.must
+
+
+def text(value: float | None) -> str:
+    """As it stands in table and picture."""
+    if value is None:
+        return ""
+    if value != int(value) and value < 1000:
+        return f"{value:.3f}" if value < 10 else f"{value:.2f}"
+    return f"{value:,.0f}"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from xml.sax.saxutils import escape
 
-from tools.bench.lines import BY_NAME, Line
+from tools.bench.lines import BY_NAME, Line, text
 
 WIDTH, ROW, LEFT, TOP = 900, 26, 420, 56
 LONGEST = WIDTH - LEFT - 130  # pixels of a bar
@@ -52,7 +52,7 @@ def _row(line: Line, value: float, y: int, scale: float) -> str:
     parts = [
         _text(LEFT - 8, y + 14, line.title, "text-anchor='end'"),
         f"<rect x='{LEFT}' y='{y + 3}' width='{length:.1f}' height='15' fill='{colour}'/>",
-        _text(LEFT + length + 6, y + 15, f"{value:,.4g} {line.unit}"),
+        _text(LEFT + length + 6, y + 15, f"{text(value)} {line.unit}"),
     ]
     if line.aim:
         x = LEFT + line.aim / line.must * scale

@@ -14,7 +14,7 @@ from rich.console import Console
 from rich.table import Table
 
 from tools.bench import budget, cost, measure, plot, sizes
-from tools.bench.lines import BY_NAME, holds
+from tools.bench.lines import BY_NAME, holds, text
 
 WIDTH = 130  # where there is no terminal
 VERDICTS = {True: "[green]holds[/]", False: "[bold red]MISSED[/]", None: ""}
@@ -73,14 +73,6 @@ def table(values: dict[str, float]) -> Table:
             verdict = "timed" if is_timed(name) else VERDICTS[holds(line, values[name])]
             result.add_row(name, line.title, *figures, line.unit, verdict)
     return result
-
-
-def text(value: float | None) -> str:
-    if value is None:
-        return ""
-    if value != int(value) and value < 1000:
-        return f"{value:.3f}" if value < 10 else f"{value:.2f}"
-    return f"{value:,.0f}"
 
 
 def as_json(values: dict[str, float]) -> dict[str, dict]:
