@@ -124,6 +124,10 @@ class Clock:
         if known < self._state.known_time + _DAY:
             return
         self._state.known_time = known
+        self._save()
+
+    def _save(self):
+        """A record that cannot be written costs what it is for, not the time."""
         try:
             self._state.save()
         except errors.OtaError as error:
@@ -171,7 +175,7 @@ class Clock:
         state.doubts += 1
         if state.doubts > _MOST_DOUBTS:
             state.known_time = state.doubts = self._proven = 0
-        state.save()
+        self._save()
         return not state.known_time
 
     def _set(self, seconds):

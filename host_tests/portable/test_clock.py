@@ -234,6 +234,17 @@ def test_a_known_time_that_cannot_be_is_none():
         assert _is_set_to(board, 1767225600), known
 
 
+def test_a_doubt_that_cannot_be_recorded_asks_no_faster():
+    class Broken(State):
+        def save(self):
+            raise errors.OtaError(errors.FLASH, "full")
+
+    made, _ = _clock({"a": NOW - 2 * DAY}, state=Broken(NOW - DAY))
+    with _at(1, NOW), patched(clock.backoff, "random_below", lambda limit: 0):
+        raises_code(errors.NO_CLOCK, run, made.sync())
+        assert not made.is_due()
+
+
 def test_one_right_answer_takes_back_all_doubts():
     state = State(NOW, 100)
     made, _ = _clock({"a": NOW + 1}, state=state)
