@@ -39,8 +39,7 @@ class Link:
         self._context = context
         scheme = "mqtts" if context else "mqtt"
         self._host, self._port, _ = url.parse(settings.broker, scheme)
-        self._client = None
-        self._socket = None
+        self._client = self._socket = self._check = None
         self._queue = []
         self._last_ping = 0
 
@@ -106,7 +105,7 @@ class Link:
     def close(self):
         if self._socket:
             self._socket.close()
-        self._client = self._socket = None
+        self._client = self._socket = self._check = None  # a bound method would keep all of it in the heap
 
     def _topic(self, name):
         return messages.topic(self._config.topic_prefix, self._mac, name).encode()
