@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 import os
 import queue
@@ -71,9 +70,9 @@ class Worker:
 
     def close(self) -> None:
         """Ends the interpreter and the cases that it has forked."""
-        with contextlib.suppress(ProcessLookupError):
+        if self._process.returncode is None:  # else its number may be another's by now
             os.killpg(self._process.pid, signal.SIGKILL)
-        self._process.wait(10)
+            self._process.wait(10)
 
 
 def play_all(
