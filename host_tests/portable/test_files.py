@@ -35,6 +35,14 @@ def test_a_full_file_system_is_no_accident():
     assert not files.is_broken
 
 
+def test_what_may_not_be_written_is_no_accident():
+    """EACCES, EROFS: a file in a ROMFS."""
+    for number in (13, 30):
+        with patched(files, "_write", _fails(number)):
+            raises(OSError, files.replace, "x", b"")
+        assert not files.is_broken
+
+
 def test_a_damaged_file_is_no_accident():
     """LittleFS says so each time: a board that restarted for it would do nothing else."""
     with patched(files, "_read", _fails(84)):
