@@ -54,8 +54,9 @@ class KeyRing:
         try:
             if key is not None and _fingerprint(key) == fingerprint and key != _read_key(self._current):
                 _install(self._current, key, _read_table(self._next))
-            if following and self.decode(following) != key:
-                _install(self._next, self.decode(following), b"")
+            brought = self.decode(following) if following else key
+            if brought != key:
+                _install(self._next, brought, b"")
         except (OSError, MemoryError) as error:
             raise errors.OtaError(errors.FLASH, "signing key: %s" % error)
 

@@ -70,7 +70,7 @@ class Seal:
         self.signature = _base64(fields.get("signature"), "signature of the offer")
         facts = (offer.version, offer.size, self.image_digest, self.kind, fields["expires"])
         text = hashlib.sha256(("%s %d %s %s %d" % facts).encode()).digest()
-        # Of _SMALLEST bytes at most with this mark, so that it can be passed off for no image.
+        # What is hashed is shorter than _SMALLEST, so that it can be passed off for no image.
         self.digest = hashlib.sha256(b"ota-offer-1\n" + text).digest()
 
     def kept_fields(self):

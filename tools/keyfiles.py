@@ -140,8 +140,11 @@ def key_bytes(key: ec.EllipticCurvePrivateKey, form: str = "pem") -> bytes:
 
 def public_bytes(key: ec.EllipticCurvePrivateKey) -> bytes:
     """The public half as DER SubjectPublicKeyInfo, 91 bytes."""
-    info = serialization.PublicFormat.SubjectPublicKeyInfo
-    return key.public_key().public_bytes(ENCODINGS["der"], info)
+    return _info(key.public_key())
+
+
+def _info(public: ec.EllipticCurvePublicKey) -> bytes:
+    return public.public_bytes(ENCODINGS["der"], serialization.PublicFormat.SubjectPublicKeyInfo)
 
 
 def read_public(path: Path) -> bytes:
@@ -152,8 +155,8 @@ def read_public(path: Path) -> bytes:
             public = serialization.load_pem_public_key(content)
         else:
             public = serialization.load_der_public_key(content)
-    except (OSError, ValueError):
+    except Exception:  # no file, no key, or one that the library does not know: read_key() says which
         return public_bytes(read_key(path))
     if not isinstance(public, ec.EllipticCurvePublicKey) or public.curve.name != "secp256r1":
         raise ToolError(f"{path} is not an EC key on curve P-256 (prime256v1): make it with `keys`")
-    return public.public_bytes(ENCODINGS["der"], serialization.PublicFormat.SubjectPublicKeyInfo)
+    return _info(public)

@@ -20,11 +20,11 @@ RETIRED = "retired"
 
 def rotate_key(folder: Path) -> None:
     """The next signing key becomes the current one. Raises ToolError if there is none."""
-    if not (folder / SIGN_NEXT).exists():
-        path = folder / SIGN_NEXT
+    path = folder / SIGN_NEXT
+    if not path.exists():
         raise ToolError(f"{path} is missing: bring it back, or make it with --next-key, long before")
     _retire(folder, [SIGN])
-    (folder / SIGN_NEXT).rename(folder / SIGN)
+    path.rename(folder / SIGN)
     (folder / SIGN_NEXT_PUBLIC).unlink(missing_ok=True)
     for path in folder.glob("devices/*/sign_next.*"):  # public, and made anew if there is a next one
         path.unlink()

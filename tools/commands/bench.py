@@ -1,6 +1,6 @@
 """Measure what an update costs, beside what it must: heap, instructions, flash, signature, bytes, latency.
 
-Ratios, counts and bytes of one run, never bare seconds. Takes two minutes; --only measures fewer.
+Ratios, counts and bytes of one run, never bare seconds. Takes minutes; --only measures fewer.
 """
 
 from __future__ import annotations

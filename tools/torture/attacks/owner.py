@@ -9,7 +9,7 @@ from tools.torture.attacks.cases import Case, after_success, attack, twin
 from tools.torture.attacks.forge import Ground
 
 _REQUIRED: Case = {"config": {"require_signed_offer": True}, "honest": "sealed"}
-_JUNK = (None, True, 1, "x", [], {})
+_JUNK = (True, 1, "x", [], {})
 
 
 def seals(ground: Ground) -> Iterator[Case]:
@@ -31,7 +31,7 @@ def seals(ground: Ground) -> Iterator[Case]:
                          ("signature", ""), ("signature", "AAAA"), ("signature", None)):  # fmt: skip
         yield attack(f"{field}-{str(value)[:9]}", cases.MESSAGE, image="sealed",
                      offer={"signed_offer": right | {field: value}}, untouched=True)  # fmt: skip
-    for value in _JUNK[1:]:
+    for value in _JUNK:
         yield attack(f"junk-{value!r}", cases.MESSAGE, offer={"signed_offer": value}, untouched=True)
     yield attack("relabelled", cases.SEAL, image="sealed", offer={"version": "1.0.2"}, untouched=True)
     yield attack("resized", cases.SEAL, image="sealed", offer={"size": 9999}, untouched=True)
