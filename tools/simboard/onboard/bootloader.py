@@ -1,8 +1,9 @@
-"""The boot loader: chooses the slot that runs. Two modes.
+"""The boot loader: chooses the slot that runs. Three modes.
 
 "idf": ESP-IDF's otadata with rollback: a new image is NEW, boots once as PENDING, and is ABORTED at the
 next reset unless it was marked VALID. "w80x": the slot `upgrade` is copied over `run` whenever it has
 a good header and good CRCs; there is no way back.
+"factory": one slot and no otadata, as in the ESP32 firmware that is no OTA variant.
 """
 
 import binascii
@@ -26,13 +27,26 @@ running = None  # the Region that was chosen
 def choose():
     """The Region to run, or None if nothing can."""
     global running
-    running = _choose_w80x() if mode == "w80x" else _choose_idf()
+    if mode == "factory":
+        (only,) = partitions.app_slots()
+        running = only if can_boot(only) else None
+    else:
+        running = _choose_w80x() if mode == "w80x" else _choose_idf()
+    return running
+
+
+def resume(label):
+    """What runs goes on: a soft reset is none of the boot loader's business."""
+    global running
+    (running,) = [slot for slot in partitions.app_slots() if slot.label == label]
     return running
 
 
 def next_boot():
     """The Region that esp_ota_get_boot_partition names, whether or not it can boot."""
     slots = partitions.app_slots()
+    if mode == "factory":
+        return slots[0]
     if mode == "w80x":
         return slots[1] if can_boot(slots[1]) else slots[0]
     active = active_entry()
@@ -106,6 +120,8 @@ def select(region):
     """What esp_ota_set_boot_partition does. Raises OSError for an image that could not boot."""
     if not can_boot(region):
         raise OSError(-5379, "ESP_ERR_OTA_VALIDATE_FAILED")
+    if mode == "factory":
+        raise OSError(-261, "ESP_ERR_NOT_FOUND")
     if mode == "w80x":
         return
     slots = partitions.app_slots()
@@ -122,7 +138,7 @@ def select(region):
 
 def mark_valid():
     """What esp_ota_mark_app_valid_cancel_rollback does."""
-    if mode == "w80x":
+    if mode != "idf":
         raise OSError(-261, "ESP_ERR_NOT_FOUND")
     active = active_entry()
     if active is None:

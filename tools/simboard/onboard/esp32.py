@@ -35,6 +35,8 @@ class Partition:
         slots = partitions.app_slots()
         if bootloader.mode == "w80x":
             return Partition(slots[1].label)
+        if len(slots) == 1:
+            raise OSError(2)
         here = [slot.label for slot in slots].index(bootloader.running.label)
         return Partition(slots[(here + 1) % len(slots)].label)
 

@@ -5,9 +5,12 @@ CPython has neither: there the file system is the host folder `fs` and the slot 
 
 import sys
 
+import facts
+import interrupts
 import partitions
 
 ROMFS_MAGIC = b"\xd2\xcd\x31"
+FIRMWARE = "/rom"  # where the slot's files are
 
 
 def data_partition():
@@ -31,11 +34,14 @@ def _mount(body, host_paths):
 
     drivers = [(name, vfs.VfsPosix(path)) for name, path in host_paths.items()]
     vfs.umount("/")
-    vfs.mount(vfs.VfsLfs2(data_partition(), readsize=64, progsize=64), "/")
+    device = data_partition()
+    if facts.get("repl"):
+        device = interrupts.Uninterrupted(device)
+    vfs.mount(vfs.VfsLfs2(device, readsize=64, progsize=64), "/")
     for name, driver in drivers:
         vfs.mount(driver, "/" + name)
-    vfs.mount(vfs.VfsRom(body), "/rom")
-    sys.path[:] = ["/" + name for name in host_paths] + ["", "/rom", ".frozen", "/lib"]
+    vfs.mount(vfs.VfsRom(body), FIRMWARE)
+    sys.path[:] = ["/" + name for name in host_paths] + ["", FIRMWARE, ".frozen", "/lib"]
 
 
 def _unpack(folder, body):

@@ -1,0 +1,29 @@
+"""What `sys` says on the board instead of the host: its port, its machine, and the version the host made up."""
+
+import sys as _host
+
+import facts
+
+
+class BoardSys:
+    platform = "esp32"
+
+    def __init__(self):
+        self.implementation = _Implementation()
+
+    def __getattr__(self, name):
+        return getattr(_host, name)
+
+
+class _Implementation:
+    """Attributes and, as in old MicroPython, a tuple."""
+
+    name = "micropython"
+
+    def __init__(self):
+        self.version = tuple(facts.get("version") or _host.implementation[1])
+        self._machine = facts.get("machine") or "Generic ESP32 module with ESP32"
+        self._mpy = _host.implementation._mpy
+
+    def __getitem__(self, index):
+        return (self.name, self.version)[index]
