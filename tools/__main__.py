@@ -17,6 +17,7 @@ COMMANDS = {
     "bench": ("tools.commands.bench", "measure heap, work, flash traffic and bytes of an update"),
     "board": ("tools.commands.board", "run a simulated board against any server"),
     "keys": ("tools.commands.keys", "make keys and certificates for servers, boards and signing"),
+    "deploy": ("tools.commands.deploy", "put device package, configuration and certificates on a board"),
     "build": ("tools.commands.build", "pack the device code into a firmware image"),
     "sign": ("tools.commands.sign", "sign a firmware image and print its offer"),
 }

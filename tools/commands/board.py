@@ -4,19 +4,18 @@ FOLDER is the board: its flash and its file system live there from run to run. I
 run, from a configuration file (the same ota.json a real board has) and a folder of DER files as `keys`
 makes them. Later runs need the folder only. Ctrl-C takes the power away.
 
-With --repl it is a board as it comes from the shop: stock MicroPython, an empty file system, and a serial line
-on a TCP port, which mpremote, `provision`, `deploy` and `doctor` take for a USB port.
+With --repl it is a board as it comes from the shop: stock MicroPython, an empty file system, and a serial
+line on a TCP port, which mpremote, `provision`, `deploy` and `doctor` take for a USB port.
 """
 
 from __future__ import annotations
 
 import argparse
-import json
 import tempfile
 import time
 from pathlib import Path
 
-from tools import firmware, pki
+from tools import configfile, firmware, pki
 from tools.errors import ToolError
 from tools.servers.ntp import NtpServer
 from tools.simboard.board import SimBoard
@@ -48,7 +47,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--real-ntp", action="store_true", help="ask the configured NTP hosts, not this machine"
     )
     parser.add_argument(
-        "--repl", action="store_true", help="a bare board with a serial line (without FOLDER: for this run only)"
+        "--repl", action="store_true", help="a bare board with a serial line; without FOLDER for this run"
     )
     parser.add_argument(
         "--port", type=int, default=PORT, help="TCP port of the serial line (default: %(default)s)"
@@ -71,8 +70,8 @@ def _open(args: argparse.Namespace) -> int:
         (_create_bare if args.repl else _create)(args)
     if args.repl:
         board: SimBoard = ReplBoard(args.folder, args.port)
-        networks = ", ".join(f"{name!r} with password {key!r}" for name, key in board.facts["networks"].items())
-        print(f"board {board.facts['mac']} at {board.url}, in reach of the Wi-Fi {networks}", flush=True)
+        wifi = ", ".join(f"{name!r} with password {key!r}" for name, key in board.facts["networks"].items())
+        print(f"board {board.facts['mac']} at {board.url}, in reach of the Wi-Fi {wifi}", flush=True)
     else:
         board = SimBoard(args.folder)
     board.on_line = lambda line: print(line, flush=True)
@@ -100,7 +99,7 @@ def _run(board: SimBoard, seconds: int | None) -> int:
 def _create(args: argparse.Namespace) -> None:
     if not (args.config and args.certs):
         raise ToolError(f"{args.folder} is no board yet: give --config and --certs to make it")
-    config = _read_config(args.config)
+    config = configfile.read(args.config)
     if not args.certs.is_dir():
         raise ToolError(f"{args.certs} is no folder: make it with `python3 -m tools keys`")
     create(
@@ -127,18 +126,6 @@ def _create_bare(args: argparse.Namespace) -> None:
         epoch=args.epoch,
         heap_kib=args.heap,
     )
-
-
-def _read_config(path: Path) -> dict:
-    try:
-        config = json.loads(path.read_text())
-    except OSError as error:
-        raise ToolError(f"cannot read {path}: {error.strerror}") from None
-    except ValueError as error:
-        raise ToolError(f"{path} is not JSON: {error}") from None
-    if not isinstance(config, dict):
-        raise ToolError(f"{path} is not a JSON object: see the table in README.md")
-    return config
 
 
 def _build(config: dict, runtime: str) -> bytes:

@@ -1,4 +1,4 @@
-"""What `sys` says on the board instead of the host: its port, its machine, and the version the host made up."""
+"""What `sys` says on the board: an ESP32, and any version of MicroPython that the host wants."""
 
 import sys as _host
 

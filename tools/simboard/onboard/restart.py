@@ -1,7 +1,6 @@
 """Replaces the process by a new one with the same watchdog: a soft reset. MicroPython only."""
 
 import struct
-import sys
 
 import boardtime
 import bootloader
