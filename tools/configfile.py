@@ -23,3 +23,9 @@ def read(path: Path) -> dict:
 
 def dump(config: dict) -> bytes:
     return (json.dumps(config, indent=2) + "\n").encode()
+
+
+def save(path: Path, content: bytes) -> None:
+    """It holds the password of the Wi-Fi: for its owner only."""
+    path.touch(mode=0o600)
+    path.write_bytes(content)
