@@ -19,6 +19,7 @@ COMMANDS = {
     "keys": ("tools.commands.keys", "make keys and certificates for servers, boards and signing"),
     "provision": ("tools.commands.provision", "make a board from the shop one under OTA, in one go"),
     "deploy": ("tools.commands.deploy", "put device package, configuration and certificates on a board"),
+    "doctor": ("tools.commands.doctor", "look at a board: what keeps it from updating, and the cure"),
     "build": ("tools.commands.build", "pack the device code into a firmware image"),
     "sign": ("tools.commands.sign", "sign a firmware image and print its offer"),
 }
