@@ -16,9 +16,9 @@ NO_PARTITIONS = "no esp32.Partition on this port"
 CLOCK_LIMIT_S = 600
 FIRST_YEAR = 2026  # a clock before it was never set
 OTA_VARIANT = (
-    "flash an OTA variant of MicroPython: for ESP32_GENERIC the download page has one (Support for OTA), which"
-    " `esptool erase-flash` and `esptool write-flash 0x1000 FILE.bin` bring to the board (its files are lost);"
-    " for other chips build one, see device/FREEZING.md"
+    "flash an OTA variant of MicroPython: ESP32_GENERIC's download page has one (Support for OTA), which"
+    " `esptool erase-flash` and `esptool write-flash 0x1000 FILE.bin` bring to the board (its files are"
+    " lost); for other chips build one, see device/FREEZING.md"
 )
 
 
@@ -72,7 +72,7 @@ def rollback(facts: Facts) -> Finding:
 def encryption(facts: Facts) -> Finding:
     encrypted = [label for label, _, flag in (facts.partitions or {}).get("slots", []) if flag]
     if encrypted:
-        return bad(f"{', '.join(encrypted)} encrypted", "use a board without flash encryption (README, Limits)")
+        return bad(f"{', '.join(encrypted)} encrypted", "not supported (README, Limits): use another board")
     return ok("off") if facts.partitions else skip(NO_PARTITIONS)
 
 
@@ -132,7 +132,7 @@ def start(facts: Facts) -> Finding:
     if facts.main_py is None:
         return bad("no main.py", "run `python3 -m tools deploy`")
     if "device" not in facts.main_py:
-        return warn("main.py does not name the package", "start the agent in it: README, Beside an application")
+        return warn("main.py does not name the package", "start the agent in it (README, Use it)")
     return ok("main.py starts the agent")
 
 

@@ -23,8 +23,8 @@ def system():
 
 
 def partitions():
-    """The slots as [label, bytes, is encrypted], the one that runs, the one an update would go to ("" = none);
-    is there a boot record? None where there is no esp32 module."""
+    """The slots as [label, bytes, is encrypted], the one that runs, the one for an update ("" = none); is
+    there a boot record? None where there is no esp32 module."""
     try:
         from esp32 import Partition
     except ImportError:
