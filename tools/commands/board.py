@@ -68,19 +68,23 @@ def run(args: argparse.Namespace) -> int:
 def _open(args: argparse.Namespace) -> int:
     if not (args.folder / "board.json").exists():
         (_create_bare if args.repl else _create)(args)
-    if args.repl:
-        board: SimBoard = ReplBoard(args.folder, args.port)
+    board = ReplBoard(args.folder, args.port) if args.repl else SimBoard(args.folder)
+    board.on_line = lambda line: _show(board, line)
+    if isinstance(board, ReplBoard):
         wifi = ", ".join(f"{name!r} with password {key!r}" for name, key in board.facts["networks"].items())
         print(f"board {board.facts['mac']} at {board.url}, in reach of the Wi-Fi {wifi}", flush=True)
-    else:
-        board = SimBoard(args.folder)
-    board.on_line = lambda line: print(line, flush=True)
     if args.real_ntp:
         board.use_ntp(None, 123)
         return _run(board, args.seconds)
     with NtpServer() as ntp:
         board.use_ntp("127.0.0.1", ntp.port)
         return _run(board, args.seconds)
+
+
+def _show(board: SimBoard, line: str) -> None:
+    """What a client and the board say to each other is theirs: keys may be in it."""
+    if not (isinstance(board, ReplBoard) and board.has_client):
+        print(line, flush=True)
 
 
 def _run(board: SimBoard, seconds: int | None) -> int:

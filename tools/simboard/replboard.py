@@ -43,6 +43,10 @@ class ReplBoard(SimBoard):
         self._server = threading.Thread(target=self._serve, daemon=True)
         self._server.start()
 
+    @property
+    def has_client(self) -> bool:
+        return self._client is not None
+
     def __exit__(self, *_: object) -> None:
         self._stop.set()
         super().__exit__()

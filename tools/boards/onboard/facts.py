@@ -9,13 +9,14 @@ _EPOCH_2000 = 946684800
 def system():
     """What MicroPython says of itself, memory and clock."""
     gc.collect()
+    heap_free = gc.mem_free()
     facts = os.statvfs("/")
     return {
         "version": list(sys.implementation[1][:3]),
         "platform": sys.platform,
         "machine": getattr(sys.implementation, "_machine", ""),
         "mpy": getattr(sys.implementation, "_mpy", 0) & 255,
-        "heap_free": gc.mem_free(),
+        "heap_free": heap_free,
         "files_free": facts[0] * facts[3],
         "epoch": time.gmtime(0)[0],
         "clock": int(time.time()) + (_EPOCH_2000 if time.gmtime(0)[0] == 2000 else 0),
