@@ -1,4 +1,4 @@
-"""The ESP32's board module against doubles of the port's own modules: old and new names, slots it must refuse."""
+"""The ESP32's board module against doubles of the port: old and new names, slots it must refuse."""
 
 from check import patched, raises_code
 
