@@ -7,6 +7,7 @@ import shutil
 from pathlib import Path
 
 import pytest
+from e2e.bare import BareStage
 
 from tools.stage import Stage
 
@@ -63,6 +64,24 @@ def make_stage(tmp_path: Path, stage_folder: Path):
     for stage in stages:  # pytest shows it when the test has failed
         print(*stage.board.lines, sep="\n")
     shutil.rmtree(tmp_path, ignore_errors=True)  # megabytes of flash for each test
+
+
+@pytest.fixture
+def make_bare(tmp_path: Path):
+    """make_bare(**options of simboard.factory.create_bare) -> a BareStage whose board is switched on."""
+    with contextlib.ExitStack() as stack:
+        made = []
+
+        def make(**options: object) -> BareStage:
+            made.append(stack.enter_context(BareStage(tmp_path / f"bare{len(made)}", config=FAST, **options)))
+            made[-1].board.power_on()
+            return made[-1]
+
+        yield make
+    for stage in made:
+        lines = [line[:150] for line in stage.board.lines if not line.startswith((">R", '["', "null"))]
+        print(*lines, sep="\n")
+    shutil.rmtree(tmp_path, ignore_errors=True)
 
 
 @pytest.fixture

@@ -16,7 +16,7 @@ from tools.errors import ToolError
 HOME = "lib/device"  # as in onboard/store.py
 CHUNK = 1536  # bytes in one call: 2 KiB of base64
 MPY_VERSION = 6  # of what mpy-cross makes here
-BLOCK = 4096  # the file system counts in these
+BLOCK = 4096  # a file takes whole ones
 
 
 @dataclass
@@ -72,23 +72,26 @@ class Deployment:
 
     def put(self, wanted: Payload) -> Result:
         """Raises ToolError; then nothing of what the board runs has changed."""
+        self._board.call("begin")
         changed = self._changed(wanted.files)
         live = self._board.call("live_package")
-        package = {f"{payload.PACKAGE}/{name}": content for name, content in wanted.package.items()}
+        package = {f"{HOME}/{name}": content for name, content in wanted.package.items()}
         same = self._unchanged(wanted.package, live) if live else []
         stale = bool(package) and not self._is_whole(wanted.package, live, same)
         if stale:
-            kept = [f"{payload.PACKAGE}/{name}" for name in same]
+            kept = [f"{HOME}/{name}" for name in same]
             sent = {path: content for path, content in package.items() if path not in kept}
         else:
             kept, sent = [], {}
-            self._result.unchanged += [f"{HOME}/{name}" for name in wanted.package]
+            self._result.unchanged += package
         if stale or changed:
-            self._stage(sent | changed, kept, live, sum(map(len, package.values())) if stale else 0)
-            self._verify((package if stale else {}) | changed)
+            staged = (package if stale else {}) | changed
+            self._require_space(sum(-(-len(content) // BLOCK) * BLOCK for content in staged.values()))
+            self._stage(sent | changed, kept, live)
+            self._verify(staged)
             obsolete = payload.twins(list(wanted.files))
-            self._board.call("commit", list(changed), obsolete)
-        self._result.sent += [path.replace(payload.PACKAGE, HOME, 1) for path in sent] + list(changed)
+            self._board.call("commit", stale, list(changed), obsolete)
+        self._result.sent += [*sent, *changed]
         return self._result
 
     def _changed(self, files: dict[str, bytes]) -> dict[str, bytes]:
@@ -113,13 +116,11 @@ class Deployment:
         there = self._board.call("list_files", live)
         return sorted(there) == sorted(f"{live}/{name}" for name in package)
 
-    def _stage(self, sent: dict[str, bytes], kept: list[str], live: str, package_size: int) -> None:
-        self._board.call("begin")
+    def _stage(self, sent: dict[str, bytes], kept: list[str], live: str) -> None:
         total = sum(map(len, sent.values()))
-        self._require_space(total + package_size + BLOCK * (len(sent) + len(kept)))
         done = 0
         for path in kept:
-            self._board.call("keep", path.replace(payload.PACKAGE, live, 1), path)
+            self._board.call("keep", path.replace(HOME, live, 1), path)
         for path, content in sent.items():
             for start in range(0, max(1, len(content)), CHUNK):
                 piece = content[start : start + CHUNK]
@@ -136,7 +137,7 @@ class Deployment:
             )
 
     def _verify(self, staged: dict[str, bytes]) -> None:
-        there = self._board.call("digests", [f"deploy.new/{path}" for path in staged])
+        there = self._board.call("staged_digests", list(staged))
         for (path, content), digest in zip(staged.items(), there, strict=True):
             if digest != _digest(content):
                 raise ToolError(f"{path} arrived damaged, nothing on the board has changed: run this again")

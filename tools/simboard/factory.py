@@ -62,7 +62,7 @@ def create_bare(
     boot_mode: str = "idf",
     epoch: int = 2000,
     slot_size: int = 0x100000,
-    vfs_size: int = 0x80000,
+    vfs_size: int = 0xF0000,
     heap_kib: int | None = None,
     **facts: Any,
 ) -> SimBoard:

@@ -20,8 +20,8 @@ from tools.errors import ToolError
 from tools.simboard.board import SimBoard
 
 HOST = "127.0.0.1"
-EXECUTING_WORD = 10  # of the words in onboard/panel.py
-INTERRUPT_LIMIT_S = 2.0
+EXECUTING_WORD, INTERRUPT_WORD = 10, 11  # of the words in onboard/panel.py
+INTERRUPT_LIMIT_S = 5.0
 SEND_LIMIT_S = 10
 _CTRL_C = b"\x03"
 _POLL_S = 0.2
@@ -46,6 +46,12 @@ class ReplBoard(SimBoard):
     @property
     def has_client(self) -> bool:
         return self._client is not None
+
+    def unplug(self) -> None:
+        """Pull the cable out: the client sees the port vanish."""
+        client = self._client
+        if client:
+            client.shutdown(socket.SHUT_RDWR)
 
     def __exit__(self, *_: object) -> None:
         self._stop.set()
@@ -117,12 +123,15 @@ class ReplBoard(SimBoard):
                 self._put(interrupt)
 
     def _interrupt(self) -> None:
-        """Waits, within limits, until the REPL reads again, so that no character meets the signal."""
+        """Returns once the REPL reads again, so that it gets what was typed after ^C. A program that never
+        looks at the clock is ended by a signal, which may spoil the interpreter."""
         deadline = time.monotonic() + INTERRUPT_LIMIT_S
-        if self._is_executing() and self._process:
-            self._process.send_signal(signal.SIGINT)
+        if self._is_executing():
+            self._panel_write(INTERRUPT_WORD, 1)
         while self._is_executing() and time.monotonic() < deadline:
             time.sleep(0.01)
+        if self._is_executing() and self._process:
+            self._process.send_signal(signal.SIGINT)
 
     def _is_executing(self) -> bool:
         return bool(self.counter(EXECUTING_WORD))

@@ -2,9 +2,12 @@ import binascii
 import hashlib
 import os
 
-STAGE = "deploy.new"  # what comes stands here until all of it is there and has been checked
-PACKAGE = "device"
 HOME = "lib/device"  # behind the firmware's own modules in sys.path, so that a frozen package comes first
+ROOT = "device"  # where others may have put it; it comes before the firmware's
+COMING = "lib/device.new"  # a package on its way: whole or not
+GOING = "lib/device.old"
+POINTER = "lib/device.py"  # makes COMING the package for as long as there is no HOME
+SUFFIX = ".deploy"  # of any other file on its way
 
 
 def exists(path):
@@ -87,65 +90,86 @@ def make_folders(path):
         at = path.find("/", at + 1)
 
 
+def stage(path):
+    """Where this file is put first: in the folder that it is for, because LittleFS shows other files of a
+    folder wrongly after a power cut in a rename from one to another."""
+    if path.startswith(HOME + "/"):
+        return COMING + path[len(HOME) :]
+    return path + SUFFIX
+
+
 def begin():
-    remove_tree(STAGE)
-    os.mkdir(STAGE)
+    """Finish or forget what an earlier try has left."""
+    if exists(POINTER) and not exists(HOME):
+        settle()
+    for folder in (COMING, GOING, ROOT + ".old"):
+        remove_tree(folder)
+    if exists(POINTER):
+        os.remove(POINTER)
 
 
 def put(path, text, is_first):
-    """Write or append base64 text to a file of the stage."""
-    path = STAGE + "/" + path
+    """Write or append base64 text to a file on its way to this path."""
+    target = stage(path)
     if is_first:
-        make_folders(path)
-    with open(path, "wb" if is_first else "ab") as file:
+        make_folders(target)
+    with open(target, "wb" if is_first else "ab") as file:
         file.write(binascii.a2b_base64(text))
 
 
 def keep(old, path):
-    """A file that has not changed, copied for the stage."""
-    path = STAGE + "/" + path
-    make_folders(path)
+    """A file that has not changed."""
+    target = stage(path)
+    make_folders(target)
     block = bytearray(512)
     view = memoryview(block)
-    with open(old, "rb") as source, open(path, "wb") as target:
+    with open(old, "rb") as source, open(target, "wb") as copy:
         while True:
             count = source.readinto(block)
             if not count:
                 return
-            target.write(view[:count])
+            copy.write(view[:count])
+
+
+def staged_digests(paths):
+    return [digest(stage(path)) for path in paths]
 
 
 def live_package():
     """The folder from which the package would be imported, if the firmware holds none; "" = nowhere."""
-    for folder in (PACKAGE, HOME):
+    for folder in (ROOT, HOME):
         if exists(folder + "/__init__.py") or exists(folder + "/__init__.mpy"):
             return folder
-    return ""
+    return COMING if exists(POINTER) else ""
 
 
-def commit(paths, obsolete):
-    """Everything in the stage takes its place, the package first. A power cut leaves the old or the new
-    package, and each other file old or new."""
-    if exists(STAGE + "/" + PACKAGE):
+def commit(has_package, paths, obsolete):
+    """All that is on its way takes its place, the package first. Whenever the power goes, the package is the
+    old one or the new one, and each other file old or new."""
+    if has_package:
         swap_package()
     for path in paths:
-        make_folders(path)
-        os.rename(STAGE + "/" + path, path)
+        os.rename(stage(path), path)
     for path in obsolete:
         if exists(path):
             os.remove(path)
-    remove_tree(STAGE)
 
 
 def swap_package():
-    """Whenever the power goes, one whole package is found: "device" comes before "lib/device"."""
-    if not exists("lib"):
-        os.mkdir("lib")
-    if not exists(PACKAGE):
-        os.rename(STAGE + "/" + PACKAGE, PACKAGE)
-        remove_tree(HOME)
-        os.rename(PACKAGE, HOME)
-    else:
-        remove_tree(HOME)
-        os.rename(STAGE + "/" + PACKAGE, HOME)
-        os.rename(PACKAGE, STAGE + "/old")
+    """Each step is one commit of the file system, and after each there is a whole package."""
+    if exists(HOME):
+        with open(POINTER + SUFFIX, "w") as file:
+            file.write('__path__ = "/' + COMING + '"\n')
+        os.rename(POINTER + SUFFIX, POINTER)
+        os.rename(HOME, GOING)  # a folder would come before the pointer
+    settle()
+    if exists(ROOT):
+        os.rename(ROOT, ROOT + ".old")
+        remove_tree(ROOT + ".old")
+
+
+def settle():
+    os.rename(COMING, HOME)
+    if exists(POINTER):
+        os.remove(POINTER)
+    remove_tree(GOING)

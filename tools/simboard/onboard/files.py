@@ -5,8 +5,6 @@ CPython has neither: there the file system is the host folder `fs` and the slot 
 
 import sys
 
-import facts
-import interrupts
 import partitions
 
 ROMFS_MAGIC = b"\xd2\xcd\x31"
@@ -34,10 +32,7 @@ def _mount(body, host_paths):
 
     drivers = [(name, vfs.VfsPosix(path)) for name, path in host_paths.items()]
     vfs.umount("/")
-    device = data_partition()
-    if facts.get("repl"):
-        device = interrupts.Uninterrupted(device)
-    vfs.mount(vfs.VfsLfs2(device, readsize=64, progsize=64), "/")
+    vfs.mount(vfs.VfsLfs2(data_partition(), readsize=64, progsize=64), "/")
     for name, driver in drivers:
         vfs.mount(driver, "/" + name)
     vfs.mount(vfs.VfsRom(body), FIRMWARE)

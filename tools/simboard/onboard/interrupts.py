@@ -1,48 +1,37 @@
-"""^C on the simulated board never ends inside the file system, whose block device is Python here and C on a
-board: the block is done to its end, and the interrupt comes with the next sleep."""
+"""^C on the simulated board, as a flag on the panel that every look at the clock and every sleep obeys.
+
+A signal would not do: this port raises out of its handler, also from the middle of a garbage collection.
+"""
 
 import boardtime
+import panel
 
-_is_pending = False
+_SLICE_MS = 20
+
 _sleep_ms = boardtime.sleep_ms
+_ticks_ms = boardtime.ticks_ms
 
 
-class Uninterrupted:
-    """The block protocol over another device."""
-
-    def __init__(self, device):
-        self._device = device
-
-    def readblocks(self, *arguments):
-        return _finish(self._device.readblocks, arguments)
-
-    def writeblocks(self, *arguments):
-        return _finish(self._device.writeblocks, arguments)
-
-    def ioctl(self, *arguments):
-        return _finish(self._device.ioctl, arguments)
-
-
-def _finish(operation, arguments):
-    """Each may be done twice: a block gets the same content again."""
-    global _is_pending
-    while True:
-        try:
-            return operation(*arguments)
-        except KeyboardInterrupt:
-            _is_pending = True
-
-
-def _take():
-    global _is_pending
-    if _is_pending:
-        _is_pending = False
+def _obey():
+    if panel.get(panel.INTERRUPT):
+        panel.put(panel.INTERRUPT, 0)
         raise KeyboardInterrupt
 
 
+def ticks_ms():
+    _obey()
+    return _ticks_ms()
+
+
 def sleep_ms(ms):
-    _take()
-    _sleep_ms(ms)
+    until = boardtime.ticks_add(_ticks_ms(), ms)
+    _obey()
+    while True:
+        left = boardtime.ticks_diff(until, _ticks_ms())
+        if left <= 0:
+            return
+        _sleep_ms(min(left, _SLICE_MS))
+        _obey()
 
 
 def sleep(seconds):
@@ -51,5 +40,6 @@ def sleep(seconds):
 
 def install():
     """Before anybody imports `time`."""
+    boardtime.ticks_ms = ticks_ms
     boardtime.sleep_ms = sleep_ms
     boardtime.sleep = sleep

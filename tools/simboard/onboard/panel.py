@@ -12,6 +12,7 @@ RESET_CAUSE = 7  # of this boot, by the numbers of machine.py
 UNSTABLE = 8  # number of the block that reads differently each time, plus 1; 0 = none
 LOOKS = 9  # how often something was read from an unstable block
 EXECUTING = 10  # the REPL runs code, so that ^C is to interrupt it
+INTERRUPT = 11  # ^C was typed
 WEAR = 16  # from this word on: erase count of each block
 WORDS = WEAR + 4096
 

@@ -42,6 +42,7 @@ def _run_file(frozen, name):
 def _execute(source, kind="exec"):
     """Returns the exception that ended it, None if there was none. SystemExit is a soft reset."""
     try:
+        panel.put(panel.INTERRUPT, 0)
         panel.put(panel.EXECUTING, 1)
         try:
             exec(compile(source, "<stdin>", kind), _globals)
