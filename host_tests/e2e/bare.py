@@ -18,8 +18,10 @@ class BareStage(Stage):
     board: ReplBoard
 
     def _make_board(self) -> ReplBoard:
-        create_bare(self.folder / "board", mac=MAC, networks=dict([WIFI]), **self._board_options)
-        board = ReplBoard(self.folder / "board")
+        folder = self.folder / "board"
+        options = {"boot_mode": self._boot_mode, "runtime": self.runtime} | self._board_options
+        create_bare(folder, mac=MAC, networks=dict([WIFI]), **options)
+        board = ReplBoard(folder)
         board.use_ntp(None, self.ntp.port)
         return board
 

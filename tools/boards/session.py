@@ -20,8 +20,8 @@ from mpremote.transport_serial import SerialTransport
 from tools.errors import ToolError
 
 ONBOARD = Path(__file__).resolve().parent / "onboard"
-ENTER_LIMIT_S = 10
-ENTER_TRIES = 3
+OPEN_LIMIT_S = 10
+ENTER_LIMITS_S = (2, 5, 10)  # what was typed while the board booted is lost
 ANSWER_LIMIT_S = 60
 _FOUND_AGENT = "import sys\nprint('device.board' in sys.modules)"
 
@@ -44,7 +44,7 @@ class Session:
 
     def __enter__(self) -> Session:
         try:
-            self._transport = SerialTransport(self.port, timeout=ENTER_LIMIT_S)
+            self._transport = SerialTransport(self.port, timeout=OPEN_LIMIT_S)
         except (TransportError, OSError, ValueError) as error:
             raise ToolError(f"cannot open {self.port}: {error} (is another program using it?)") from None
         try:
@@ -102,10 +102,10 @@ class Session:
     def _enter(self, soft_reset: bool) -> None:
         """A board busy in C, with a TLS handshake say, hears ^C late."""
         failure: Exception | None = None
-        for _ in range(ENTER_TRIES):
+        for limit_s in ENTER_LIMITS_S:
             try:
                 with contextlib.redirect_stdout(io.StringIO()):  # mpremote prints what it did not expect
-                    self._raw.enter_raw_repl(soft_reset=soft_reset, timeout_overall=ENTER_LIMIT_S)
+                    self._raw.enter_raw_repl(soft_reset=soft_reset, timeout_overall=limit_s)
                 return
             except (TransportError, serial.SerialException, OSError) as error:
                 failure = error
