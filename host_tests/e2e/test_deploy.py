@@ -10,7 +10,7 @@ from pathlib import Path
 
 from e2e.test_commands import REPO, tools
 
-from tools import runtimes
+from tools import firmware, runtimes
 from tools.boards.session import Session
 from tools.simboard import board as simboard
 
@@ -42,17 +42,13 @@ def test_only_what_changed_is_sent(make_bare, tmp_path: Path):
     sent, there = counts(stage.provision())
     assert sent > 40 and there == 0
     stage.wait_report("INIT")
-    assert counts(stage.deploy()) == (0, len(list_files_of_package()) + 2)
+    assert counts(stage.deploy()) == (0, len(firmware.package_modules()) + 2)
     config = tmp_path / "ota.json"
     changed = (stage.keys / "devices" / stage.board.facts["mac"] / "ota.json").read_text()
     config.write_text(changed.replace('"watchdog_s": 20', '"watchdog_s": 21'))
     assert counts(stage.deploy("--config", config))[0] == 1
     seen = len(stage.operator.messages)
     stage.wait_report("INIT", since=seen)
-
-
-def list_files_of_package() -> list[Path]:
-    return list((REPO / "device").glob("*.py"))
 
 
 def test_the_other_form_of_a_module_goes_away(make_bare):
@@ -62,7 +58,7 @@ def test_the_other_form_of_a_module_goes_away(make_bare):
     files = list_files(stage)
     assert {"lib/device/agent.py", "lib/umqtt/simple.py", "main.py"} <= files
     sent, _ = counts(stage.deploy())
-    assert sent == len(list_files_of_package()) + 1
+    assert sent == len(firmware.package_modules()) + 1
     files = list_files(stage)
     assert {"lib/device/agent.mpy", "lib/umqtt/simple.mpy"} <= files
     assert not [name for name in files if name.startswith("lib/") and name.endswith(".py")]

@@ -8,6 +8,7 @@ import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from tools import firmware
 from tools.boards import payload
 from tools.boards.payload import Payload
 from tools.boards.session import Session
@@ -41,7 +42,7 @@ class Deployment:
 
     def has_package_built_in(self) -> bool:
         """Then it comes before one in /lib."""
-        self._result.built_in = self._board.call("is_before_lib", payload.PACKAGE)
+        self._result.built_in = self._board.call("is_before_lib", firmware.PACKAGE)
         return self._result.built_in
 
     def has_umqtt(self) -> bool:

@@ -8,8 +8,6 @@ from pathlib import Path
 from tools import firmware, romfs, runtimes
 from tools.errors import ToolError
 
-PACKAGE = "device"
-STARTERS = ("boot.py", "main.py")
 CONFIG = "ota.json"
 CERTIFICATES = "certs"
 UMQTT = "lib/umqtt/simple"
@@ -27,9 +25,8 @@ class Payload:
 
 def package(source: bool) -> dict[str, bytes]:
     """The device package, compiled unless `source`."""
-    files = romfs.collect(firmware.REPO / PACKAGE)
-    modules = {name: path for name, path in files.items() if name.endswith(".py")}
-    return dict(_module(name, path, source, PACKAGE) for name, path in modules.items())
+    modules = firmware.package_modules()
+    return dict(_module(name, path, source, firmware.PACKAGE) for name, path in modules.items())
 
 
 def umqtt(source: bool) -> dict[str, bytes]:
@@ -38,7 +35,7 @@ def umqtt(source: bool) -> dict[str, bytes]:
 
 
 def starters() -> dict[str, bytes]:
-    return {name: (firmware.REPO / name).read_bytes() for name in STARTERS}
+    return {name: (firmware.REPO / name).read_bytes() for name in firmware.STARTERS}
 
 
 def certificates(folder: Path) -> dict[str, bytes]:
@@ -55,7 +52,7 @@ def application(folder: Path, source: bool) -> dict[str, bytes]:
         raise ToolError(f"{folder} is not a folder: give --app the folder of your main.py")
     files = {}
     for name, path in romfs.collect(folder).items():
-        if name.endswith(".py") and name not in STARTERS:
+        if name.endswith(".py") and name not in firmware.STARTERS:
             place, content = _module("lib/" + name, path, source)
             files[place] = content
         else:
@@ -66,7 +63,7 @@ def application(folder: Path, source: bool) -> dict[str, bytes]:
 def twins(paths: list[str]) -> list[str]:
     """The same modules in their other form: MicroPython takes x.py before x.mpy."""
     other = {".py": ".mpy", ".mpy": ".py"}
-    modules = [Path(path) for path in paths if path not in STARTERS and Path(path).suffix in other]
+    modules = [Path(path) for path in paths if path not in firmware.STARTERS and Path(path).suffix in other]
     return [str(path.with_suffix(other[path.suffix])) for path in modules]
 
 

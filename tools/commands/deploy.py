@@ -13,7 +13,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
 
-from tools import configfile
+from tools import configfile, firmware
 from tools.boards import payload, ports
 from tools.boards.deployment import Deployment, Result
 from tools.boards.payload import Payload
@@ -73,7 +73,7 @@ def _payload(deployment: Deployment, settings: dict[str, bytes], args: argparse.
     if not deployment.has_umqtt():
         wanted.files |= payload.umqtt(args.source)
     application = payload.application(args.app, args.source) if args.app else {}
-    own = {name: application.pop(name) for name in payload.STARTERS if name in application}
+    own = {name: application.pop(name) for name in firmware.STARTERS if name in application}
     wanted.files |= application | settings | deployment.choose_starters(args.overwrite) | own
     return wanted
 

@@ -63,26 +63,28 @@ def create_bare(
     epoch: int = 2000,
     slot_size: int = 0x100000,
     vfs_size: int = 0xF0000,
+    romfs_size: int = 0,
     heap_kib: int | None = None,
     **facts: Any,
 ) -> SimBoard:
     """A board as it comes from the shop, with stock MicroPython and an empty file system, for a ReplBoard.
 
-    facts: version (of MicroPython, three numbers), clock (Unix s), machine, umqtt (is it in the firmware?).
+    romfs_size: of a partition for ROMFS, 0 = none. facts: version (of MicroPython, three numbers), clock
+    (Unix s), machine, umqtt (is it in the firmware?).
     """
     (folder / "fs").mkdir(parents=True)
     image = images.esp32_image(romfs.pack({"README": b"stock MicroPython"}))
     return _assemble(
         folder, image, mac=mac, runtime=runtime, boot_mode=boot_mode, epoch=epoch, networks=networks,
-        slot_size=slot_size, vfs_size=vfs_size, heap_kib=heap_kib, **facts,
+        slot_size=slot_size, vfs_size=vfs_size, romfs_size=romfs_size, heap_kib=heap_kib, **facts,
     )  # fmt: skip
 
 
 def _assemble(
     folder: Path, image: bytes, *, runtime: str, boot_mode: str, slot_size: int, vfs_size: int,
-    heap_kib: int | None, **facts: Any,
+    romfs_size: int = 0, heap_kib: int | None, **facts: Any,
 ) -> SimBoard:  # fmt: skip
-    flash = _blank_flash(SLOTS[boot_mode], slot_size, vfs_size)
+    flash = _blank_flash(SLOTS[boot_mode], slot_size, vfs_size, romfs_size)
     flash[SLOT_ADDRESS : SLOT_ADDRESS + len(image)] = image
     (folder / "flash.bin").write_bytes(flash)
     (folder / "panel.bin").write_bytes(bytes(4 * PANEL_WORDS))
@@ -108,7 +110,7 @@ def _first_state(label: str, image: bytes) -> dict:
     return {"slots": {label: record}}
 
 
-def _blank_flash(slots: tuple[str, ...], slot_size: int, vfs_size: int) -> bytearray:
+def _blank_flash(slots: tuple[str, ...], slot_size: int, vfs_size: int, romfs_size: int) -> bytearray:
     """Erased flash with a partition table: otadata, two slots, the file system; or one slot, no otadata."""
     entries = [(1, 0x00, 0xD000, 2 * BLOCK, "otadata")] if len(slots) > 1 else []
     first_subtype = 0x10 if len(slots) > 1 else 0x00  # ota_0 or factory
@@ -117,7 +119,10 @@ def _blank_flash(slots: tuple[str, ...], slot_size: int, vfs_size: int) -> bytea
         entries.append((0, first_subtype + index, address, slot_size, label))
         address += slot_size
     entries.append((1, 0x81, address, vfs_size, "vfs"))
-    flash = bytearray(b"\xff") * (address + vfs_size)
+    address += vfs_size
+    if romfs_size:
+        entries.append((1, 0x8F, address, romfs_size, "romfs"))
+    flash = bytearray(b"\xff") * (address + romfs_size)
     for index, (kind, subtype, start, size, label) in enumerate(entries):
         entry = struct.pack("<HBBII16sI", 0x50AA, kind, subtype, start, size, label.encode(), 0)
         flash[TABLE_ADDRESS + 32 * index : TABLE_ADDRESS + 32 * index + 32] = entry

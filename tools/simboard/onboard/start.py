@@ -47,11 +47,13 @@ def mount(folder, slot):
 def run_repl():
     import boardsys
     import boardtime
+    import boardvfs
     import interrupts
     import repl
 
     interrupts.install()
     sys.modules["sys"] = boardsys.BoardSys()
+    sys.modules["vfs"] = boardvfs.BoardVfs()
     if len(sys.argv) > 2:
         boardtime.set_time(int(sys.argv[4]))
     elif facts.get("clock") is not None:
