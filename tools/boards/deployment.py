@@ -125,7 +125,7 @@ class Deployment:
         for path, content in sent.items():
             for start in range(0, max(1, len(content)), CHUNK):
                 piece = content[start : start + CHUNK]
-                self._board.call("put", path, base64.b64encode(piece).decode(), start == 0)
+                self._board.call("put", path, base64.b64encode(piece), start == 0)
                 done += len(piece)
                 self._on_progress(done, total)
 

@@ -64,7 +64,7 @@ class Session:
         self.run((ONBOARD / f"{name}.py").read_text())
 
     def call(self, function: str, *arguments: Any, limit_s: float = ANSWER_LIMIT_S) -> Any:
-        """Call a function that was loaded: what it returns, through JSON. Arguments: as JSON knows them."""
+        """Call a function that was loaded: what it returns, through JSON. Arguments: what repr() writes."""
         text = ", ".join(map(repr, arguments))
         answer = self.run(f"import json\nprint()\nprint(json.dumps({function}({text})))", limit_s)
         try:

@@ -109,7 +109,7 @@ def begin():
 
 
 def put(path, text, is_first):
-    """Write or append base64 text to a file on its way to this path."""
+    """Write or append base64 (bytes) to a file on its way to this path."""
     target = stage(path)
     if is_first:
         make_folders(target)

@@ -98,6 +98,7 @@ def _raw():
             else:
                 _out.write("raw REPL; CTRL-B to exit\n>")
         elif byte == _CTRL_B:
+            _out.write("\n")
             return False
         elif byte == _CTRL_D:
             _out.write("OK")
