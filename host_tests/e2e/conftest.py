@@ -68,12 +68,13 @@ def make_stage(tmp_path: Path, stage_folder: Path):
 
 @pytest.fixture
 def make_bare(tmp_path: Path):
-    """make_bare(**options of simboard.factory.create_bare) -> a BareStage whose board is switched on."""
+    """make_bare(**options of create_bare) -> a BareStage whose board is on; config comes on top of FAST."""
     with contextlib.ExitStack() as stack:
         made = []
 
-        def make(**options: object) -> BareStage:
-            made.append(stack.enter_context(BareStage(tmp_path / f"bare{len(made)}", config=FAST, **options)))
+        def make(*, config: dict | None = None, **options: object) -> BareStage:
+            stage = BareStage(tmp_path / f"bare{len(made)}", config=FAST | (config or {}), **options)
+            made.append(stack.enter_context(stage))
             made[-1].board.power_on()
             return made[-1]
 

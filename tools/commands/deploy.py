@@ -15,7 +15,7 @@ from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeR
 
 from tools import configfile, firmware
 from tools.boards import payload, ports
-from tools.boards.deployment import Deployment, Result
+from tools.boards.deployment import HOME, Deployment, Result
 from tools.boards.payload import Payload
 from tools.boards.session import Session
 
@@ -74,6 +74,10 @@ def _payload(deployment: Deployment, settings: dict[str, bytes], args: argparse.
         wanted.files |= payload.umqtt(args.source)
     application = payload.application(args.app, args.source) if args.app else {}
     own = {name: application.pop(name) for name in firmware.STARTERS if name in application}
+    for path in [path for path in application if path.startswith(HOME + "/")]:  # a port's own board module
+        content = application.pop(path)
+        if wanted.package:
+            wanted.package[path.removeprefix(HOME + "/")] = content
     wanted.files |= application | settings | deployment.choose_starters(args.overwrite) | own
     return wanted
 

@@ -14,7 +14,12 @@ from tools.simboard.board import BLOCK, PANEL_WORDS, TABLE_ADDRESS, SimBoard
 
 SLOT_ADDRESS = 0x10000
 VFS_SIZE = 0x20000
-SLOTS = {"idf": ("ota_0", "ota_1"), "w80x": ("run", "upgrade"), "factory": ("factory",)}
+SLOTS = {
+    "idf": ("ota_0", "ota_1"),
+    "w80x": ("run", "upgrade"),
+    "factory": ("factory",),
+    "generic": ("blue", "green"),
+}
 # What an ESP32 without PSRAM has left for Python; 64-bit objects are up to twice as wide.
 HEAP_KIB = {"mp32": 192, "mp64": 288, "cpython": 0}
 

@@ -6,9 +6,8 @@ import facts
 
 
 class BoardSys:
-    platform = "esp32"
-
     def __init__(self):
+        self.platform = "rp2" if facts.get("boot_mode") == "generic" else "esp32"
         self.implementation = _Implementation()
 
     def __getattr__(self, name):

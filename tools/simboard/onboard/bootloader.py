@@ -1,8 +1,9 @@
-"""The boot loader: chooses the slot that runs. Three modes.
+"""The boot loader: chooses the slot that runs. Four modes.
 
 "idf": ESP-IDF's otadata with rollback: a new image is NEW, boots once as PENDING, and is ABORTED at the
 next reset unless it was marked VALID. "w80x": the slot `upgrade` is copied over `run` whenever it has
 a good header and good CRCs; there is no way back.
+"generic": as "idf", on a board that is no ESP32: its slots are reached by bootslots.py.
 "factory": one slot and no otadata, as in the ESP32 firmware that is no OTA variant.
 """
 
@@ -138,7 +139,7 @@ def select(region):
 
 def mark_valid():
     """What esp_ota_mark_app_valid_cancel_rollback does."""
-    if mode != "idf":
+    if mode in ("w80x", "factory"):
         raise OSError(-261, "ESP_ERR_NOT_FOUND")
     active = active_entry()
     if active is None:
@@ -146,6 +147,12 @@ def mark_valid():
     sequence, state = _read_entries()[active]
     if state != VALID:
         _write_entry(active, sequence, VALID)
+
+
+def is_valid():
+    """Would a reset bring back what runs? So it is, too, before the first update."""
+    active = active_entry()
+    return active is None or _read_entries()[active][1] == VALID
 
 
 # W80x

@@ -1,7 +1,11 @@
 """Shim of `esp32`: Partition over the simulated flash and boot loader."""
 
 import bootloader
+import facts
 import partitions
+
+if facts.get("boot_mode") == "generic":
+    raise ImportError("no module named 'esp32'")
 
 
 class Partition:
