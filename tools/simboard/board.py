@@ -31,10 +31,10 @@ TABLE_ADDRESS = 0x8000
 PANEL_WORDS = 16 + 4096
 # Of the words in onboard/panel.py.
 WIFI_OFF_WORD, OPERATIONS_WORD, READS_WORD, RESET_CAUSE_WORD, WEAR_WORD = 0, 5, 6, 7, 16
-PWRON, HARD, WDT = 1, 2, 3  # reset causes of onboard/machine.py
+PWRON, HARD, WDT, DEEPSLEEP = 1, 2, 3, 4  # reset causes of onboard/machine.py
 PANIC_EXIT, BRICKED_EXIT, POWER_CUT_EXIT = 43, 44, 45
-# Exit codes after which it boots again: machine.reset(), panic, watchdog, planned power cut.
-RESET_CAUSES = {42: HARD, PANIC_EXIT: HARD, -signal.SIGALRM: WDT, POWER_CUT_EXIT: PWRON}
+# Exit codes after which it boots again: machine.reset(), panic, watchdog, planned power cut, deep sleep.
+RESET_CAUSES = {42: HARD, PANIC_EXIT: HARD, -signal.SIGALRM: WDT, POWER_CUT_EXIT: PWRON, 46: DEEPSLEEP}
 CRASH_EXIT = -signal.SIGSEGV
 
 

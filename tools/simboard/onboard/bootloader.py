@@ -12,6 +12,7 @@ import struct
 
 import flash
 import imagecheck
+import panel
 import partitions
 
 NEW, PENDING, VALID, INVALID, ABORTED, UNDEFINED = 0, 1, 2, 3, 4, 0xFFFFFFFF
@@ -19,6 +20,7 @@ NEW, PENDING, VALID, INVALID, ABORTED, UNDEFINED = 0, 1, 2, 3, 4, 0xFFFFFFFF
 _ENTRY = "<I20sII"
 _ENTRY_SIZE = 32
 
+_DEEPSLEEP = 4  # reset cause, by the numbers of machine.py
 _COPIES = 3  # tries until what was copied checks
 
 mode = "idf"
@@ -26,14 +28,26 @@ running = None  # the Region that was chosen
 
 
 def choose():
-    """The Region to run, or None if nothing can."""
+    """The Region to run, or None if nothing can. After a deep sleep it is the one that ran before, whatever
+    otadata says: MicroPython's boot loaders are built with CONFIG_BOOTLOADER_SKIP_VALIDATE_IN_DEEP_SLEEP."""
+    global running
+    slots = partitions.app_slots()
+    if panel.get(panel.RESET_CAUSE) == _DEEPSLEEP and mode != "w80x":
+        running = slots[panel.get(panel.RETAINED) - 1]
+        return running
+    _choose()
+    if running:
+        panel.put(panel.RETAINED, [slot.label for slot in slots].index(running.label) + 1)
+    return running
+
+
+def _choose():
     global running
     if mode == "factory":
         (only,) = partitions.app_slots()
         running = only if can_boot(only) else None
     else:
         running = _choose_w80x() if mode == "w80x" else _choose_idf()
-    return running
 
 
 def resume(label):

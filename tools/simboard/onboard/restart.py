@@ -9,10 +9,7 @@ import ffi
 import memory
 import uctypes
 
-_FIRST_FILE, _LAST_FILE = 3, 64  # numbers of open files; 0 to 2 are the serial line
-
 _libc = ffi.open("libc.so.6")
-_close = _libc.func("i", "close", "i")
 _execv = _libc.func("i", "execv", "sp")
 
 
@@ -23,8 +20,7 @@ def soft(is_raw):
     texts = [(text + "\0").encode() for text in command]
     addresses = [uctypes.addressof(text) for text in texts] + [0]
     vector = struct.pack("%dP" % len(addresses), *addresses)
-    for number in range(_FIRST_FILE, _LAST_FILE):
-        _close(number)
+    memory.close_files()
     _execv(command[0], vector)
     memory.end_process(127)
 
