@@ -1,4 +1,4 @@
-"""The programs of the README as main.py of a simulated board: each does its work, and is updated meanwhile."""
+"""The README's programs as main.py of a simulated board: each does its work, and is updated meanwhile."""
 
 from __future__ import annotations
 
