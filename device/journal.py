@@ -25,7 +25,7 @@ class Journal:
 
     def __init__(self, path):
         """path: of the two files, without ".0" and ".1"."""
-        self._path = path
+        self._names = (path + ".0", path + ".1")
         self._sequence = 0
         self._binding = b""
         self.position = 0
@@ -36,7 +36,7 @@ class Journal:
         text = "%s %d" % (offer.version, offer.size)
         self._binding = hashlib.sha256(offer.signature + text.encode()).digest()
         self.position, self.etag = 0, None
-        records = [self._read(number) for number in (0, 1)]
+        records = [self._read(name) for name in self._names]
         newest = max((r for r in records if r), key=lambda record: record[0], default=None)
         if newest:
             self._sequence = newest[0] + 1
@@ -47,10 +47,13 @@ class Journal:
         """A journal that cannot be written costs a resume, not the update."""
         self.position, self.etag = position, etag
         tag = (etag or "").encode()
-        record = struct.pack(_HEAD, _MAGIC, self._sequence, position, self._binding, len(tag)) + tag
-        record += struct.pack("<I", binascii.crc32(record))
+        end = _HEAD_SIZE + len(tag)
+        record = bytearray(end + _CRC_SIZE)
+        struct.pack_into(_HEAD, record, 0, _MAGIC, self._sequence, position, self._binding, len(tag))
+        record[_HEAD_SIZE:end] = tag
+        struct.pack_into("<I", record, end, binascii.crc32(memoryview(record)[:end]))
         try:
-            files.write(self._name(self._sequence & 1), record)
+            files.write(self._names[self._sequence & 1], record)
         except OSError as error:
             log.warning("journal: %r" % error)
         self._sequence += 1
@@ -60,13 +63,10 @@ class Journal:
         if self.position:
             self.save(0, None)
 
-    def _name(self, number):
-        return "%s.%d" % (self._path, number)
-
-    def _read(self, number):
+    def _read(self, name):
         """(sequence, position, binding, etag), or None for what is missing, torn or of another layout."""
         try:
-            raw = files.read(self._name(number), _LONGEST)
+            raw = files.read(name, _LONGEST)
         except OSError:
             return None
         if len(raw) < _HEAD_SIZE + _CRC_SIZE:

@@ -137,11 +137,10 @@ class Stream:
 
     def write(self, data):
         """Write all of data within the limit. Raises OtaError, TLS_REFUSED in a handshake that fails."""
-        view = memoryview(data)
         done = 0
         while done < len(data):
             try:
-                sent = self._stream.write(view[done:])
+                sent = self._stream.write(memoryview(data)[done:] if done else data)
             except (OSError, ValueError) as error:
                 if not (error.args and error.args[0] in _WOULD_BLOCK):
                     raise self._unread_alert() or _failure(error, "write")
@@ -177,8 +176,9 @@ class Stream:
         return True
 
     def wait(self, timeout_ms):
-        """Sleep until something can be read, at most timeout_ms."""
-        self._poll(select.POLLIN, timeout_ms)
+        """Sleep until something can be read, at most timeout_ms. Returns whether it can. Allocates
+        nothing."""
+        return self._poll(select.POLLIN, timeout_ms)
 
     def _check_limit(self):
         left = time.ticks_diff(self._deadline, time.ticks_ms())
@@ -193,8 +193,10 @@ class Stream:
         if events != self._events:
             self._poller.modify(self._stream, events)
             self._events = events
+        is_ready = False
         for _ in self._poller.ipoll(timeout_ms):
-            pass
+            is_ready = True
+        return is_ready
 
     def close(self):
         """Close the stream; never raises, may be called twice."""
