@@ -81,7 +81,7 @@ def read_head(stream):
             text = str(line, "utf-8")
         except UnicodeError:
             raise _not_text()
-        line = bytearray()
+        line[:] = b""
         lines += 1
         if lines > _LINES_LIMIT:
             break

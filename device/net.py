@@ -163,11 +163,10 @@ class Stream:
 
     def read_exactly(self, buffer, count):
         """Fill buffer[:count] within the limit. Returns False if the stream ends before."""
-        view = memoryview(buffer)
         done = 0
         while done < count:
             self._check_limit()  # also while data comes: a flood must end too
-            got = self.readinto(view[done:count])
+            got = self.readinto(memoryview(buffer)[done:] if done else buffer, count - done)
             if got == 0:
                 return False
             if got is None:

@@ -1,6 +1,10 @@
 """What the server hears: version, progress and errors, each with the next sequence number."""
 
+from micropython import const
+
 from . import clock, errors, log, messages
+
+_LAST_SEQUENCE = const((1 << 30) - 1)  # the largest int that needs no heap
 
 
 class Reporter:
@@ -80,7 +84,7 @@ class Reporter:
 
     def _envelope(self, data):
         payload = messages.envelope(self._sequence, clock.now(), data)
-        self._sequence = (self._sequence + 1) & 0xFFFFFFFF
+        self._sequence = (self._sequence + 1) & _LAST_SEQUENCE
         return payload
 
 

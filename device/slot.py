@@ -14,7 +14,8 @@ _IOCTL_BLOCKS = const(4)
 _IOCTL_BLOCK_SIZE = const(5)
 _IOCTL_ERASE = const(6)
 _READ_BACK = const(2048)  # bytes compared at a time
-_ERASED = b"\xff" * image.HEAD
+_CHUNK = const(64)
+_ERASED = b"\xff" * _CHUNK
 _block = bytearray(4096)  # of the only slot in use; made at import, while the heap is whole
 
 
@@ -60,9 +61,8 @@ class Slot:
 
         Every block but the last must be full. The rest of the last one is written as 0xFF.
         """
-        for start in range(count, self.block_size, image.HEAD):
-            end = min(start + image.HEAD, self.block_size)
-            self.view[start:end] = _ERASED[: end - start]
+        if count < self.block_size:
+            self._pad(count)
         if self.position == 0:
             self.hold_head()
             self._blank_head()
@@ -82,6 +82,14 @@ class Slot:
         for i in range(image.HEAD):
             self._head[i] = self.block[i]
         self._holds_head = True
+
+    def _pad(self, start):
+        """0xFF to the end of `block`: byte by byte to a whole chunk, because one loop over all takes long."""
+        while start % _CHUNK:
+            self.block[start] = 0xFF
+            start += 1
+        for chunk in range(start, self.block_size, _CHUNK):
+            self.view[chunk : chunk + _CHUNK] = _ERASED
 
     def _blank_head(self):
         for i in range(image.HEAD):
@@ -120,7 +128,7 @@ class Slot:
 
     def is_head_blank(self):
         """Do the first 64 bytes of the flash stand at 0xFF? Raises OtaError(FLASH)."""
-        return self._read_head() == _ERASED
+        return self._read_head() == b"\xff" * image.HEAD
 
     def invalidate(self):
         """Erase the first block unless its head is blank, so that nothing can boot from here. Raises
