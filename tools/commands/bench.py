@@ -28,7 +28,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help=f"measure these and what comes with them: {', '.join(BY_NAME)}",
     )  # fmt: skip
     parser.add_argument("--check", action="store_true", help="exit 1 if a line is beyond its budget")
-    parser.add_argument("--commit", action="store_true", help="make these figures the budget and the README's")
+    parser.add_argument("--commit", action="store_true", help="make them the budget and the README's")
 
 
 def run(args: argparse.Namespace) -> int:
