@@ -6,11 +6,10 @@ import time
 
 import machine
 
-gc.threshold(4096)  # while modules come into the heap: else they lie all over it, and no whole 4 KiB are left
+gc.threshold(4096)  # until the agent runs: else what stays lies all over the heap, with holes between
 try:
     from device import agent
 
-    gc.threshold(-1)
     agent.main("ota.json")
 except Exception as error:
     sys.print_exception(error)

@@ -1,10 +1,10 @@
 """The agent: owns the loop, the broker link, and the one place that turns an error into a report.
 
 Everything runs as steps of one generator; each step yields how many ms it has nothing to do.
-`run()` for a board that does nothing else, `poll()` inside an application's own loop, `task()` under
-asyncio. No step waits longer than the table in README.md says.
+`run()`, or `poll()` in an application's own loop, or `task()` under asyncio; README.md has the steps' limits.
 """
 
+import gc
 import time
 
 from . import backoff, clock, config, errors, expiry, files, hooks, log
@@ -53,12 +53,13 @@ class Agent:
     def run(self):
         """Never returns."""
         while True:
-            time.sleep_ms(self.poll())
+            pause_ms = self.poll()
+            if pause_ms:
+                time.sleep_ms(pause_ms)
 
     async def task(self):
         """The same for asyncio."""
         import asyncio
-
         while True:
             await asyncio.sleep(self.poll() / 1000)
 
@@ -107,8 +108,6 @@ class Agent:
             self._reporter.error(error)
         else:
             log_error(error)
-
-    # Getting online
 
     def _connect(self):
         """Wi-Fi, clock, broker, report; then the image that runs has proved itself."""
@@ -244,6 +243,8 @@ class Agent:
 def main(path):
     """Run the agent with the configuration at path. Returns, having logged it, only if it cannot start."""
     try:
-        Agent(config.load(path)).run()
+        agent = Agent(config.load(path))
+        gc.threshold(-1)  # which main.py has set
+        agent.run()
     except errors.OtaError as error:
         log_error(error)

@@ -20,9 +20,10 @@ class _Retry(Exception):
 class Download:
     """is_pieced: the slot holds bytes of more than one answer. header: image.Header, once it is there."""
 
-    def __init__(self, config, offer, slot, chip, tls_context, wifi, journal, moves):
+    def __init__(self, config, offer, slot, chip, tls_context, wifi, journal, moves, make_room):
         """offer: messages.Offer. chip: ESP chip id or None. tls_context(): for the file server.
-        journal: journal.Journal bound to the offer. moves: progress.Progress."""
+        journal: journal.Journal bound to the offer. moves: progress.Progress. make_room(): called when
+        memory runs out; True if another try is worth it."""
         self._config = config
         self._offer = offer
         self._slot = slot
@@ -31,6 +32,7 @@ class Download:
         self._wifi = wifi
         self._journal = journal
         self._moves = moves
+        self._make_room = make_room
         self._patience = backoff.Patience(config)
         self._etag = None
         self._restarts = 0
@@ -73,6 +75,10 @@ class Download:
                 if not self._may_try_again(problem.code):
                     raise
                 error = problem
+            except MemoryError as problem:
+                if not self._make_room():
+                    raise
+                error = errors.OtaError(errors.NO_MEM, str(problem))
             log.warning("download at byte %d: %s" % (self._slot.position, error.detail))
             if self._patience.is_over():
                 raise error
@@ -83,7 +89,7 @@ class Download:
         if code == errors.TLS_REFUSED and self._may_repeat_handshake:
             self._may_repeat_handshake = False
             return True
-        return code in _TRANSIENT
+        return code in _TRANSIENT or (code == errors.NO_MEM and self._make_room())
 
     def _fetch(self):
         """One connection's worth of the image."""
@@ -94,7 +100,7 @@ class Download:
         answer, response = yield from self._open(first, last)
         try:
             self._check(response, first, last)
-            self._moves.receive()
+            self._moves.receive(slot.position)
             if slot.lacks_head:
                 yield from self._receive_head(answer)
             else:
@@ -171,24 +177,25 @@ class Download:
         )
 
     def _receive(self, answer):
-        """The block loop: allocates nothing while the blocks come whole, but for a checkpoint."""
-        slot = self._slot
-        stream = answer.stream
-        while slot.position < self._offer.size:
-            want = min(slot.block_size, self._offer.size - slot.position)
-            got = stream.readinto(slot.block, want)
+        """The block loop. A step is a block, a checkpoint or a report: the first allocates nothing while the
+        blocks come whole."""
+        slot, stream, block = self._slot, answer.stream, self._slot.block
+        size, want = self._offer.size, self._slot.block_size
+        checkpoint = self._config.checkpoint_kib * 1024
+        while slot.position < size:
+            if size - slot.position < want:
+                want = size - slot.position
+            got = stream.readinto(block, want)
             if got != want:
                 yield from answer.fill(slot.view, want, got)
             if slot.position == 0:
                 self._read_header()
             slot.write_block(want)
             self._patience.progress()
-            self._keep_checkpoint()
-            self._moves.move(slot.position)
             yield
-
-    def _keep_checkpoint(self):
-        position = self._slot.position
-        is_due = position - self._journal.position >= self._config.checkpoint_kib * 1024
-        if is_due and position < self._offer.size:
-            self._journal.save(position, self._etag)
+            if self._journal.position + checkpoint <= slot.position < size:
+                self._journal.save(slot.position, self._etag)
+                yield
+            if slot.position >= self._moves.next:
+                self._moves.receive(slot.position)
+                yield

@@ -1,8 +1,14 @@
 """From an accepted offer to an image that will boot: update, trial record, head, boot selector."""
 
+import gc
+
+from micropython import const
+
 from . import config, errors, log, net
 from .journal import Journal
 from .updater import Update
+
+_TEND_EACH = const(16)  # steps: looking for messages costs as much as two blocks' reading back
 
 
 class Installer:
@@ -17,13 +23,19 @@ class Installer:
         self._reporter = reporter
         self._keys = keys
         self._journal = Journal("ota_journal")
+        self._context = None  # TLS, for the file server
+        try:
+            self._file_context()  # now, while the heap is whole
+        except errors.OtaError as error:
+            log.warning("no https: " + error.detail)
 
     def install(self, offers, tend):
-        """Generator, a block a step: install offers.accepted, calling tend() after each step. On return
+        """Generator, a block a step: install offers.accepted, calling tend() now and then. On return
         the next boot is the new image's.
 
         Raises OtaError, and then nothing in the slot can boot.
         """
+        gc.collect()
         offer = offers.accepted
         partition = self._board.spare()
         self._journal.bind(offer)
@@ -37,7 +49,7 @@ class Installer:
             self._keys,
             self._wifi,
             self._journal,
-            self._reporter.progress,
+            self._reporter,
         )
         self._reporter.begin_update()
         record = yield from self._run(update.steps(), tend)
@@ -63,13 +75,15 @@ class Installer:
         """MicroPython runs no `finally` of a generator that is only dropped: so close it."""
         try:
             while True:
-                try:
+                for _ in range(_TEND_EACH):
                     yield next(steps)
-                except StopIteration as stop:
-                    return stop.value
                 tend()
+        except StopIteration as stop:
+            return stop.value
         finally:
             steps.close()
 
     def _file_context(self):
-        return net.client_context(config.read_file(self._config.file_ca))
+        if self._context is None:
+            self._context = net.client_context(config.read_file(self._config.file_ca))
+        return self._context
