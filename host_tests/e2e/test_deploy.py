@@ -49,6 +49,9 @@ def test_only_what_changed_is_sent(make_bare, tmp_path: Path):
     assert counts(stage.deploy("--config", config))[0] == 1
     seen = len(stage.operator.messages)
     stage.wait_report("INIT", since=seen)
+    config.write_text(changed.replace('"watchdog_s": 20', '"watchdog_s": -1'))
+    shown = stage.deploy("--config", config, code=1)
+    assert "will not start: configuration: bad value for 'watchdog_s'" in shown
 
 
 def test_the_other_form_of_a_module_goes_away(make_bare):
