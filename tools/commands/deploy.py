@@ -71,7 +71,8 @@ def _check_config(board: Session) -> None:
     board.load("network_check")
     answer = board.call("check_config")
     if "ok" not in answer:
-        raise ToolError(f"all is on the board, but its agent will not start: {answer['detail']}; correct that")
+        detail = answer["detail"]
+        raise ToolError(f"all is on the board, but its agent will not start: {detail}; correct that")
 
 
 def _payload(deployment: Deployment, settings: dict[str, bytes], args: argparse.Namespace) -> Payload:
