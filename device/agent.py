@@ -1,8 +1,7 @@
 """The agent: owns the loop, the broker link, and the one place that turns an error into a report.
 
 Everything runs as steps of one generator; each step yields how many ms it has nothing to do.
-`run()` for a board that does nothing else, `poll()` inside an application's own loop, `task()` under
-asyncio. No step waits longer than the table in README.md says.
+`run()`, or `poll()` in an application's own loop, or `task()` under asyncio; README.md has the steps' limits.
 """
 
 import gc
@@ -61,7 +60,6 @@ class Agent:
     async def task(self):
         """The same for asyncio."""
         import asyncio
-
         while True:
             await asyncio.sleep(self.poll() / 1000)
 
@@ -74,6 +72,10 @@ class Agent:
             limit_s = self._config.trial_limit_s
             self._give_up("not confirmed within %d s, last error %d" % (limit_s, self._last_code))
         return next(self._steps) or 0
+
+    def is_busy(self):
+        """An update runs or is due, or an image is on trial: no time for a deep sleep."""
+        return bool(self._state.trial) or self._offers.updating or self._offers.is_due()
 
     def _life(self):
         yield from self._trial.identify()
@@ -106,8 +108,6 @@ class Agent:
             self._reporter.error(error)
         else:
             log_error(error)
-
-    # Getting online
 
     def _connect(self):
         """Wi-Fi, clock, broker, report; then the image that runs has proved itself."""

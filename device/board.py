@@ -38,7 +38,8 @@ class Board:
     """An ESP32 under MicroPython."""
 
     def __init__(self):
-        self.wlan = network.WLAN(network.STA_IF)
+        # MicroPython 1.24 moved the constant into the class.
+        self.wlan = network.WLAN(network.STA_IF if hasattr(network, "STA_IF") else network.WLAN.IF_STA)
         self.wlan.active(True)
         self.running = Partition(Partition.RUNNING)
         self.feed = hooks.always  # the watchdog, once there is one
@@ -63,6 +64,9 @@ class Board:
             spare = None
         if spare is None or label(spare) == label(self.running):
             raise errors.OtaError(errors.NO_SLOT, "no second slot: flash an OTA firmware variant")
+        if spare.info()[5]:
+            # The 64 bytes held back, written as 0xFF, are not 0xFF in an encrypted flash.
+            raise errors.OtaError(errors.NO_SLOT, "flash encryption is not supported")
         return spare
 
     def confirm(self):

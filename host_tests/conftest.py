@@ -17,7 +17,7 @@ for folder in (PORTABLE, REPO / "tools/simboard/onboard", REPO / "tools/simboard
 
 import board_imports  # noqa: E402
 
-from tools import romfs, runtimes, umqtt_source  # noqa: E402
+from tools import firmware, romfs, runtimes, umqtt_source  # noqa: E402
 
 umqtt_source.hide_stubs()
 board_imports.install()
@@ -45,8 +45,9 @@ def compiled(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with .mpy files of the device package and of the tests."""
     target = tmp_path_factory.mktemp("compiled")
     (target / "device").mkdir()
-    for folder, prefix in ((REPO / "device", "device/"), (PORTABLE, "")):
-        for path in folder.glob("*.py"):
+    package = firmware.package_modules().values()
+    for paths, prefix in ((package, "device/"), (PORTABLE.glob("*.py"), "")):
+        for path in paths:
             code = romfs.compile_module(path, prefix + path.name)
             (target / f"{prefix}{path.stem}.mpy").write_bytes(code)
     return target

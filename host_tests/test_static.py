@@ -15,10 +15,10 @@ from pathlib import Path
 
 import pytest
 
-from tools import romfs
+from tools import firmware, romfs
 
 REPO = Path(__file__).resolve().parent.parent
-DEVICE = sorted((REPO / "device").glob("*.py"))
+DEVICE = sorted(firmware.package_modules().values())
 SHIPPED = [REPO / "boot.py", REPO / "main.py", *DEVICE]
 TOOLS = sorted((REPO / "tools").rglob("*.py"))
 

@@ -17,13 +17,16 @@ COMMANDS = {
     "bench": ("tools.commands.bench", "measure heap, work, flash traffic and bytes of an update"),
     "board": ("tools.commands.board", "run a simulated board against any server"),
     "keys": ("tools.commands.keys", "make keys and certificates for servers, boards and signing"),
+    "provision": ("tools.commands.provision", "make a board from the shop one under OTA, in one go"),
+    "deploy": ("tools.commands.deploy", "put device package, configuration and certificates on a board"),
+    "doctor": ("tools.commands.doctor", "look at a board: what keeps it from updating, and the cure"),
     "build": ("tools.commands.build", "pack the device code into a firmware image"),
     "sign": ("tools.commands.sign", "sign a firmware image and print its offer"),
 }
 
 
 def overview() -> str:
-    lines = [f"  {name:<7} {help_line}" for name, (_, help_line) in COMMANDS.items()]
+    lines = [f"  {name:<9} {help_line}" for name, (_, help_line) in COMMANDS.items()]
     head = ["usage: python3 -m tools <command> [args]", "", "commands:"]
     return "\n".join([*head, *lines, "", "python3 -m tools <command> --help tells more."])
 

@@ -10,6 +10,9 @@ from tools import images, romfs
 from tools.errors import ToolError
 from tools.versions import check as check_version
 
+PACKAGE = "device"
+MANIFEST = "manifest.py"  # for MicroPython's build, no module
+STARTERS = ("boot.py", "main.py")  # MicroPython runs them from the file system, or frozen
 REPO = Path(__file__).resolve().parent.parent
 _MONTHS = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"]
 
@@ -38,9 +41,21 @@ def build_image(
     return images.add_trailer(image, version, board, build_time or default_build_time(), next_key)
 
 
+def build_romfs(source: bool = False, app: Path | None = None) -> bytes:
+    """The package and the application's files as a ROMFS, which a board mounts at /rom."""
+    files = application_files(app)
+    return romfs.pack(romfs.contents({name: files[name] for name in files if name not in STARTERS}, source))
+
+
+def package_modules() -> dict[str, Path]:
+    """The modules of the device package by their names in it."""
+    paths = sorted((REPO / PACKAGE).glob("*.py"))
+    return {path.name: path for path in paths if path.name != MANIFEST}
+
+
 def application_files(app: Path | None = None) -> dict[str, Path]:
     """What belongs into the image, by its name there."""
-    files = {f"device/{name}": path for name, path in romfs.collect(REPO / "device").items()}
+    files = {f"{PACKAGE}/{name}": path for name, path in package_modules().items()}
     files["main.py"] = REPO / "main.py"
     if app is not None:
         if not app.is_dir():

@@ -14,6 +14,7 @@ import struct
 import zlib
 from typing import Any, NamedTuple
 
+from tools import esp32flash
 from tools.errors import ToolError
 from tools.versions import check as check_version
 
@@ -147,8 +148,9 @@ def describe(image: bytes) -> dict[str, Any]:
 
     kind: one of KINDS. version: the trailer's, else the header's. header_version. size: of the
     file. length: of the image without trailer and padding. crc_ok: whether the header's CRCs or
-    the digest fit, None where there are none. trailer: dict or None.
+    the digest fit, None where there are none. trailer: dict or None. Raises ToolError for a whole flash.
     """
+    esp32flash.refuse_whole_flash(image)
     trailer = read_trailer(image)
     end = len(image) - _trailer_size(image)
     content = _wm_content(image[:end]) or _esp32_content(image[:end])
@@ -200,6 +202,8 @@ def _esp32_content(image: bytes) -> Content | None:
     if image[23]:  # hash_appended
         good = good and image[end : end + 32] == hashlib.sha256(image[:end]).digest()
         end += ESP32_DIGEST_SIZE
+    if esp32flash.is_signature_sector(image[end:]):
+        end = len(image)
     return Content("esp32", version, end, good and end == len(image))
 
 

@@ -7,6 +7,7 @@ import shutil
 from pathlib import Path
 
 import pytest
+from e2e.bare import BareStage
 
 from tools.stage import Stage
 
@@ -63,6 +64,25 @@ def make_stage(tmp_path: Path, stage_folder: Path):
     for stage in stages:  # pytest shows it when the test has failed
         print(*stage.board.lines, sep="\n")
     shutil.rmtree(tmp_path, ignore_errors=True)  # megabytes of flash for each test
+
+
+@pytest.fixture
+def make_bare(tmp_path: Path):
+    """make_bare(**options of create_bare) -> a BareStage whose board is on; config comes on top of FAST."""
+    with contextlib.ExitStack() as stack:
+        made = []
+
+        def make(*, config: dict | None = None, **options: object) -> BareStage:
+            stage = BareStage(tmp_path / f"bare{len(made)}", config=FAST | (config or {}), **options)
+            made.append(stack.enter_context(stage))
+            made[-1].board.power_on()
+            return made[-1]
+
+        yield make
+    for stage in made:
+        lines = [line[:150] for line in stage.board.lines if not line.startswith((">R", '["', "null"))]
+        print(*lines, sep="\n")
+    shutil.rmtree(tmp_path, ignore_errors=True)
 
 
 @pytest.fixture

@@ -6,7 +6,7 @@ import ast
 import functools
 from pathlib import Path
 
-from tools import cache, romfs
+from tools import cache, firmware, romfs
 
 LEVEL = 3  # of mpy-cross: no asserts, no line numbers
 DEVICE = cache.REPO / "device"
@@ -15,7 +15,7 @@ DEVICE = cache.REPO / "device"
 @functools.cache
 def device_code() -> dict[str, bytes]:
     """The .mpy of each module of device/, by its name."""
-    names = sorted(path.stem for path in DEVICE.glob("*.py"))
+    names = sorted(Path(name).stem for name in firmware.package_modules())
     return {name: romfs.compile_module(DEVICE / f"{name}.py", f"device/{name}.py", LEVEL) for name in names}
 
 

@@ -1,4 +1,8 @@
-"""Build a firmware image of the device package and an application."""
+"""Build a firmware image of the device package and an application, for the simulated board.
+
+With --romfs it is a ROMFS image for `mpremote romfs deploy`, for any board with such a partition: the package
+and the application's modules. main.py is not run from there: `deploy` puts it into the file system.
+"""
 
 from __future__ import annotations
 
@@ -6,12 +10,14 @@ import argparse
 from pathlib import Path
 
 from tools import firmware, images
+from tools.errors import ToolError
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--version", required=True, help="MAJOR.MINOR.PATCH")
-    parser.add_argument("--kind", required=True, choices=images.KINDS)
-    parser.add_argument("--board", required=True, help="the board's name, as in its configuration")
+    parser.add_argument("--version", help="MAJOR.MINOR.PATCH")
+    parser.add_argument("--kind", choices=images.KINDS)
+    parser.add_argument("--board", help="the board's name, as in its configuration")
+    parser.add_argument("--romfs", action="store_true", help="a ROMFS image instead; needs none of these")
     parser.add_argument("--output", required=True, metavar="FILE", type=Path)
     parser.add_argument("--source", action="store_true", help="keep .py files, for CPython")
     parser.add_argument("--app", metavar="DIR", type=Path, help="folder with your main.py")
@@ -19,9 +25,22 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
+    if args.romfs:
+        return _build_romfs(args)
+    if not (args.version and args.kind and args.board):
+        raise ToolError("give --version, --kind and --board, or --romfs")
     image = firmware.build_image(
         args.version, args.kind, args.board, args.source, args.app, args.build_time
     )
     args.output.write_bytes(image)
     print(f"{args.output}: {args.kind} {args.version} for {args.board}, {len(image)} bytes")
+    return 0
+
+
+def _build_romfs(args: argparse.Namespace) -> int:
+    if args.version or args.kind or args.board:
+        raise ToolError("a ROMFS has no --version, --kind or --board")
+    image = firmware.build_romfs(args.source, args.app)
+    args.output.write_bytes(image)
+    print(f"{args.output}: ROMFS, {len(image)} bytes")
     return 0

@@ -16,6 +16,7 @@ import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import IO
 
 from tools import runtimes
 from tools.errors import ToolError
@@ -30,10 +31,10 @@ TABLE_ADDRESS = 0x8000
 PANEL_WORDS = 16 + 4096
 # Of the words in onboard/panel.py.
 WIFI_OFF_WORD, OPERATIONS_WORD, READS_WORD, RESET_CAUSE_WORD, WEAR_WORD = 0, 5, 6, 7, 16
-PWRON, HARD, WDT = 1, 2, 3  # reset causes of onboard/machine.py
+PWRON, HARD, WDT, DEEPSLEEP = 1, 2, 3, 4  # reset causes of onboard/machine.py
 PANIC_EXIT, BRICKED_EXIT, POWER_CUT_EXIT = 43, 44, 45
-# Exit codes after which it boots again: machine.reset(), panic, watchdog, planned power cut.
-RESET_CAUSES = {42: HARD, PANIC_EXIT: HARD, -signal.SIGALRM: WDT, POWER_CUT_EXIT: PWRON}
+# Exit codes after which it boots again: machine.reset(), panic, watchdog, planned power cut, deep sleep.
+RESET_CAUSES = {42: HARD, PANIC_EXIT: HARD, -signal.SIGALRM: WDT, POWER_CUT_EXIT: PWRON, 46: DEEPSLEEP}
 CRASH_EXIT = -signal.SIGSEGV
 
 
@@ -52,6 +53,7 @@ class SimBoard:
         self.on_line: Callable[[str], None] = lambda line: None
         self._changed = threading.Condition()
         self._process: subprocess.Popen | None = None
+        self._stdin = subprocess.DEVNULL
         self._thread: threading.Thread | None = None
         self._powered = False
 
@@ -96,17 +98,19 @@ class SimBoard:
 
     def _boot_once(self) -> int:
         self.boots += 1
-        command = self._command("start.py")
         self._process = subprocess.Popen(
-            command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL,
-            env=self._environment(), text=True, errors="replace", bufsize=1,
+            self._command("start.py"), stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+            stdin=self._stdin, env=self._environment(),
         )  # fmt: skip
         if not self._powered:  # cut_power() came before there was a process
             self._process.kill()
         assert self._process.stdout
-        for line in self._process.stdout:
-            self._take_line(line.rstrip("\n"))
+        self._listen(self._process.stdout)
         return self._process.wait()
+
+    def _listen(self, console: IO[bytes]) -> None:
+        for line in console:
+            self._take_line(line.decode(errors="replace").rstrip("\n"))
 
     def _end(self, why: str) -> None:
         self._powered = False
@@ -203,7 +207,9 @@ class SimBoard:
 
     def _write_host_paths(self) -> None:
         """Where this machine keeps what a real board has in its firmware."""
-        paths = {"sim": ONBOARD, "shadow": MICROPYTHON, "frozen": runtimes.umqtt()}
+        paths = {"sim": ONBOARD, "shadow": MICROPYTHON}
+        if self.facts.get("umqtt", True):
+            paths["frozen"] = runtimes.umqtt()
         self.facts["host_paths"] = {name: str(path) for name, path in paths.items()}
         (self.folder / "board.json").write_text(json.dumps(self.facts, indent=1))
 

@@ -7,12 +7,19 @@ import json
 import shutil
 import struct
 from pathlib import Path
+from typing import Any
 
-from tools.images import read_trailer
+from tools import images, romfs
 from tools.simboard.board import BLOCK, PANEL_WORDS, TABLE_ADDRESS, SimBoard
 
 SLOT_ADDRESS = 0x10000
 VFS_SIZE = 0x20000
+SLOTS = {
+    "idf": ("ota_0", "ota_1"),
+    "w80x": ("run", "upgrade"),
+    "factory": ("factory",),
+    "generic": ("blue", "green"),
+}
 # What an ESP32 without PSRAM has left for Python; 64-bit objects are up to twice as wide.
 HEAP_KIB = {"mp32": 192, "mp64": 288, "cpython": 0}
 
@@ -40,22 +47,57 @@ def create(
     for file in certificates.iterdir():
         shutil.copy(file, folder / "fs" / "certs")
     (folder / "fs" / "ota.json").write_text(json.dumps(config))
-    slots = ("run", "upgrade") if boot_mode == "w80x" else ("ota_0", "ota_1")
-    (folder / "fs" / "ota_state.json").write_text(json.dumps(_first_state(slots[0], image)))
+    state = _first_state(SLOTS[boot_mode][0], image)
+    (folder / "fs" / "ota_state.json").write_text(json.dumps(state))
     if application:
         shutil.copytree(application, folder / "fs", dirs_exist_ok=True)
-    flash = _blank_flash(slots, slot_size)
+    return _assemble(
+        folder, image, mac=mac, runtime=runtime, boot_mode=boot_mode, epoch=epoch,
+        networks=networks if networks is not None else dict(config.get("wifi", [])),
+        slot_size=slot_size, vfs_size=VFS_SIZE, heap_kib=heap_kib,
+    )  # fmt: skip
+
+
+def create_bare(
+    folder: Path,
+    *,
+    mac: str,
+    networks: dict[str, str],
+    runtime: str = "mp32",
+    boot_mode: str = "idf",
+    epoch: int = 2000,
+    slot_size: int = 0x100000,
+    vfs_size: int = 0xF0000,
+    romfs_size: int = 0,
+    heap_kib: int | None = None,
+    **facts: Any,
+) -> SimBoard:
+    """A board as it comes from the shop, with stock MicroPython and an empty file system, for a ReplBoard.
+
+    romfs_size: of a partition for ROMFS, 0 = none. facts: version (of MicroPython, three numbers), clock
+    (Unix s), machine, umqtt (is it in the firmware?).
+    """
+    (folder / "fs").mkdir(parents=True)
+    image = images.esp32_image(romfs.pack({"README": b"stock MicroPython"}))
+    return _assemble(
+        folder, image, mac=mac, runtime=runtime, boot_mode=boot_mode, epoch=epoch, networks=networks,
+        slot_size=slot_size, vfs_size=vfs_size, romfs_size=romfs_size, heap_kib=heap_kib, **facts,
+    )  # fmt: skip
+
+
+def _assemble(
+    folder: Path, image: bytes, *, runtime: str, boot_mode: str, slot_size: int, vfs_size: int,
+    romfs_size: int = 0, heap_kib: int | None, **facts: Any,
+) -> SimBoard:  # fmt: skip
+    flash = _blank_flash(SLOTS[boot_mode], slot_size, vfs_size, romfs_size)
     flash[SLOT_ADDRESS : SLOT_ADDRESS + len(image)] = image
     (folder / "flash.bin").write_bytes(flash)
     (folder / "panel.bin").write_bytes(bytes(4 * PANEL_WORDS))
-    facts = {
-        "mac": mac,
+    facts |= {
         "runtime": runtime,
         "boot_mode": boot_mode,
-        "networks": networks if networks is not None else dict(config.get("wifi", [])),
         "ntp_host": None,
         "ntp_port": 123,
-        "epoch": epoch,
         "heap_kib": heap_kib or HEAP_KIB[runtime],
         "flash_size": len(flash),
     }
@@ -67,21 +109,25 @@ def create(
 
 def _first_state(label: str, image: bytes) -> dict:
     """The record that provisioning writes: what the first slot holds."""
-    trailer = read_trailer(image) or {"version": "0.0.0", "build_time": ""}
+    trailer = images.read_trailer(image) or {"version": "0.0.0", "build_time": ""}
     record = {key: trailer[key] for key in ("version", "build_time")}
     record |= {"size": len(image), "digest": hashlib.sha256(image).hexdigest()}
     return {"slots": {label: record}}
 
 
-def _blank_flash(slots: tuple[str, str], slot_size: int) -> bytearray:
-    """Erased flash with a partition table: otadata, two slots, the file system."""
-    entries = [(1, 0x00, 0xD000, 2 * BLOCK, "otadata")]
+def _blank_flash(slots: tuple[str, ...], slot_size: int, vfs_size: int, romfs_size: int) -> bytearray:
+    """Erased flash with a partition table: otadata, two slots, the file system; or one slot, no otadata."""
+    entries = [(1, 0x00, 0xD000, 2 * BLOCK, "otadata")] if len(slots) > 1 else []
+    first_subtype = 0x10 if len(slots) > 1 else 0x00  # ota_0 or factory
     address = SLOT_ADDRESS
     for index, label in enumerate(slots):
-        entries.append((0, 0x10 + index, address, slot_size, label))
+        entries.append((0, first_subtype + index, address, slot_size, label))
         address += slot_size
-    entries.append((1, 0x81, address, VFS_SIZE, "vfs"))
-    flash = bytearray(b"\xff") * (address + VFS_SIZE)
+    entries.append((1, 0x81, address, vfs_size, "vfs"))
+    address += vfs_size
+    if romfs_size:
+        entries.append((1, 0x8F, address, romfs_size, "romfs"))
+    flash = bytearray(b"\xff") * (address + romfs_size)
     for index, (kind, subtype, start, size, label) in enumerate(entries):
         entry = struct.pack("<HBBII16sI", 0x50AA, kind, subtype, start, size, label.encode(), 0)
         flash[TABLE_ADDRESS + 32 * index : TABLE_ADDRESS + 32 * index + 32] = entry

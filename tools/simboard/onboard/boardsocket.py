@@ -95,7 +95,12 @@ class socket(_Base):
             return self.raw.readinto(buffer) if count < 0 else self.raw.readinto(buffer, count)
         return _cpython_readinto(self.raw, memoryview(buffer)[: None if count < 0 else count])
 
-    def read(self, count):
+    def readline(self):
+        return None if self.is_silent() else self.raw.readline()
+
+    def read(self, count=None):
+        if count is None:
+            return None if self.is_silent() else self.raw.read()
         buffer = bytearray(count)
         got = self.readinto(buffer)
         return None if got is None else bytes(buffer[:got])

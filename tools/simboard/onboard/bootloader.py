@@ -1,8 +1,10 @@
-"""The boot loader: chooses the slot that runs. Two modes.
+"""The boot loader: chooses the slot that runs. Four modes.
 
 "idf": ESP-IDF's otadata with rollback: a new image is NEW, boots once as PENDING, and is ABORTED at the
 next reset unless it was marked VALID. "w80x": the slot `upgrade` is copied over `run` whenever it has
 a good header and good CRCs; there is no way back.
+"generic": as "idf", on a board that is no ESP32: its slots are reached by bootslots.py.
+"factory": one slot and no otadata, as in the ESP32 firmware that is no OTA variant.
 """
 
 import binascii
@@ -10,6 +12,7 @@ import struct
 
 import flash
 import imagecheck
+import panel
 import partitions
 
 NEW, PENDING, VALID, INVALID, ABORTED, UNDEFINED = 0, 1, 2, 3, 4, 0xFFFFFFFF
@@ -17,6 +20,7 @@ NEW, PENDING, VALID, INVALID, ABORTED, UNDEFINED = 0, 1, 2, 3, 4, 0xFFFFFFFF
 _ENTRY = "<I20sII"
 _ENTRY_SIZE = 32
 
+_DEEPSLEEP = 4  # reset cause, by the numbers of machine.py
 _COPIES = 3  # tries until what was copied checks
 
 mode = "idf"
@@ -24,15 +28,40 @@ running = None  # the Region that was chosen
 
 
 def choose():
-    """The Region to run, or None if nothing can."""
+    """The Region to run, or None if nothing can. After a deep sleep it is the one that ran before, whatever
+    otadata says: MicroPython's boot loaders are built with CONFIG_BOOTLOADER_SKIP_VALIDATE_IN_DEEP_SLEEP."""
     global running
-    running = _choose_w80x() if mode == "w80x" else _choose_idf()
+    slots = partitions.app_slots()
+    if panel.get(panel.RESET_CAUSE) == _DEEPSLEEP and mode != "w80x":
+        running = slots[panel.get(panel.RETAINED) - 1]
+        return running
+    _choose()
+    if running:
+        panel.put(panel.RETAINED, [slot.label for slot in slots].index(running.label) + 1)
+    return running
+
+
+def _choose():
+    global running
+    if mode == "factory":
+        (only,) = partitions.app_slots()
+        running = only if can_boot(only) else None
+    else:
+        running = _choose_w80x() if mode == "w80x" else _choose_idf()
+
+
+def resume(label):
+    """What runs goes on: a soft reset is none of the boot loader's business."""
+    global running
+    (running,) = [slot for slot in partitions.app_slots() if slot.label == label]
     return running
 
 
 def next_boot():
     """The Region that esp_ota_get_boot_partition names, whether or not it can boot."""
     slots = partitions.app_slots()
+    if mode == "factory":
+        return slots[0]
     if mode == "w80x":
         return slots[1] if can_boot(slots[1]) else slots[0]
     active = active_entry()
@@ -106,6 +135,8 @@ def select(region):
     """What esp_ota_set_boot_partition does. Raises OSError for an image that could not boot."""
     if not can_boot(region):
         raise OSError(-5379, "ESP_ERR_OTA_VALIDATE_FAILED")
+    if mode == "factory":
+        raise OSError(-261, "ESP_ERR_NOT_FOUND")
     if mode == "w80x":
         return
     slots = partitions.app_slots()
@@ -122,7 +153,7 @@ def select(region):
 
 def mark_valid():
     """What esp_ota_mark_app_valid_cancel_rollback does."""
-    if mode == "w80x":
+    if mode in ("w80x", "factory"):
         raise OSError(-261, "ESP_ERR_NOT_FOUND")
     active = active_entry()
     if active is None:
@@ -130,6 +161,12 @@ def mark_valid():
     sequence, state = _read_entries()[active]
     if state != VALID:
         _write_entry(active, sequence, VALID)
+
+
+def is_valid():
+    """Would a reset bring back what runs? So it is, too, before the first update."""
+    active = active_entry()
+    return active is None or _read_entries()[active][1] == VALID
 
 
 # W80x

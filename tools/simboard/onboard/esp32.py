@@ -1,7 +1,11 @@
 """Shim of `esp32`: Partition over the simulated flash and boot loader."""
 
 import bootloader
+import facts
 import partitions
+
+if facts.get("boot_mode") == "generic":
+    raise ImportError("no module named 'esp32'")
 
 
 class Partition:
@@ -35,6 +39,8 @@ class Partition:
         slots = partitions.app_slots()
         if bootloader.mode == "w80x":
             return Partition(slots[1].label)
+        if len(slots) == 1:
+            raise OSError(2)
         here = [slot.label for slot in slots].index(bootloader.running.label)
         return Partition(slots[(here + 1) % len(slots)].label)
 

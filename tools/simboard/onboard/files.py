@@ -8,6 +8,7 @@ import sys
 import partitions
 
 ROMFS_MAGIC = b"\xd2\xcd\x31"
+FIRMWARE = "/firmware"  # where the slot's files are, as if frozen into it
 
 
 def data_partition():
@@ -34,8 +35,18 @@ def _mount(body, host_paths):
     vfs.mount(vfs.VfsLfs2(data_partition(), readsize=64, progsize=64), "/")
     for name, driver in drivers:
         vfs.mount(driver, "/" + name)
-    vfs.mount(vfs.VfsRom(body), "/rom")
-    sys.path[:] = ["/" + name for name in host_paths] + ["", "/rom", ".frozen", "/lib"]
+    vfs.mount(vfs.VfsRom(body), FIRMWARE)
+    sys.path[:] = ["/" + name for name in host_paths] + ["", FIRMWARE, ".frozen"]
+    _mount_romfs(vfs)
+    sys.path.append("/lib")
+
+
+def _mount_romfs(vfs):
+    """The partition of that name, if there is one and mpremote has filled it."""
+    for region in partitions.read_table():
+        if region.label == "romfs" and bytes(region.view()[:3]) == ROMFS_MAGIC:
+            vfs.mount(vfs.VfsRom(region.view()), "/rom")
+            sys.path.extend(["/rom", "/rom/lib"])
 
 
 def _unpack(folder, body):

@@ -7,12 +7,22 @@ import panel
 
 RESET = 42  # exit code by which the host knows a reset from a crash
 PANIC = 43
+SLEPT = 46
 
 PWRON_RESET, HARD_RESET, WDT_RESET, DEEPSLEEP_RESET, SOFT_RESET = range(1, 6)
 
 
 def reset():
     memory.end_process(RESET)
+
+
+def deepsleep(ms):
+    """Nothing is kept but what flash and panel hold; connections end, the watchdog stands still."""
+    print("board: deep sleep for %d ms" % ms)
+    memory.kill_process_after(0)
+    memory.close_files()
+    time.sleep_ms(ms)
+    memory.end_process(SLEPT)
 
 
 def reset_cause():
@@ -22,6 +32,20 @@ def reset_cause():
 
 def unique_id():
     return bytes.fromhex(facts.get("mac"))
+
+
+class Pin:
+    IN, OUT = 1, 3
+
+    def __init__(self, number, mode=IN):
+        self._level = 0
+
+    def value(self, level=None):
+        """Changes of all pins are counted on the panel."""
+        if level is None:
+            return self._level
+        panel.add(panel.PIN_CHANGES, self._level != int(level))
+        self._level = int(level)
 
 
 class WDT:

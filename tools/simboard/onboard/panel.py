@@ -11,6 +11,10 @@ READS = 6
 RESET_CAUSE = 7  # of this boot, by the numbers of machine.py
 UNSTABLE = 8  # number of the block that reads differently each time, plus 1; 0 = none
 LOOKS = 9  # how often something was read from an unstable block
+EXECUTING = 10  # the REPL runs code, so that ^C is to interrupt it
+INTERRUPT = 11  # ^C was typed
+PIN_CHANGES = 12
+RETAINED = 13  # what the RTC's memory keeps over a deep sleep: number of the slot that runs, plus 1
 WEAR = 16  # from this word on: erase count of each block
 WORDS = WEAR + 4096
 

@@ -1,6 +1,7 @@
 """Power on: map the flash, let the boot loader choose a slot, run what that slot holds.
 
 usage: start.py BOARD_FOLDER
+       start.py BOARD_FOLDER raw|friendly LABEL SECONDS    after a soft reset: slot and clock stay
 """
 
 import sys
@@ -24,17 +25,40 @@ def power_on(folder):
     panel.attach(memory.map_file(folder + "/panel.bin", 4 * panel.WORDS))
     faults.load(facts.get("faults", []))
     bootloader.mode = facts.get("boot_mode")
+    if len(sys.argv) > 2:
+        return mount(folder, bootloader.resume(sys.argv[3]))
     slot = bootloader.choose()
     if slot is None:
         print("boot: no slot holds an image that can boot")
         memory.end_process(BRICKED)
+    print("boot: running slot %s" % slot.label)
+    mount(folder, slot)
+
+
+def mount(folder, slot):
     start, end = imagecheck.body(slot.view())
     body = slot.view()[start:end]
-    print("boot: running slot %s" % slot.label)
     if bytes(body[:3]) != files.ROMFS_MAGIC:
         print("boot: this machine cannot execute that image, it panics")
         memory.end_process(machine.PANIC)
     files.mount(folder, body, facts.get("host_paths"))
+
+
+def run_repl():
+    import boardsys
+    import boardtime
+    import boardvfs
+    import interrupts
+    import repl
+
+    interrupts.install()
+    sys.modules["sys"] = boardsys.BoardSys()
+    sys.modules["vfs"] = boardvfs.BoardVfs()
+    if len(sys.argv) > 2:
+        boardtime.set_time(int(sys.argv[4]))
+    elif facts.get("clock") is not None:
+        boardtime.set_time(facts.get("clock") - boardtime.epoch())
+    repl.run(files.FIRMWARE, len(sys.argv) > 2 and sys.argv[2] == "raw")
 
 
 if sys.implementation.name == "micropython":
@@ -47,5 +71,8 @@ else:
     board_imports.install()
 
 power_on(sys.argv[1])
-__import__("main")
-print("boot: main has ended")
+if facts.get("repl"):
+    run_repl()
+else:
+    __import__("main")
+    print("boot: main has ended")

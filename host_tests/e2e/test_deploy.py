@@ -1,0 +1,128 @@
+"""`deploy` by real mpremote: only what changed, nothing half-done, nothing of the user's own overwritten."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+from e2e.test_commands import REPO, tools
+
+from tools import firmware, runtimes
+from tools.boards.session import Session
+from tools.simboard import board as simboard
+
+APP = {
+    "main.py": "import blink\nfrom device import agent\nagent.main('ota.json')\n",
+    "blink.py": "with open('rate.txt') as file:\n    print('blinking', file.read())\n",
+    "rate.txt": "5 Hz",
+}
+
+
+def list_files(stage) -> set[str]:
+    """All that `deploy` could have put on the board."""
+    with Session(stage.board.url) as board:
+        board.load("store")
+        found = board.call("list_files", "lib") + board.call("list_files", "certs")
+        root = board.run("import os\nprint(os.listdir())")
+    return {*found, *re.findall(r"'([^']+)'", root)}
+
+
+def counts(shown: str) -> tuple[int, int]:
+    """Files that were sent, and files that were there."""
+    sent, there = re.search(r"(\d+) files sent, (\d+) were there", shown).groups()  # type: ignore[union-attr]
+    return int(sent), int(there)
+
+
+def test_only_what_changed_is_sent(make_bare, tmp_path: Path):
+    """Also over an agent that runs, with its watchdog started."""
+    stage = make_bare()
+    sent, there = counts(stage.provision())
+    assert sent > 40 and there == 0
+    stage.wait_report("INIT")
+    assert counts(stage.deploy()) == (0, len(firmware.package_modules()) + 2)
+    config = tmp_path / "ota.json"
+    changed = (stage.keys / "devices" / stage.board.facts["mac"] / "ota.json").read_text()
+    config.write_text(changed.replace('"watchdog_s": 20', '"watchdog_s": 21'))
+    assert counts(stage.deploy("--config", config))[0] == 1
+    seen = len(stage.operator.messages)
+    stage.wait_report("INIT", since=seen)
+
+
+def test_the_other_form_of_a_module_goes_away(make_bare):
+    """MicroPython would take an old x.py before a new x.mpy."""
+    stage = make_bare(umqtt=False)
+    stage.provision("--source")
+    files = list_files(stage)
+    assert {"lib/device/agent.py", "lib/umqtt/simple.py", "main.py"} <= files
+    sent, _ = counts(stage.deploy())
+    assert sent == len(firmware.package_modules()) + 1
+    files = list_files(stage)
+    assert {"lib/device/agent.mpy", "lib/umqtt/simple.mpy"} <= files
+    assert not [name for name in files if name.startswith("lib/") and name.endswith(".py")]
+    stage.wait_report("INIT")
+
+
+def test_what_is_the_users_own_stays(make_bare, tmp_path: Path):
+    app = tmp_path / "app"
+    app.mkdir()
+    for name, text in APP.items():
+        (app / name).write_text(text)
+    stage = make_bare()
+    stage.provision("--app", app)
+    stage.board.wait_for("blinking 5 Hz")
+    assert {"lib/blink.mpy", "rate.txt"} <= list_files(stage)
+    assert "kept your own main.py" in stage.deploy()
+    assert "kept" not in stage.deploy("--overwrite")
+    with Session(stage.board.url) as board:
+        board.load("store")
+        assert board.call("first_line", "main.py").startswith('"""Run the agent')
+
+
+def test_a_copy_that_fails_changes_nothing(make_bare):
+    """The cable is pulled and the power goes while the package is copied; then it is done again."""
+    stage = make_bare()
+    stage.provision()
+    stage.wait_report("INIT")
+    seen = len(stage.operator.messages)
+    before = stage.board.operations()
+    command = [sys.executable, "-m", "tools", "deploy", stage.board.url, "--source"]
+    with subprocess.Popen(command, cwd=REPO, stdout=subprocess.PIPE, stderr=subprocess.STDOUT) as copying:
+        deadline = time.monotonic() + 30
+        while stage.board.operations() < before + 100 and time.monotonic() < deadline:
+            time.sleep(0.01)
+        stage.board.cut_power()
+        stage.board.unplug()
+        shown, _ = copying.communicate(timeout=60)
+    assert copying.returncode == 1 and b"has fallen silent" in shown, shown
+    stage.board.power_on()
+    stage.wait_report("INIT", since=seen)
+    files = list_files(stage)
+    assert "lib/device.new/agent.py" in files
+    assert "lib/device/agent.mpy" in files and "lib/device/agent.py" not in files
+    stage.deploy("--source")
+    files = list_files(stage)
+    assert "lib/device/agent.py" in files and not [name for name in files if "device.new" in name]
+
+
+def test_too_little_room_is_said_before_anything_is_copied(make_bare):
+    stage = make_bare(vfs_size=0x20000)
+    shown = tools("provision", stage.board.url, *stage.settings(), code=1)
+    assert "KiB free" in shown and "mpremote fs rm" in shown
+    assert "main.py" not in list_files(stage)
+
+
+def test_each_power_cut_in_the_switch_leaves_a_whole_package():
+    """onboard/store.py alone, on LittleFS in RAM: cut at each write and erase of commit()."""
+    script = Path(__file__).with_name("storecuts.py")
+    paths = [REPO / "tools" / "boards" / "onboard", simboard.ONBOARD, simboard.MICROPYTHON]
+    done = subprocess.run(
+        [*runtimes.interpreter("mp32"), "-X", "heapsize=8M", str(script)], capture_output=True, text=True,
+        timeout=120, env={"MICROPYPATH": ":".join(map(str, paths)) + ":.frozen"},
+    )  # fmt: skip
+    cases = re.findall(r"^(\w+): (\d+) cuts, (\d+) times old, (\d+) times new$", done.stdout, re.MULTILINE)
+    assert done.returncode == 0 and len(cases) == 3, done.stdout + done.stderr
+    assert [name for name, *_ in cases] == ["lib", "root", "nowhere"]
+    assert all(int(old) > 0 < int(new) and int(old) + int(new) == int(cuts) for _, cuts, old, new in cases)

@@ -1,0 +1,127 @@
+"""`doctor` by real mpremote: nothing red on a good board, and one red line with its cure for each fault."""
+
+from __future__ import annotations
+
+import datetime
+import json
+import shutil
+import time
+from pathlib import Path
+
+from e2e.test_commands import tools
+
+from tools import certificates, keyfiles
+from tools.boards import findings
+from tools.boards.examination import examine
+from tools.boards.session import Session
+from tools.certificates import Validity
+from tools.commands import doctor
+from tools.stage import MAC
+
+
+def red_lines(stage, offer: dict | None = None) -> dict[str, findings.Finding]:
+    """What is red, by the name of the check; all of it must come with a cure."""
+    text = None if offer is None else json.dumps(offer)
+    with Session(stage.board.url) as board:
+        found = doctor.diagnose(examine(board, text), offer is not None)
+    red = {name: finding for name, finding in found if finding.level == findings.BAD}
+    assert all(finding.cure for finding in red.values())
+    return red
+
+
+def bring(stage, tmp_path: Path, **files: bytes) -> None:
+    """Deploy the board's own certificates with these instead of theirs (client_key=… for client.key.der)."""
+    folder = tmp_path / "certs"
+    shutil.rmtree(folder, ignore_errors=True)
+    shutil.copytree(stage.keys / "devices" / MAC, folder)
+    (folder / "ota.json").unlink()
+    for name, content in files.items():
+        (folder / f"{name.replace('_', '.')}.der").write_bytes(content)
+    stage.deploy("--certs", folder)
+
+
+def test_from_the_shop_to_all_green(make_bare):
+    stage = make_bare()
+    shown = tools("doctor", stage.board.url, code=1)
+    assert "the package `device` is not on the board" in shown and "3 to cure" in shown
+    stage.provision()
+    stage.wait_report("INIT")
+    shown = tools("doctor", stage.board.url)
+    assert "nothing stands in the way of updates" in shown and "BAD" not in shown
+    assert "takes this board" in shown and "joined, address" in shown
+
+
+def test_one_red_line_for_each_fault(make_bare, tmp_path: Path):
+    stage = make_bare()
+    stage.provision()
+    stage.wait_report("INIT")
+
+    key = certificates.new_key()
+    bring(stage, tmp_path, client_key=keyfiles.key_bytes(key, "der"))
+    red = red_lines(stage)
+    assert set(red) - {"broker"} == {"private key"}  # the broker cannot take it either
+
+    past = certificates.now() - datetime.timedelta(days=9)
+    ca = keyfiles.read_pair(stage.keys, "broker-ca")
+    old = certificates.issue(ca, MAC, "client", Validity(past - datetime.timedelta(days=1), past))
+    files = {"client_crt": _der(old), "client_key": keyfiles.key_bytes(old.key, "der")}
+    bring(stage, tmp_path, **files)
+    red = red_lines(stage)
+    assert set(red) - {"broker"} == {"certificate"} and "expired on" in red["certificate"].text
+    other = certificates.make_ca("OTA broker CA", certificates.valid_for(30))
+    (folder := tmp_path / "other").mkdir()
+    (folder / "broker_ca.der").write_bytes(_der(other))
+    bring(stage, tmp_path)
+    stage.deploy("--certs", folder)
+    red = red_lines(stage)
+    assert set(red) == {"broker"} and "TLS refused" in red["broker"].text
+
+
+def _der(pair) -> bytes:
+    return pair.certificate.public_bytes(keyfiles.ENCODINGS["der"])
+
+
+def test_faults_of_the_board_itself(make_bare):
+    """Before anything is on it, but for what deploy brings."""
+    stage = make_bare(umqtt=False)
+    unfinished = {"package", "start", "configuration"}
+    assert set(red_lines(stage)) - unfinished == {"umqtt.simple"}
+    stage.restart(umqtt=True, version=[1, 20, 0])
+    red = red_lines(stage)
+    assert set(red) - unfinished == {"MicroPython"} and "1.20.0" in red["MicroPython"].text
+    stage.restart(version=None, clock=int(time.time()) - 3 * 3600)
+    red = red_lines(stage)
+    assert set(red) - unfinished == {"clock"} and "3.0 h behind" in red["clock"].text
+    stage.restart(clock=None)
+    assert set(red_lines(stage)) == unfinished
+
+
+def test_a_board_with_one_slot(make_bare):
+    stage = make_bare(boot_mode="factory")
+    red = red_lines(stage)
+    assert "no second slot" in red["slots"].text and "OTA variant" in red["slots"].cure
+    assert "no otadata" in red["rollback"].text
+
+
+def test_would_it_take_this_offer(make_bare, tmp_path: Path):
+    """Asked without a word to the board's flash."""
+    stage = make_bare()
+    stage.provision()
+    stage.wait_report("INIT")
+    good = stage.offer(stage.build("1.0.1"), "1.0.1")
+    path = tmp_path / "offer.json"
+    path.write_text(json.dumps(good))
+    before = stage.board.slot("ota_1")
+    shown = tools("doctor", stage.board.url, "--offer", path)
+    assert "1.0.1 would be taken" in shown
+    refused = {
+        "-10003": good | {"version": "0.0.0"},
+        "-10005": good | {"size": 0x100001},
+        "-10035": good | {"https_url": "ftp://x/y"},
+    }
+    for code, offer in refused.items():
+        red = red_lines(stage, offer)
+        assert set(red) == {"offer"} and code in red["offer"].text
+    assert stage.board.slot("ota_1") == before
+    stage.board.cut_power()
+    assert not stage.board.state().get("waiting")

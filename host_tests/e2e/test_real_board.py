@@ -1,0 +1,25 @@
+"""A bare board on a serial line, by real mpremote: provisioned, then it updates itself."""
+
+from __future__ import annotations
+
+from tools import firmware, images, romfs
+from tools.stage import BOARD, MAC
+
+
+def test_a_provisioned_board_updates_itself(make_bare):
+    """First to another interpreter alone, under which the files go on; then to one that has the package
+    frozen in, which then comes before the files."""
+    stage = make_bare()
+    assert f"board {MAC}" in stage.provision()
+    assert stage.wait_report("INIT").data["version"] == "0.0.0"
+
+    bare = images.wrap("esp32", romfs.pack({"README": b"newer MicroPython"}), "")
+    bare = images.add_trailer(bare, "1.0.0", BOARD, firmware.default_build_time())
+    stage.push(stage.offer(bare, "1.0.0"))
+    assert stage.wait_report("UPDATE").data["version"] == "1.0.0"
+    assert "comes first" not in stage.deploy()
+
+    seen = len(stage.operator.messages)
+    stage.push(stage.offer(stage.build("1.0.1"), "1.0.1"))
+    assert stage.wait_report("UPDATE", since=seen).data["version"] == "1.0.1"
+    assert "which comes first: it was not sent" in stage.deploy()

@@ -1,0 +1,55 @@
+"""Another board is another board module: ports/generic on a board that is no ESP32, with another layout."""
+
+from __future__ import annotations
+
+import ast
+from pathlib import Path
+
+from e2e.test_commands import REPO, tools
+
+from tools.stage import BOARD
+
+PORT = REPO / "ports" / "generic"
+
+
+def _offered(path: Path) -> dict[str, set[str]]:
+    """The public names of a board module: its own, and those of its class Board."""
+    tree = ast.parse(path.read_text())
+    found: dict[str, set[str]] = {"module": set(), "Board": set()}
+    for node in tree.body:
+        if isinstance(node, ast.FunctionDef | ast.ClassDef):
+            found["module"].add(node.name)
+        if isinstance(node, ast.Assign):
+            found["module"] |= {target.id for target in node.targets if isinstance(target, ast.Name)}
+        if isinstance(node, ast.ClassDef) and node.name == "Board":
+            found["Board"] |= {item.name for item in node.body if isinstance(item, ast.FunctionDef)}
+            found["Board"] |= {
+                item.attr for item in ast.walk(node)
+                if isinstance(item, ast.Attribute) and isinstance(item.ctx, ast.Store)
+            }  # fmt: skip
+    return {kind: {name for name in names if not name.startswith("_")} for kind, names in found.items()}
+
+
+def test_it_offers_what_the_esp32s_offers():
+    assert _offered(PORT / "device" / "board.py") == _offered(REPO / "device" / "board.py")
+
+
+def test_it_updates_itself_and_returns(make_bare):
+    """Provisioned by cable; then a good image, and one that fails its trials."""
+    stage = make_bare(boot_mode="generic", config={"trial_attempts": 1})
+    stage.provision("--app", PORT)
+    assert stage.wait_report("INIT").data["version"] == "0.0.0"
+    shown = tools("doctor", stage.board.url)
+    assert "device/PORTING.md" in shown and "nothing stands in the way" in shown
+    seen = len(stage.operator.messages)
+    stage.wait_report("INIT", since=seen)
+    image = stage.build("1.0.1", PORT)
+    stage.push(stage.offer(image, "1.0.1"))
+    assert stage.wait_report("UPDATE").data["version"] == "1.0.1"
+    assert stage.board.slot("green", len(image)) == image
+    assert BOARD.encode() in image
+
+    seen = len(stage.operator.messages)
+    stage.push(stage.offer(stage.build("1.0.2"), "1.0.2"))  # with the ESP32's board module
+    error = stage.wait_error(-10036, timeout_s=120, since=seen)
+    assert error.data["version"] == "1.0.2"

@@ -1,0 +1,1 @@
+"""Real boards: a session on a serial port, what goes to a board, what is looked at on it."""

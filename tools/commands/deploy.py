@@ -1,0 +1,96 @@
+"""Put the device package, boot.py, main.py, configuration and certificates on a board.
+
+Only what has changed is sent, checked by its SHA-256 and moved to its place when all of it is there; a copy
+that fails leaves the board as it was. A boot.py or main.py of your own is kept. Without --config and --certs
+those on the board stay. Then the board starts anew.
+"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from rich.console import Console
+from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
+
+from tools import configfile, firmware
+from tools.boards import payload, ports
+from tools.boards.deployment import HOME, Deployment, Result
+from tools.boards.payload import Payload
+from tools.boards.session import Session
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "port", metavar="PORT", nargs="?", help="e.g. /dev/ttyUSB0 (default: the only board on USB)"
+    )
+    parser.add_argument("--config", type=Path, metavar="FILE", help="goes to ota.json")
+    parser.add_argument("--certs", type=Path, metavar="DIR", help="keys/devices/<MAC>, goes to certs/")
+    add_options(parser)
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """Those that `provision` has too."""
+    parser.add_argument("--app", type=Path, metavar="DIR", help="your application: modules, main.py, data")
+    parser.add_argument("--source", action="store_true", help="send .py files instead of .mpy")
+    parser.add_argument(
+        "--overwrite", action="store_true", help="replace a boot.py and a main.py of your own on the board"
+    )
+
+
+def run(args: argparse.Namespace) -> int:
+    console = Console(highlight=False)
+    settings: dict[str, bytes] = {}
+    if args.certs:
+        settings |= payload.certificates(args.certs)
+    if args.config:
+        settings[payload.CONFIG] = configfile.dump(configfile.read(args.config))
+    with Session(ports.choose(args.port)) as board:
+        result = deploy(board, settings, args, console)
+    show(result, console)
+    return 0
+
+
+def deploy(board: Session, settings: dict[str, bytes], args: argparse.Namespace, console: Console) -> Result:
+    """settings: certificates and configuration by their paths on the board."""
+    with _progress_bar(console) as bar:
+        task = bar.add_task("looking at the board", total=None)
+        deployment = Deployment(board, lambda done, total: bar.update(
+            task, description="copying", completed=done, total=total
+        ))  # fmt: skip
+        result = deployment.put(_payload(deployment, settings, args))
+        bar.update(task, visible=False)
+    return result
+
+
+def _payload(deployment: Deployment, settings: dict[str, bytes], args: argparse.Namespace) -> Payload:
+    """In the order in which it takes its place: what starts the rest comes last."""
+    if not args.source:
+        deployment.check_mpy()
+    wanted = Payload()
+    if not deployment.has_package_built_in():
+        wanted.package = payload.package(args.source)
+    if not deployment.has_umqtt():
+        wanted.files |= payload.umqtt(args.source)
+    application = payload.application(args.app, args.source) if args.app else {}
+    own = {name: application.pop(name) for name in firmware.STARTERS if name in application}
+    for path in [path for path in application if path.startswith(HOME + "/")]:  # a port's own board module
+        content = application.pop(path)
+        if wanted.package:
+            wanted.package[path.removeprefix(HOME + "/")] = content
+    wanted.files |= application | settings | deployment.choose_starters(args.overwrite) | own
+    return wanted
+
+
+def show(result: Result, console: Console) -> None:
+    for path in result.kept:
+        hint = " It must start the agent (README), or give --overwrite." if path == "main.py" else ""
+        console.print(f"kept your own {path}.{hint}")
+    if result.built_in:
+        console.print("The firmware holds the package itself, which comes first: it was not sent.")
+    print(f"{len(result.sent)} files sent, {len(result.unchanged)} were there; the board starts anew")
+
+
+def _progress_bar(console: Console) -> Progress:
+    columns = (TextColumn("{task.description}"), BarColumn(40), DownloadColumn(), TimeRemainingColumn())
+    return Progress(*columns, console=console, transient=True)

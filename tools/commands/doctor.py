@@ -1,0 +1,69 @@
+"""Look at a board and say what keeps it from updating itself, with the cure for each red line.
+
+Interrupts what runs on the board and starts it anew at the end; nothing on it is changed. The checks of
+Wi-Fi, time and broker are done by the board, with the package that is on it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from pathlib import Path
+
+from rich.console import Console
+from rich.markup import escape
+
+from tools.boards import checks_board, checks_identity, findings, ports
+from tools.boards.examination import Facts, examine
+from tools.boards.findings import Finding
+from tools.boards.session import Session
+from tools.errors import ToolError
+
+MARKS = {
+    findings.OK: "[green]ok  [/]", findings.WARN: "[yellow]note[/]",
+    findings.BAD: "[red]BAD [/]", findings.SKIP: "[dim]-   [/]",
+}  # fmt: skip
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "port", metavar="PORT", nargs="?", help="e.g. /dev/ttyUSB0 (default: the only board on USB)"
+    )
+    parser.add_argument(
+        "--offer", type=Path, metavar="FILE", help="would this board accept this offer, as `sign` prints it?"
+    )
+
+
+def run(args: argparse.Namespace) -> int:
+    """1 if a line is red."""
+    console = Console(highlight=False)
+    offer = _read(args.offer) if args.offer else None
+    with console.status("looking at the board"), Session(ports.choose(args.port)) as board:
+        facts = examine(board, offer)
+    found = diagnose(facts, offer is not None)
+    for name, finding in found:
+        _show(name, finding, console)
+    red = sum(finding.level == findings.BAD for _, finding in found)
+    print("nothing stands in the way of updates" if not red else f"{red} to cure")
+    return 1 if red else 0
+
+
+def diagnose(facts: Facts, has_offer: bool) -> list[tuple[str, Finding]]:
+    checks = [*checks_board.CHECKS, *checks_identity.IDENTITY, *checks_identity.WORLD]
+    if has_offer:
+        checks.append(("offer", checks_identity.offer))
+    return [(name, check(facts)) for name, check in checks]
+
+
+def _read(path: Path) -> str:
+    """The offer as one line of JSON."""
+    try:
+        return json.dumps(json.loads(path.read_text()))
+    except (OSError, ValueError) as error:
+        raise ToolError(f"cannot read the offer {path}: {error}") from None
+
+
+def _show(name: str, finding: Finding, console: Console) -> None:
+    console.print(f"{MARKS[finding.level]} {name:<17} {escape(finding.text)}", soft_wrap=True)
+    if finding.cure:
+        console.print(f"     {'':<17} → {escape(finding.cure)}", soft_wrap=True)
