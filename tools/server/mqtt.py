@@ -153,6 +153,7 @@ class Link:
             self._on_state(text)
 
     def _close(self) -> None:
+        self.is_up = False
         if self._client.socket() is not None:
             self._client.disconnect()
             self._flush()
