@@ -1,6 +1,6 @@
 """From an accepted offer to an image that will boot: update, trial record, head, boot selector."""
 
-from . import config, errors, log, net
+from . import config, errors, log, messages, net
 from .journal import Journal
 from .updater import Update
 
@@ -43,6 +43,7 @@ class Installer:
         record = yield from self._run(update.steps(), tend)
         if self._state.is_refused("digest", record["digest"]):
             raise errors.OtaError(errors.REFUSED_IMAGE, record["version"])
+        self._reporter.mention(messages.VERIFIED_DATA)
         self._trial.begin(record, offer.signature_text)
         try:
             update.slot.release_head()

@@ -15,9 +15,9 @@ class Reporter:
         self._unsent = []  # OtaErrors, each code once
         self._asked = None  # msg_sequence of the `get` that has no answer yet
 
-    def version(self, kind, running):
+    def version(self, kind, running, slot):
         """kind: "INIT" or "UPDATE". Raises OtaError if it is not acknowledged."""
-        data = messages.report_data(kind, running["version"], running["build_time"])
+        data = messages.report_data(kind, running["version"], running["build_time"], slot)
         self._publish(messages.REPORT, data)
 
     def ask(self):
@@ -42,11 +42,15 @@ class Reporter:
         if percent < self._percent + 10 and (percent < 100 or self._percent == 100):
             return
         self._percent = percent - percent % 10
+        self.mention(messages.progress_data(percent))
+
+    def mention(self, data):
+        """Of an update, which goes on if the broker does not hear it."""
         try:
             if self._link.is_open or self._may_reconnect:
                 if not self._link.is_open:
                     self._link.connect()  # the session is kept, and with it the subscriptions
-                self._publish(messages.PROGRESS, messages.progress_data(percent))
+                self._publish(messages.PROGRESS, data)
         except errors.OtaError as problem:
             self._may_reconnect = False
             log_error(problem)
