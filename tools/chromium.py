@@ -32,6 +32,7 @@ HINT = "no Chromium: on Debian `sudo apt install chromium`, or set CHROMIUM"
 SWITCHES = (
     "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-sync",
     "--disable-background-networking", "--disable-component-update", "--remote-debugging-port=0",
+    "--hide-scrollbars",
 )  # fmt: skip
 START_LIMIT_S = 30
 LIMIT_S = 20

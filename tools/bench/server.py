@@ -3,32 +3,25 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import os
 import resource
-import subprocess
-import sys
 import tempfile
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 from rich.console import Console
 from rich.table import Table
 
-from tools import cache, firmware, keyfiles, pki, signing
+from tools import firmware, keyfiles, pki, signing
 from tools.bench import swarm
-from tools.errors import ToolError
 from tools.server import imagestore, pushes
 from tools.server.store import Store
-from tools.servers.broker import free_port
+from tools.servers.served import Served
 
 BOARDS = 1000
 GETS_EACH = 10
 MOST_US = 150  # processor time of the server for one answer
 PATIENCE_S = 20
-START_LIMIT_S = 20
-END_LIMIT_S = 10
 
 
 def run(console: Console) -> int:
@@ -41,44 +34,16 @@ def run(console: Console) -> int:
         console.print(f"making {BOARDS} certificates …")
         pki.make_all(folder / "keys", [])
         askers = swarm.certify(folder / "keys", macs, folder / "clients")
-        port = free_port()
-        with server(folder, port) as pids:
+        with Served(folder / "server", folder / "keys") as served:
             offer_all(folder, macs)
-            figures = asyncio.run(_measure(askers, port, pids, console))
+            figures = asyncio.run(_measure(askers, served, console))
     console.print(_table(figures))
     good = figures["held"] == BOARDS and not figures["lost"] and figures["server_us"] <= MOST_US
     return 0 if good else 1
 
 
-@contextlib.contextmanager
-def server(folder: Path, port: int, *options: str) -> Iterator[tuple[int, int]]:
-    """A `serve` in a process of its own, and its broker: (pid, pid of mosquitto)."""
-    command = [sys.executable, "-m", "tools", "serve", str(folder / "server"), "--plain", "--https-port=0"]
-    command += ["--keys", str(folder / "keys" / "server"), "--http-port=0", f"--mqtt-port={port}", *options]
-    with (folder / "serve.log").open("ab") as log:
-        process = subprocess.Popen(command, cwd=cache.REPO, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
-    try:
-        yield process.pid, _broker_pid(folder, process)
-    finally:
-        process.terminate()
-        try:
-            process.wait(END_LIMIT_S)
-        except subprocess.TimeoutExpired:
-            process.kill()
-
-
-def _broker_pid(folder: Path, process: subprocess.Popen) -> int:
-    log = folder / "serve.log"
-    deadline = time.monotonic() + START_LIMIT_S
-    while time.monotonic() < deadline and process.poll() is None:
-        if log.read_text().count("connected") >= 2:
-            return int((folder / "server" / "broker" / "mosquitto.pid").read_text())
-        time.sleep(0.1)
-    raise ToolError(f"the server did not start: {log.read_text()[-500:]}")
-
-
 def offer_all(folder: Path, macs: list[str]) -> None:
-    """A push to all, so that each `get` is answered with an offer."""
+    """A push to all, so that each `get` is answered with an offer. folder: has keys/ and server/."""
     store = Store(folder / "server")
     image = firmware.build_image("1.0.1", "esp32", "bench")
     key = keyfiles.read_key(folder / "keys" / "sign.key.pem")
@@ -89,11 +54,10 @@ def offer_all(folder: Path, macs: list[str]) -> None:
     store.close()
 
 
-async def _measure(
-    askers: list[swarm.Asker], port: int, pids: tuple[int, int], console: Console
-) -> dict[str, float]:
+async def _measure(askers: list[swarm.Asker], served: Served, console: Console) -> dict[str, float]:
     console.print(f"connecting {BOARDS} boards by mutual TLS …")
-    await swarm.connect_all(askers, port)
+    await swarm.connect_all(askers, served.mqtt_port)
+    pids = (served.pid, served.broker_pid)
     await asyncio.sleep(3)  # what the push writes to all is not ours to measure
     before = [cpu_us(pid) for pid in pids]
     console.print(f"asking {BOARDS * GETS_EACH} times …")

@@ -1,4 +1,4 @@
-"""Many boards that only ask: real TLS connections with a certificate each, MQTT 3.1.1 by hand, in one process."""
+"""Many boards that only ask: TLS connections with a certificate each, MQTT 3.1.1 by hand, in one process."""
 
 from __future__ import annotations
 
@@ -9,19 +9,24 @@ import struct
 from pathlib import Path
 
 from tools import certificates, keyfiles
-from tools.server.wire import GET, RESPONSE
+from tools.server.wire import GET, RESPONSE, UPDATE
 
 CONNECT_LIMIT_S = 60
 AT_ONCE = 32  # handshakes
-_CONNECT, _PUBLISH, _PUBACK, _SUBSCRIBE = 0x10, 0x32, 0x40, 0x82
+_CONNECT, _CONNACK, _PUBLISH, _PUBACK, _SUBSCRIBE, _SUBACK = 0x10, 0x20, 0x32, 0x40, 0x82, 0x90
 KEEPALIVE_S = 600
 
 
 class Asker:
-    """One board. answered, repeated: counts of its questions."""
+    """One board. answered, repeated: counts of its questions; offers: what came on `update`. lasting: the
+    broker keeps its session."""
 
-    def __init__(self, mac: str, context: ssl.SSLContext, prefix: str = "wm_iot") -> None:
+    def __init__(
+        self, mac: str, context: ssl.SSLContext, prefix: str = "wm_iot", lasting: bool = False
+    ) -> None:
         self.mac = mac
+        self.lasting = lasting
+        self.offers: list[dict] = []
         self.answered = 0
         self.repeated = 0
         self._context = context
@@ -35,13 +40,12 @@ class Asker:
         """And subscribe. Raises OSError, asyncio.TimeoutError."""
         self._reader, self._writer = await asyncio.open_connection("localhost", port, ssl=self._context)
         name = _text(self.mac)
-        head = _text("MQTT") + struct.pack("!BBH", 4, 0x82, KEEPALIVE_S)  # a user name, a clean session
-        self._send(_CONNECT, head + name + name)
-        self._send(_SUBSCRIBE, struct.pack("!H", 1) + _text(f"{self._prefix}/{RESPONSE}") + b"\x01")
-        for _ in range(2):
-            kind, body = await self._receive()
-            if body[-1] & 0x80 or (kind == 0x20 and body[1]):
-                raise ConnectionRefusedError(f"{self.mac} was refused")
+        flags = 0x80 | (0 if self.lasting else 2)  # a user name, a clean session
+        self._send(_CONNECT, _text("MQTT") + struct.pack("!BBH", 4, flags, KEEPALIVE_S) + name + name)
+        topics = [_text(f"{self._prefix}/{name}") + b"\x01" for name in (RESPONSE, UPDATE)]
+        self._send(_SUBSCRIBE, struct.pack("!H", 1) + b"".join(topics))
+        await self._expect(_CONNACK)
+        await self._expect(_SUBACK)
         self._task = asyncio.create_task(self._listen())
 
     async def ask(self, times: int, patience_s: float, pause_s: float = 0) -> None:
@@ -53,16 +57,19 @@ class Asker:
             await asyncio.sleep(pause_s)
 
     async def _ask_once(self, patience_s: float) -> bool:
-        self._sequence += 1
-        self._packet = self._packet % 65535 + 1
         self._answer = asyncio.get_running_loop().create_future()
-        message = json.dumps({"msg_sequence": self._sequence, "time": 1795567417000, "data": {}})
-        topic = _text(f"{self._prefix}/{GET}")
-        self._send(_PUBLISH, topic + struct.pack("!H", self._packet) + message.encode())
+        self.say(GET, {})
         try:
             return await asyncio.wait_for(self._answer, patience_s) == self._sequence
         except asyncio.TimeoutError:
             return False
+
+    def say(self, name: str, data: dict) -> None:
+        self._sequence += 1
+        self._packet = self._packet % 65535 + 1
+        message = json.dumps({"msg_sequence": self._sequence, "time": 1795567417000, "data": data})
+        topic = _text(f"{self._prefix}/{name}")
+        self._send(_PUBLISH, topic + struct.pack("!H", self._packet) + message.encode())
 
     async def close(self) -> None:
         self._task.cancel()
@@ -72,18 +79,29 @@ class Asker:
     def is_held(self) -> bool:
         return not self._task.done()
 
+    async def _expect(self, wanted: int) -> None:
+        kind = 0
+        while kind != wanted:  # a lasting session may bring messages first
+            kind, body = await self._receive()
+            self._take(kind, body)
+        if body[-1] & 0x80 or (kind == _CONNACK and body[1]):
+            raise ConnectionRefusedError(f"{self.mac} was refused")
+
     async def _listen(self) -> None:
         while True:
-            kind, body = await self._receive()
-            if kind & 0xF0 != 0x30:
-                continue
+            self._take(*await self._receive())
+
+    def _take(self, kind: int, body: bytes) -> None:
+        if kind & 0xF0 == 0x30:
             start = 2 + struct.unpack_from("!H", body)[0]
             if kind & 0x06:
                 self._send(_PUBACK, body[start : start + 2])
                 start += 2
-            sequence = json.loads(body[start:])["msg_sequence"]
-            if self._answer and not self._answer.done() and sequence == self._sequence:
-                self._answer.set_result(sequence)
+            message = json.loads(body[start:])
+            if body[2:start].startswith(_text(f"{self._prefix}/{UPDATE}")[2:]):
+                self.offers.append(message["data"])
+            elif self._answer and not self._answer.done() and message["msg_sequence"] == self._sequence:
+                self._answer.set_result(self._sequence)
 
     async def _receive(self) -> tuple[int, bytes]:
         (kind,) = await self._reader.readexactly(1)

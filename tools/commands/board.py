@@ -11,6 +11,7 @@ from __future__ import annotations
 import argparse
 import contextlib
 import json
+import signal
 import time
 from pathlib import Path
 
@@ -57,6 +58,7 @@ def run(args: argparse.Namespace) -> int:
 def _run(boards: list[SimBoard], seconds: int | None) -> int:
     """0 if they ran until their power was taken, 1 if all ended by themselves."""
     deadline = time.monotonic() + seconds if seconds else None
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     for board in boards:
         board.power_on()
     try:

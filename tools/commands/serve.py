@@ -91,6 +91,7 @@ class Shown:
         settings, port = service.settings, service.web.https_port
         host, mqtt_port = service.address
         self.say(f"serving {settings.folder} as {service.identity}, broker mqtts://{host}:{mqtt_port}")
+        self.say(f"images {' and '.join(service.bases.values())}")
         self.say(f"page https://{settings.name}:{port}/#{service.web.token}")
 
     def say(self, text: str) -> None:

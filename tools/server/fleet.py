@@ -28,9 +28,6 @@ from tools.server.states import (
 from tools.server.store import REPORTS_KEPT, Store
 from tools.server.targets import Targets
 
-AFTER_BOOT_S = 2  # a board that has something to tell does so first
-RETRY_S = 10
-
 
 class Fleet:
     """word_offer(row of Targets.latest) -> the JSON text of an offer; tell(mac, text): for the log."""
@@ -128,7 +125,7 @@ class Fleet:
         if report.version == target["version"]:
             self._targets.settle(target, CONFIRMED, now)
         elif target["state"] in (*UNDER_WAY, SILENT):
-            self._targets.again(target, now + AFTER_BOOT_S, now)
+            self._targets.after_boot(target, now)
 
     def _failed(
         self, db: sqlite3.Connection, mac: str, report: wire.Report, target: sqlite3.Row | None, now: float
@@ -147,7 +144,7 @@ class Fleet:
         elif code in FINAL_CODES:
             self._targets.settle(target, FAILED, now, code, cause)
         else:
-            self._targets.again(target, now + RETRY_S, now, code, cause)
+            self._targets.after_error(target, code, cause, now)
 
 
 def _is_open(target: sqlite3.Row) -> bool:

@@ -18,7 +18,7 @@ from tools.server.states import (
     VERIFIED,
 )  # fmt: skip
 from tools.server.store import Store
-from tools.server.targets import Targets
+from tools.server.targets import REPEAT, Targets
 
 REBOOT_AFTER_S = 3  # a board restarts as soon as it has said that the image is good
 AT_ONCE = 500  # offers in one tick
@@ -37,13 +37,13 @@ class Leader:
         self._word_offer = word_offer
         self._tell = tell
 
-    def take_over(self, now: float) -> None:
+    def take_over(self) -> None:
         """What the leader before us wrote down may never have left it: offer it once more."""
         with self._store.transaction() as db:
             db.execute(
-                "UPDATE targets SET state = ?, offers = offers - 1, due = ? WHERE state = ? AND offers > 0"
+                "UPDATE targets SET state = ?, due = ? WHERE state = ?"
                 " AND push IN (SELECT id FROM pushes WHERE state = ?)",
-                (QUEUED, now, OFFERED, RUNNING),
+                (QUEUED, REPEAT, OFFERED, RUNNING),
             )
 
     def tick(self, now: float) -> list[tuple[str, str]]:

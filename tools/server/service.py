@@ -21,6 +21,7 @@ from tools import certificates, keyfiles, pki
 from tools.errors import ToolError
 from tools.server import pushes, wire
 from tools.server.fleet import Fleet
+from tools.server.flood import Flood
 from tools.server.leader import Leader
 from tools.server.mqtt import Link
 from tools.server.offers import Wording
@@ -63,6 +64,7 @@ class Service:
         self.identity = ""
         self.is_leader = False
         self._sequence = 0
+        self._flood = Flood()
         self._sent: dict[tuple[str, str], int] = {}  # bytes of an image to a device, not yet written down
         self._stack = contextlib.AsyncExitStack()
 
@@ -119,14 +121,14 @@ class Service:
 
     def _make_parts(self) -> None:
         web, settings = self.web, self.settings
-        bases = {
+        self.bases = {
             "https_url": f"https://{settings.name}:{web.https_port}/images",
             "http_url": f"http://{settings.name}:{web.http_port}/images",
         }
         if settings.files_url:
             url = settings.files_url.rstrip("/")
-            bases = {f"{url.split(':')[0]}_url": url}
-        word_offer = Wording(bases, names_device=not settings.files_url)
+            self.bases = {f"{url.split(':')[0]}_url": url}
+        word_offer = Wording(self.bases, names_device=not settings.files_url)
         self._fleet = Fleet(self.store, word_offer, self.tell)
         self._leader = Leader(self.store, word_offer, self.tell)
         group = self.store.fact("group")
@@ -171,7 +173,7 @@ class Service:
 
     def _become_leader(self, tasks: list[asyncio.Task]) -> None:
         self.is_leader = True
-        self._leader.take_over(time.time())
+        self._leader.take_over()
         tasks.append(asyncio.create_task(self._reports.run()))
 
     def _send_offers(self) -> None:
@@ -190,7 +192,7 @@ class Service:
 
     def _answer(self, topic: str, payload: bytes) -> None:
         """By QoS 0: a lost answer costs another question, a late one is worth nothing."""
-        place = wire.split_topic(self.settings.prefix, topic)
+        place = self._place(topic)
         number = wire.sequence(payload)
         if place is None or number is None:
             return
@@ -199,9 +201,14 @@ class Service:
             self._asks.publish(self._topic(place[0], wire.RESPONSE), wire.envelope(number, offer), 0)
 
     def _take(self, topic: str, payload: bytes) -> None:
-        place = wire.split_topic(self.settings.prefix, topic)
+        place = self._place(topic)
         if place:
             self._fleet.take(*place, payload, time.time())
+
+    def _place(self, topic: str) -> tuple[str, str] | None:
+        """(mac, name) of a message that is to be looked at."""
+        place = wire.split_topic(self.settings.prefix, topic)
+        return None if place is None or self._flood.overflows(place[0], time.time()) else place
 
     def _count(self, mac: str, digest: str, size: int) -> None:
         if mac and len(self._sent) < pushes.MOST_COUNTED:

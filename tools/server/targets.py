@@ -14,6 +14,9 @@ from tools.server.states import CONFIRMED, DONE, FAILED, OFFERED, QUEUED, RUNNIN
 from tools.server.store import Store
 
 OFFERS = 5  # only those that begin a new try: an answer repeated to a board that is at it is none
+REPEAT = 0.0  # as `due`: the same offer again, which is no new try
+AFTER_BOOT_S = 2  # a board that has something to tell does so first
+RETRY_S = 10
 
 _LATEST = """
     SELECT t.*, p.state AS push_state, p.version, p.digest, p.offer, d.version AS running
@@ -35,25 +38,26 @@ class Targets:
         return self._cursor.execute(_LATEST, (mac,)).fetchone()
 
     def begin_try(self, target: sqlite3.Row, now: float) -> bool:
-        """Count one more offer; False if there were enough."""
-        if self._tries(target) >= OFFERS:
+        """Count one more offer, unless the board waits for its time; False if there were enough."""
+        is_new = not target["offers"] or (target["due"] != REPEAT and target["starts_at"] <= now)
+        if is_new and self._tries(target) >= OFFERS:
             if target["state"] == QUEUED:
                 cause = target["cause"] or f"offered {OFFERS} times in vain"
                 self.settle(target, FAILED, now, target["code"], cause)
             return False
-        self.set(target, OFFERED, now, offers=target["offers"] + 1, progress=0)
+        self.set(target, OFFERED, now, offers=target["offers"] + is_new, progress=0)
         self._tell(target["mac"], f"offered {target['version']}")
         return True
 
-    def again(
-        self, target: sqlite3.Row, due: float, now: float, code: int | None = None, cause: str | None = None
-    ) -> None:
-        """After a boot (no code) or an error that may pass: another offer, unless the push has ended."""
-        goes_on = target["push_state"] in (RUNNING, DONE)
-        if code is None:
-            if goes_on:
-                self.set(target, QUEUED, now, due=due)
-        elif goes_on and self._tries(target) < OFFERS:
+    def after_boot(self, target: sqlite3.Row, now: float) -> None:
+        """Another offer, unless the board goes on by itself before it is sent."""
+        if _goes_on(target):
+            self.set(target, QUEUED, now, due=now + AFTER_BOOT_S)
+
+    def after_error(self, target: sqlite3.Row, code: int, cause: str, now: float) -> None:
+        """One that may pass: another offer, each time a while later."""
+        if _goes_on(target) and self._tries(target) < OFFERS:
+            due = now + RETRY_S * 2 ** (target["offers"] - 1)
             self.set(target, QUEUED, now, due=due, code=code, cause=cause)
         else:
             self.settle(target, FAILED, now, code, cause)
@@ -77,3 +81,7 @@ class Targets:
 
     def _tries(self, target: sqlite3.Row) -> int:
         return self._cursor.execute(_TRIES, (target["mac"], target["digest"])).fetchone()[0]
+
+
+def _goes_on(target: sqlite3.Row) -> bool:
+    return target["push_state"] in (RUNNING, DONE)

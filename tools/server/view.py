@@ -7,12 +7,13 @@ import sqlite3
 import time
 from typing import Any
 
-from tools.server.states import CONFIRMED, LOST, QUEUED, RUNNING, words
+from tools.server.states import CONFIRMED, LOST, QUEUED, RUNNING, UNDER_WAY, words
 from tools.server.store import Store
 
 CERTIFICATE_WARNING_S = 90 * 86400
 SERVER_SILENT_S = 5
 NOT_OFFERED = "not offered"
+ORDER = (CONFIRMED, *reversed(UNDER_WAY), QUEUED, NOT_OFFERED, *LOST)  # as a bar shows it
 
 _DEVICES = """
     SELECT d.*, t.push, t.state, t.progress, t.code AS target_code, t.cause AS target_cause, t.bytes,
@@ -96,9 +97,8 @@ def push_of(store: Store, number: int) -> dict[str, Any]:
     cursor = store.db.cursor()
     cursor.row_factory = sqlite3.Row
     row = cursor.execute("SELECT * FROM pushes WHERE id = ?", (number,)).fetchone()
-    counts: dict[str, int] = {}
-    for device in devices(store, time.time(), number):
-        counts[device["state"]] = counts.get(device["state"], 0) + 1
+    states = [device["state"] for device in devices(store, time.time(), number)]
+    counts = {state: states.count(state) for state in ORDER if state in states}
     return {
         "push": number,
         "version": row["version"],

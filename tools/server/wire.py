@@ -44,7 +44,7 @@ def envelope(sequence: int, data: str) -> str:
 def split_topic(prefix: str, topic: str) -> tuple[str, str] | None:
     """(mac, name), or None for what is no device's topic."""
     mac, _, name = topic.removeprefix(prefix + "/").partition("/ota/")
-    return (mac, name) if is_mac(mac) else None
+    return (mac, name) if is_mac(mac) and name else None
 
 
 def is_mac(text: str) -> bool:

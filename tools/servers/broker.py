@@ -144,20 +144,25 @@ class Broker:
 
     def _end_leftover(self) -> None:
         """Of a server that was killed: it would hold the port, and the sessions."""
-        try:
-            pid = int((self.folder / "mosquitto.pid").read_text())
-            words = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
-        except (OSError, ValueError):
-            return
-        if str(self.folder / "mosquitto.conf").encode() not in words:
+        pid = self._leftover()
+        if not pid:
             return
         deadline = time.monotonic() + STOP_LIMIT_S
         with contextlib.suppress(ProcessLookupError):
             os.kill(pid, signal.SIGTERM)
-            while time.monotonic() < deadline:
-                os.kill(pid, 0)
+            while self._leftover():
+                if time.monotonic() > deadline:
+                    os.kill(pid, signal.SIGKILL)
                 time.sleep(0.05)
-            os.kill(pid, signal.SIGKILL)
+
+    def _leftover(self) -> int:
+        """Its process id, 0 = none."""
+        try:
+            pid = int((self.folder / "mosquitto.pid").read_text())
+            words = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
+        except (OSError, ValueError):
+            return 0
+        return pid if str(self.folder / "mosquitto.conf").encode() in words else 0
 
     def _end(self, how: signal.Signals) -> None:
         if self._process is None:
