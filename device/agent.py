@@ -54,7 +54,9 @@ class Agent:
     def run(self):
         """Never returns."""
         while True:
-            time.sleep_ms(self.poll())
+            pause_ms = self.poll()
+            if pause_ms:
+                time.sleep_ms(pause_ms)
 
     async def task(self):
         """The same for asyncio."""

@@ -12,7 +12,7 @@ import ntptime
 from esp32 import Partition
 from micropython import const
 
-from . import errors
+from . import errors, hooks
 
 # MicroPython raises OSError(-esp_err_t), or an errno where it knows one.
 _NO_ROLLBACK = (-261, errno.EOPNOTSUPP)  # ESP_ERR_NOT_FOUND: no otadata; ESP_ERR_NOT_SUPPORTED
@@ -41,7 +41,7 @@ class Board:
         self.wlan = network.WLAN(network.STA_IF)
         self.wlan.active(True)
         self.running = Partition(Partition.RUNNING)
-        self._watchdog = None
+        self.feed = hooks.always  # the watchdog, once there is one
 
     def mac(self):
         """12 upper-case hex digits."""
@@ -124,11 +124,7 @@ class Board:
         return "watchdog" if cause == machine.WDT_RESET else "reset"
 
     def start_watchdog(self, seconds):
-        self._watchdog = machine.WDT(timeout=seconds * 1000)
-
-    def feed(self):
-        if self._watchdog:
-            self._watchdog.feed()
+        self.feed = machine.WDT(timeout=seconds * 1000).feed
 
     def ntp_time(self, host):
         """Seconds of the port's epoch, unchecked. Raises OSError and what a bad packet provokes."""

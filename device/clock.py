@@ -28,11 +28,6 @@ def now():
     return int(time.time()) + _EPOCH_2000
 
 
-def now_ms():
-    """Unix milliseconds in whole seconds, 13 digits."""
-    return now() * 1000
-
-
 def unix(year, month, day, hour, minute, second):
     """UTC -> Unix seconds, from 1970 on; `time.mktime` ends in 2038 on some ports."""
     if month < 3:

@@ -94,7 +94,7 @@ class Download:
         answer, response = yield from self._open(first, last)
         try:
             self._check(response, first, last)
-            self._moves.receive()
+            self._moves.receive(slot.position)
             if slot.lacks_head:
                 yield from self._receive_head(answer)
             else:
@@ -171,24 +171,25 @@ class Download:
         )
 
     def _receive(self, answer):
-        """The block loop: allocates nothing while the blocks come whole, but for a checkpoint."""
-        slot = self._slot
-        stream = answer.stream
-        while slot.position < self._offer.size:
-            want = min(slot.block_size, self._offer.size - slot.position)
-            got = stream.readinto(slot.block, want)
+        """The block loop. A step is a block, a checkpoint or a report: the first allocates nothing while the
+        blocks come whole."""
+        slot, stream, block = self._slot, answer.stream, self._slot.block
+        size, want = self._offer.size, self._slot.block_size
+        checkpoint = self._config.checkpoint_kib * 1024
+        while slot.position < size:
+            if size - slot.position < want:
+                want = size - slot.position
+            got = stream.readinto(block, want)
             if got != want:
                 yield from answer.fill(slot.view, want, got)
             if slot.position == 0:
                 self._read_header()
             slot.write_block(want)
             self._patience.progress()
-            self._keep_checkpoint()
-            self._moves.move(slot.position)
             yield
-
-    def _keep_checkpoint(self):
-        position = self._slot.position
-        is_due = position - self._journal.position >= self._config.checkpoint_kib * 1024
-        if is_due and position < self._offer.size:
-            self._journal.save(position, self._etag)
+            if self._journal.position + checkpoint <= slot.position < size:
+                self._journal.save(slot.position, self._etag)
+                yield
+            if slot.position >= self._moves.next:
+                self._moves.receive(slot.position)
+                yield

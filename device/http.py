@@ -7,6 +7,9 @@ from . import errors, url
 _HEAD_LIMIT = const(4096)  # status line and headers together
 _LINE_LIMIT = const(2048)  # a redirect to a signed URL can be long
 _LINES_LIMIT = const(64)
+_TAB = const(9)
+_LF = const(10)
+_CR = const(13)
 
 
 class Response:
@@ -57,7 +60,7 @@ def read_head(stream):
     response = None
     one = bytearray(1)
     line = bytearray()
-    lines = 0
+    lines = byte = 0
     for _ in range(_HEAD_LIMIT):
         got = stream.readinto(one)
         while got is None:
@@ -65,13 +68,20 @@ def read_head(stream):
             got = stream.readinto(one)
         if got == 0:
             raise errors.OtaError(errors.CONNECTION_FAILED, "closed before the answer")
-        if one[0] != 10:
-            line.append(one[0])
+        before, byte = byte, one[0]
+        if byte != _LF:
+            if before == _CR or (byte < 0x20 and byte not in (_TAB, _CR)) or byte == 0x7F:
+                raise _not_text()
+            if byte != _CR:
+                line.append(byte)
             if len(line) > _LINE_LIMIT:
                 break
             continue
-        text = _decode(line)
-        line = bytearray()
+        try:
+            text = str(line, "utf-8")
+        except UnicodeError:
+            raise _not_text()
+        line[:] = b""
         lines += 1
         if lines > _LINES_LIMIT:
             break
@@ -86,15 +96,9 @@ def read_head(stream):
     raise errors.OtaError(errors.HTTP_STATUS, "head too long")
 
 
-def _decode(line):
-    """The text of a line without its CR; another control character than a tab is refused."""
-    try:
-        text = bytes(line[:-1] if line[-1:] == b"\r" else line).decode()
-    except UnicodeError:
-        text = "\0"
-    if any((char < " " and char != "\t") or char == "\x7f" for char in text):
-        raise errors.OtaError(errors.HTTP_STATUS, "head is not text")
-    return text
+def _not_text():
+    """A control character other than a tab, or not UTF-8."""
+    return errors.OtaError(errors.HTTP_STATUS, "head is not text")
 
 
 def _status(line):

@@ -1,8 +1,12 @@
 """From an accepted offer to an image that will boot: update, trial record, head, boot selector."""
 
+from micropython import const
+
 from . import config, errors, log, messages, net
 from .journal import Journal
 from .updater import Update
+
+_TEND_EACH = const(16)  # steps: looking for messages costs as much as two blocks' reading back
 
 
 class Installer:
@@ -19,7 +23,7 @@ class Installer:
         self._journal = Journal("ota_journal")
 
     def install(self, offers, tend):
-        """Generator, a block a step: install offers.accepted, calling tend() after each step. On return
+        """Generator, a block a step: install offers.accepted, calling tend() now and then. On return
         the next boot is the new image's.
 
         Raises OtaError, and then nothing in the slot can boot.
@@ -64,11 +68,11 @@ class Installer:
         """MicroPython runs no `finally` of a generator that is only dropped: so close it."""
         try:
             while True:
-                try:
+                for _ in range(_TEND_EACH):
                     yield next(steps)
-                except StopIteration as stop:
-                    return stop.value
                 tend()
+        except StopIteration as stop:
+            return stop.value
         finally:
             steps.close()
 

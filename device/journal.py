@@ -2,7 +2,7 @@
 
 A cut inside a write spoils one record; the other still tells the checkpoint before it. A record binds
 the position to one offer by a hash over signature, version and size. Layout, little-endian: magic, u32
-sequence, u32 position, 32 bytes binding, u8 length of the ETag, ETag, CRC-32 of all that.
+sequence, u32 position, 32 bytes binding, the ETag padded with NUL to 128 bytes, CRC-32 of all that.
 """
 
 import binascii
@@ -13,11 +13,10 @@ from micropython import const
 
 from . import files, log
 
-_MAGIC = b"OTJ1"  # another layout gets another magic, and images that do not know it start at byte 0
-_HEAD = "<4sII32sB"
-_HEAD_SIZE = const(45)
-_CRC_SIZE = const(4)
-_LONGEST = const(45 + 128 + 4)
+_MAGIC = b"OTJ2"  # another layout gets another magic, and images that do not know it start at byte 0
+_BODY = "<4sII32s128s"
+_BODY_SIZE = const(172)
+_SIZE = const(176)
 
 
 class Journal:
@@ -25,7 +24,9 @@ class Journal:
 
     def __init__(self, path):
         """path: of the two files, without ".0" and ".1"."""
-        self._path = path
+        self._names = (path + ".0", path + ".1")
+        self._record = bytearray(_SIZE)
+        self._body = memoryview(self._record)[:_BODY_SIZE]
         self._sequence = 0
         self._binding = b""
         self.position = 0
@@ -36,7 +37,7 @@ class Journal:
         text = "%s %d" % (offer.version, offer.size)
         self._binding = hashlib.sha256(offer.signature + text.encode()).digest()
         self.position, self.etag = 0, None
-        records = [self._read(number) for number in (0, 1)]
+        records = [self._read(name) for name in self._names]
         newest = max((r for r in records if r), key=lambda record: record[0], default=None)
         if newest:
             self._sequence = newest[0] + 1
@@ -44,13 +45,13 @@ class Journal:
                 _, self.position, _, self.etag = newest
 
     def save(self, position, etag):
-        """A journal that cannot be written costs a resume, not the update."""
+        """A journal that cannot be written costs a resume, not the update. etag: at most 128 bytes."""
         self.position, self.etag = position, etag
         tag = (etag or "").encode()
-        record = struct.pack(_HEAD, _MAGIC, self._sequence, position, self._binding, len(tag)) + tag
-        record += struct.pack("<I", binascii.crc32(record))
+        struct.pack_into(_BODY, self._record, 0, _MAGIC, self._sequence, position, self._binding, tag)
+        struct.pack_into("<I", self._record, _BODY_SIZE, binascii.crc32(self._body))
         try:
-            files.write(self._name(self._sequence & 1), record)
+            files.write(self._names[self._sequence & 1], self._record)
         except OSError as error:
             log.warning("journal: %r" % error)
         self._sequence += 1
@@ -60,25 +61,18 @@ class Journal:
         if self.position:
             self.save(0, None)
 
-    def _name(self, number):
-        return "%s.%d" % (self._path, number)
-
-    def _read(self, number):
+    def _read(self, name):
         """(sequence, position, binding, etag), or None for what is missing, torn or of another layout."""
         try:
-            raw = files.read(self._name(number), _LONGEST)
+            raw = files.read(name, _SIZE)
         except OSError:
             return None
-        if len(raw) < _HEAD_SIZE + _CRC_SIZE:
+        if len(raw) != _SIZE or raw[:4] != _MAGIC:
             return None
-        (crc,) = struct.unpack("<I", raw[-_CRC_SIZE:])
-        magic, sequence, position, binding, length = struct.unpack_from(_HEAD, raw)
-        if magic != _MAGIC or crc != binascii.crc32(raw[:-_CRC_SIZE]):
-            return None
-        tag = raw[_HEAD_SIZE:-_CRC_SIZE]
-        if len(tag) != length:
+        _, sequence, position, binding, tag, crc = struct.unpack(_BODY + "I", raw)
+        if crc != binascii.crc32(raw[:_BODY_SIZE]):
             return None
         try:
-            return sequence, position, binding, tag.decode() if tag else None
+            return sequence, position, binding, tag.rstrip(b"\0").decode() or None
         except UnicodeError:
             return None

@@ -12,6 +12,8 @@ from . import config, errors, log, messages, net, umqttsocket, url
 
 _MAX_PAYLOAD = const(4096)
 _QUEUE = const(4)  # messages waiting; a broker that sends more before we look loses the oldest
+_PUBACK = const(0x40)  # umqtt hands back the first byte of what it was not waiting for
+_PUBACK_REST = const(3)
 _LAST_PID = const(65000)  # umqtt never wraps its packet id: 65536 would go out as 0
 SUBSCRIBED = (messages.UPDATE, messages.RESPONSE)
 
@@ -36,10 +38,11 @@ class Link:
         """context: of broker_context()."""
         self._config = settings
         self._mac = mac
+        self._topics = messages.topic(settings.topic_prefix, mac, "").encode()
         self._context = context
         scheme = "mqtts" if context else "mqtt"
         self._host, self._port, _ = url.parse(settings.broker, scheme)
-        self._client = self._socket = self._check = None
+        self._client = self._socket = None
         self._queue = []
         self._last_ping = 0
 
@@ -64,7 +67,6 @@ class Link:
             self._config.keepalive_s,
         )
         self._client.set_callback(self._on_message)
-        self._check = self._client.check_msg  # bound once: binding allocates, and it is called for each block
         self._call(self._client.connect, False)
         self._last_ping = time.ticks_ms()
 
@@ -73,20 +75,23 @@ class Link:
         self._limit(self._config.subscribe_timeout_s)
         self._call(self._client.subscribe, self._topic(name), 1)
 
-    def publish(self, name, payload):
-        """Publish at QoS 1 and wait for the acknowledgement. Raises OtaError."""
+    def publish(self, name, payload, waits=True):
+        """Publish at QoS 1. The acknowledgement is waited for, or left to receive(). Raises OtaError."""
         if self._client is None:
             raise errors.OtaError(errors.CONNECTION_FAILED, "no broker")
         self._limit(self._config.publish_timeout_s)
         if self._client.pid > _LAST_PID:
             self._client.pid = 0
+        self._socket.leaves_answer = not waits
         self._call(self._client.publish, self._topic(name), payload.encode(), False, 1)
+        self._socket.leaves_answer = False
 
     def receive(self):
-        """The next (name, payload bytes), or None. Does not wait for a message to begin."""
-        if not self._queue:
+        """The next (topic, payload), bytes, or None. Does not wait for a message to begin."""
+        if not self._queue and self._socket.stream.wait(0):
             self._limit(self._config.publish_timeout_s)
-            self._call(self._check)
+            if self._call(self._client.check_msg) == _PUBACK:
+                self._call(self._socket.read, _PUBACK_REST)
         return self._queue.pop(0) if self._queue else None
 
     def keep_alive(self):
@@ -105,10 +110,10 @@ class Link:
     def close(self):
         if self._socket:
             self._socket.close()
-        self._client = self._socket = self._check = None  # a bound method would keep all of it in the heap
+        self._client = self._socket = None
 
     def _topic(self, name):
-        return messages.topic(self._config.topic_prefix, self._mac, name).encode()
+        return self._topics + name.encode()
 
     def _on_message(self, topic, payload):
         """Only store: umqtt calls this in the middle of its own protocol."""
@@ -122,7 +127,11 @@ class Link:
     def _call(self, function, *arguments):
         """Run one umqtt call; whatever it raises becomes an OtaError, and the link is closed."""
         try:
-            return function(*arguments)
+            answer = function(*arguments)
+            self._socket.flush()
+            return answer
+        except umqttsocket.Sent:
+            return None
         except errors.OtaError:
             self.close()
             raise

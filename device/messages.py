@@ -90,9 +90,10 @@ def parse_offer(payload):
     return sequence, Offer(data)
 
 
-def envelope(sequence, unix_ms, data):
-    """data: a JSON text. Formatted by hand: MicroPython's dicts do not keep their order."""
-    return '{"msg_sequence": %d, "time": %d, "data": %s}' % (sequence, unix_ms, data)
+def envelope(sequence, seconds, data):
+    """seconds: Unix time, on the wire in ms. data: a JSON text. Formatted by hand: MicroPython's dicts do not
+    keep their order."""
+    return '{"msg_sequence": %d, "time": %d000, "data": %s}' % (sequence, seconds, data)
 
 
 def report_data(kind, running_version, build_time, slot):

@@ -137,11 +137,10 @@ class Stream:
 
     def write(self, data):
         """Write all of data within the limit. Raises OtaError, TLS_REFUSED in a handshake that fails."""
-        view = memoryview(data)
         done = 0
         while done < len(data):
             try:
-                sent = self._stream.write(view[done:])
+                sent = self._stream.write(memoryview(data)[done:] if done else data)
             except (OSError, ValueError) as error:
                 if not (error.args and error.args[0] in _WOULD_BLOCK):
                     raise self._unread_alert() or _failure(error, "write")
@@ -164,11 +163,10 @@ class Stream:
 
     def read_exactly(self, buffer, count):
         """Fill buffer[:count] within the limit. Returns False if the stream ends before."""
-        view = memoryview(buffer)
         done = 0
         while done < count:
             self._check_limit()  # also while data comes: a flood must end too
-            got = self.readinto(view[done:count])
+            got = self.readinto(memoryview(buffer)[done:] if done else buffer, count - done)
             if got == 0:
                 return False
             if got is None:
@@ -177,8 +175,9 @@ class Stream:
         return True
 
     def wait(self, timeout_ms):
-        """Sleep until something can be read, at most timeout_ms."""
-        self._poll(select.POLLIN, timeout_ms)
+        """Sleep until something can be read, at most timeout_ms. Returns whether it can. Allocates
+        nothing."""
+        return self._poll(select.POLLIN, timeout_ms)
 
     def _check_limit(self):
         left = time.ticks_diff(self._deadline, time.ticks_ms())
@@ -193,8 +192,10 @@ class Stream:
         if events != self._events:
             self._poller.modify(self._stream, events)
             self._events = events
+        is_ready = False
         for _ in self._poller.ipoll(timeout_ms):
-            pass
+            is_ready = True
+        return is_ready
 
     def close(self):
         """Close the stream; never raises, may be called twice."""

@@ -1,6 +1,10 @@
 """What the server hears: version, progress and errors, each with the next sequence number."""
 
+from micropython import const
+
 from . import clock, errors, log, messages
+
+_LAST_SEQUENCE = const((1 << 30) - 1)  # the largest int that needs no heap
 
 
 class Reporter:
@@ -10,7 +14,7 @@ class Reporter:
         self._link = link
         self._config = config
         self._sequence = 0
-        self._percent = -10  # the last progress reported, in whole tens
+        self._tenth = -1  # the last progress reported
         self._may_reconnect = False
         self._unsent = []  # OtaErrors, each code once
         self._asked = None  # msg_sequence of the `get` that has no answer yet
@@ -33,15 +37,15 @@ class Reporter:
         return True
 
     def begin_update(self):
-        self._percent = -10
+        self._tenth = -1
         self._may_reconnect = True
 
     def progress(self, percent):
-        """Once for each 10 %. A broker that does not answer never holds up the update: a lost link is
-        connected anew until that fails once."""
-        if percent < self._percent + 10 and (percent < 100 or self._percent == 100):
+        """Once for each 10 %, and not waited for: a broker that does not answer never holds up the update. A
+        lost link is connected anew until that fails once."""
+        if percent // 10 == self._tenth:
             return
-        self._percent = percent - percent % 10
+        self._tenth = percent // 10
         self.mention(messages.progress_data(percent))
 
     def mention(self, data):
@@ -50,7 +54,7 @@ class Reporter:
             if self._link.is_open or self._may_reconnect:
                 if not self._link.is_open:
                     self._link.connect()  # the session is kept, and with it the subscriptions
-                self._publish(messages.PROGRESS, data)
+                self._link.publish(messages.PROGRESS, self._envelope(data), waits=False)
         except errors.OtaError as problem:
             self._may_reconnect = False
             log_error(problem)
@@ -77,10 +81,14 @@ class Reporter:
         self._unsent.pop(0)
 
     def _publish(self, name, data):
-        payload = messages.envelope(self._sequence, clock.now_ms(), data)
-        self._sequence = (self._sequence + 1) & 0xFFFFFFFF
+        payload = self._envelope(data)
         log.info("Publish ota %s, payload: %s" % (name, payload))
         self._link.publish(name, payload)
+
+    def _envelope(self, data):
+        payload = messages.envelope(self._sequence, clock.now(), data)
+        self._sequence = (self._sequence + 1) & _LAST_SEQUENCE
+        return payload
 
 
 def log_error(error):

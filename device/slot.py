@@ -13,7 +13,9 @@ from . import errors, image
 _IOCTL_BLOCKS = const(4)
 _IOCTL_BLOCK_SIZE = const(5)
 _IOCTL_ERASE = const(6)
-_READ_BACK = const(512)  # bytes compared at a time
+_READ_BACK = const(2048)  # bytes compared at a time
+_CHUNK = const(64)
+_ERASED = b"\xff" * _CHUNK
 _block = bytearray(4096)  # of the only slot in use; made at import, while the heap is whole
 
 
@@ -28,10 +30,9 @@ class Slot:
         self.capacity = partition.ioctl(_IOCTL_BLOCKS, 0) * self.block_size
         self.block = _block if self.block_size == len(_block) else bytearray(self.block_size)
         self.view = memoryview(self.block)
-        self._pieces = [
-            self.view[i : i + _READ_BACK] for i in range(0, self.block_size, _READ_BACK)
-        ]
-        self._read_back = bytearray(_READ_BACK)
+        self._read_back = bytearray(min(_READ_BACK, self.block_size))
+        count = len(self._read_back)
+        self._pieces = [(i, self.view[i : i + count]) for i in range(0, self.block_size, count)]
         self._head = bytearray(image.HEAD)
         self._holds_head = False
         self.position = 0  # bytes of the image that are in place
@@ -44,9 +45,11 @@ class Slot:
         that the power cut in half is taken out again. Raises OtaError(FLASH)."""
         if not self.is_head_blank():
             self.read_block(0)
-            for i in range(image.HEAD):
-                self.block[i] = 0xFF
-            self._program(0)
+            self._blank_head()
+            try:
+                self._writeblocks(0, self.block)
+            except OSError as error:
+                raise _flash_error("block 0", error)
         self.position = position
 
     @property
@@ -58,18 +61,20 @@ class Slot:
 
         Every block but the last must be full. The rest of the last one is written as 0xFF.
         """
-        for i in range(count, self.block_size):
-            self.block[i] = 0xFF
+        if count < self.block_size:
+            self._pad(count)
         if self.position == 0:
             self.hold_head()
-            for i in range(image.HEAD):
-                self.block[i] = 0xFF
+            self._blank_head()
         number = self.position // self.block_size
-        self._program(number)
-        for i in range(len(self._pieces)):
-            self._read(number, self._read_back, i * _READ_BACK)
-            if self._read_back != self._pieces[i]:
-                raise errors.OtaError(errors.FLASH, "block %d reads back wrong" % number)
+        try:
+            self._writeblocks(number, self.block)
+            for offset, piece in self._pieces:
+                self._readblocks(number, self._read_back, offset)
+                if self._read_back != piece:
+                    raise errors.OtaError(errors.FLASH, "block %d reads back wrong" % number)
+        except OSError as error:
+            raise _flash_error("block %d" % number, error)
         self.position += count
 
     def hold_head(self):
@@ -78,9 +83,24 @@ class Slot:
             self._head[i] = self.block[i]
         self._holds_head = True
 
+    def _pad(self, start):
+        """0xFF to the end of `block`: byte by byte to a whole chunk, because one loop over all takes long."""
+        while start % _CHUNK:
+            self.block[start] = 0xFF
+            start += 1
+        for chunk in range(start, self.block_size, _CHUNK):
+            self.view[chunk : chunk + _CHUNK] = _ERASED
+
+    def _blank_head(self):
+        for i in range(image.HEAD):
+            self.block[i] = 0xFF
+
     def read_block(self, number):
         """Fill `block` from flash, with the held-back bytes where they belong. Raises OtaError(FLASH)."""
-        self._read(number, self.block, 0)
+        try:
+            self._readblocks(number, self.block, 0)
+        except OSError as error:
+            raise _flash_error("block %d" % number, error)
         if number == 0 and self._holds_head:
             self.view[: image.HEAD] = self._head
 
@@ -101,18 +121,14 @@ class Slot:
         try:
             self._writeblocks(0, self._head, 0)
         except OSError as error:
-            raise errors.OtaError(errors.FLASH, "head: %s" % error)
-        check = bytearray(image.HEAD)
-        self._read(0, check, 0)
-        if check != self._head:
+            raise _flash_error("head", error)
+        if self._read_head() != self._head:
             raise errors.OtaError(errors.FLASH, "head reads back wrong")
         self._holds_head = False
 
     def is_head_blank(self):
         """Do the first 64 bytes of the flash stand at 0xFF? Raises OtaError(FLASH)."""
-        head = bytearray(image.HEAD)
-        self._read(0, head, 0)
-        return head == b"\xff" * image.HEAD
+        return self._read_head() == b"\xff" * image.HEAD
 
     def invalidate(self):
         """Erase the first block unless its head is blank, so that nothing can boot from here. Raises
@@ -122,17 +138,16 @@ class Slot:
         try:
             self._partition.ioctl(_IOCTL_ERASE, 0)
         except OSError as error:
-            raise errors.OtaError(errors.FLASH, "erase: %s" % error)
+            raise _flash_error("erase", error)
 
-    def _program(self, number):
-        """Erase a block and write `block` to it."""
+    def _read_head(self):
+        head = bytearray(image.HEAD)
         try:
-            self._writeblocks(number, self.block)
+            self._readblocks(0, head, 0)
         except OSError as error:
-            raise errors.OtaError(errors.FLASH, "block %d: %s" % (number, error))
+            raise _flash_error("head", error)
+        return head
 
-    def _read(self, number, buffer, offset):
-        try:
-            self._readblocks(number, buffer, offset)
-        except OSError as error:
-            raise errors.OtaError(errors.FLASH, "block %d: %s" % (number, error))
+
+def _flash_error(what, error):
+    return errors.OtaError(errors.FLASH, "%s: %s" % (what, error))

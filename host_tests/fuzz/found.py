@@ -10,7 +10,7 @@ from good_records import binding
 
 def _checkpoint(sequence: int, position: int, tag: bytes) -> bytes:
     """A record of the journal with a right checksum."""
-    record = struct.pack("<4sII32sB", b"OTJ1", sequence, position, binding(), len(tag)) + tag
+    record = struct.pack("<4sII32s128s", b"OTJ2", sequence, position, binding(), tag)
     return record + zlib.crc32(record).to_bytes(4, "little")
 
 

@@ -136,7 +136,7 @@ def journal_records(draw: DrawFn, whose: SearchStrategy[bytes]) -> tuple[tuple[i
     tag = draw(st.one_of(st.none(), st.text("abc019", max_size=40).map('"{}"'.format)))
     raw = (tag or "").encode()
     owner = draw(whose)
-    record = struct.pack("<4sII32sB", b"OTJ1", sequence, position, owner, len(raw)) + raw
+    record = struct.pack("<4sII32s128s", b"OTJ2", sequence, position, owner, raw)
     record += zlib.crc32(record).to_bytes(4, "little")
     return (sequence, position, tag) if owner == binding() else (sequence, 0, None), record
 
@@ -162,9 +162,8 @@ def journal_rule(raw: bytes, value: Any) -> bool:
     position, tag = value
     length = raw[0] if raw else 0
     for record in (raw[1 : 1 + length], raw[1 + length :]):
-        text = (tag or "").encode()
-        wanted = struct.pack("<I32sB", position, binding(), len(text)) + text
+        wanted = struct.pack("<I32s128s", position, binding(), (tag or "").encode())
         is_whole = zlib.crc32(record[:-4]).to_bytes(4, "little") == record[-4:]
-        if is_whole and record[:4] == b"OTJ1" and record[8:-4] == wanted:
+        if is_whole and record[:4] == b"OTJ2" and record[8:-4] == wanted:
             return True
     return value == (0, None)

@@ -58,7 +58,7 @@ def _with_checksums(parts: tuple[bytes, bytes]) -> bytes:
         head = (
             head[:3] + bytes([head[3] & 0x7F]) + head[4:]
         )  # sequence numbers end at 2**32, beyond all flash
-        record = b"OTJ1" + head + good_records.binding() + struct.pack("<B", len(tag)) + tag
+        record = b"OTJ2" + head + good_records.binding() + struct.pack("128s", tag)
         files.append(record + zlib.crc32(record).to_bytes(4, "little"))
     return bytes([len(files[0])]) + files[0] + files[1]
 

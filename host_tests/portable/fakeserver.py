@@ -142,13 +142,16 @@ def download_of(scripts, data=DATA, https=False, **options):
     return Download(scripts, makeoffer.offer(**changes), **options)
 
 
-def succeeds(scripts, data=DATA, **options):
+def succeeds(scripts, data=DATA, starts_over=0, **options):
+    """starts_over: how often the progress goes back to 0."""
     download = download_of(scripts, data, **options)
     download.run()
     assert download.holds(data)
     assert not download.server.scripts, "a connection was not needed"
     assert all(peer.is_closed for peer in download.server.peers)
-    assert download.percents[-1] == 100 and download.percents == sorted(download.percents)
+    percents = download.percents
+    assert percents[0] == 0 and percents[-1] == 100
+    assert sum(after < before for before, after in zip(percents, percents[1:])) == starts_over
     return download
 
 

@@ -43,6 +43,13 @@ class Peer:
         self.taken += len(piece)
         return len(piece)
 
+    def is_readable(self):
+        if self.script and self.script[0] is STALL:
+            if len(self.script) > 1:
+                self.script.pop(0)
+            return False
+        return True
+
     def write(self, data):
         self.sent += bytes(data)
         return len(data)
@@ -52,7 +59,8 @@ class Peer:
 
 
 class _Poller:
-    def __init__(self, clock):
+    def __init__(self, peer, clock):
+        self._peer = peer
         self._clock = clock
 
     def modify(self, stream, events):
@@ -61,7 +69,7 @@ class _Poller:
     def ipoll(self, timeout_ms):
         if self._clock:
             self._clock.advance(timeout_ms)
-        return ()
+        return [(self._peer, 1)] if self._peer.is_readable() else ()
 
 
 class FakeStream(net.Stream):
@@ -69,6 +77,6 @@ class FakeStream(net.Stream):
 
     def __init__(self, peer, clock=None):
         self._socket = self._stream = peer
-        self._poller = _Poller(clock)
+        self._poller = _Poller(peer, clock)
         self._events = None
         self.last_received = self._deadline = net.time.ticks_ms()

@@ -78,6 +78,32 @@ def test_publish_to_the_letter():
     with_link(test)
 
 
+def test_a_publish_that_waits_for_nothing():
+    def test(link, broker, clock):
+        broker.acknowledge = False
+        for number in (1, 2):
+            link.publish("get", "{}", waits=False)
+            assert broker.packets[-1][1][-4:] == bytes([0, number]) + b"{}"
+        assert link.is_open and clock.elapsed_ms == 0
+        broker.send(b"\x40\x02\0\1" + fakebroker.publish(UPDATE, b"one") + b"\x40\x02\0\2")
+        assert link.receive() is None and link.receive() == (UPDATE, b"one") and link.receive() is None
+        broker.acknowledge = True
+        link.publish("get", "{}")
+        assert link.is_open
+
+    with_link(test)
+
+
+def test_an_acknowledgement_cut_in_the_middle():
+    def test(link, broker, clock):
+        broker.acknowledge = False
+        link.publish("get", "{}", waits=False)
+        broker.send(b"\x40\x02")
+        fails(errors.TIMEOUT, link, clock, 4, link.receive)
+
+    with_link(test)
+
+
 def test_a_puback_that_never_comes():
     def test(link, broker, clock):
         broker.acknowledge = False

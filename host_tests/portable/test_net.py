@@ -5,12 +5,12 @@ import boardtime
 import facts
 import network
 import panel
-from check import patched, raises_code
+from check import patched, raises, raises_code
 from fakestream import STALL, FakeStream, Peer
 from faketime import FakeTime
 
 from device import errors, net
-from device.umqttsocket import BlockingSocket, SocketModule
+from device.umqttsocket import BlockingSocket, Sent, SocketModule
 
 PROVES = {
     errors.TLS_REFUSED: "test_what_an_exception_of_the_socket_means",
@@ -215,4 +215,11 @@ def test_the_socket_of_umqtt():
         raises_code(errors.BAD_MESSAGE, sock.read, -1)
         raises_code(errors.TIMEOUT, sock.read, 1)
         sock.write(b"0123", 2)
-        assert peer.sent == b"01"
+        sock.write(b"4")
+        assert peer.sent == b""  # a packet goes out in one
+        sock.flush()
+        assert peer.sent == b"014"
+        sock.leaves_answer = True
+        sock.write(b"5")
+        raises(Sent, sock.read, 1)
+        assert peer.sent == b"0145"

@@ -136,7 +136,7 @@ def _whole(nor, data):
 def test_each_operation_fails_in_turn():
     data = content(10000)
     total = _whole(Nor(4), data).operations
-    assert total >= 3 * 9 + 2
+    assert total >= 3 * 3 + 2
     for number in range(total):
         nor = Nor(4)
         nor.fail_at = number

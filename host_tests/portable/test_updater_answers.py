@@ -37,7 +37,7 @@ def test_a_first_answer_of_another_length():
 
 def test_200_on_a_resume_starts_over_and_is_right():
     start = [head(200, 2500), content(1250, 3), CLOSE]
-    download = succeeds([start, whole(DATA)])
+    download = succeeds([start, whole(DATA)], starts_over=1)
     assert download.nor.erases == [2, 1, 1, 0]
     assert download.server.requests()[1][0] == "1024-"
 
@@ -45,14 +45,14 @@ def test_200_on_a_resume_starts_over_and_is_right():
 def test_another_etag_starts_over():
     start = [head(200, 2500, more=ETAG), content(1250, 3), CLOSE]
     wrong = rest(content(2500, 3), 1024, OTHER)
-    download = succeeds([start, wrong, whole(DATA, OTHER)])
+    download = succeeds([start, wrong, whole(DATA, OTHER)], starts_over=1)
     assert download.server.requests() == [("", ""), ("1024-", '"a"'), ("", "")]
     assert download.server.peers[1].taken < 200
 
 
 def test_a_file_that_got_shorter_starts_over():
     start = [head(200, 2500, more=ETAG), DATA[:1250], CLOSE]
-    succeeds([start, [head(416, 0), CLOSE], whole(DATA)])
+    succeeds([start, [head(416, 0), CLOSE], whole(DATA)], starts_over=1)
 
 
 def test_starting_over_is_bounded():

@@ -179,7 +179,7 @@ class Poll:
         while waited < timeout_ms and not self._is_ready():
             virtualtime.advance(min(10, timeout_ms - waited))
             waited += 10
-        return ()
+        return ((self._stream, self._events),) if self._is_ready() else ()
 
     def _is_ready(self):
         return self._stream.is_readable() or (self._events & POLLOUT and self._stream.is_writable())
