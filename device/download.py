@@ -20,9 +20,10 @@ class _Retry(Exception):
 class Download:
     """is_pieced: the slot holds bytes of more than one answer. header: image.Header, once it is there."""
 
-    def __init__(self, config, offer, slot, chip, tls_context, wifi, journal, moves):
+    def __init__(self, config, offer, slot, chip, tls_context, wifi, journal, moves, make_room):
         """offer: messages.Offer. chip: ESP chip id or None. tls_context(): for the file server.
-        journal: journal.Journal bound to the offer. moves: progress.Progress."""
+        journal: journal.Journal bound to the offer. moves: progress.Progress. make_room(): called when
+        memory runs out; True if another try is worth it."""
         self._config = config
         self._offer = offer
         self._slot = slot
@@ -31,6 +32,7 @@ class Download:
         self._wifi = wifi
         self._journal = journal
         self._moves = moves
+        self._make_room = make_room
         self._patience = backoff.Patience(config)
         self._etag = None
         self._restarts = 0
@@ -73,6 +75,10 @@ class Download:
                 if not self._may_try_again(problem.code):
                     raise
                 error = problem
+            except MemoryError as problem:
+                if not self._make_room():
+                    raise
+                error = errors.OtaError(errors.NO_MEM, str(problem))
             log.warning("download at byte %d: %s" % (self._slot.position, error.detail))
             if self._patience.is_over():
                 raise error
@@ -83,7 +89,7 @@ class Download:
         if code == errors.TLS_REFUSED and self._may_repeat_handshake:
             self._may_repeat_handshake = False
             return True
-        return code in _TRANSIENT
+        return code in _TRANSIENT or (code == errors.NO_MEM and self._make_room())
 
     def _fetch(self):
         """One connection's worth of the image."""

@@ -41,7 +41,7 @@ class Installer:
             self._keys,
             self._wifi,
             self._journal,
-            self._reporter.progress,
+            self._reporter,
         )
         self._reporter.begin_update()
         record = yield from self._run(update.steps(), tend)

@@ -1,5 +1,7 @@
 """What the server hears: version, progress and errors, each with the next sequence number."""
 
+import gc
+
 from micropython import const
 
 from . import clock, errors, log, messages
@@ -58,6 +60,17 @@ class Reporter:
         except errors.OtaError as problem:
             self._may_reconnect = False
             log_error(problem)
+
+    def make_room(self):
+        """For the rest of an update the broker's link is given up, because a second TLS connection does not
+        fit beside it. Returns False if it was closed already."""
+        if not self._link.is_open:
+            return False
+        log.warning("no room for two connections: the broker waits until the update is over")
+        self._may_reconnect = False
+        self._link.close()
+        gc.collect()
+        return True
 
     def error(self, error):
         """Log it, and tell the server now or later."""

@@ -14,18 +14,17 @@ _PIECES_AT_FAULT = (errors.CRC_ERROR, errors.SHA256_ECDSA)  # what foreign bytes
 class Update:
     """What is being installed. offer: messages.Offer; partition: the spare slot's block device."""
 
-    def __init__(self, config, offer, partition, chip, tls_context, keys, wifi, journal, report):
-        """keys: keyring.KeyRing. report(percent): called when the percentage moved. The others:
-        see download.Download."""
+    def __init__(self, config, offer, partition, chip, tls_context, keys, wifi, journal, reporter):
+        """keys: keyring.KeyRing. reporter: reporter.Reporter. The others: see download.Download."""
         self._config = config
         self.offer = offer
         self._keys = keys
         self._journal = journal
-        self._progress = progress.Progress(offer.size, report)
+        self._progress = progress.Progress(offer.size, reporter.progress)
         self._may_repeat = True
         self.slot = Slot(partition)
         self.download = Download(
-            config, offer, self.slot, chip, tls_context, wifi, journal, self._progress
+            config, offer, self.slot, chip, tls_context, wifi, journal, self._progress, reporter.make_room
         )
 
     def steps(self):

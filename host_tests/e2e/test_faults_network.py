@@ -228,6 +228,29 @@ def test_idle_link(make_stage, scheme, kind):
     assert proofs.error_codes(stage) == []
 
 
+@pytest.mark.parametrize("transport", ["https", "http"])
+def test_no_room_for_two_connections(make_stage, transport):
+    """The broker steps back for the download; what the board then reports is the new version."""
+    stage = make_stage()
+    stage.board.facts |= {"connections": 1}
+    acts.online(stage)
+    image, offer = acts.new_offer(stage, transport=transport)
+    acts.update(stage, offer)
+    assert acts.lines_with(stage, "no room for two connections") == 1
+    assert len(stage.files.requests) == 1
+    _check_updated(stage, image)
+
+
+def test_no_room_for_two_connections_and_a_bad_image(make_stage):
+    """The broker hears of it once the update is over."""
+    stage = make_stage()
+    stage.board.facts |= {"connections": 1}
+    acts.online(stage)
+    _, offer = acts.spoilt_offer(stage)
+    acts.refuse(stage, offer, -10010)
+    assert proofs.error_codes(stage) == [-10010]
+
+
 def test_cut_inside_an_offer(make_stage):
     """The broker sends it again; nobody is told that it was malformed."""
     stage = make_stage(proxies=True, plain_mqtt=True)

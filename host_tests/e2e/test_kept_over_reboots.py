@@ -45,8 +45,7 @@ def _begin(stage, image, offer, served) -> None:
     """Serve so many bytes of it, wait until the board has dealt with their blocks, and switch it off."""
     stage.files.fail(Fault(stall_after=served))
     stage.push(offer)
-    percent = served // BLOCK * BLOCK * 100 // len(image)
-    stage.board.wait_for(f"OTA progress:4-{percent}%")  # comes after the checkpoint
+    acts.wait_written(stage, served // BLOCK)
     stage.board.cut_power()
 
 

@@ -269,7 +269,7 @@ def test_file_server_away_when_the_power_comes_back(slow_stage, make_host):
     host = make_host(stage, Fault(stall_after=HELD_AT))
     image, offer = host.offer()
     stage.push(offer)
-    stage.board.wait_for(f"OTA progress:4-{5 * BLOCK * 100 // len(image)}%")  # after the checkpoint
+    acts.wait_written(stage, 5)
     stage.board.cut_power()
     host.stop()
     stage.board.power_on()

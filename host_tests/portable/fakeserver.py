@@ -103,12 +103,14 @@ class FakeJournal:
 
 
 class Download:
-    """One update from scripts into a NOR partition, in fake time, up to the judgement."""
+    """One update from scripts into a NOR partition, in fake time, up to the judgement; also what hears of it.
+    rooms: how often memory can be made free."""
 
     def __init__(self, scripts, offer, chunk=1 << 20, kind="raw", wifi=None, **changes):
         gc.collect()
         self.nor = Nor(4, BLOCK)
         self.percents = []
+        self.rooms = 1
         self.wifi = wifi or Wifi()
         self.offer = offer
         self.clock = FakeTime()
@@ -126,10 +128,17 @@ class Download:
         with self.clock, patched(net, "connect", self.server.connect):
             self.update = updater.Update(
                 self.config, self.offer, self.nor, None, lambda: "tls", self.keys, self.wifi,
-                self.journal, self.percents.append,
+                self.journal, self,
             )  # fmt: skip
             steps = self.update.steps() if judged else self.update.download.steps()
             return run(steps, self.clock.advance)
+
+    def progress(self, percent):
+        self.percents.append(percent)
+
+    def make_room(self):
+        self.rooms -= 1
+        return self.rooms >= 0
 
     def holds(self, data):
         self.update.slot.release_head()

@@ -2,7 +2,7 @@
 
 import makeoffer
 import signer
-from check import raises_code
+from check import raises, raises_code
 from fakeserver import DATA, ETAG, Download, Wifi, download_of, fails, head, rest, succeeds, whole
 from fakestream import CLOSE, STALL, TRICKLE
 from makeimage import content, esp32, trailer, wm
@@ -157,6 +157,13 @@ def test_a_refused_certificate_is_tried_once_more():
     start = [head(200, 2500), DATA[:1250], CLOSE]
     fails(errors.TLS_REFUSED, [start, refused, refused], connections=3, https=True)
     succeeds([refused, whole(DATA)], https=True)
+
+
+def test_where_two_connections_do_not_fit_room_is_made_once():
+    for full in (errors.OtaError(errors.NO_MEM, "TLS does not fit"), MemoryError()):
+        succeeds([full, whole(DATA)], https=True)
+    fails(errors.NO_MEM, [errors.OtaError(errors.NO_MEM, "")] * 2, connections=2, https=True)
+    raises(MemoryError, download_of([MemoryError()] * 2).run)
 
 
 def test_a_login_page_does_not_cost_what_is_there():

@@ -1,15 +1,18 @@
 """Shim of `socket`: real sockets that depend on the simulated Wi-Fi and wait for ever as ESP32's do.
 
 `setblocking(True)` takes every time-out away (unix MicroPython alone would keep it); without Wi-Fi
-nothing connects and what is open falls silent; a socket older than the last join is dead.
+nothing connects and what is open falls silent; a socket older than the last join is dead. For more
+connections at a time than board.json says there is no memory.
 """
 
 import sys
 
 import boardtime
+import facts
 import network
 
 _ETIMEDOUT, _ECONNABORTED, _EHOSTUNREACH, _EINPROGRESS, _DNS_FAILED = 110, 103, 113, 115, -202
+_ENOMEM, _MANY = 12, 10
 _POLL, _GET_FILENO = 3, 10
 _MICROPYTHON = sys.implementation.name == "micropython"
 
@@ -38,6 +41,9 @@ def getaddrinfo(host, port, family=0, kind=SOCK_STREAM, *_):
     return _host.getaddrinfo(host, port, AF_INET, kind)
 
 
+_connected = []
+
+
 class socket(_Base):
     def __init__(self, family=AF_INET, kind=SOCK_STREAM, protocol=0):
         self.raw = _host.socket(family, kind)
@@ -62,10 +68,13 @@ class socket(_Base):
     def connect(self, address):
         if not network.is_up():
             raise OSError(_EHOSTUNREACH)
+        if len(_connected) >= facts.get("connections", _MANY):
+            raise OSError(_ENOMEM)
         try:
             self.raw.connect(address)
         except OSError as error:
             raise _as_board(error)
+        _connected.append(self)
 
     def is_silent(self):
         """True while Wi-Fi is away and the caller does not block. Raises OSError if the wait would
@@ -115,6 +124,8 @@ class socket(_Base):
 
     def close(self):
         self.raw.close()
+        if self in _connected:
+            _connected.remove(self)
 
     def ioctl(self, request, argument):
         """The stream protocol of MicroPython, for `tls` and `select` on top of this object."""
