@@ -47,7 +47,7 @@ class Installer:
         record = yield from self._run(update.steps(), tend)
         if self._state.is_refused("digest", record["digest"]):
             raise errors.OtaError(errors.REFUSED_IMAGE, record["version"])
-        self._reporter.mention(messages.VERIFIED_DATA)
+        self._reporter.mention(messages.VERIFIED_DATA, True)  # and so all before it: a reset may follow
         self._trial.begin(record, offer.signature_text)
         try:
             update.slot.release_head()

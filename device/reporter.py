@@ -50,13 +50,13 @@ class Reporter:
         self._tenth = percent // 10
         self.mention(messages.progress_data(percent))
 
-    def mention(self, data):
+    def mention(self, data, waits=False):
         """Of an update, which goes on if the broker does not hear it."""
         try:
             if self._link.is_open or self._may_reconnect:
                 if not self._link.is_open:
                     self._link.connect()  # the session is kept, and with it the subscriptions
-                self._link.publish(messages.PROGRESS, self._envelope(data), waits=False)
+                self._link.publish(messages.PROGRESS, self._envelope(data), waits)
         except errors.OtaError as problem:
             self._may_reconnect = False
             log_error(problem)
