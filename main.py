@@ -1,10 +1,12 @@
 """Run the agent; whatever escapes is logged, then the board starts again."""
 
+import gc
 import sys
 import time
 
 import machine
 
+gc.threshold(4096)  # collect early: what stays for long then lies together, and the holes between are few
 try:
     from device import agent
 

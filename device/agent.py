@@ -41,8 +41,7 @@ class Agent:
         self._trial = Trial(self._state, self._board, settings, keys)
         self._wifi = Wifi(self._board.wlan, settings)
         self._clock = None
-        self._next_get = 0  # uptime in ms
-        self._last_code = 0  # of what kept us offline
+        self._next_get = self._last_code = 0  # uptime in ms; of what kept us offline
         self._offers = Offers(settings, self._state, self._trial, self._board, self._reporter, keys)
         self._installer = Installer(
             settings, self._board, self._state, self._trial, self._wifi, self._reporter, keys
@@ -177,8 +176,6 @@ class Agent:
             self._board.set_boot(partition)
             self._reboot()
 
-    # Online
-
     def _serve(self):
         """Until something fails: take offers, ask for offers, install what is due."""
         while True:
@@ -213,8 +210,6 @@ class Agent:
     def clear_refused(self):
         """An operator's word, by button or console: failed images may be offered again."""
         self._state.clear_refused()
-
-    # Updating
 
     def _update(self):
         self._offers.updating = True

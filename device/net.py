@@ -5,6 +5,7 @@ timeout lets a peer that sends one byte a second hold `readinto` for ever).
 """
 
 import errno
+import gc
 import select
 import socket
 import time
@@ -104,6 +105,7 @@ class Stream:
 
     def start_tls(self, context, host):
         """Go on over TLS. The handshake waits for the first write, which can be bounded."""
+        gc.collect()  # an ESP32 gives empty parts of the heap back to the system, and TLS lives there
         self._poller.unregister(self._stream)
         try:
             self._stream = context.wrap_socket(

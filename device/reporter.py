@@ -1,7 +1,5 @@
 """What the server hears: version, progress and errors, each with the next sequence number."""
 
-import gc
-
 from micropython import const
 
 from . import clock, errors, log, messages
@@ -69,7 +67,6 @@ class Reporter:
         log.warning("no room for two connections: the broker waits until the update is over")
         self._may_reconnect = False
         self._link.close()
-        gc.collect()
         return True
 
     def error(self, error):
