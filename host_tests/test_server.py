@@ -23,7 +23,7 @@ from tools import firmware, keyfiles, pki, signing
 from tools.bench import swarm
 from tools.errors import ToolError
 from tools.server import imagestore, pushes, view
-from tools.server.service import check_keys
+from tools.server.settings import check_keys
 from tools.server.store import Store
 from tools.servers.served import Served
 

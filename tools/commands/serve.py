@@ -22,7 +22,8 @@ from rich.text import Text
 
 from tools.errors import ToolError
 from tools.server import tables, view
-from tools.server.service import Service, Settings
+from tools.server.service import Service
+from tools.server.settings import Settings
 
 LINES = 8  # of the log below the table
 REFRESH_S = 0.5

@@ -13,11 +13,9 @@ import fcntl
 import secrets
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
-from pathlib import Path
 from typing import IO
 
-from tools import certificates, keyfiles, pki
+from tools import keyfiles, pki
 from tools.errors import ToolError
 from tools.server import pushes, wire
 from tools.server.fleet import Fleet
@@ -25,6 +23,7 @@ from tools.server.flood import Flood
 from tools.server.leader import Leader
 from tools.server.mqtt import Link
 from tools.server.offers import Wording
+from tools.server.settings import Settings
 from tools.server.store import Store
 from tools.server.web import Web
 from tools.servers.broker import Broker
@@ -35,29 +34,11 @@ CERTIFICATES_S = 60
 MOST_SERVERS_HINT = "`python3 -m tools keys DIR --servers N` makes identities for more servers"
 
 
-@dataclass
-class Settings:
-    """broker: (host, port) of one that runs elsewhere, None = our own. files_url: where images are hosted
-    elsewhere. name: how boards call this machine. Ports: 0 = any free one."""
-
-    folder: Path
-    keys: Path
-    address: str = "127.0.0.1"
-    name: str = "localhost"
-    mqtt_port: int = 8883
-    https_port: int = 8443
-    http_port: int = 8080
-    broker: tuple[str, int] | None = None
-    files_url: str | None = None
-    prefix: str = "wm_iot"
-
-
 class Service:
     """`async with Service(settings, tell) as service: await service.run()`. tell(mac, text): the log."""
 
     def __init__(self, settings: Settings, tell: Callable[[str, str], None]) -> None:
-        check_keys(settings.keys)
-        check_name(settings)
+        settings.check()
         self.settings = settings
         self.store = Store(settings.folder, create=True)
         self.tell = tell
@@ -117,7 +98,7 @@ class Service:
             topic_prefix=settings.prefix, host=settings.address,
         )  # fmt: skip
         stack.enter_context(broker)
-        return _reached_by(settings.address), broker.port
+        return settings.own_host(), broker.port
 
     def _make_parts(self) -> None:
         web, settings = self.web, self.settings
@@ -213,31 +194,6 @@ class Service:
     def _count(self, mac: str, digest: str, size: int) -> None:
         if mac and len(self._sent) < pushes.MOST_COUNTED:
             self._sent[mac, digest] = self._sent.get((mac, digest), 0) + size
-
-
-def _reached_by(address: str) -> str:
-    return "localhost" if address in ("0.0.0.0", "::", "127.0.0.1") else address
-
-
-def check_keys(keys: Path) -> None:
-    """Raises ToolError for a folder from which images could be signed, or which is none."""
-    if not (keys / f"{pki.SERVER_IDENTITY}.crt.pem").exists():
-        raise ToolError(f"{keys} holds no server's keys: give DIR/server of `python3 -m tools keys DIR`")
-    for name in ("sign.key.pem", "sign-next.key.pem", "broker-ca.key.pem", "file-ca.key.pem"):
-        if (keys / name).exists():
-            raise ToolError(f"{keys} holds {name}, which no server may read: give {keys / 'server'}")
-
-
-def check_name(settings: Settings) -> None:
-    """Raises ToolError for a name that boards would refuse."""
-    if settings.files_url:
-        return
-    path = settings.keys / "files.crt.pem"
-    if settings.name not in certificates.hosts_of(keyfiles.read_certificate(path)):
-        raise ToolError(
-            f"{path} does not name {settings.name}: give another --name, or make one that does (`keys DIR"
-            f" --server-name {settings.name}`)"
-        )
 
 
 def _lock(file: IO[str]) -> bool:
