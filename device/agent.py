@@ -5,6 +5,7 @@ Everything runs as steps of one generator; each step yields how many ms it has n
 asyncio. No step waits longer than the table in README.md says.
 """
 
+import gc
 import time
 
 from . import backoff, clock, config, errors, expiry, files, hooks, log
@@ -242,6 +243,8 @@ class Agent:
 def main(path):
     """Run the agent with the configuration at path. Returns, having logged it, only if it cannot start."""
     try:
-        Agent(config.load(path)).run()
+        agent = Agent(config.load(path))
+        gc.threshold(-1)  # which main.py has set
+        agent.run()
     except errors.OtaError as error:
         log_error(error)

@@ -1,5 +1,7 @@
 """From an accepted offer to an image that will boot: update, trial record, head, boot selector."""
 
+import gc
+
 from micropython import const
 
 from . import config, errors, log, messages, net
@@ -21,6 +23,11 @@ class Installer:
         self._reporter = reporter
         self._keys = keys
         self._journal = Journal("ota_journal")
+        self._context = None  # TLS, for the file server
+        try:
+            self._file_context()  # now, while the heap is whole
+        except errors.OtaError as error:
+            log.warning("no https: " + error.detail)
 
     def install(self, offers, tend):
         """Generator, a block a step: install offers.accepted, calling tend() now and then. On return
@@ -28,6 +35,7 @@ class Installer:
 
         Raises OtaError, and then nothing in the slot can boot.
         """
+        gc.collect()
         offer = offers.accepted
         partition = self._board.spare()
         self._journal.bind(offer)
@@ -77,4 +85,6 @@ class Installer:
             steps.close()
 
     def _file_context(self):
-        return net.client_context(config.read_file(self._config.file_ca))
+        if self._context is None:
+            self._context = net.client_context(config.read_file(self._config.file_ca))
+        return self._context

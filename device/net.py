@@ -53,6 +53,7 @@ def connect(host, port, context, timeout_ms):
     `limit()`, take at most timeout_ms. Raises OtaError: CONNECTION_FAILED, TIMEOUT, TLS_REFUSED.
     """
     started = time.ticks_ms()
+    gc.collect()  # what now comes stays for long; and an ESP32 gives empty parts back to the system, for TLS
     sock = None
     try:
         family, kind, protocol, _, address = socket.getaddrinfo(host, port, 0, socket.SOCK_STREAM)[0]
@@ -105,7 +106,6 @@ class Stream:
 
     def start_tls(self, context, host):
         """Go on over TLS. The handshake waits for the first write, which can be bounded."""
-        gc.collect()  # an ESP32 gives empty parts of the heap back to the system, and TLS lives there
         self._poller.unregister(self._stream)
         try:
             self._stream = context.wrap_socket(

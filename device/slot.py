@@ -16,7 +16,9 @@ _IOCTL_ERASE = const(6)
 _READ_BACK = const(2048)  # bytes compared at a time
 _CHUNK = const(64)
 _ERASED = b"\xff" * _CHUNK
-_block = bytearray(4096)  # of the only slot in use; made at import, while the heap is whole
+# Of the only slot in use; made at import, while the heap is whole.
+_block = bytearray(4096)
+_read_back = bytearray(_READ_BACK)
 
 
 class Slot:
@@ -30,7 +32,7 @@ class Slot:
         self.capacity = partition.ioctl(_IOCTL_BLOCKS, 0) * self.block_size
         self.block = _block if self.block_size == len(_block) else bytearray(self.block_size)
         self.view = memoryview(self.block)
-        self._read_back = bytearray(min(_READ_BACK, self.block_size))
+        self._read_back = _read_back if self.block_size >= _READ_BACK else bytearray(self.block_size)
         count = len(self._read_back)
         self._pieces = [(i, self.view[i : i + count]) for i in range(0, self.block_size, count)]
         self._head = bytearray(image.HEAD)

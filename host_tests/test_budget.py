@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tools.bench import budget, cost, lines, measure, plot, probe, site, sizes
+from tools.bench import budget, cost, lines, measure, plot, probe, readme, site, sizes
 
 QUICK = {name: line for name, line in lines.BY_NAME.items() if line.quick}
 
@@ -52,6 +52,12 @@ def test_a_must_that_is_missed_is_said(committed: dict) -> None:
         name for name, value in committed["lines"].items() if lines.holds(lines.BY_NAME[name], value) is False
     ]
     assert committed["must not reached yet"] == missed
+
+
+def test_the_readme_shows_the_committed_figures(committed: dict, tmp_path: Path) -> None:
+    assert readme.written() == readme.table(committed["lines"])
+    plot.draw(committed["lines"], tmp_path / "picture.svg")
+    assert readme.PICTURE.read_text() == (tmp_path / "picture.svg").read_text()
 
 
 # The budget's own arithmetic

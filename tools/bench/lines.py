@@ -75,6 +75,9 @@ class Result:
     note: str = ""
 
 
+VERDICTS = {True: "holds", False: "MISSED", None: ""}
+
+
 def holds(line: Line, value: float | None) -> bool | None:
     """Is the must reached? None where there is none, or nothing to compare."""
     if value is None or line.must is None:

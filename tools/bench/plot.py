@@ -10,6 +10,7 @@ from tools.bench.lines import BY_NAME, Line, text
 WIDTH, ROW, LEFT, TOP = 900, 26, 420, 56
 LONGEST = WIDTH - LEFT - 130  # pixels of a bar
 FONT = "font-family='sans-serif' font-size='12'"
+HALO = "stroke='white' stroke-width='4' paint-order='stroke'"  # text stands free of the lines behind it
 GOOD, MISSED = "#2b8a57", "#c2503a"
 
 
@@ -19,12 +20,13 @@ def draw(values: dict[str, float], path: Path) -> None:
     shares = [values[line.name] / line.must for line in chosen if line.must]
     scale = LONGEST / max([2, *shares])  # pixels for 100 % of a must
     rows = [_row(line, values[line.name], TOP + index * ROW, scale) for index, line in enumerate(chosen)]
+    texts = [_figure(line, values[line.name], TOP + index * ROW, scale) for index, line in enumerate(chosen)]
     height = TOP + len(chosen) * ROW + 20
     head = (
         f"<svg xmlns='http://www.w3.org/2000/svg' width='{WIDTH}' height='{height}' "
         f"viewBox='0 0 {WIDTH} {height}'>"
     )
-    body = [_background(height), _title(scale), *rows, _must_line(height, scale)]
+    body = [_background(height), _title(scale), *rows, _must_line(height, scale), *texts]
     path.write_text("\n".join([head, *body, "</svg>", ""]), encoding="utf-8")
 
 
@@ -52,12 +54,16 @@ def _row(line: Line, value: float, y: int, scale: float) -> str:
     parts = [
         _text(LEFT - 8, y + 14, line.title, "text-anchor='end'"),
         f"<rect x='{LEFT}' y='{y + 3}' width='{length:.1f}' height='15' fill='{colour}'/>",
-        _text(LEFT + length + 6, y + 15, f"{text(value)} {line.unit}"),
     ]
     if line.aim:
         x = LEFT + line.aim / line.must * scale
-        parts.append(f"<line x1='{x:.1f}' y1='{y + 1}' x2='{x:.1f}' y2='{y + 20}' stroke='#888'/>")
+        parts.append(f"<line x1='{x:.1f}' y1='{y + 1}' x2='{x:.1f}' y2='{y + 20}' stroke='#ddd' stroke-width='2'/>")
     return "".join(parts)
+
+
+def _figure(line: Line, value: float, y: int, scale: float) -> str:
+    assert line.must
+    return _text(LEFT + value / line.must * scale + 6, y + 15, f"{text(value)} {line.unit}", HALO)
 
 
 def _text(x: float, y: float, text: str, more: str = "") -> str:

@@ -13,11 +13,11 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from tools.bench import budget, cost, measure, plot, server, sizes
-from tools.bench.lines import BY_NAME, holds, text
+from tools.bench import budget, cost, measure, plot, readme, server, sizes
+from tools.bench.lines import BY_NAME, VERDICTS, holds, text
 
 WIDTH = 130  # where there is no terminal
-VERDICTS = {True: "[green]holds[/]", False: "[bold red]MISSED[/]", None: ""}
+COLOURS = {True: "green", False: "bold red", None: "default"}
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -28,9 +28,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help=f"measure these and what comes with them: {', '.join(BY_NAME)}",
     )  # fmt: skip
     parser.add_argument("--check", action="store_true", help="exit 1 if a line is beyond its budget")
-    parser.add_argument("--commit", action="store_true", help="make these figures the budget")
-
-
+    parser.add_argument("--commit", action="store_true", help="make them the budget and the README's")
     parser.add_argument(
         "--server", action="store_true", help="measure the server instead: 1,000 boards, 10,000 questions"
     )
@@ -52,6 +50,7 @@ def run(args: argparse.Namespace) -> int:
         plot.draw(values, args.plot)
     if args.commit:
         budget.save(sizes.modules(), comparable(values))
+        readme.write(budget.load()["lines"])
     return check(comparable(values), console) if args.check else 0
 
 
@@ -77,8 +76,9 @@ def table(values: dict[str, float]) -> Table:
     for name, line in BY_NAME.items():
         if name in values:
             figures = (text(values[name]), text(line.must), text(line.aim))
-            verdict = "timed" if is_timed(name) else VERDICTS[holds(line, values[name])]
-            result.add_row(name, line.title, *figures, line.unit, verdict)
+            held = None if is_timed(name) else holds(line, values[name])
+            verdict = "timed" if is_timed(name) else VERDICTS[held]
+            result.add_row(name, line.title, *figures, line.unit, f"[{COLOURS[held]}]{verdict}[/]")
     return result
 
 

@@ -12,6 +12,7 @@ _SHADOWED = {
     "socket": "boardsocket",
     "usocket": "boardsocket",
     "select": "boardselect",
+    "gc": "boardgc",
     "ubinascii": "binascii",
     "ustruct": "struct",
 }

@@ -1,0 +1,37 @@
+"""The committed figures in the README: the table below its heading Measured, and the picture beside it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from tools import cache
+from tools.bench import plot
+from tools.bench.lines import BY_NAME, VERDICTS, holds, text
+
+README = cache.REPO / "README.md"
+PICTURE = Path(__file__).resolve().parent / "bench.svg"
+BEGIN, END = "<!-- bench: begin -->\n", "<!-- bench: end -->\n"
+
+
+def write(values: dict[str, float]) -> None:
+    """Put these figures where the old ones stand."""
+    before, rest = README.read_text(encoding="utf-8").split(BEGIN)
+    after = rest.split(END)[1]
+    README.write_text(before + BEGIN + table(values) + END + after, encoding="utf-8")
+    plot.draw(values, PICTURE)
+
+
+def written() -> str:
+    """The table as it stands there."""
+    return README.read_text(encoding="utf-8").split(BEGIN)[1].split(END)[0]
+
+
+def table(values: dict[str, float]) -> str:
+    """In Markdown, a line for each figure."""
+    rows = ["| line | what | value | must | aim | unit | |", "|---|---|---:|---:|---:|---|---|"]
+    for name, line in BY_NAME.items():
+        if name in values:
+            figures = (text(values[name]), text(line.must), text(line.aim))
+            cells = (f"`{name}`", line.title, *figures, line.unit, VERDICTS[holds(line, values[name])])
+            rows.append("| " + " | ".join(cells) + " |")
+    return "\n".join(rows) + "\n"
