@@ -8,7 +8,7 @@ import gc
 import time
 
 from . import backoff, clock, config, errors, expiry, files, hooks, log
-from .board import Board
+from .board import Board, label
 from .installer import Installer
 from .keyring import KeyRing
 from .link import SUBSCRIBED, Link, broker_context
@@ -122,7 +122,7 @@ class Agent:
             self._link.subscribe(name)
             yield
         kind = "UPDATE" if self._trial.is_new else "INIT"
-        self._reporter.version(kind, self._trial.running)
+        self._reporter.version(kind, self._trial.running, label(self._board.running))
         yield
         self._offers.has_rollback = self._board.confirm()
         if self._trial.is_new:

@@ -4,7 +4,7 @@ import gc
 
 from micropython import const
 
-from . import config, errors, log, net
+from . import config, errors, log, messages, net
 from .journal import Journal
 from .updater import Update
 
@@ -55,6 +55,7 @@ class Installer:
         record = yield from self._run(update.steps(), tend)
         if self._state.is_refused("digest", record["digest"]):
             raise errors.OtaError(errors.REFUSED_IMAGE, record["version"])
+        self._reporter.mention(messages.VERIFIED_DATA, True)  # and so all before it: a reset may follow
         self._trial.begin(record, offer.signature_text)
         try:
             update.slot.release_head()

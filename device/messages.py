@@ -11,6 +11,8 @@ GET = "get"
 RESPONSE = "response"
 PROGRESS = "progress/report"
 
+VERIFIED_DATA = '{"state": "verified"}'  # of a PROGRESS message
+
 _SEQUENCE_LIMIT = 1 << 32
 _SMALLEST = 65  # of an image, in bytes: more than its held-back head
 _SIZE_LIMIT = 1 << 31
@@ -94,12 +96,13 @@ def envelope(sequence, seconds, data):
     return '{"msg_sequence": %d, "time": %d000, "data": %s}' % (sequence, seconds, data)
 
 
-def report_data(kind, running_version, build_time):
-    """kind: "INIT" or "UPDATE"."""
-    return '{"type": "%s", "version": "%s", "build_time": %s}' % (
+def report_data(kind, running_version, build_time, slot):
+    """kind: "INIT" or "UPDATE". slot: label of the partition that runs."""
+    return '{"type": "%s", "version": "%s", "build_time": %s, "slot": "%s"}' % (
         kind,
         running_version,
         json.dumps(build_time),
+        slot,
     )
 
 

@@ -19,9 +19,9 @@ class Reporter:
         self._unsent = []  # OtaErrors, each code once
         self._asked = None  # msg_sequence of the `get` that has no answer yet
 
-    def version(self, kind, running):
+    def version(self, kind, running, slot):
         """kind: "INIT" or "UPDATE". Raises OtaError if it is not acknowledged."""
-        data = messages.report_data(kind, running["version"], running["build_time"])
+        data = messages.report_data(kind, running["version"], running["build_time"], slot)
         self._publish(messages.REPORT, data)
 
     def ask(self):
@@ -46,12 +46,15 @@ class Reporter:
         if percent // 10 == self._tenth:
             return
         self._tenth = percent // 10
+        self.mention(messages.progress_data(percent))
+
+    def mention(self, data, waits=False):
+        """Of an update, which goes on if the broker does not hear it."""
         try:
             if self._link.is_open or self._may_reconnect:
                 if not self._link.is_open:
                     self._link.connect()  # the session is kept, and with it the subscriptions
-                payload = self._envelope(messages.progress_data(percent))
-                self._link.publish(messages.PROGRESS, payload, waits=False)
+                self._link.publish(messages.PROGRESS, self._envelope(data), waits)
         except errors.OtaError as problem:
             self._may_reconnect = False
             log_error(problem)

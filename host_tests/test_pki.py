@@ -112,7 +112,7 @@ def test_a_second_run_changes_nothing_and_a_new_board_is_added(keys: Path) -> No
     made = pki.make_all(keys, [MAC, "112233445566"])
     assert all(path.read_bytes() == content for path, content in before.items())
     assert made[0].made == made[1].made == []
-    assert len(made[0].kept) == 12 and set(made[1].kept) == BOARD_FILES
+    assert len(made[0].kept) == 16 and set(made[1].kept) == BOARD_FILES
     assert set(made[2].made) == BOARD_FILES and made[2].kept == []
 
 

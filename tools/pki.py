@@ -4,10 +4,12 @@ broker-ca.key.pem, .crt.pem    issues the broker's, the server's and the devices
 file-ca.key.pem, .crt.pem      issues the file server's certificate
 broker, files (.key.pem, .crt.pem)    server certificates
 ota-server (.key.pem, .crt.pem)       the client certificate of the server's side of MQTT
+ota-server-1, -2 …                    the same of each server that only answers questions
 broker-trust.crt.pem           all authorities whose client certificates the broker takes
 sign.key.pem                   signs images
 sign-next.key.pem, .pub.der, *-ca-next    what is to follow, see rotation.py
 devices/<MAC>/                 what one board needs, in DER
+server/                        what a server needs: of all these no key but its own
 """
 
 from __future__ import annotations
@@ -23,6 +25,7 @@ from tools.errors import ToolError
 from tools.keyfiles import Folder
 
 SERVER_IDENTITY = "ota-server"
+SERVERS = 2
 CA_DAYS = 7300
 DAYS = 3650
 LOCAL_HOSTS = ("localhost", "127.0.0.1")
@@ -40,6 +43,7 @@ def make_all(
     next_key: bool = False,
     next_ca: bool = False,
     renew: bool = False,
+    servers: int = SERVERS,
 ) -> list[Folder]:
     """Make everything that is missing; returns the folders with what was made and kept.
 
@@ -60,7 +64,8 @@ def make_all(
     validity = server_validity or certificates.valid_for(days)
     _server(top, "broker", broker_ca, hosts, validity)
     _server(top, "files", file_ca, hosts, validity)
-    _client(top, SERVER_IDENTITY, SERVER_IDENTITY, broker_ca, days, "pem")
+    for name in (SERVER_IDENTITY, *(f"{SERVER_IDENTITY}-{number + 1}" for number in range(servers))):
+        _client(top, name, name, broker_ca, days, "pem")
     top.copy("broker-trust.crt.pem", _bundle(trusted, "pem"), renew)
     public = _public_files(top, next_key)
     for name, ca in (("broker", broker_ca), ("file", file_ca)):
@@ -71,7 +76,30 @@ def make_all(
         made.append(_device(folder / "devices", mac, broker_ca, trusted, days))
         for name, content in public.items():
             made[-1].copy(name, content, renew)
+    made.append(_server_folder(folder, public))
     return made
+
+
+def _server_folder(folder: Path, public: dict[str, bytes]) -> Folder:
+    """Copies, so that a server can be given these and nothing else: it can neither sign nor issue."""
+    server = Folder(folder / "server")
+    for stem in ("broker", "files", SERVER_IDENTITY, *answerers(folder)):
+        for name in (f"{stem}.crt.pem", f"{stem}.key.pem"):
+            server.copy(name, (folder / name).read_bytes(), renew=True)
+    for name in ("broker-ca.crt.pem", "broker-trust.crt.pem", "file-ca.crt.pem"):
+        server.copy(name, (folder / name).read_bytes(), renew=True)
+    for name, content in public.items():
+        if name.startswith("sign") and name.endswith(".der"):
+            server.copy(name, content, renew=True)
+    devices = Folder(server.path / "devices")
+    for path in sorted(folder.glob("devices/*/client.crt.der")):
+        devices.copy(f"{path.parent.name}.crt.der", path.read_bytes(), renew=True)
+    return server
+
+
+def answerers(folder: Path) -> list[str]:
+    """The names in the certificates of servers that only answer questions."""
+    return sorted(path.name.removesuffix(".crt.pem") for path in folder.glob(f"{SERVER_IDENTITY}-*.crt.pem"))
 
 
 def _public_files(top: Folder, next_key: bool) -> dict[str, bytes]:

@@ -14,7 +14,7 @@ from tools.errors import ToolError
 SIGN, SIGN_NEXT = "sign.key.pem", "sign-next.key.pem"
 SIGN_NEXT_PUBLIC = "sign-next.pub.der"  # enough for new boards: the private half may be kept elsewhere
 AUTHORITIES = ("broker", "file")
-ISSUED = ("broker", "files", "ota-server")  # what the servers use: issued anew by a new authority
+ISSUED = ("broker", "files", "ota-server", "ota-server-*")  # anew by a new authority
 RETIRED = "retired"
 
 
@@ -46,7 +46,7 @@ def rotate_authorities(folder: Path) -> set[str]:
         host for path in servers if path.exists()
         for host in certificates.hosts_of(keyfiles.read_certificate(path))
     }  # fmt: skip
-    issued = [f"{stem}.{part}.pem" for stem in ISSUED for part in ("key", "crt")]
+    issued = [path.name for stem in ISSUED for path in folder.glob(f"{stem}.*.pem")]
     _retire(folder, [*(name.format("") for name in names), *issued])
     for name in names:
         (folder / name.format("-next")).rename(folder / name.format(""))

@@ -34,8 +34,9 @@ def offer(
     https_url: str | None = None,
     upgrade_delay: int = 0,
     expires: int | None = None,
+    for_push: bool = False,
 ) -> dict[str, Any]:
-    """The `data` of an `update` or `response` message.
+    """The `data` of an `update` or `response` message; for_push: the server puts in its own URLs.
 
     upgrade_delay: Unix time, s or ms, before which boards must not start; 0 = at once. expires: Unix
     time in s from which on boards must not take the offer; it is then signed itself. Raises ToolError
@@ -47,7 +48,7 @@ def offer(
         raise ToolError("--delay is a Unix time: give 0 or a positive number")
     made = {
         "version": versions.check(version),
-        **_urls({"http_url": http_url, "https_url": https_url}),
+        **({} if for_push else _urls({"http_url": http_url, "https_url": https_url})),
         "size": len(image),
         "sig-sha256-ecdsa": sign(image, key),
         "upgrade_delay": upgrade_delay,
@@ -61,10 +62,15 @@ def seal(
     image: bytes, key: ec.EllipticCurvePrivateKey, version: str, kind: str, expires: int
 ) -> dict[str, Any]:
     """The field `signed_offer`: a signature over version, size, digest, kind and expiry (Unix s)."""
+    signature = sign(sealed_text(image, version, kind, expires), key)
     digest = hashlib.sha256(image).hexdigest()
-    text = f"{version} {len(image)} {digest} {kind} {expires}".encode()
-    signature = sign(SEAL_MARK + hashlib.sha256(text).digest(), key)
     return {"sha256": digest, "kind": kind, "expires": expires, "signature": signature}
+
+
+def sealed_text(image: bytes, version: str, kind: str, expires: int) -> bytes:
+    """What the signature of a signed offer is over."""
+    text = f"{version} {len(image)} {hashlib.sha256(image).hexdigest()} {kind} {expires}".encode()
+    return SEAL_MARK + hashlib.sha256(text).digest()
 
 
 def _urls(given: dict[str, str | None]) -> dict[str, str]:

@@ -29,12 +29,15 @@ def _check_story(stage, old, new):
     """INIT of the old, UPDATE of the new, and between them progress that rises."""
     proofs.check_envelopes(stage)
     first, second = proofs.boots(stage)
-    for messages, kind, image in ((first, "INIT", old), (second, "UPDATE", new)):
+    old_slot, new_slot = ("run", "run") if stage.board.facts["boot_mode"] == "w80x" else ("ota_0", "ota_1")
+    for messages, kind, image, slot in ((first, "INIT", old, old_slot), (second, "UPDATE", new, new_slot)):
         assert messages[0].name == "firmware/report"
         trailer = images.read_trailer(image)
         expected = {"version": trailer["version"], "build_time": trailer["build_time"]}
-        assert messages[0].data == {"type": kind, **expected}
+        assert messages[0].data == {"type": kind, **expected, "slot": slot}
     proofs.check_progress(first)
+    assert [m.data for m in first + second if "state" in m.data] == [{"state": "verified"}]
+    assert first[-1].data == {"state": "verified"}
     assert proofs.error_codes(stage) == []
 
 

@@ -37,8 +37,8 @@ def test_facts_beside_a_code():
 def test_envelopes_and_reports_to_the_letter():
     text = messages.envelope(4294967295, 1716517000, messages.progress_data(30))
     assert text == '{"msg_sequence": 4294967295, "time": 1716517000000, "data": {"progress": 30}}'
-    assert messages.report_data("INIT", "1.1.6", "May 24 2024 10:33:41") == (
-        '{"type": "INIT", "version": "1.1.6", "build_time": "May 24 2024 10:33:41"}'
+    assert messages.report_data("INIT", "1.1.6", "May 24 2024 10:33:41", "ota_0") == (
+        '{"type": "INIT", "version": "1.1.6", "build_time": "May 24 2024 10:33:41", "slot": "ota_0"}'
     )
     assert messages.error_data(errors.SHA256_ECDSA, "en") == (
         '{"errorCode": -10010, "errorMsg": "Bad signature"}'
@@ -48,7 +48,7 @@ def test_envelopes_and_reports_to_the_letter():
 
 
 def test_a_build_time_cannot_break_out_of_its_string():
-    data = json.loads(messages.report_data("INIT", "1.1.6", 'a"b\\c\n'))
+    data = json.loads(messages.report_data("INIT", "1.1.6", 'a"b\\c\n', "ota_0"))
     assert data["build_time"] == 'a"b\\c\n'
 
 

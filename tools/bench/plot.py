@@ -57,7 +57,8 @@ def _row(line: Line, value: float, y: int, scale: float) -> str:
     ]
     if line.aim:
         x = LEFT + line.aim / line.must * scale
-        parts.append(f"<line x1='{x:.1f}' y1='{y + 1}' x2='{x:.1f}' y2='{y + 20}' stroke='#ddd' stroke-width='2'/>")
+        place = f"x1='{x:.1f}' y1='{y + 1}' x2='{x:.1f}' y2='{y + 20}'"
+        parts.append(f"<line {place} stroke='#ddd' stroke-width='2'/>")
     return "".join(parts)
 
 

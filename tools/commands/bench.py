@@ -13,7 +13,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from tools.bench import budget, cost, measure, plot, readme, sizes
+from tools.bench import budget, cost, measure, plot, readme, server, sizes
 from tools.bench.lines import BY_NAME, VERDICTS, holds, text
 
 WIDTH = 130  # where there is no terminal
@@ -29,12 +29,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )  # fmt: skip
     parser.add_argument("--check", action="store_true", help="exit 1 if a line is beyond its budget")
     parser.add_argument("--commit", action="store_true", help="make them the budget and the README's")
+    parser.add_argument(
+        "--server", action="store_true", help="measure the server instead: 1,000 boards, 10,000 questions"
+    )
 
 
 def run(args: argparse.Namespace) -> int:
     console = Console(highlight=False)
     if not console.is_terminal:
         console = Console(highlight=False, width=WIDTH)
+    if args.server:
+        return server.run(console)
     logging.getLogger("aiohttp.server").setLevel(logging.CRITICAL)  # boards that run out of heap hang up
     values = measure.measure(args.only or BY_NAME, lambda group: console.print(f"measuring {group} …"))
     console.print(table(values))

@@ -2,7 +2,8 @@
 
 FOLDER is the board: its flash and its file system live there from run to run. It is made on the first
 run, from a configuration file (the same ota.json a real board has) and a folder of DER files as `keys`
-makes them. Later runs need the folder only. Ctrl-C takes the power away.
+makes them. Later runs need the folder only. With --count, FOLDER holds a board for each MAC, and --certs is
+the folder of all devices. Ctrl-C takes the power away.
 
 With --repl it is a board as it comes from the shop: stock MicroPython, an empty file system, and a serial
 line on a TCP port, which mpremote, `provision`, `deploy` and `doctor` take for a USB port.
@@ -11,6 +12,8 @@ line on a TCP port, which mpremote, `provision`, `deploy` and `doctor` take for 
 from __future__ import annotations
 
 import argparse
+import contextlib
+import signal
 import tempfile
 import time
 from pathlib import Path
@@ -31,13 +34,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--config", type=Path, metavar="FILE", help="ota.json of a new board")
     parser.add_argument("--certs", type=Path, metavar="DIR", help="keys/devices/<MAC> of a new board")
     parser.add_argument("--mac", metavar="MAC", help="default: the name of the --certs folder")
+    parser.add_argument("--count", type=int, metavar="N", help="N boards, made of --certs keys/devices")
     parser.add_argument(
         "--image", type=Path, metavar="FILE", help="firmware to start with (default: built as 1.0.0)"
     )
     parser.add_argument("--runtime", choices=("mp32", "mp64", "cpython"), default="mp32")
     parser.add_argument(
         "--boot", choices=tuple(SLOTS), default="idf",
-        help="boot loader: ESP-IDF's, W80x's, one slot only, or that of ports/generic (default: idf)",
+        help="boot loader: ESP-IDF's, W80x's, one slot only, or that of device/ports/generic (default: idf)",
     )  # fmt: skip
     parser.add_argument("--epoch", type=int, choices=(1970, 2000), default=1970)
     parser.add_argument(
@@ -56,29 +60,31 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    if args.folder:
-        return _open(args)
+    with contextlib.ExitStack() as stack:
+        if not args.folder:
+            if not args.repl:
+                raise ToolError("give the FOLDER of the board, or --repl for a bare one")
+            args.folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="ota-board-")), "board")
+        boards = [stack.enter_context(board) for board in _boards(args)]
+        ntp = None if args.real_ntp else stack.enter_context(NtpServer())
+        for board in boards:
+            name = f"{board.folder.name} " if args.count else ""
+            board.on_line = lambda line, board=board, name=name: _show(board, name + line)
+            board.use_ntp("127.0.0.1" if ntp else None, ntp.port if ntp else 123)
+        return _run(boards, args.seconds)
+
+
+def _boards(args: argparse.Namespace) -> list[SimBoard]:
     if not args.repl:
-        raise ToolError("give the FOLDER of the board, or --repl for a bare one")
-    with tempfile.TemporaryDirectory(prefix="ota-board-") as folder:
-        args.folder = Path(folder) / "board"
-        return _open(args)
-
-
-def _open(args: argparse.Namespace) -> int:
+        return [SimBoard(folder) for folder in _folders(args)]
+    if args.count:
+        raise ToolError("--repl is one board: leave --count out")
     if not (args.folder / "board.json").exists():
-        (_create_bare if args.repl else _create)(args)
-    board = ReplBoard(args.folder, args.port) if args.repl else SimBoard(args.folder)
-    board.on_line = lambda line: _show(board, line)
-    if isinstance(board, ReplBoard):
-        wifi = ", ".join(f"{name!r} with password {key!r}" for name, key in board.facts["networks"].items())
-        print(f"board {board.facts['mac']} at {board.url}, in reach of the Wi-Fi {wifi}", flush=True)
-    if args.real_ntp:
-        board.use_ntp(None, 123)
-        return _run(board, args.seconds)
-    with NtpServer() as ntp:
-        board.use_ntp("127.0.0.1", ntp.port)
-        return _run(board, args.seconds)
+        _create_bare(args)
+    board = ReplBoard(args.folder, args.port)
+    wifi = ", ".join(f"{name!r} with password {key!r}" for name, key in board.facts["networks"].items())
+    print(f"board {board.facts['mac']} at {board.url}, in reach of the Wi-Fi {wifi}", flush=True)
+    return [board]
 
 
 def _show(board: SimBoard, line: str) -> None:
@@ -87,37 +93,61 @@ def _show(board: SimBoard, line: str) -> None:
         print(line, flush=True)
 
 
-def _run(board: SimBoard, seconds: int | None) -> int:
-    """0 if it ran until its power was taken, 1 if it ended by itself."""
+def _run(boards: list[SimBoard], seconds: int | None) -> int:
+    """0 if they ran until their power was taken, 1 if all ended by themselves."""
     deadline = time.monotonic() + seconds if seconds else None
-    with board:
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    for board in boards:
         board.power_on()
-        try:
-            while not board.ended and (deadline is None or time.monotonic() < deadline):
-                time.sleep(0.1)
-        except KeyboardInterrupt:
-            print("power off")
-    return 1 if board.ended else 0
+    try:
+        while not all(board.ended for board in boards) and (deadline is None or time.monotonic() < deadline):
+            time.sleep(0.1)
+    except KeyboardInterrupt:
+        print("power off")
+    return 1 if all(board.ended for board in boards) else 0
 
 
-def _create(args: argparse.Namespace) -> None:
+def _folders(args: argparse.Namespace) -> list[Path]:
+    """One for each board; those that are not there are made."""
+    if not args.count:
+        _create(args, [(args.folder, args.certs)])
+        return [args.folder]
+    if args.mac or args.count < 1:
+        raise ToolError("--count is 1 or more, and without --mac: each board's folder of --certs names it")
+    there = [path.parent for path in sorted(args.folder.glob("*/board.json"))]
+    if len(there) < args.count:
+        certs = [path.parent for path in sorted(args.certs.glob("*/client.crt.der"))] if args.certs else []
+        if len(certs) < args.count:
+            raise ToolError(f"{args.certs} has {len(certs)} of {args.count} devices: `keys` makes more")
+        there = [args.folder / path.name for path in certs[: args.count]]
+        _create(args, list(zip(there, certs, strict=False)))
+    return there[: args.count]
+
+
+def _create(args: argparse.Namespace, boards: list[tuple[Path, Path | None]]) -> None:
+    """boards: (folder, its DER files); what is a board already stays as it is."""
+    missing = [(folder, certs) for folder, certs in boards if not (folder / "board.json").exists()]
+    if not missing:
+        return
     if not (args.config and args.certs):
         raise ToolError(f"{args.folder} is no board yet: give --config and --certs to make it")
     config = configfile.read(args.config)
-    if not args.certs.is_dir():
-        raise ToolError(f"{args.certs} is no folder: make it with `python3 -m tools keys`")
-    create(
-        args.folder,
-        args.image.read_bytes() if args.image else _build(config, args.runtime),
-        config,
-        args.certs,
-        mac=pki.mac_of(args.mac or args.certs.name),
-        runtime=args.runtime,
-        boot_mode=args.boot,
-        epoch=args.epoch,
-        heap_kib=args.heap,
-    )
-    print(f"made a board in {args.folder}")
+    image = args.image.read_bytes() if args.image else _build(config, args.runtime)
+    for folder, certs in missing:
+        if certs is None or not certs.is_dir():
+            raise ToolError(f"{certs} is no folder: make it with `python3 -m tools keys`")
+        create(
+            folder,
+            image,
+            config,
+            certs,
+            mac=pki.mac_of(args.mac or certs.name),
+            runtime=args.runtime,
+            boot_mode=args.boot,
+            epoch=args.epoch,
+            heap_kib=args.heap,
+        )
+        print(f"made a board in {folder}")
 
 
 def _create_bare(args: argparse.Namespace) -> None:

@@ -27,6 +27,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--days", type=int, default=pki.DAYS, help="of other certificates, default: %(default)s"
     )
     parser.add_argument(
+        "--servers", type=int, default=pki.SERVERS, metavar="N",
+        help="how many may share one folder of `serve` (%(default)s)",
+    )  # fmt: skip
+    parser.add_argument(
         "--next-key", action="store_true", help="make the signing key that is to follow the current one"
     )
     parser.add_argument(
@@ -42,8 +46,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    if args.days < 1 or args.ca_days < 1:
-        raise ToolError("--days and --ca-days must be 1 or more")
+    if min(args.days, args.ca_days, args.servers) < 1:
+        raise ToolError("--days, --ca-days and --servers must be 1 or more")
     devices = [*map(pki.mac_of, args.device), *_known_devices(args)]
     names = list(args.server_name)
     if args.rotate_key:
@@ -52,14 +56,15 @@ def run(args: argparse.Namespace) -> int:
         names = [*sorted(rotation.rotate_authorities(args.dir)), *names]
     folders = pki.make_all(
         args.dir, list(dict.fromkeys(devices)), names, ca_days=args.ca_days, days=args.days,
-        next_key=args.next_key, next_ca=args.next_ca, renew=_changes_public_files(args),
+        next_key=args.next_key, next_ca=args.next_ca, renew=_changes_public_files(args), servers=args.servers,
     )  # fmt: skip
     for folder in folders:
         for name in folder.made:
             print("made", folder.path / name)
         for name in folder.kept:
             print("kept", folder.path / name)
-    print(f"Keep {args.dir} secret; copy devices/<MAC>/ to the board of that MAC.")
+    print(f"Keep {args.dir} secret; copy devices/<MAC>/ to the board of that MAC,"
+          " give server/ to `serve`.")
     return 0
 
 

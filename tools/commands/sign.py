@@ -2,7 +2,7 @@
 
 --version and --board append the trailer that names them, for an image not made by `build`; what is
 signed, and must be served, is then the file --output. --offer-version leaves the image as it is and
-names a version in the offer alone.
+names a version in the offer alone. An offer without URL is for `push`: the server puts in its own.
 """
 
 from __future__ import annotations
@@ -58,6 +58,7 @@ def run(args: argparse.Namespace) -> int:
         http_url=args.http_url,
         https_url=args.https_url,
         upgrade_delay=args.delay,
+        for_push=not (args.http_url or args.https_url),
         expires=None if args.expires is None else int(time.time()) + args.expires * DAY_S,
     )
     if args.version:

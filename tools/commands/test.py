@@ -12,7 +12,7 @@ from functools import partial
 from pathlib import Path
 from xml.etree import ElementTree
 
-from tools import cache, runtimes
+from tools import cache, chromium, runtimes
 from tools.errors import ToolError
 
 PASSES_ARGUMENTS_ON = True
@@ -50,7 +50,7 @@ def tortured(rest: list[str], torture: int, attacks: int) -> str:
 def find_programs() -> tuple[list[str], list[str]]:
     """Fetches all before any test starts, so tests neither wait nor race for them."""
     searches = {name: partial(runtimes.version, name) for name in INTERPRETERS}
-    searches.update({"mosquitto": runtimes.mosquitto, "umqtt": runtimes.umqtt})
+    searches.update({"mosquitto": runtimes.mosquitto, "umqtt": runtimes.umqtt, "chromium": chromium.argv})
     found, missing = {}, []
     for name, search in searches.items():
         try:

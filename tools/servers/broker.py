@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import socket
@@ -9,77 +10,22 @@ import subprocess
 import time
 from pathlib import Path
 
-from tools import pki, runtimes
+from tools import runtimes
 from tools.errors import ToolError
+from tools.servers import mosquittoconf
 
 HOST = "127.0.0.1"
 START_LIMIT_S = 10
 STOP_LIMIT_S = 5
 START_ATTEMPTS = 10
 
-# Boards speak TLS 1.2 at most; mosquitto itself can only set a minimum.
-_OPENSSL = """\
-openssl_conf = init
-[init]
-ssl_conf = ssl
-[ssl]
-system_default = versions
-[versions]
-MinProtocol = TLSv1.2
-MaxProtocol = TLSv1.2
-"""
-
-_ACL = """\
-user {server}
-topic readwrite #
-
-pattern write {prefix}/%u/ota/firmware/report
-pattern write {prefix}/%u/ota/get
-pattern write {prefix}/%u/ota/progress/report
-pattern read {prefix}/%u/ota/update
-pattern read {prefix}/%u/ota/response
-"""
-
-# Mosquitto as root would otherwise become a user who cannot read the keys.
-_GENERAL = """\
-user root
-log_dest stderr
-log_type error
-log_type warning
-log_type notice
-log_type information
-log_type subscribe
-connection_messages true
-set_tcp_nodelay true
-acl_file {folder}/acl
-allow_anonymous {anonymous}
-"""
-
-_TLS_LISTENER = """\
-listener {port} {host}
-cafile {keys}/broker-trust.crt.pem
-certfile {keys}/{server}.crt.pem
-keyfile {keys}/{server}.key.pem
-tls_version tlsv1.2
-require_certificate true
-use_identity_as_username true
-use_username_as_clientid true
-"""
-
-_PERSISTENCE = """\
-persistence true
-persistence_location {folder}/sessions/
-autosave_on_changes true
-autosave_interval 1
-"""
-
-
 class Broker:
-    """`with Broker(folder, pki_dir) as broker:` listens on 127.0.0.1:broker.port by mutual TLS.
+    """`with Broker(folder, pki_dir) as broker:` listens on host:broker.port by mutual TLS.
 
     folder: for configuration and log. server: the stem of its certificate in pki_dir. plain:
     also listen without TLS on plain_port, where a client is whom its user name says.
-    persistence: sessions and queued messages survive restart() and kill().
+    persistence: sessions and queued messages survive restart() and kill(). fleet: sized for many boards. A
+    mosquitto that somebody else left behind in this folder is ended first.
     """
 
     def __init__(
@@ -92,8 +38,11 @@ class Broker:
         plain: bool = False,
         persistence: bool = False,
         topic_prefix: str = "wm_iot",
+        host: str = HOST,
+        fleet: bool = False,
     ) -> None:
         self.folder = folder.absolute()
+        self.host = host
         self.port = port
         self.plain_port = 0
         self.log = self.folder / "mosquitto.log"
@@ -102,6 +51,7 @@ class Broker:
         self._plain = plain
         self._persistence = persistence
         self._prefix = topic_prefix
+        self._fleet = fleet
         self._log_start = 0
         self._process: subprocess.Popen[bytes] | None = None
 
@@ -123,6 +73,7 @@ class Broker:
 
     def start(self) -> None:
         """Raises ToolError with the log's first error when mosquitto dies or stays mute."""
+        self._end_leftover()
         environment = {**os.environ, "OPENSSL_CONF": str(self.folder / "openssl.cnf")}
         command = [*runtimes.mosquitto(), "-c", str(self.folder / "mosquitto.conf")]
         with self.log.open("ab") as log:
@@ -156,21 +107,14 @@ class Broker:
         self.folder.mkdir(parents=True, exist_ok=True)
         self.port = port
         self.plain_port = free_port() if self._plain else 0
-        self._write("openssl.cnf", _OPENSSL)
-        self._write("acl", _ACL.format(prefix=self._prefix, server=pki.SERVER_IDENTITY))
-        self._write("mosquitto.conf", self._configuration())
-
-    def _configuration(self) -> str:
-        text = _GENERAL.format(folder=self.folder, anonymous=str(self._plain).lower())
         if self._persistence:
             (self.folder / "sessions").mkdir(exist_ok=True)
-            text += _PERSISTENCE.format(folder=self.folder)
-        text += _TLS_LISTENER.format(
-            port=self.port, host=HOST, keys=self._pki_dir, server=self._server
-        )
-        if self._plain:
-            text += f"listener {self.plain_port} {HOST}\nuse_username_as_clientid true\n"
-        return text
+        texts = mosquittoconf.files(
+            self.folder, self._pki_dir, self._server, (self.host, self.port, self.plain_port),
+            prefix=self._prefix, persistence=self._persistence, fleet=self._fleet,
+        )  # fmt: skip
+        for name, text in texts.items():
+            self._write(name, text)
 
     def _write(self, name: str, text: str) -> None:
         path = self.folder / name
@@ -197,6 +141,28 @@ class Broker:
         lines = self._log_text().strip().split("\n")
         problems = [line for line in lines if "Error" in line]
         return f"{(problems or lines[-1:])[0].strip()} (log: {self.log})"
+
+    def _end_leftover(self) -> None:
+        """Of a server that was killed: it would hold the port, and the sessions."""
+        pid = self._leftover()
+        if not pid:
+            return
+        deadline = time.monotonic() + STOP_LIMIT_S
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGTERM)
+            while self._leftover():
+                if time.monotonic() > deadline:
+                    os.kill(pid, signal.SIGKILL)
+                time.sleep(0.05)
+
+    def _leftover(self) -> int:
+        """Its process id, 0 = none."""
+        try:
+            pid = int((self.folder / "mosquitto.pid").read_text())
+            words = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
+        except (OSError, ValueError):
+            return 0
+        return pid if str(self.folder / "mosquitto.conf").encode() in words else 0
 
     def _end(self, how: signal.Signals) -> None:
         if self._process is None:

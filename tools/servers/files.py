@@ -1,8 +1,4 @@
-"""A file server for firmware images, HTTPS and HTTP at once, that can be told to misbehave.
-
-aiohttp's own FileResponse is not used: its If-Range knows dates only and takes an ETag there for
-"unchanged", and its ETag is the file's time, so a resume could mix two images.
-"""
+"""A file server for firmware images, HTTPS and HTTP at once, that can be told to misbehave."""
 
 from __future__ import annotations
 
@@ -18,6 +14,7 @@ from pathlib import Path
 from aiohttp import web
 
 from tools.errors import ToolError
+from tools.servers import ranges
 
 HOST = "127.0.0.1"
 START_LIMIT_S = 10
@@ -76,7 +73,7 @@ class FileServer:
         self.requests: list[Request] = []
         self._faults: list[Fault] = []
         self._lock = threading.Lock()
-        self._tls = _tls_context(pki_dir, server)
+        self._tls = tls_context(pki_dir, server)
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
 
@@ -169,35 +166,8 @@ def etag(content: bytes) -> str:
 def _answer(
     request: web.Request, content: bytes, ignore_range: bool
 ) -> tuple[web.StreamResponse, bytes]:
-    headers = {"ETag": etag(content), "Content-Type": "application/octet-stream"}
-    if ignore_range:
-        return web.StreamResponse(headers=headers), content
-    headers["Accept-Ranges"] = "bytes"
-    part = _requested_part(request, content)
-    if part is None:
-        return web.StreamResponse(headers=headers), content
-    start, end = part
-    if start >= end:
-        headers["Content-Range"] = f"bytes */{len(content)}"
-        return web.StreamResponse(status=416, headers=headers), b""
-    headers["Content-Range"] = f"bytes {start}-{end - 1}/{len(content)}"
-    return web.StreamResponse(status=206, headers=headers), content[start:end]
-
-
-def _requested_part(request: web.Request, content: bytes) -> tuple[int, int] | None:
-    """Start and end of the bytes asked for; empty = not satisfiable; None = everything."""
-    if request.headers.get("If-Range", etag(content)) != etag(content):
-        return None
-    try:
-        wanted = request.http_range
-    except ValueError:  # several ranges or nonsense: RFC 9110 lets a server ignore them
-        return None
-    if wanted.start is None:
-        return None
-    if wanted.start < 0:
-        return max(0, len(content) + wanted.start), len(content)
-    end = len(content) if wanted.stop is None else min(wanted.stop, len(content))
-    return wanted.start, end
+    status, headers, start, end = ranges.answer(request, len(content), etag(content), ignore_range)
+    return web.StreamResponse(status=status, headers=headers), content[start:end]
 
 
 async def _send(
@@ -234,11 +204,12 @@ async def _cut(request: web.Request, reset: bool) -> None:
     transport.abort()
 
 
-def _tls_context(pki_dir: Path, server: str) -> ssl.SSLContext:
+def tls_context(keys: Path, server: str = "files") -> ssl.SSLContext:
+    """Of a server with the certificate `server` in the folder of keys. Raises ToolError."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     try:
-        context.load_cert_chain(pki_dir / f"{server}.crt.pem", pki_dir / f"{server}.key.pem")
+        context.load_cert_chain(keys / f"{server}.crt.pem", keys / f"{server}.key.pem")
     except OSError as error:
-        raise ToolError(f"{pki_dir}: no usable certificate {server!r}: {error}") from None
+        raise ToolError(f"{keys}: no usable certificate {server!r}: {error}") from None
     return context

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import json
-import ssl
 import threading
-import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,11 +14,12 @@ from paho.mqtt.enums import CallbackAPIVersion
 
 from tools import pki
 from tools.errors import ToolError
+from tools.server import wire
+from tools.server.wire import DEVICE_TOPICS
 
 HOST = "127.0.0.1"
 CONNECT_LIMIT_S = 10
 PUBLISH_LIMIT_S = 10
-DEVICE_TOPICS = ("firmware/report", "get", "progress/report")
 
 
 @dataclass
@@ -145,7 +144,7 @@ class Operator:
         client.on_message = self._on_message
         client.reconnect_delay_set(1, 2)
         if pki_dir is not None:
-            client.tls_set_context(_tls_context(pki_dir))
+            client.tls_set_context(wire.tls_context(pki_dir))
         return client
 
     def _close(self) -> None:
@@ -176,7 +175,7 @@ class Operator:
             return  # boards retain nothing: whoever left this wants it taken for news
         parts = received.topic.removeprefix(self._prefix + "/").split("/")
         payload = bytes(received.payload)
-        message = Message(parts[0], "/".join(parts[2:]), payload, _envelope_of(payload))
+        message = Message(parts[0], "/".join(parts[2:]), payload, wire.parse(payload))
         with self._changed:
             self._messages.append(message)
             self._changed.notify_all()
@@ -204,8 +203,7 @@ class Operator:
 
     @staticmethod
     def _envelope(sequence: int, data: dict[str, Any]) -> bytes:
-        time_ms = int(time.time() * 1000)
-        return json.dumps({"msg_sequence": sequence, "time": time_ms, "data": data}).encode()
+        return wire.envelope(sequence, json.dumps(data)).encode()
 
 
 def _set(offers: dict[str, dict[str, Any]], mac: str, offer: dict[str, Any] | None) -> None:
@@ -213,23 +211,3 @@ def _set(offers: dict[str, dict[str, Any]], mac: str, offer: dict[str, Any] | No
         offers.pop(mac, None)
     else:
         offers[mac] = offer
-
-
-def _envelope_of(payload: bytes) -> dict[str, Any] | None:
-    try:
-        envelope = json.loads(payload)
-    except ValueError:
-        return None
-    return envelope if isinstance(envelope, dict) else None
-
-
-def _tls_context(pki_dir: Path) -> ssl.SSLContext:
-    stem = pki_dir / pki.SERVER_IDENTITY
-    try:
-        context = ssl.create_default_context(cafile=str(pki_dir / "broker-ca.crt.pem"))
-        context.load_cert_chain(f"{stem}.crt.pem", f"{stem}.key.pem")
-    except OSError as error:
-        raise ToolError(
-            f"{pki_dir}: no usable certificates, make them with `keys`: {error}"
-        ) from None
-    return context

@@ -1,0 +1,397 @@
+"""The server's book-keeping, without network: what a push makes of what devices say, and do not say."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+from pathlib import Path
+
+import pytest
+
+from device.failures import IMAGE_FAULTS
+from tools.errors import ToolError
+from tools.server import pushes, states, view, wire
+from tools.server.fleet import Fleet
+from tools.server.flood import BURST, Flood
+from tools.server.leader import REBOOT_AFTER_S, Leader
+from tools.server.store import REPORTS_KEPT, Store
+from tools.server.targets import AFTER_BOOT_S, OFFERS, RETRY_S
+
+A, B, C = "AAAAAAAAAAAA", "BBBBBBBBBBBB", "CCCCCCCCCCCC"
+OFFER = {"version": "1.0.1", "size": 1000, "sig-sha256-ecdsa": "x"}
+DIGEST = "d" * 64
+SILENCE_S = 60
+LONG_S = 100_000
+
+
+class World:
+    """A store, its fleet and its leader, and a clock that the test moves."""
+
+    def __init__(self, folder: Path) -> None:
+        self.store = Store(folder, create=True)
+        self.now = 1_800_000_000.0
+        self.log: list[tuple[str, str]] = []
+        tell = lambda mac, text: self.log.append((mac, text))  # noqa: E731
+        self.fleet = Fleet(self.store, self.word, tell)
+        self.leader = Leader(self.store, self.word, tell)
+        pushes.know(self.store, dict.fromkeys((A, B, C), self.now + 3650 * 86400))
+
+    @staticmethod
+    def word(target) -> str:
+        return json.dumps({"version": target["version"], "starts_at": target["starts_at"]})
+
+    def push(self, *macs: str, digest: str = DIGEST, version: str = "1.0.1", **options) -> int:
+        number = pushes.start(
+            self.store, digest, {**OFFER, "version": version}, list(macs), silence_s=SILENCE_S, **options
+        )
+        self.store.db.execute("UPDATE targets SET due = due - changed + ?, changed = ?", (self.now, self.now))
+        return number
+
+    def say(self, mac: str, name: str = wire.PROGRESS, **data) -> None:
+        payload = json.dumps({"msg_sequence": 0, "time": 0, "data": data}).encode()
+        self.fleet.take(mac, name, payload, self.now)
+
+    def boot(self, mac: str, version: str, kind: str = "INIT") -> None:
+        self.say(mac, wire.REPORT, type=kind, version=version, build_time="now", slot="ota_0")
+
+    def tick(self, later_s: float = 0) -> list[str]:
+        """Who gets an offer."""
+        self.now += later_s
+        return [mac for mac, _ in self.leader.tick(self.now)]
+
+    def ask(self, mac: str) -> dict | None:
+        text = self.fleet.answer(mac, self.now)
+        return json.loads(text) if text else None
+
+    def state(self, mac: str) -> str:
+        return {row["mac"]: row["state"] for row in view.devices(self.store, self.now)}[mac]
+
+    def error(self, mac: str) -> str:
+        return {row["mac"]: row["error"] for row in view.devices(self.store, self.now)}[mac]
+
+    def push_state(self, number: int) -> str:
+        return view.push_of(self.store, number)["state"]
+
+
+@pytest.fixture
+def world(tmp_path: Path) -> World:
+    return World(tmp_path)
+
+
+def test_an_update_from_the_first_offer_to_the_last_word(world: World) -> None:
+    number = world.push(A)
+    seen = [world.state(A)]
+    assert world.tick() == [A] and world.tick() == []
+    seen.append(world.state(A))
+    for percent in (0, 40, 100):
+        world.say(A, progress=percent)
+        seen.append(world.state(A))
+    world.say(A, state="verified")
+    seen.append(world.state(A))
+    world.tick(REBOOT_AFTER_S + 1)
+    seen.append(world.state(A))
+    assert world.push_state(number) == states.RUNNING and not pushes.is_over(world.store, number)
+    world.boot(A, "1.0.1", "UPDATE")
+    world.tick()
+    seen.append(world.state(A))
+    assert seen == ["queued", "offered", *["downloading"] * 3, "verified", "rebooting", "confirmed"]
+    assert world.push_state(number) == states.DONE
+    assert pushes.is_over(world.store, number) and pushes.has_confirmed_all(world.store, number)
+
+
+def test_a_question_is_answered_again_and_again_and_that_is_no_new_try(world: World) -> None:
+    assert world.ask(A) is None
+    world.push(A)
+    answers = [world.ask(A) for _ in range(3 * OFFERS)]
+    assert answers == [answers[0]] * (3 * OFFERS) and answers[0]["version"] == "1.0.1"
+    assert world.tick() == []  # it has been offered
+    world.boot(A, "1.0.1", "UPDATE")
+    assert world.ask(A) == answers[0]  # to the board: nothing newer
+    world.boot(A, "1.0.0")  # flashed by cable: that is for its owner to decide
+    assert world.ask(A) is None
+
+
+@pytest.mark.parametrize("code", sorted(states.FINAL_CODES))
+def test_what_cannot_be_mended_is_not_offered_again(world: World, code: int) -> None:
+    number = world.push(A)
+    world.tick()
+    world.say(A, errorCode=code, errorMsg="whatever")
+    assert world.state(A) == "failed" and str(code) in world.error(A)
+    assert world.ask(A) is None and world.tick(LONG_S) == []
+    world.boot(A, "1.0.0")
+    assert world.ask(A) is None and world.tick(LONG_S) == []
+    assert world.push_state(number) == states.DONE and not pushes.has_confirmed_all(world.store, number)
+
+
+def test_the_devices_own_list_of_bad_images_is_among_them() -> None:
+    assert set(IMAGE_FAULTS) <= states.FINAL_CODES
+
+
+def test_an_error_that_may_pass_is_tried_again_but_not_for_ever(world: World) -> None:
+    world.push(A)
+    offers = 0
+    for _ in range(3 * OFFERS):
+        offers += len(world.tick())
+        world.say(A, errorCode=-10008)
+        assert world.tick(RETRY_S - 1) == []
+        world.now += RETRY_S * 2**OFFERS
+    assert offers == OFFERS and world.state(A) == "failed" and "Connection failed" in world.error(A)
+
+
+def test_no_image_is_offered_more_often_by_another_push(world: World) -> None:
+    """By no way: neither pushed, nor asked for, nor after boots, nor by a push of the same image."""
+    offers = 0
+    for _ in range(3 * OFFERS):
+        with contextlib.suppress(ToolError):
+            world.push(A)
+        offers += len(world.tick())
+        world.say(A, errorCode=-10010)
+        world.boot(A, "1.0.0")
+        offers += len(world.tick(AFTER_BOOT_S + 1)) + (world.ask(A) is not None)
+    assert offers == OFFERS
+    world.push(A, digest="e" * 64)
+    assert world.tick() == [A]
+
+
+def test_a_device_that_boots_again_and_again_is_given_up(world: World) -> None:
+    world.push(A)
+    offers = len(world.tick())
+    for _ in range(3 * OFFERS):
+        world.boot(A, "1.0.0")
+        offers += len(world.tick(AFTER_BOOT_S + 1))
+    assert offers == OFFERS and world.state(A) == "failed" and "in vain" in world.error(A)
+    world.boot(A, "1.0.1", "UPDATE")
+    assert world.state(A) == "confirmed"  # what it says counts more than what we believed
+
+
+def test_after_a_boot_a_board_that_goes_on_by_itself_is_left_alone(world: World) -> None:
+    world.push(A)
+    world.tick()
+    world.say(A, progress=50)
+    world.boot(A, "1.0.0")
+    assert world.tick() == []
+    world.say(A, progress=60)
+    assert world.tick(AFTER_BOOT_S + 1) == [] and world.state(A) == "downloading"
+
+
+def test_rolled_back_says_why(world: World) -> None:
+    world.push(A)
+    world.tick()
+    world.say(A, progress=100)
+    world.boot(A, "1.0.0")
+    world.say(A, errorCode=-10036, errorMsg="Rolled back", version="1.0.1", cause="watchdog")
+    world.say(A, errorCode=-10041, errorMsg="Image failed before")
+    assert world.state(A) == "rolled back" and world.error(A) == "Rolled back (-10036): 1.0.1 watchdog"
+    assert world.tick(LONG_S) == [] and world.ask(A) is None
+
+
+def test_a_silent_device_is_offered_it_when_it_is_back(world: World) -> None:
+    number = world.push(A, B)
+    assert world.tick() == [A, B]
+    world.boot(B, "1.0.1", "UPDATE")
+    world.tick(SILENCE_S - 1)
+    assert world.state(A) == "offered"
+    world.tick(2)
+    assert world.state(A) == "silent" and world.push_state(number) == states.DONE
+    assert world.tick(LONG_S) == []
+    world.boot(A, "1.0.0")
+    assert world.tick(AFTER_BOOT_S + 1) == [A]
+    world.boot(A, "1.0.1", "UPDATE")
+    assert world.state(A) == "confirmed"
+
+
+def test_who_asks_is_not_silent(world: World) -> None:
+    world.push(A)
+    world.tick()
+    for _ in range(4):
+        world.now += SILENCE_S / 2
+        assert world.ask(A)
+        world.fleet.flush("one", world.now)
+        world.tick()
+    assert world.state(A) == "offered"
+
+
+def test_max_failures_stops_it(world: World) -> None:
+    """A failure and a silence: the third device keeps what it has."""
+    number = world.push(A, B, C, max_failures=2)
+    world.store.db.execute("UPDATE targets SET due = due + ? WHERE mac = ?", (LONG_S, C))
+    assert world.tick() == [A, B]
+    world.say(A, errorCode=-10010)
+    world.tick()
+    assert world.push_state(number) == states.RUNNING
+    world.tick(SILENCE_S + 1)
+    assert world.push_state(number) == states.STOPPED
+    assert world.tick(2 * LONG_S) == [] and world.ask(C) is None and world.state(C) == view.NOT_OFFERED
+    summary = view.summary(view.push_of(world.store, number))
+    assert "stopped (2 failed); 1 not offered, 1 failed, 1 silent" in summary
+
+
+def test_a_stopped_push_waits_for_who_is_at_it(world: World) -> None:
+    number = world.push(A, B, max_failures=1)
+    world.tick()
+    world.say(B, progress=10)
+    world.say(A, errorCode=-10010)
+    world.tick()
+    assert world.push_state(number) == states.STOPPED and not pushes.is_over(world.store, number)
+    world.say(B, errorCode=-10008)  # would be tried again, if the push went on
+    assert world.state(B) == "failed" and pushes.is_over(world.store, number)
+
+
+def test_cancel_takes_back_what_was_not_offered(world: World) -> None:
+    number = world.push(A)
+    assert pushes.cancel(world.store) == [number] and pushes.cancel(world.store) == []
+    assert world.tick() == [] and world.ask(A) is None and pushes.is_over(world.store, number)
+    assert not pushes.has_confirmed_all(world.store, number)
+
+
+def test_at_goes_with_the_offer_and_is_no_silence(world: World) -> None:
+    at = int(world.now) + 10 * SILENCE_S
+    world.push(A, at=at)
+    assert world.tick() == [A] and world.ask(A)["starts_at"] == at
+    for _ in range(3 * OFFERS):  # boots while it waits are no tries
+        world.boot(A, "1.0.0")
+        assert world.tick(AFTER_BOOT_S + 1) == [A]
+    world.now = at
+    world.tick()
+    assert world.state(A) == "offered"
+    world.tick(SILENCE_S + 1)
+    assert world.state(A) == "silent"
+
+
+def test_jitter_spreads_them(world: World) -> None:
+    world.push(A, B, C, jitter_s=1000)
+    due = [row[0] for row in world.store.db.execute("SELECT due - changed FROM targets")]
+    assert all(0 <= later <= 1000 for later in due) and len(set(due)) == 3
+    number = world.store.db.execute("SELECT max(id) FROM pushes").fetchone()[0]
+    pushes.cancel(world.store)
+    assert number == world.push(A, B, C, jitter_s=1000, at=5000) - 1
+    query = "SELECT starts_at FROM targets WHERE push > ?"
+    starts = [row[0] for row in world.store.db.execute(query, (number,))]
+    assert all(5000 <= start <= 6000 for start in starts) and len(set(starts)) == 3
+
+
+def test_one_push_at_a_time_for_a_device(world: World) -> None:
+    world.push(A)
+    with pytest.raises(ToolError, match="still in push 1"):
+        world.push(A, B)
+    assert world.state(B) == ""
+    world.push(B, version="1.0.2", digest="e" * 64)
+    assert world.tick() == [A, B]
+
+
+def test_what_runs_already_counts_as_confirmed(world: World) -> None:
+    world.boot(A, "1.0.1")
+    number = world.push(A)
+    assert world.tick() == [] and world.push_state(number) == states.DONE
+    assert pushes.has_confirmed_all(world.store, number)
+
+
+def test_errors_that_are_not_of_the_update_leave_it_alone(world: World) -> None:
+    world.say(A, errorCode=-10042)
+    world.push(A)
+    world.say(A, errorCode=-10010)  # of an offer before ours
+    assert world.state(A) == "queued"
+    world.tick()
+    world.say(A, errorCode=-10042)
+    assert world.state(A) == "offered"
+    world.say(A, errorCode=-10003)
+    assert world.state(A) == "confirmed"
+
+
+def test_the_next_leader_repeats_what_may_not_have_been_sent(world: World) -> None:
+    world.push(A, B)
+    assert world.tick() == [A, B]
+    world.say(B, progress=10)
+    for _ in range(3 * OFFERS):  # that servers die is no fault of the device
+        world.leader.take_over()
+        assert world.tick() == [A]
+    assert world.state(B) == "downloading"
+
+
+# What hostile devices say
+
+NONSENSE = (
+    b"", b"{", b"[]", b"null", b"\xff\xfe", b"[" * 4000, b'{"data": 1}', b'{"data": {}}', b"9" * 4096,
+    b'{"data": {"progress": 101}}', b'{"data": {"progress": true}}', b'{"data": {"progress": 1e2}}',
+    b'{"data": {"progress": NaN}}', b'{"data": {"errorCode": 10010}}', b'{"data": {"errorCode": "-10010"}}',
+    b'{"data": {"errorCode": -1' + b"0" * 4000 + b"}}", b'{"data": {"state": "confirmed"}}',
+    b'{"data": {"progress": 5}}' + b" " * wire.LONGEST,
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("payload", NONSENSE, ids=range(len(NONSENSE)))
+@pytest.mark.parametrize("name", [wire.REPORT, wire.PROGRESS])
+def test_nonsense_moves_nothing(world: World, name: str, payload: bytes) -> None:
+    world.push(A)
+    world.tick()
+    world.fleet.take(A, name, payload, world.now)
+    assert world.state(A) == "offered" and world.error(A) == ""
+    assert wire.sequence(payload) is None
+
+
+def test_texts_are_cut_and_cleaned_before_anybody_sees_them(world: World) -> None:
+    evil = "\x1b[2J\r\n\u202e" + "x" * 500
+    world.say(A, wire.REPORT, type="INIT", version=evil, build_time=evil, slot=[1], extra="y" * 2000)
+    world.say(A, errorCode=-10036, cause=evil, version={"a": 1})
+    told = [text for _, text in world.log]
+    row = next(row for row in view.devices(world.store, world.now) if row["mac"] == A)
+    for text in (*told, row["version"], row["build_time"], row["error"]):
+        assert text.isprintable() and len(text) < 150
+    assert row["slot"] == ""
+
+
+def test_what_is_kept_of_a_device_is_bounded(world: World) -> None:
+    for number in range(3 * REPORTS_KEPT):
+        world.say(A, progress=number % 100, filler="z" * 20_000)
+        world.say(B, progress=1)
+    query = "SELECT mac, COUNT(*), MAX(LENGTH(data)) FROM reports GROUP BY mac"
+    counts = world.store.db.execute(query).fetchall()
+    assert [(mac, count) for mac, count, _ in counts] == [(A, REPORTS_KEPT), (B, REPORTS_KEPT)]
+    assert max(length for *_, length in counts) <= wire.LONGEST
+    assert len(pushes.all_devices(world.store)) == 3
+
+
+@pytest.mark.parametrize(
+    "topic", ["wm_iot/a/ota/get", f"wm_iot/{A}", f"x/{A}/ota/get", f"wm_iot/{A.lower()}/ota/get"]
+)
+def test_topics_of_no_device(topic: str) -> None:
+    assert wire.split_topic("wm_iot", topic) is None
+
+
+def test_a_device_in_a_loop_is_heard_now_and_then() -> None:
+    flood = Flood()
+    heard = sum(not flood.overflows(A, 1000 + number / 1000) for number in range(10_000))
+    assert BURST <= heard <= BURST + 10 * 10 + 1
+    assert not flood.overflows(B, 1005) and not flood.overflows(A, 1020)
+
+
+# What operators see
+
+
+def test_tags(world: World) -> None:
+    pushes.set_tag(world.store, "lab", [A, C])
+    pushes.set_tag(world.store, "lab", [C], on=False)
+    assert pushes.tagged(world.store, "lab") == [A]
+    with pytest.raises(ToolError, match="no device has the tag 'attic'"):
+        pushes.tagged(world.store, "attic")
+    with pytest.raises(ToolError, match="no device DDDDDDDDDDDD"):
+        pushes.check(world.store, [A, "D" * 12])
+
+
+def test_a_certificate_that_ends_is_told_in_time(world: World) -> None:
+    day = 86400
+    ends = {A: world.now + 89 * day, B: world.now + 91 * day, C: world.now - day}
+    pushes.know(world.store, ends)
+    warnings = [row["warning"] for row in view.devices(world.store, world.now)]
+    assert warnings[0].startswith("certificate ends 20") and warnings[1] == ""
+    assert warnings[2].startswith("certificate ended 20")
+
+
+def test_a_folder_of_a_newer_version_is_left_alone(tmp_path: Path) -> None:
+    store = Store(tmp_path, create=True)
+    store.db.execute("PRAGMA user_version = 99")
+    store.close()
+    with pytest.raises(ToolError, match="newer version"):
+        Store(tmp_path)
+    with pytest.raises(ToolError, match="no server's folder"):
+        Store(tmp_path / "none")

@@ -1,0 +1,102 @@
+"""What the server costs: boards held by mutual TLS, and the processor time of an answer to `get`."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import resource
+import tempfile
+import time
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table
+
+from tools import firmware, keyfiles, pki, signing
+from tools.bench import swarm
+from tools.server import imagestore, pushes
+from tools.server.store import Store
+from tools.servers.served import Served
+
+BOARDS = 1000
+GETS_EACH = 10
+MOST_US = 150  # processor time of the server for one answer
+PATIENCE_S = 20
+
+
+def run(console: Console) -> int:
+    """0 if all boards were held, nothing was lost, and the time is within MOST_US."""
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+    with tempfile.TemporaryDirectory(prefix="ota-bench-") as name:
+        folder = Path(name)
+        macs = [f"{0x286DCE000000 + number:012X}" for number in range(BOARDS)]
+        console.print(f"making {BOARDS} certificates …")
+        pki.make_all(folder / "keys", [])
+        askers = swarm.certify(folder / "keys", macs, folder / "clients")
+        with Served(folder / "server", folder / "keys") as served:
+            offer_all(folder, macs)
+            figures = asyncio.run(_measure(askers, served, console))
+    console.print(_table(figures))
+    good = figures["held"] == BOARDS and not figures["lost"] and figures["server_us"] <= MOST_US
+    return 0 if good else 1
+
+
+def offer_all(folder: Path, macs: list[str]) -> None:
+    """A push to all, so that each `get` is answered with an offer. folder: has keys/ and server/."""
+    store = Store(folder / "server")
+    image = firmware.build_image("1.0.1", "esp32", "bench")
+    key = keyfiles.read_key(folder / "keys" / "sign.key.pem")
+    offer = signing.offer(image, key, version="1.0.1", for_push=True)
+    pushes.know(store, dict.fromkeys(macs, time.time() + 3650 * 86400))
+    digest = imagestore.add(store, image, offer, [keyfiles.public_bytes(key)])
+    pushes.start(store, digest, offer, macs)
+    store.close()
+
+
+async def _measure(askers: list[swarm.Asker], served: Served, console: Console) -> dict[str, float]:
+    console.print(f"connecting {BOARDS} boards by mutual TLS …")
+    await swarm.connect_all(askers, served.mqtt_port)
+    pids = (served.pid, served.broker_pid)
+    await asyncio.sleep(3)  # what the push writes to all is not ours to measure
+    before = [cpu_us(pid) for pid in pids]
+    console.print(f"asking {BOARDS * GETS_EACH} times …")
+    await asyncio.gather(*(asker.ask(GETS_EACH, PATIENCE_S) for asker in askers))
+    after = [cpu_us(pid) for pid in pids]
+    answered = sum(asker.answered for asker in askers)
+    figures = {
+        "held": sum(asker.is_held() for asker in askers),
+        "answered": answered,
+        "lost": sum(asker.repeated for asker in askers),
+        "server_us": (after[0] - before[0]) / answered,
+        "broker_us": (after[1] - before[1]) / answered,
+        "server_mib": _memory_mib(pids[0]),
+        "broker_mib": _memory_mib(pids[1]),
+    }
+    await asyncio.gather(*(asker.close() for asker in askers))
+    return figures
+
+
+def cpu_us(pid: int) -> float:
+    """Processor time that a process has used, in its own code and in the kernel for it."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) * 1e6 / os.sysconf("SC_CLK_TCK")
+
+
+def _memory_mib(pid: int) -> float:
+    pages = int(Path(f"/proc/{pid}/statm").read_text().split()[1])
+    return pages * os.sysconf("SC_PAGE_SIZE") / 2**20
+
+
+def _table(figures: dict[str, float]) -> Table:
+    table = Table(box=None, pad_edge=False)
+    for heading in ("line", "server", "broker", "must", "unit"):
+        table.add_column(heading, justify="left" if heading in ("line", "unit") else "right")
+    table.add_row("connections held", "–", f"{figures['held']:,.0f}", f"{BOARDS:,}", "")
+    table.add_row("`get` answered", f"{figures['answered']:,.0f}", "–", f"{BOARDS * GETS_EACH:,}", "")
+    table.add_row("`get` lost, so asked again", f"{figures['lost']:,.0f}", "–", "0", "")
+    times = (f"{figures['server_us']:.0f}", f"{figures['broker_us']:.0f}", f"{MOST_US}")
+    table.add_row("processor time of one answer", *times, "µs")
+    memory = (f"{figures['server_mib']:.0f}", f"{figures['broker_mib']:.0f}", "")
+    table.add_row("memory", *memory, "MiB")
+    return table

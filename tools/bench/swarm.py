@@ -1,0 +1,150 @@
+"""Many boards that only ask: TLS connections with a certificate each, MQTT 3.1.1 by hand, in one process."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import ssl
+import struct
+from pathlib import Path
+
+from tools import certificates, keyfiles
+from tools.server.wire import GET, RESPONSE, UPDATE
+
+CONNECT_LIMIT_S = 60
+AT_ONCE = 32  # handshakes
+_CONNECT, _CONNACK, _PUBLISH, _PUBACK, _SUBSCRIBE, _SUBACK = 0x10, 0x20, 0x32, 0x40, 0x82, 0x90
+KEEPALIVE_S = 600
+
+
+class Asker:
+    """One board. answered, repeated: counts of its questions; offers: what came on `update`. lasting: the
+    broker keeps its session."""
+
+    def __init__(
+        self, mac: str, context: ssl.SSLContext, prefix: str = "wm_iot", lasting: bool = False
+    ) -> None:
+        self.mac = mac
+        self.lasting = lasting
+        self.offers: list[dict] = []
+        self.answered = 0
+        self.repeated = 0
+        self._context = context
+        self._prefix = f"{prefix}/{mac}/ota"
+        self._sequence = 0
+        self._packet = 0
+        self._answer: asyncio.Future[int] | None = None
+        self._acknowledged = asyncio.Event()
+
+    async def connect(self, port: int) -> None:
+        """And subscribe. Raises OSError, asyncio.TimeoutError."""
+        self._reader, self._writer = await asyncio.open_connection("localhost", port, ssl=self._context)
+        name = _text(self.mac)
+        flags = 0x80 | (0 if self.lasting else 2)  # a user name, a clean session
+        self._send(_CONNECT, _text("MQTT") + struct.pack("!BBH", 4, flags, KEEPALIVE_S) + name + name)
+        topics = [_text(f"{self._prefix}/{name}") + b"\x01" for name in (RESPONSE, UPDATE)]
+        self._send(_SUBSCRIBE, struct.pack("!H", 1) + b"".join(topics))
+        await self._expect(_CONNACK)
+        await self._expect(_SUBACK)
+        self._task = asyncio.create_task(self._listen())
+
+    async def ask(self, times: int, patience_s: float, pause_s: float = 0) -> None:
+        """Each question until it is answered, repeated after patience_s."""
+        for _ in range(times):
+            while not await self._ask_once(patience_s):
+                self.repeated += 1
+            self.answered += 1
+            await asyncio.sleep(pause_s)
+
+    async def _ask_once(self, patience_s: float) -> bool:
+        self._answer = asyncio.get_running_loop().create_future()
+        self.say(GET, {})
+        try:
+            return await asyncio.wait_for(self._answer, patience_s) == self._sequence
+        except asyncio.TimeoutError:
+            return False
+
+    def say(self, name: str, data: dict) -> None:
+        self._sequence += 1
+        self._packet = self._packet % 65535 + 1
+        message = json.dumps({"msg_sequence": self._sequence, "time": 1795567417000, "data": data})
+        topic = _text(f"{self._prefix}/{name}")
+        self._send(_PUBLISH, topic + struct.pack("!H", self._packet) + message.encode())
+
+    async def close(self) -> None:
+        self._task.cancel()
+        self._writer.transport.abort()
+        await asyncio.gather(self._task, return_exceptions=True)
+
+    def is_held(self) -> bool:
+        return not self._task.done()
+
+    async def _expect(self, wanted: int) -> None:
+        kind = 0
+        while kind != wanted:  # a lasting session may bring messages first
+            kind, body = await self._receive()
+            self._take(kind, body)
+        if body[-1] & 0x80 or (kind == _CONNACK and body[1]):
+            raise ConnectionRefusedError(f"{self.mac} was refused")
+
+    async def _listen(self) -> None:
+        while True:
+            self._take(*await self._receive())
+
+    def _take(self, kind: int, body: bytes) -> None:
+        if kind & 0xF0 == 0x30:
+            start = 2 + struct.unpack_from("!H", body)[0]
+            if kind & 0x06:
+                self._send(_PUBACK, body[start : start + 2])
+                start += 2
+            message = json.loads(body[start:])
+            if body[2:start].startswith(_text(f"{self._prefix}/{UPDATE}")[2:]):
+                self.offers.append(message["data"])
+            elif self._answer and not self._answer.done() and message["msg_sequence"] == self._sequence:
+                self._answer.set_result(self._sequence)
+
+    async def _receive(self) -> tuple[int, bytes]:
+        (kind,) = await self._reader.readexactly(1)
+        length, shift = 0, 0
+        while True:
+            (byte,) = await self._reader.readexactly(1)
+            length |= (byte & 0x7F) << shift
+            shift += 7
+            if byte < 0x80:
+                return kind, await self._reader.readexactly(length)
+
+    def _send(self, kind: int, body: bytes) -> None:
+        length, size = len(body), b""
+        while True:
+            size += bytes([length & 0x7F | (0x80 if length > 0x7F else 0)])
+            length >>= 7
+            if not length:
+                break
+        self._writer.write(bytes([kind]) + size + body)
+
+
+def certify(keys: Path, macs: list[str], folder: Path) -> list[Asker]:
+    """A board for each MAC, its certificate made by the broker's CA of this folder of keys."""
+    ca = keyfiles.read_pair(keys, "broker-ca")
+    validity = certificates.valid_for(1)
+    askers = []
+    for mac in macs:
+        keyfiles.write_pair(folder, mac, certificates.issue(ca, mac, "client", validity))
+        context = ssl.create_default_context(cafile=str(keys / "broker-ca.crt.pem"))
+        context.load_cert_chain(folder / f"{mac}.crt.pem", folder / f"{mac}.key.pem")
+        askers.append(Asker(mac, context))
+    return askers
+
+
+async def connect_all(askers: list[Asker], port: int) -> None:
+    gate = asyncio.Semaphore(AT_ONCE)
+
+    async def connect(asker: Asker) -> None:
+        async with gate:
+            await asyncio.wait_for(asker.connect(port), CONNECT_LIMIT_S)
+
+    await asyncio.gather(*map(connect, askers))
+
+
+def _text(text: str) -> bytes:
+    return struct.pack("!H", len(text)) + text.encode()

@@ -1,0 +1,129 @@
+"""Offer an image to devices of a running server, and wait until each has it or has failed.
+
+IMAGE is the firmware file, OFFER what `sign` made of it: signing needs the key, pushing does not. FOLDER is
+the folder of `serve`. Exit code 0: all have confirmed. Ctrl-C leaves the push to the server, --cancel
+ends it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import datetime
+import json
+import time
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.live import Live
+
+from tools import pki
+from tools.errors import ToolError
+from tools.server import imagestore, pushes, tables, view
+from tools.server.store import Store
+
+LOOK_S = 0.3
+KEY_SIZE = 91  # of a public key on P-256, DER
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("folder", type=Path, metavar="FOLDER")
+    parser.add_argument("image", type=Path, nargs="?", metavar="IMAGE")
+    parser.add_argument("offer", type=Path, nargs="?", metavar="OFFER", help="of `sign --output-offer`")
+    chosen = parser.add_mutually_exclusive_group()
+    chosen.add_argument("--device", nargs="+", metavar="MAC", help="these devices")
+    chosen.add_argument("--tag", help="the devices with this tag, see `devices --tag`")
+    chosen.add_argument("--all", action="store_true", help="all devices")
+    chosen.add_argument("--cancel", action="store_true", help="no more offers of any push that runs")
+    parser.add_argument("--at", metavar="TIME", help="not before: Unix s, or e.g. 2026-11-30T02:00 (local)")
+    parser.add_argument("--jitter", type=int, default=0, metavar="S", help="each starts up to S s later")
+    parser.add_argument(
+        "--max-failures", type=int, default=0, metavar="N",
+        help="no more offers after N have failed or are silent",
+    )  # fmt: skip
+    parser.add_argument(
+        "--silence", type=int, default=600, metavar="S", help="after S s a device is silent (%(default)s)"
+    )
+
+
+def run(args: argparse.Namespace) -> int:
+    store = Store(args.folder)
+    console = Console(highlight=False)
+    if args.cancel:
+        numbers = pushes.cancel(store)
+        console.print("cancelled push " + ", ".join(map(str, numbers)) if numbers else "no push runs")
+        return 0
+    number = _start(store, args)
+    if not view.is_served(store):
+        console.print(f"no server runs in {args.folder}: the push waits for `serve`")
+    return _follow(store, number, console)
+
+
+def _start(store: Store, args: argparse.Namespace) -> int:
+    if not (args.image and args.offer):
+        raise ToolError("give IMAGE and OFFER, or --cancel")
+    if not (args.device or args.tag or args.all):
+        raise ToolError("to which devices? give --device MAC …, --tag TAG or --all")
+    if min(args.jitter, args.max_failures) < 0 or args.silence < 1:
+        raise ToolError("--jitter and --max-failures must be 0 or more, --silence 1 or more")
+    macs = _macs(store, args)
+    at = _time(args.at) if args.at else 0
+    offer = _read_offer(args.offer)
+    keys = store.fact("signing_keys") or b""
+    signers = [keys[start : start + KEY_SIZE] for start in range(0, len(keys), KEY_SIZE)]
+    digest = imagestore.add(store, _read(args.image), offer, signers)
+    return pushes.start(
+        store, digest, offer, macs, at=at, jitter_s=args.jitter, max_failures=args.max_failures,
+        silence_s=args.silence,
+    )  # fmt: skip
+
+
+def _macs(store: Store, args: argparse.Namespace) -> list[str]:
+    if args.all:
+        macs = pushes.all_devices(store)
+        if not macs:
+            raise ToolError("no device is known yet: `keys` makes certificates, and `serve` learns of them")
+        return macs
+    return pushes.tagged(store, args.tag) if args.tag else pushes.check(store, map(pki.mac_of, args.device))
+
+
+def _follow(store: Store, number: int, console: Console) -> int:
+    """Until it is over. On a terminal a table that changes, else its end."""
+    try:
+        with Live(console=console, auto_refresh=False, transient=True) as live:
+            while not pushes.is_over(store, number):
+                if console.is_terminal:
+                    live.update(tables.push(store, number), refresh=True)
+                time.sleep(LOOK_S)
+    except KeyboardInterrupt:
+        console.print(f"push {number} goes on; `push --cancel` ends it")
+        return 130
+    console.print(tables.push(store, number))
+    return 0 if pushes.has_confirmed_all(store, number) else 1
+
+
+def _read(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise ToolError(f"cannot read {path}: {error.strerror}") from None
+
+
+def _read_offer(path: Path) -> dict[str, Any]:
+    """Without URLs and time: those are the server's and the push's."""
+    try:
+        offer = json.loads(_read(path))
+    except ValueError:
+        offer = None
+    if not isinstance(offer, dict):
+        raise ToolError(f"{path} is no offer: make it with `sign IMAGE --key FILE --output-offer {path}`")
+    wanted = ("version", "size", "sig-sha256-ecdsa", "signed_offer")
+    return {name: offer[name] for name in wanted if name in offer}
+
+
+def _time(text: str) -> int:
+    """Unix seconds."""
+    try:
+        return int(text) if text.isdigit() else int(datetime.datetime.fromisoformat(text).timestamp())
+    except ValueError:
+        raise ToolError(f"{text!r} is no time: give Unix seconds or YYYY-MM-DDTHH:MM") from None

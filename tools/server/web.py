@@ -1,0 +1,173 @@
+"""What the server gives over HTTP: images to boards, the page and the fleet to people with the token.
+
+Images come by HTTPS and HTTP, the page by HTTPS only. The page itself is public and empty; what it fetches
+needs the token, which stands behind "#" in its URL and so in no request and no log.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import hashlib
+import hmac
+import json
+import os
+import re
+import secrets
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from aiohttp import web
+
+from tools.errors import ToolError
+from tools.server import imagestore, view, wire
+from tools.server.store import Store
+from tools.servers import ranges
+from tools.servers.files import tls_context
+
+PAGE = Path(__file__).with_name("page.html")
+CHUNK = 65536
+END_LIMIT_S = 2
+LOOK_S = 0.5
+STALL_LIMIT_S = 60  # who takes nothing for so long is gone
+
+
+class Web:
+    """`async with Web(...)` serves. ports: (https, http), 0 = any free one: then see https_port, http_port.
+
+    count(mac, digest, bytes): hears of every piece of an image that was sent.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        keys: Path,
+        address: str,
+        ports: tuple[int, int],
+        count: Callable[[str, str, int], None],
+    ) -> None:
+        self.https_port, self.http_port = ports
+        self.token = _token(store.folder)
+        self._store = store
+        self._tls = tls_context(keys)
+        self._address = address
+        self._count = count
+        self._intact: set[tuple[str, int, int]] = set()  # name, size and time of files that were read once
+        self._page = PAGE.read_text(encoding="utf-8")
+        self._text, self._told = "", -LOOK_S  # the last answer to all who look, and when it was made
+        self._runners: list[web.AppRunner] = []
+
+    async def __aenter__(self) -> Web:
+        images = [web.get("/images/{name}", self._image)]
+        pages = [web.get("/", self._show_page), web.get("/fleet.json", self._fleet)]
+        self.https_port = await self._listen([*images, *pages], self.https_port, tls=True)
+        self.http_port = await self._listen(images, self.http_port, tls=False)
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        for runner in self._runners:
+            await runner.cleanup()
+
+    async def _listen(self, routes: list[web.RouteDef], port: int, tls: bool) -> int:
+        app = web.Application(client_max_size=0)
+        app.router.add_routes(routes)
+        runner = web.AppRunner(app, access_log=None, shutdown_timeout=END_LIMIT_S, keepalive_timeout=30)
+        self._runners.append(runner)
+        await runner.setup()
+        try:
+            await web.TCPSite(runner, self._address, port, ssl_context=self._tls if tls else None).start()
+        except OSError as error:
+            raise ToolError(f"cannot listen on {self._address}:{port}: {error.strerror or error}") from None
+        return int(runner.addresses[0][1])
+
+    # Images
+
+    async def _image(self, request: web.Request) -> web.StreamResponse:
+        path = imagestore.path_of(self._store.folder, request.match_info["name"])
+        if path is None or not await self._is_intact(path):
+            raise web.HTTPNotFound()
+        size = path.stat().st_size
+        status, headers, start, end = ranges.answer(request, size, f'"{path.stem}"')
+        headers["Cache-Control"] = "public, immutable, max-age=31536000"
+        response = web.StreamResponse(status=status, headers=headers)
+        response.content_length = end - start
+        await response.prepare(request)
+        if request.method != "HEAD":
+            await self._send(request, response, path, start, end)
+        return response
+
+    async def _is_intact(self, path: Path) -> bool:
+        """Nothing goes out that is not what its name says; each file is read through once for that."""
+        try:
+            facts = path.stat()
+            known = (path.name, facts.st_size, facts.st_mtime_ns)
+            if known not in self._intact and await asyncio.to_thread(imagestore.is_intact, path):
+                self._intact.add(known)
+        except OSError:
+            return False
+        return known in self._intact
+
+    async def _send(
+        self, request: web.Request, response: web.StreamResponse, path: Path, start: int, end: int
+    ) -> None:
+        mac = request.query.get("device", "")
+        mac = mac if wire.is_mac(mac) else ""
+        with path.open("rb") as file:
+            file.seek(start)
+            while start < end:
+                piece = file.read(min(CHUNK, end - start))
+                await asyncio.wait_for(response.write(piece), STALL_LIMIT_S)
+                self._count(mac, path.stem, len(piece))
+                start += len(piece)
+        await response.write_eof()
+
+    # People
+
+    async def _show_page(self, _: web.Request) -> web.Response:
+        headers = {"Content-Security-Policy": policy(self._page), **_HEADERS}
+        return web.Response(text=self._page, content_type="text/html", headers=headers)
+
+    async def _fleet(self, request: web.Request) -> web.Response:
+        if not self._is_allowed(request.headers.get("Authorization", "")):
+            headers = {"WWW-Authenticate": "Bearer", **_HEADERS}
+            raise web.HTTPUnauthorized(text="wrong token\n", headers=headers)
+        if time.monotonic() - self._told >= LOOK_S:
+            self._text = json.dumps(view.fleet(self._store))
+            self._told = time.monotonic()
+        return web.Response(text=self._text, content_type="application/json", headers=_HEADERS)
+
+    def _is_allowed(self, header: str) -> bool:
+        given = header.encode("utf-8", "surrogateescape")
+        return hmac.compare_digest(given, f"Bearer {self.token}".encode())
+
+
+_HEADERS = {
+    "Cache-Control": "no-store",
+    "Referrer-Policy": "no-referrer",
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+}
+
+
+def policy(page: str) -> str:
+    """The page's own script and style, and requests to its own server; nothing else."""
+    allowed = ["default-src 'none'", "connect-src 'self'", "base-uri 'none'", "form-action 'none'"]
+    for kind in ("script", "style"):
+        (content,) = re.findall(rf"<{kind}>(.*?)</{kind}>", page, re.DOTALL)
+        digest = base64.b64encode(hashlib.sha256(content.encode()).digest()).decode()
+        allowed.append(f"{kind}-src 'sha256-{digest}'")
+    return "; ".join([*allowed, "frame-ancestors 'none'"])
+
+
+def _token(folder: Path) -> str:
+    """Made at the first start, for the owner of the folder only."""
+    path = folder / "token"
+    if not path.exists():
+        handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        with os.fdopen(handle, "w") as file:
+            file.write(secrets.token_urlsafe(24) + "\n")
+    token = path.read_text().strip()
+    if len(token) < 16:
+        raise ToolError(f"{path} holds no token: delete it, then a new one is made")
+    return token
