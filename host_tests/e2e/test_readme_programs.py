@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import re
-import shlex
 import time
 
-from e2e.test_commands import REPO, tools
+from e2e.test_commands import REPO
+from e2e.test_walkthrough import Terminal, clone  # noqa: F401
 
-from tools.stage import WIFI
+from tools.servers.broker import free_port
 
 README = (REPO / "README.md").read_text()
 PIN_CHANGES_WORD = 12  # of the words in onboard/panel.py
@@ -73,17 +73,25 @@ def test_the_sensor_that_sleeps(make_stage, make_app):
     assert not re.search(r"ota reboot.*\n(?!boot: )", lines), "something came between commit and restart"
 
 
-def test_the_section_on_a_real_board(make_bare):
-    """Its lines with the port and the servers of the test, then the board reports."""
+def test_the_section_on_a_real_board_word_for_word(clone):  # noqa: F811
+    """Three terminals; only the ports differ, because another program may have those of the README."""
     section = README.split("\n## On a real board\n")[1].split("\n## ")[0]
-    lines = re.findall(r"^python3 -m tools (.*)$", section, re.MULTILINE)
-    assert [line.split()[0] for line in lines] == ["provision", "doctor"]
-    stage = make_bare()
-    places = {"socket://localhost:2323": stage.board.url, "localhost": f"localhost:{stage.broker.port}"}
-    given = [[places.get(word, word) for word in shlex.split(line)] for line in lines]
-    assert given[0][3:5] == list(WIFI)
-    config = stage.folder / "common.json"
-    config.write_text('{"ntp_hosts": ["127.0.0.1"]}')
-    tools(*given[0], "--keys", stage.keys, "--config", config)
-    stage.wait_report("INIT")
-    assert "nothing stands in the way" in tools(*given[1])
+    text = re.findall(r"```\n(.*?)```", section, re.DOTALL)[0]
+    serial, mqtt, https, http = (free_port() for _ in range(4))
+    text = text.replace("localhost:2323", f"localhost:{serial}").replace("--repl", f"--repl --port {serial}")
+    text = text.replace("--server localhost", f"--server localhost:{mqtt}")
+    options = f"--mqtt-port {mqtt} --https-port {https} --http-port {http}"
+    text = text.replace("--keys keys/server", f"--keys keys/server {options}")
+    first, second, third = re.split(r"^# terminal \d.*\n", text, flags=re.MULTILINE)[1:]
+    opened = []
+    try:
+        opened.append(board := Terminal(clone, first))
+        board.wait_for("help()")
+        opened.append(Terminal(clone, second))
+        board.wait_for('"type": "INIT", "version": "0.0.0"')
+        code, shown = Terminal(clone, third).end()
+        assert code == 0 and "done; 1 confirmed" in shown and "nothing stands in the way" in shown, shown
+        board.wait_for("confirmed 1.0.1")
+    finally:
+        for terminal in reversed(opened):
+            terminal.ctrl_c()
