@@ -15,6 +15,7 @@ from tools.boards.session import Session
 from tools.simboard import board as simboard
 
 WATCHDOG_S = 3
+DATA_SIZE = 300_000
 APP = {
     "main.py": "import blink\nfrom device import agent\nagent.main('ota.json')\n",
     "blink.py": "with open('rate.txt') as file:\n    print('blinking', file.read())\n",
@@ -85,9 +86,9 @@ def test_what_is_the_users_own_stays(make_bare, tmp_path: Path):
         assert board.call("first_line", "main.py").startswith('"""Run the agent')
 
 
-def test_a_copy_that_fails_changes_nothing(make_bare):
-    """The cable is pulled and the power goes while the package is copied; then it is done again, which takes
-    longer than the watchdog of the agent that was interrupted waits."""
+def test_a_copy_that_fails_changes_nothing(make_bare, tmp_path: Path):
+    """The cable is pulled and the power goes while the package is copied; then it is done again, with so much
+    data that it takes longer than the watchdog of the agent that was interrupted waits."""
     stage = make_bare(config={"watchdog_s": WATCHDOG_S})
     stage.provision()
     stage.wait_report("INIT")
@@ -109,7 +110,9 @@ def test_a_copy_that_fails_changes_nothing(make_bare):
     assert "lib/device/agent.mpy" in files and "lib/device/agent.py" not in files
     stage.wait_report("INIT", since=len(stage.operator.messages))
     boots, started = stage.board.boots, time.monotonic()
-    stage.deploy("--source")
+    (tmp_path / "app").mkdir()
+    (tmp_path / "app" / "data.bin").write_bytes(bytes(DATA_SIZE))
+    stage.deploy("--source", "--app", tmp_path / "app")
     assert time.monotonic() - started > WATCHDOG_S + 1
     stage.wait_report("INIT", since=len(stage.operator.messages))
     assert stage.board.boots == boots + 1
