@@ -4,14 +4,20 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import fcntl
 import hashlib
 import http.client
 import json
 import os
+import pty
 import shutil
 import signal
 import socket
 import ssl
+import struct
+import subprocess
+import sys
+import termios
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -19,7 +25,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from tools import firmware, keyfiles, pki, signing
+from tools import cache, certificates, firmware, keyfiles, pki, signing
 from tools.bench import swarm
 from tools.errors import ToolError
 from tools.server import imagestore, pushes, view
@@ -320,6 +326,53 @@ async def _once_there(board: swarm.Asker, port: int) -> None:
     await board.connect(port)
     await asyncio.sleep(0.5)
     await board.close()
+
+
+def test_on_a_terminal_the_table_lives_and_in_a_log_there_are_lines(
+    given: Path, tmp_path: Path, image: bytes, offer: dict
+) -> None:
+    """The same server on a pseudo-terminal: its table changes in place while a push waits for a device."""
+    with Served(tmp_path / "server", given) as served:
+        push(served, image, offer, MACS[:1])
+        until(lambda: f"{MACS[0]} offered 1.0.1" in served.said(), "a line of the log")
+    shown, terminal = pty.openpty()
+    fcntl.ioctl(terminal, termios.TIOCSWINSZ, struct.pack("HHHH", 40, 120, 0, 0))
+    command = [sys.executable, "-m", "tools", "serve", str(tmp_path / "server")]
+    command += [f"--keys={given / 'server'}"] + [f"--{name}-port=0" for name in ("mqtt", "https", "http")]
+    process = subprocess.Popen(command, cwd=cache.REPO, stdin=terminal, stdout=terminal, stderr=terminal)
+    os.close(terminal)
+    text = ""
+    deadline = time.monotonic() + WAIT_S
+    while text.count("push 1, 1.0.1 to 1 device: running; 1 offered") < 3 and time.monotonic() < deadline:
+        text += os.read(shown, 65536).decode(errors="replace")
+    process.terminate()
+    with contextlib.suppress(OSError):  # the terminal closes with its last writer
+        while True:
+            text += os.read(shown, 65536).decode(errors="replace")
+    assert process.wait(WAIT_S) == 0 and text.rstrip().endswith("stopped")
+    assert text.count("push 1, 1.0.1 to 1 device: running; 1 offered") >= 3 and "\x1b[" in text
+    assert "error" in text and MACS[2] in text
+
+
+def test_certificates_that_end_are_told(keys: Path, given: Path, tmp_path: Path) -> None:
+    """A device's in `devices`, the server's own in its log."""
+    folder = tmp_path / "keys"
+    shutil.copytree(given, folder)
+    authority = keyfiles.read_pair(keys, "broker-ca")
+    short = certificates.valid_for(30)
+    for stem, name in (("ota-server", "ota-server"), (f"devices/{MACS[0]}", MACS[0])):
+        certificate = certificates.issue(authority, name, "client", short)
+        form = "der" if "/" in stem else "pem"
+        path = folder / "server" / f"{stem}.crt.{form}"
+        path.write_bytes(certificate.certificate.public_bytes(keyfiles.ENCODINGS[form]))
+        if form == "pem":
+            (path.parent / "ota-server.key.pem").write_bytes(keyfiles.key_bytes(certificate.key))
+    with Served(tmp_path / "server", folder) as served:
+        assert "ota-server.crt.pem: certificate ends 20" in served.said()
+        assert "broker.crt.pem: certificate" not in served.said()
+        with opened(served) as store:
+            rows = {row["mac"]: row["warning"] for row in view.devices(store, time.time())}
+    assert rows[MACS[0]].startswith("certificate ends 20") and rows[MACS[1]] == ""
 
 
 @pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM])
