@@ -31,6 +31,7 @@ from tools.errors import ToolError
 from tools.server import imagestore, pushes, view
 from tools.server.settings import check_keys
 from tools.server.store import Store
+from tools.servers.files import FileServer
 from tools.servers.served import Served
 
 MACS = [f"286DCE{number:06X}" for number in range(50)]
@@ -320,6 +321,57 @@ def test_a_board_that_was_away_finds_its_offer_at_the_broker(
         assert got["version"] == "1.0.1" and got["https_url"].startswith(served.images["https"])
         assert got["https_url"].endswith(f"?device={board.mac}")
         assert got["signed_offer"] == offer["signed_offer"]
+
+
+def test_nobody_speaks_or_hears_for_another_device(
+    given: Path, keys: Path, tmp_path: Path, image: bytes, offer: dict
+) -> None:
+    """With a certificate of its own, and the other's name in all it says."""
+    (honest, own) = swarm.certify(keys, MACS[:2], tmp_path / "clients")
+    intruder = swarm.Asker(honest.mac, own.context)
+    with Served(tmp_path / "server", given) as served:
+        asyncio.run(_intrude(intruder, served, image, offer))
+        assert state_of(served, honest.mac) == ("offered", 0) and intruder.offers == []
+        with opened(served) as store:
+            rows = {row["mac"]: row for row in view.devices(store, time.time())}
+        assert rows[honest.mac]["seen"] is None and rows[honest.mac]["gets"] == 0
+        asyncio.run(_answer_once(honest, served.mqtt_port))
+
+
+async def _intrude(intruder: swarm.Asker, served: Served, image: bytes, offer: dict) -> None:
+    await intruder.connect(served.mqtt_port)
+    push(served, image, offer, [intruder.mac])
+    await asyncio.to_thread(until, lambda: state_of(served, intruder.mac)[0] == "offered", "offered")
+    intruder.say("firmware/report", {"type": "UPDATE", "version": "1.0.1"})
+    with pytest.raises(asyncio.TimeoutError):
+        await asyncio.wait_for(intruder.ask(1, 1), 2)
+    await intruder.close()
+
+
+async def _answer_once(board: swarm.Asker, port: int) -> None:
+    await board.connect(port)
+    await asyncio.wait_for(board.ask(1, 5), WAIT_S)
+    await board.close()
+
+
+def test_images_may_be_hosted_elsewhere(
+    given: Path, keys: Path, tmp_path: Path, image: bytes, offer: dict
+) -> None:
+    """The offer names the other host alone, and what lies there is the folder of images."""
+    (board,) = swarm.certify(keys, MACS[:1], tmp_path / "clients")
+    board.lasting = True
+    images = tmp_path / "server" / "images"
+    with FileServer(images, given / "server") as host:
+        base = host.http_url("")
+        with Served(tmp_path / "server", given, f"--files-url={base}") as served:
+            asyncio.run(_once_there(board, served.mqtt_port))
+            push(served, image, offer, MACS[:1])
+            until(lambda: state_of(served, board.mac) == ("offered", 0), "offered")
+            asyncio.run(_once_there(board, served.mqtt_port))
+            (got,) = board.offers
+            assert got["http_url"] == f"{base}{hashlib.sha256(image).hexdigest()}.img"
+            assert "https_url" not in got
+            assert get(got["http_url"], given)[1] == image
 
 
 async def _once_there(board: swarm.Asker, port: int) -> None:
