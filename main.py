@@ -6,7 +6,7 @@ import time
 
 import machine
 
-gc.threshold(4096)  # until the agent runs: else what stays lies all over the heap, with holes between
+gc.threshold(4096)  # else what stays lies all over the heap, with holes between
 try:
     from device import agent
 

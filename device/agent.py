@@ -4,7 +4,6 @@ Everything runs as steps of one generator; each step yields how many ms it has n
 `run()`, or `poll()` in an application's own loop, or `task()` under asyncio; README.md has the steps' limits.
 """
 
-import gc
 import time
 
 from . import backoff, clock, config, errors, expiry, files, hooks, log
@@ -243,8 +242,6 @@ class Agent:
 def main(path):
     """Run the agent with the configuration at path. Returns, having logged it, only if it cannot start."""
     try:
-        agent = Agent(config.load(path))
-        gc.threshold(-1)  # which main.py has set
-        agent.run()
+        Agent(config.load(path)).run()
     except errors.OtaError as error:
         log_error(error)

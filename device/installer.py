@@ -74,6 +74,8 @@ class Installer:
 
     def _run(self, steps, tend):
         """MicroPython runs no `finally` of a generator that is only dropped: so close it."""
+        threshold = gc.threshold()
+        gc.threshold(-1)  # no garbage is made, but MicroPython counts the frames of functions
         try:
             while True:
                 for _ in range(_TEND_EACH):
@@ -82,6 +84,7 @@ class Installer:
         except StopIteration as stop:
             return stop.value
         finally:
+            gc.threshold(threshold)
             steps.close()
 
     def _file_context(self):

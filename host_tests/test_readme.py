@@ -62,6 +62,12 @@ def test_every_command_is_named():
         assert re.search(rf"python3 -m tools {command}\b|`{command}\b", README), command
 
 
+def test_every_command_stands_in_the_table_of_the_tools():
+    table = (REPO / "tools" / "README.md").read_text().split("| command |")[1].split("\n\n")[0]
+    named = re.findall(r"^\| `(\w+)` \|", table, re.MULTILINE)
+    assert sorted(named) == sorted(COMMANDS)
+
+
 def test_its_links_lead_somewhere():
     targets = re.findall(r"\]\(([^)#]+)\)", README)
     assert targets

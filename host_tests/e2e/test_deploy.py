@@ -14,6 +14,7 @@ from tools import firmware, runtimes
 from tools.boards.session import Session
 from tools.simboard import board as simboard
 
+WATCHDOG_S = 3
 APP = {
     "main.py": "import blink\nfrom device import agent\nagent.main('ota.json')\n",
     "blink.py": "with open('rate.txt') as file:\n    print('blinking', file.read())\n",
@@ -49,6 +50,9 @@ def test_only_what_changed_is_sent(make_bare, tmp_path: Path):
     assert counts(stage.deploy("--config", config))[0] == 1
     seen = len(stage.operator.messages)
     stage.wait_report("INIT", since=seen)
+    config.write_text(changed.replace('"watchdog_s": 20', '"watchdog_s": -1'))
+    shown = stage.deploy("--config", config, code=1)
+    assert "will not start: configuration: bad value for 'watchdog_s'" in shown
 
 
 def test_the_other_form_of_a_module_goes_away(make_bare):
@@ -82,8 +86,9 @@ def test_what_is_the_users_own_stays(make_bare, tmp_path: Path):
 
 
 def test_a_copy_that_fails_changes_nothing(make_bare):
-    """The cable is pulled and the power goes while the package is copied; then it is done again."""
-    stage = make_bare()
+    """The cable is pulled and the power goes while the package is copied; then it is done again, which takes
+    longer than the watchdog of the agent that was interrupted waits."""
+    stage = make_bare(config={"watchdog_s": WATCHDOG_S})
     stage.provision()
     stage.wait_report("INIT")
     seen = len(stage.operator.messages)
@@ -102,7 +107,12 @@ def test_a_copy_that_fails_changes_nothing(make_bare):
     files = list_files(stage)
     assert "lib/device.new/agent.py" in files
     assert "lib/device/agent.mpy" in files and "lib/device/agent.py" not in files
+    stage.wait_report("INIT", since=len(stage.operator.messages))
+    boots, started = stage.board.boots, time.monotonic()
     stage.deploy("--source")
+    assert time.monotonic() - started > WATCHDOG_S + 1
+    stage.wait_report("INIT", since=len(stage.operator.messages))
+    assert stage.board.boots == boots + 1
     files = list_files(stage)
     assert "lib/device/agent.py" in files and not [name for name in files if "device.new" in name]
 

@@ -18,6 +18,8 @@ from tools.certificates import Validity
 from tools.commands import doctor
 from tools.stage import MAC
 
+UNFINISHED = {"package", "start", "configuration"}  # what is red before `deploy`
+
 
 def red_lines(stage, offer: dict | None = None) -> dict[str, findings.Finding]:
     """What is red, by the name of the check; all of it must come with a cure."""
@@ -84,23 +86,24 @@ def _der(pair) -> bytes:
 def test_faults_of_the_board_itself(make_bare):
     """Before anything is on it, but for what deploy brings."""
     stage = make_bare(umqtt=False)
-    unfinished = {"package", "start", "configuration"}
-    assert set(red_lines(stage)) - unfinished == {"umqtt.simple"}
+    assert set(red_lines(stage)) - UNFINISHED == {"umqtt.simple"}
     stage.restart(umqtt=True, version=[1, 20, 0])
     red = red_lines(stage)
-    assert set(red) - unfinished == {"MicroPython"} and "1.20.0" in red["MicroPython"].text
+    assert set(red) - UNFINISHED == {"MicroPython"} and "1.20.0" in red["MicroPython"].text
     stage.restart(version=None, clock=int(time.time()) - 3 * 3600)
     red = red_lines(stage)
-    assert set(red) - unfinished == {"clock"} and "3.0 h behind" in red["clock"].text
+    assert set(red) - UNFINISHED == {"clock"} and "3.0 h behind" in red["clock"].text
     stage.restart(clock=None)
-    assert set(red_lines(stage)) == unfinished
+    assert set(red_lines(stage)) == UNFINISHED
 
 
 def test_a_board_with_one_slot(make_bare):
     stage = make_bare(boot_mode="factory")
     red = red_lines(stage)
+    assert set(red) == UNFINISHED | {"slots"}
     assert "no second slot" in red["slots"].text and "OTA variant" in red["slots"].cure
-    assert "no otadata" in red["rollback"].text
+    shown = tools("provision", stage.board.url, *stage.settings(), code=1)
+    assert "no second slot" in shown and "OTA variant" in shown and "286DCE32AF70" not in shown
 
 
 def test_would_it_take_this_offer(make_bare, tmp_path: Path):

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from e2e.test_commands import tools
+
 from tools import firmware, images, romfs
+from tools.boards.session import Session
 from tools.stage import BOARD, MAC
 
 
@@ -23,3 +26,8 @@ def test_a_provisioned_board_updates_itself(make_bare):
     stage.push(stage.offer(stage.build("1.0.1"), "1.0.1"))
     assert stage.wait_report("UPDATE", since=seen).data["version"] == "1.0.1"
     assert "which comes first: it was not sent" in stage.deploy()
+
+    with Session(stage.board.url) as board:
+        board.run("import os\nos.mkdir('device')\nopen('device/__init__.py', 'w').close()")
+    shown = tools("doctor", stage.board.url, code=None)
+    assert "/device shadows the one in /firmware, /lib" in shown and "mpremote fs rm -r :device" in shown

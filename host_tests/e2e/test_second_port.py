@@ -1,4 +1,4 @@
-"""Another board is another board module: ports/generic on a board that is no ESP32, with another layout."""
+"""Another board is another board module: device/ports/generic, on a board that is no ESP32."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from e2e.test_commands import REPO, tools
 
 from tools.stage import BOARD
 
-PORT = REPO / "ports" / "generic"
+PORT = REPO / "device" / "ports" / "generic"
 
 
 def _offered(path: Path) -> dict[str, set[str]]:

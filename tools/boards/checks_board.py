@@ -62,6 +62,8 @@ def rollback(facts: Facts) -> Finding:
     """The boot loader itself cannot be asked."""
     if facts.partitions is None:
         return skip(NO_PARTITIONS)
+    if not facts.partitions["spare"]:
+        return skip("needs a second slot")
     if not facts.partitions["has_record"]:
         return bad("no otadata partition: the boot loader cannot return to an old image", OTA_VARIANT)
     if not facts.partitions["can_confirm"]:
@@ -136,6 +138,7 @@ def start(facts: Facts) -> Finding:
     return ok("main.py starts the agent")
 
 
+VITAL = (micropython, slots, encryption)  # where one is bad, nothing else can help
 CHECKS = (
     ("MicroPython", micropython),
     ("modules", modules),

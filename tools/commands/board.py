@@ -41,7 +41,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--runtime", choices=("mp32", "mp64", "cpython"), default="mp32")
     parser.add_argument(
         "--boot", choices=tuple(SLOTS), default="idf",
-        help="boot loader: ESP-IDF's, W80x's, one slot only, or that of ports/generic (default: idf)",
+        help="boot loader: ESP-IDF's, W80x's, one slot only, or that of device/ports/generic (default: idf)",
     )  # fmt: skip
     parser.add_argument("--epoch", type=int, choices=(1970, 2000), default=1970)
     parser.add_argument(

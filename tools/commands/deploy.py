@@ -18,6 +18,7 @@ from tools.boards import payload, ports
 from tools.boards.deployment import HOME, Deployment, Result
 from tools.boards.payload import Payload
 from tools.boards.session import Session
+from tools.errors import ToolError
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -60,7 +61,18 @@ def deploy(board: Session, settings: dict[str, bytes], args: argparse.Namespace,
         ))  # fmt: skip
         result = deployment.put(_payload(deployment, settings, args))
         bar.update(task, visible=False)
+    if payload.CONFIG in settings:
+        _check_config(board)
     return result
+
+
+def _check_config(board: Session) -> None:
+    """By the package itself, which knows what it takes."""
+    board.load("network_check")
+    answer = board.call("check_config")
+    if "ok" not in answer:
+        detail = answer["detail"]
+        raise ToolError(f"all is on the board, but its agent will not start: {detail}; correct that")
 
 
 def _payload(deployment: Deployment, settings: dict[str, bytes], args: argparse.Namespace) -> Payload:
@@ -93,4 +105,4 @@ def show(result: Result, console: Console) -> None:
 
 def _progress_bar(console: Console) -> Progress:
     columns = (TextColumn("{task.description}"), BarColumn(40), DownloadColumn(), TimeRemainingColumn())
-    return Progress(*columns, console=console, transient=True)
+    return Progress(*columns, console=console, transient=True, disable=not console.is_terminal)

@@ -13,7 +13,8 @@ from rich.console import Console
 from rich.prompt import Prompt
 
 from tools import configfile, pki
-from tools.boards import payload, ports
+from tools.boards import checks_board, findings, payload, ports
+from tools.boards.examination import Facts
 from tools.boards.session import Session
 from tools.commands import deploy
 from tools.errors import ToolError
@@ -45,9 +46,14 @@ def run(args: argparse.Namespace) -> int:
     console = Console(highlight=False)
     chosen = [ports.choose(port) for port in args.ports or [None]]
     config = complete(configfile.read(args.config) if args.config else {}, args, console)
-    failed = [port for port in chosen if not _try(port, config, args, console)]
+    failed = []
+    for port in chosen:
+        try:
+            provision(port, config, args, console)
+        except ToolError as error:
+            failed.append(f"{port}: {error}")
     if failed:
-        raise ToolError(f"not provisioned: {', '.join(failed)}; the others are")
+        raise ToolError("\n".join(failed))
     return 0
 
 
@@ -82,17 +88,9 @@ def _ask(question: str, console: Console, is_secret: bool = False) -> str:
     return answer
 
 
-def _try(port: str, config: dict, args: argparse.Namespace, console: Console) -> bool:
-    try:
-        provision(port, config, args, console)
-        return True
-    except ToolError as error:
-        console.print(f"[red]{port}[/]: {error}", soft_wrap=True)
-        return False
-
-
 def provision(port: str, config: dict, args: argparse.Namespace, console: Console) -> None:
     with Session(port) as board:
+        _refuse_in_vain(board)
         board.load("identity")
         mac = pki.mac_of(board.call("mac"))
         console.print(f"{port}: board {mac}", soft_wrap=True)
@@ -101,6 +99,16 @@ def provision(port: str, config: dict, args: argparse.Namespace, console: Consol
         configfile.save(folder / payload.CONFIG, content)
         settings = payload.certificates(folder) | {payload.CONFIG: content}
         deploy.show(deploy.deploy(board, settings, args, console), console)
+
+
+def _refuse_in_vain(board: Session) -> None:
+    """Raises ToolError for a board that could never update itself."""
+    board.load("facts")
+    facts = Facts(system=board.call("system"), partitions=board.call("partitions"))
+    for check in checks_board.VITAL:
+        finding = check(facts)
+        if finding.level == findings.BAD:
+            raise ToolError(f"{finding.text}: {finding.cure}")
 
 
 def _keys(folder: Path, mac: str, broker: str) -> Path:

@@ -13,6 +13,8 @@ def take_watchdog():
             seconds = json.load(file).get("watchdog_s", seconds)
     except (OSError, ValueError, AttributeError):
         pass
+    if not isinstance(seconds, int) or seconds < 0:
+        seconds = 180  # of the default: an agent with such a configuration has not started
     if seconds:
         _watchdog = machine.WDT(timeout=seconds * 1000)
     return seconds

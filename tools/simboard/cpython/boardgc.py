@@ -3,5 +3,5 @@
 from gc import collect  # noqa: F401
 
 
-def threshold(amount):
-    pass
+def threshold(amount=-1):
+    return -1

@@ -1,4 +1,4 @@
-"""What a board of the generic port brings along (ports/generic): slots of blocks twice as large as an
+"""What a board of the generic port brings along (device/ports/generic): slots of blocks twice as large as an
 ESP32's, and the boot choice. Behind it works the boot loader's mode "generic"."""
 
 import bootloader
