@@ -134,6 +134,29 @@ def test_each_is_heard_on_its_own_topics(broker: Broker, keys: Path) -> None:
         assert [(message.mac, message.name) for message in operator.messages] == expected
 
 
+def test_a_server_that_answers_can_do_nothing_else(broker: Broker, keys: Path) -> None:
+    """It hears questions and is heard with answers; neither reports nor offers are its own."""
+    answerer = pki.answerers(keys)[0]
+    with (
+        Client(broker, keys, MAC, MAC) as honest,
+        Client(broker, keys, answerer, answerer) as server,
+        Client(broker, keys, pki.SERVER_IDENTITY, pki.SERVER_IDENTITY) as operator,
+    ):
+        operator.client.subscribe("#", 1)
+        server.client.subscribe([("#", 1), (f"$share/group/wm_iot/{MAC}/ota/firmware/report", 1)])
+        honest.client.subscribe([(f"wm_iot/{MAC}/ota/{name}", 1) for name in PLACES])
+        for name in DEVICE_TOPICS:
+            honest.publish(f"wm_iot/{MAC}/ota/{name}", b"said")
+        for name in (*DEVICE_TOPICS, *PLACES):
+            server.publish(f"wm_iot/{MAC}/ota/{name}", b"from the server")
+        until(lambda: honest.heard and server.heard)
+        time.sleep(NOTHING_S)
+        assert honest.heard == [(f"wm_iot/{MAC}/ota/response", b"from the server")]
+        assert {topic for topic, _ in server.heard} == {f"wm_iot/{MAC}/ota/get"}
+        reports = [payload for topic, payload in operator.heard if topic.endswith("report")]
+        assert reports == [b"said", b"said"]
+
+
 @pytest.mark.parametrize(("of", "heard"), [(MAC, 0), (INTRUDER, 1)])
 def test_a_will_is_bound_by_the_same_rights(broker: Broker, keys: Path, of: str, heard: int) -> None:
     with Operator(broker.port, keys) as operator:

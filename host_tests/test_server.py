@@ -4,14 +4,20 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import fcntl
 import hashlib
 import http.client
 import json
 import os
+import pty
 import shutil
 import signal
 import socket
 import ssl
+import struct
+import subprocess
+import sys
+import termios
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -19,12 +25,13 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from tools import firmware, keyfiles, pki, signing
+from tools import cache, certificates, firmware, keyfiles, pki, signing
 from tools.bench import swarm
 from tools.errors import ToolError
 from tools.server import imagestore, pushes, view
 from tools.server.settings import check_keys
 from tools.server.store import Store
+from tools.servers.files import FileServer
 from tools.servers.served import Served
 
 MACS = [f"286DCE{number:06X}" for number in range(50)]
@@ -316,10 +323,108 @@ def test_a_board_that_was_away_finds_its_offer_at_the_broker(
         assert got["signed_offer"] == offer["signed_offer"]
 
 
+def test_nobody_speaks_or_hears_for_another_device(
+    given: Path, keys: Path, tmp_path: Path, image: bytes, offer: dict
+) -> None:
+    """With a certificate of its own, and the other's name in all it says."""
+    (honest, own) = swarm.certify(keys, MACS[:2], tmp_path / "clients")
+    intruder = swarm.Asker(honest.mac, own.context)
+    with Served(tmp_path / "server", given) as served:
+        asyncio.run(_intrude(intruder, served, image, offer))
+        assert state_of(served, honest.mac) == ("offered", 0) and intruder.offers == []
+        with opened(served) as store:
+            rows = {row["mac"]: row for row in view.devices(store, time.time())}
+        assert rows[honest.mac]["seen"] is None and rows[honest.mac]["gets"] == 0
+        asyncio.run(_answer_once(honest, served.mqtt_port))
+
+
+async def _intrude(intruder: swarm.Asker, served: Served, image: bytes, offer: dict) -> None:
+    await intruder.connect(served.mqtt_port)
+    push(served, image, offer, [intruder.mac])
+    await asyncio.to_thread(until, lambda: state_of(served, intruder.mac)[0] == "offered", "offered")
+    intruder.say("firmware/report", {"type": "UPDATE", "version": "1.0.1"})
+    with pytest.raises(asyncio.TimeoutError):
+        await asyncio.wait_for(intruder.ask(1, 1), 2)
+    await intruder.close()
+
+
+async def _answer_once(board: swarm.Asker, port: int) -> None:
+    await board.connect(port)
+    await asyncio.wait_for(board.ask(1, 5), WAIT_S)
+    await board.close()
+
+
+def test_images_may_be_hosted_elsewhere(
+    given: Path, keys: Path, tmp_path: Path, image: bytes, offer: dict
+) -> None:
+    """The offer names the other host alone, and what lies there is the folder of images."""
+    (board,) = swarm.certify(keys, MACS[:1], tmp_path / "clients")
+    board.lasting = True
+    images = tmp_path / "server" / "images"
+    with FileServer(images, given / "server") as host:
+        base = host.http_url("")
+        with Served(tmp_path / "server", given, f"--files-url={base}") as served:
+            asyncio.run(_once_there(board, served.mqtt_port))
+            push(served, image, offer, MACS[:1])
+            until(lambda: state_of(served, board.mac) == ("offered", 0), "offered")
+            asyncio.run(_once_there(board, served.mqtt_port))
+            (got,) = board.offers
+            assert got["http_url"] == f"{base}{hashlib.sha256(image).hexdigest()}.img"
+            assert "https_url" not in got
+            assert get(got["http_url"], given)[1] == image
+
+
 async def _once_there(board: swarm.Asker, port: int) -> None:
     await board.connect(port)
     await asyncio.sleep(0.5)
     await board.close()
+
+
+def test_on_a_terminal_the_table_lives_and_in_a_log_there_are_lines(
+    given: Path, tmp_path: Path, image: bytes, offer: dict
+) -> None:
+    """The same server on a pseudo-terminal: its table changes in place while a push waits for a device."""
+    with Served(tmp_path / "server", given) as served:
+        push(served, image, offer, MACS[:1])
+        until(lambda: f"{MACS[0]} offered 1.0.1" in served.said(), "a line of the log")
+    shown, terminal = pty.openpty()
+    fcntl.ioctl(terminal, termios.TIOCSWINSZ, struct.pack("HHHH", 40, 120, 0, 0))
+    command = [sys.executable, "-m", "tools", "serve", str(tmp_path / "server")]
+    command += [f"--keys={given / 'server'}"] + [f"--{name}-port=0" for name in ("mqtt", "https", "http")]
+    process = subprocess.Popen(command, cwd=cache.REPO, stdin=terminal, stdout=terminal, stderr=terminal)
+    os.close(terminal)
+    text = ""
+    deadline = time.monotonic() + WAIT_S
+    while text.count("push 1, 1.0.1 to 1 device: running; 1 offered") < 3 and time.monotonic() < deadline:
+        text += os.read(shown, 65536).decode(errors="replace")
+    process.terminate()
+    with contextlib.suppress(OSError):  # the terminal closes with its last writer
+        while True:
+            text += os.read(shown, 65536).decode(errors="replace")
+    assert process.wait(WAIT_S) == 0 and text.rstrip().endswith("stopped")
+    assert text.count("push 1, 1.0.1 to 1 device: running; 1 offered") >= 3 and "\x1b[" in text
+    assert "error" in text and MACS[2] in text
+
+
+def test_certificates_that_end_are_told(keys: Path, given: Path, tmp_path: Path) -> None:
+    """A device's in `devices`, the server's own in its log."""
+    folder = tmp_path / "keys"
+    shutil.copytree(given, folder)
+    authority = keyfiles.read_pair(keys, "broker-ca")
+    short = certificates.valid_for(30)
+    for stem, name in (("ota-server", "ota-server"), (f"devices/{MACS[0]}", MACS[0])):
+        certificate = certificates.issue(authority, name, "client", short)
+        form = "der" if "/" in stem else "pem"
+        path = folder / "server" / f"{stem}.crt.{form}"
+        path.write_bytes(certificate.certificate.public_bytes(keyfiles.ENCODINGS[form]))
+        if form == "pem":
+            (path.parent / "ota-server.key.pem").write_bytes(keyfiles.key_bytes(certificate.key))
+    with Served(tmp_path / "server", folder) as served:
+        assert "ota-server.crt.pem: certificate ends 20" in served.said()
+        assert "broker.crt.pem: certificate" not in served.said()
+        with opened(served) as store:
+            rows = {row["mac"]: row["warning"] for row in view.devices(store, time.time())}
+    assert rows[MACS[0]].startswith("certificate ends 20") and rows[MACS[1]] == ""
 
 
 @pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM])

@@ -161,7 +161,7 @@ def _port(folder: Path, process: subprocess.Popen) -> int:
     """Where its DevTools listen, which it writes down."""
     deadline = time.monotonic() + START_LIMIT_S
     while time.monotonic() < deadline and process.poll() is None:
-        with contextlib.suppress(OSError, ValueError):
+        with contextlib.suppress(OSError, ValueError, IndexError):
             return int((folder / "DevToolsActivePort").read_text().split()[0])
         time.sleep(0.05)
     raise ToolError("Chromium did not start")

@@ -79,13 +79,20 @@ def test_sign_appends_a_trailer_to_any_file(tmp_path):
     assert "exists" in tools(*sign, "--version", "2.1.0", "--board", "lamp", code=1)
 
 
-@pytest.mark.parametrize("command", ["demo", "test", "board", "keys", "build", "sign"])
+@pytest.mark.parametrize(
+    "command", ["demo", "test", "board", "keys", "build", "sign", "serve", "push", "devices"]
+)
 def test_help(command):
     shown = tools(command, "--help")
     assert f"python3 -m tools {command}" in shown and len(shown.splitlines()) > 4
 
 
 def test_one_line_errors(tmp_path):
-    for words in (["nonsense"], ["board", tmp_path / "none"], ["demo", "--image", tmp_path / "none"]):
+    none = tmp_path / "none"
+    for words in (
+        ["nonsense"], ["board", none], ["demo", "--image", none], ["devices", none], ["push", none, "--all"],
+        ["serve", none, "--keys", none], ["serve", none, "--keys", none, "--broker", "http://x"],
+        ["serve", none, "--keys", none, "--address", "0.0.0.0"],
+    ):  # fmt: skip
         shown = tools(*words, code=1)
         assert shown.startswith("error: ") and len(shown.splitlines()) == 1, shown

@@ -69,9 +69,8 @@ def boards(place: Path, port: int) -> Iterator[None]:
         yield
     finally:
         process.send_signal(signal.SIGTERM)
-        assert process.wait(30) == 0
-        if os.environ.get("FLEET_LOG"):
-            print((place / "boards.log").read_text())
+        process.wait(30)
+        print((place / "boards.log").read_text()[-20_000:])  # shown if the test has failed
 
 
 def test_twenty_boards_at_once_and_two_that_must_not(place: Path) -> None:

@@ -29,7 +29,7 @@ class Asker:
         self.offers: list[dict] = []
         self.answered = 0
         self.repeated = 0
-        self._context = context
+        self.context = context
         self._prefix = f"{prefix}/{mac}/ota"
         self._sequence = 0
         self._packet = 0
@@ -38,7 +38,7 @@ class Asker:
 
     async def connect(self, port: int) -> None:
         """And subscribe. Raises OSError, asyncio.TimeoutError."""
-        self._reader, self._writer = await asyncio.open_connection("localhost", port, ssl=self._context)
+        self._reader, self._writer = await asyncio.open_connection("localhost", port, ssl=self.context)
         name = _text(self.mac)
         flags = 0x80 | (0 if self.lasting else 2)  # a user name, a clean session
         self._send(_CONNECT, _text("MQTT") + struct.pack("!BBH", 4, flags, KEEPALIVE_S) + name + name)

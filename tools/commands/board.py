@@ -60,6 +60,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     with contextlib.ExitStack() as stack:
         if not args.folder:
             if not args.repl:
@@ -96,7 +97,6 @@ def _show(board: SimBoard, line: str) -> None:
 def _run(boards: list[SimBoard], seconds: int | None) -> int:
     """0 if they ran until their power was taken, 1 if all ended by themselves."""
     deadline = time.monotonic() + seconds if seconds else None
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
     for board in boards:
         board.power_on()
     try:

@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from tools.errors import ToolError
-from tools.server.states import CANCELLED, CONFIRMED, QUEUED, RUNNING, STOPPED, UNDER_WAY
+from tools.server.states import CANCELLED, CONFIRMED, DONE, QUEUED, RUNNING, STOPPED, UNDER_WAY
 from tools.server.store import Store
 
 MOST_COUNTED = 10_000  # devices that fetch between two looks
@@ -51,6 +51,11 @@ def start(
         ).lastrowid
         for mac in macs:
             _add_target(db, int(push or 0), mac, offer["version"], at, random.uniform(0, jitter_s), now)
+        db.execute(  # all have it already: nobody has to serve for that
+            "UPDATE pushes SET state = ? WHERE id = ? AND NOT EXISTS"
+            " (SELECT 1 FROM targets WHERE push = pushes.id AND state != ?)",
+            (DONE, push, CONFIRMED),
+        )
     return int(push or 0)
 
 

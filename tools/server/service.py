@@ -17,7 +17,7 @@ from typing import IO
 
 from tools import keyfiles, pki
 from tools.errors import ToolError
-from tools.server import pushes, wire
+from tools.server import pushes, view, wire
 from tools.server.fleet import Fleet
 from tools.server.flood import Flood
 from tools.server.leader import Leader
@@ -55,6 +55,7 @@ class Service:
             self.identity = self._claim_identity(stack)
             self._leader_file = stack.enter_context((self.settings.folder / "leader.lock").open("w"))
             self._note_facts()
+            self._warn_of_ends()
             self.address = self.settings.broker or self._start_broker(stack)
             ports = (self.settings.https_port, self.settings.http_port)
             web = Web(self.store, self.settings.keys, self.settings.address, ports, self._count)
@@ -83,6 +84,14 @@ class Service:
         if self.store.fact("group") is None:
             self.store.set_fact("group", secrets.token_hex(16))
         self._know_devices()
+
+    def _warn_of_ends(self) -> None:
+        """Of the server's own certificates, and of those who issued them."""
+        for path in sorted(self.settings.keys.glob("*.crt.pem")):
+            ends = keyfiles.read_certificate(path).not_valid_after_utc.timestamp()
+            warning = view.certificate_warning(ends, time.time())
+            if warning:
+                self.tell("", f"{path.name}: {warning}")
 
     def _know_devices(self) -> None:
         """Also those that were given a certificate while we ran."""

@@ -73,7 +73,7 @@ class Broker:
 
     def start(self) -> None:
         """Raises ToolError with the log's first error when mosquitto dies or stays mute."""
-        self._end_leftover()
+        end_leftover(self.folder)
         environment = {**os.environ, "OPENSSL_CONF": str(self.folder / "openssl.cnf")}
         command = [*runtimes.mosquitto(), "-c", str(self.folder / "mosquitto.conf")]
         with self.log.open("ab") as log:
@@ -142,28 +142,6 @@ class Broker:
         problems = [line for line in lines if "Error" in line]
         return f"{(problems or lines[-1:])[0].strip()} (log: {self.log})"
 
-    def _end_leftover(self) -> None:
-        """Of a server that was killed: it would hold the port, and the sessions."""
-        pid = self._leftover()
-        if not pid:
-            return
-        deadline = time.monotonic() + STOP_LIMIT_S
-        with contextlib.suppress(ProcessLookupError):
-            os.kill(pid, signal.SIGTERM)
-            while self._leftover():
-                if time.monotonic() > deadline:
-                    os.kill(pid, signal.SIGKILL)
-                time.sleep(0.05)
-
-    def _leftover(self) -> int:
-        """Its process id, 0 = none."""
-        try:
-            pid = int((self.folder / "mosquitto.pid").read_text())
-            words = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
-        except (OSError, ValueError):
-            return 0
-        return pid if str(self.folder / "mosquitto.conf").encode() in words else 0
-
     def _end(self, how: signal.Signals) -> None:
         if self._process is None:
             return
@@ -179,6 +157,26 @@ class Broker:
     def _signal(self, number: signal.Signals) -> None:
         if self._process is not None and self._process.poll() is None:
             self._process.send_signal(number)
+
+
+def end_leftover(folder: Path) -> None:
+    """End the mosquitto of a server that was killed: it would hold the port, and the sessions."""
+    deadline = time.monotonic() + STOP_LIMIT_S
+    while pid := _leftover(folder.absolute()):
+        how = signal.SIGTERM if time.monotonic() < deadline else signal.SIGKILL
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, how)
+        time.sleep(0.05)
+
+
+def _leftover(folder: Path) -> int:
+    """Its process id, 0 = none."""
+    try:
+        pid = int((folder / "mosquitto.pid").read_text())
+        words = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
+    except (OSError, ValueError):
+        return 0
+    return pid if str(folder / "mosquitto.conf").encode() in words else 0
 
 
 def free_port() -> int:

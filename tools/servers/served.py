@@ -11,6 +11,7 @@ from pathlib import Path
 
 from tools import cache
 from tools.errors import ToolError
+from tools.servers.broker import end_leftover
 
 START_LIMIT_S = 20
 END_LIMIT_S = 10
@@ -33,6 +34,7 @@ class Served:
 
     def __exit__(self, *_: object) -> None:
         self.end(signal.SIGTERM)
+        end_leftover(self.folder / "broker")  # of one that was killed
 
     def start(self) -> None:
         command = [sys.executable, "-m", "tools", "serve", *self._arguments]
