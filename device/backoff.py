@@ -54,13 +54,17 @@ class Patience:
     def __init__(self, config):
         self._backoff = Backoff(config.backoff_min_s, config.backoff_max_s)
         self._window_ms = config.retry_window_s * 1000
+        self._has_paused = False
+        self._granted_ms = 0
         self.progress()
 
     def progress(self):
-        """Allocates nothing."""
+        """Allocates nothing, and is short, because each block calls it."""
         self._last = time.ticks_ms()
-        self._granted_ms = 0
-        self._backoff.reset()
+        if self._has_paused:
+            self._has_paused = False
+            self._granted_ms = 0
+            self._backoff.reset()
 
     def is_over(self):
         waited_ms = time.ticks_diff(time.ticks_ms(), self._last) - self._granted_ms
@@ -69,6 +73,7 @@ class Patience:
     def pause(self, asked_s):
         """Generator: yields until the next try. asked_s: what the peer asked for; the window does not
         shrink by it."""
+        self._has_paused = True
         granted_ms = min(asked_s * 1000, _LONGEST_GRANT_MS - self._granted_ms)
         self._granted_ms += granted_ms
         yield from sleep(granted_ms)

@@ -179,13 +179,13 @@ class Download:
     def _receive(self, answer):
         """The block loop. A step is a block, a checkpoint or a report: the first allocates nothing while the
         blocks come whole."""
-        slot, stream, block = self._slot, answer.stream, self._slot.block
+        slot, readinto, block = self._slot, answer.stream.readinto, self._slot.block
         size, want = self._offer.size, self._slot.block_size
         checkpoint = self._config.checkpoint_kib * 1024
         while slot.position < size:
             if size - slot.position < want:
                 want = size - slot.position
-            got = stream.readinto(block, want)
+            got = readinto(block, want)
             if got != want:
                 yield from answer.fill(slot.view, want, got)
             if slot.position == 0:
