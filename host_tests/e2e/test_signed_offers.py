@@ -110,7 +110,7 @@ def test_an_offer_that_expires_while_it_waits(make_stage):
     stage.board.power_on()
     stage.wait_report("INIT", since=since)
     stage.wait_error(-10043, since=since)
-    assert not stage.board.state()["waiting"]
+    acts.until(lambda: not stage.board.state()["waiting"], "the offer is forgotten")
 
 
 @pytest.mark.code(-10043)
