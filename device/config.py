@@ -1,107 +1,89 @@
 """The configuration: one JSON file, every key in one table, anything else refused by name."""
 
+from micropython import const
+
 from . import errors, files, jsontext, log, url
 
 
-def _text(value):
-    return isinstance(value, str) and len(value) <= 128
+FORMAT = const(1)  # what this image understands
+_DAY = const(86400)  # seconds: what is waited for by ticks must stay far below their wrap
+_YEAR = const(31536000)
 
-
-def _name(value):
-    return _text(value) and 0 < len(value) <= 64
-
-
-def _flag(value):
-    return isinstance(value, bool)
-
-
-def _seconds(value):
-    """Up to a day: what is waited for by ticks must stay far below their wrap."""
-    return isinstance(value, int) and not isinstance(value, bool) and 0 < value <= 86400
-
-
-def _seconds_or_never(value):
-    return _seconds(value) or (isinstance(value, int) and value == 0 and not isinstance(value, bool))
-
-
-def _interval(value):
-    """Up to a year, by uptime; 0 = never."""
-    return _seconds_or_never(value) or (isinstance(value, int) and 86400 < value <= 31536000)
-
-
-def _keepalive(value):
-    return _seconds(value) and value < 65536  # MQTT has 16 bits for it
-
-
-def _count(value):
-    return _seconds(value) and value <= 100
-
-
-def _kibibytes(value):
-    """One flash block to a slot of 16 MiB."""
-    return _seconds(value) and 4 <= value <= 16384
-
-
-def _networks(value):
-    return isinstance(value, list) and 0 < len(value) <= 16 and all(map(_network, value))
-
-
-def _network(pair):
-    return isinstance(pair, list) and len(pair) == 2 and _name(pair[0]) and _text(pair[1])
-
-
-def _hosts(value):
-    return isinstance(value, list) and 0 < len(value) <= 8 and all(map(_name, value))
-
-
-def _broker(value):
-    try:
-        _, _, path = url.parse(value, value.split(":", 1)[0] if value.startswith("mqtt") else "mqtts")
-        return path == "/" and (value.startswith("mqtts://") or value.startswith("mqtt://"))
-    except (errors.OtaError, AttributeError, KeyError):
-        return False
-
-
-FORMAT = 1  # what this image understands
-_REQUIRED = None
-
-# key: (default, check). Units are in the names. README.md explains each key; a test compares.
+# key: (default, least, most), both of a number, or of the length of a text or a list. No default = required.
+# Units are in the names; 0 s = never. README.md explains each key; a test compares.
 KEYS = {
-    "format": (FORMAT, _count),
-    "wifi": (_REQUIRED, _networks),
-    "broker": (_REQUIRED, _broker),
-    "board": (_REQUIRED, _name),
-    "broker_user": ("", _text),
-    "broker_password": ("", _text),
-    "topic_prefix": ("wm_iot", _name),
-    "broker_ca": ("certs/broker_ca.der", _name),
-    "client_cert": ("certs/client.crt.der", _name),
-    "client_key": ("certs/client.key.der", _name),
-    "file_ca": ("certs/file_ca.der", _name),
-    "signing_key": ("certs/sign_pub.der", _name),
-    "next_signing_key": ("certs/sign_next.der", _name),
-    "require_signed_offer": (False, _flag),
-    "image": ("esp32", lambda value: value in ("esp32", "wm", "raw")),
-    "accept_unversioned": (False, _flag),
-    "require_rollback": (True, _flag),
-    "language": ("en", lambda value: value in ("en", "zh")),
-    "ntp_hosts": (["pool.ntp.org", "time.cloudflare.com"], _hosts),
-    "ntp_resync_s": (86400, _seconds),
-    "check_interval_s": (60, _interval),
-    "wifi_timeout_s": (20, _seconds),
-    "mqtt_timeout_s": (30, _seconds),
-    "subscribe_timeout_s": (10, _seconds),
-    "publish_timeout_s": (10, _seconds),
-    "keepalive_s": (60, _keepalive),
-    "http_timeout_s": (30, _seconds),
-    "retry_window_s": (120, _seconds),
-    "checkpoint_kib": (64, _kibibytes),
-    "backoff_min_s": (1, _seconds),
-    "backoff_max_s": (60, _seconds),
-    "trial_limit_s": (600, _seconds),
-    "trial_attempts": (3, _count),
-    "watchdog_s": (180, _seconds_or_never),
+    "format": (FORMAT, 1, 100),
+    "wifi": (None, 1, 16),
+    "broker": (None, 1, 128),
+    "board": (None, 1, 64),
+    "broker_user": ("", 0, 128),
+    "broker_password": ("", 0, 128),
+    "topic_prefix": ("wm_iot", 1, 64),
+    "broker_ca": ("certs/broker_ca.der", 1, 64),
+    "client_cert": ("certs/client.crt.der", 1, 64),
+    "client_key": ("certs/client.key.der", 1, 64),
+    "file_ca": ("certs/file_ca.der", 1, 64),
+    "signing_key": ("certs/sign_pub.der", 1, 64),
+    "next_signing_key": ("certs/sign_next.der", 1, 64),
+    "require_signed_offer": (False, 0, 0),
+    "image": ("esp32", 1, 64),
+    "accept_unversioned": (False, 0, 0),
+    "require_rollback": (True, 0, 0),
+    "language": ("en", 1, 64),
+    "ntp_hosts": (("pool.ntp.org", "time.cloudflare.com"), 1, 8),
+    "ntp_resync_s": (86400, 1, _DAY),
+    "check_interval_s": (60, 0, _YEAR),
+    "wifi_timeout_s": (20, 1, _DAY),
+    "mqtt_timeout_s": (30, 1, _DAY),
+    "subscribe_timeout_s": (10, 1, _DAY),
+    "publish_timeout_s": (10, 1, _DAY),
+    "keepalive_s": (60, 1, 65535),  # MQTT has 16 bits for it
+    "http_timeout_s": (30, 1, _DAY),
+    "retry_window_s": (120, 1, _DAY),
+    "checkpoint_kib": (64, 4, 16384),  # one flash block to a slot of 16 MiB
+    "backoff_min_s": (1, 1, _DAY),
+    "backoff_max_s": (60, 1, _DAY),
+    "trial_limit_s": (600, 1, _DAY),
+    "trial_attempts": (3, 1, 100),
+    "watchdog_s": (180, 0, _DAY),
 }
+_CHOICES = {"image": ("esp32", "wm", "raw"), "language": ("en", "zh")}
+
+
+def _is_right(key, value):
+    default, least, most = KEYS[key]
+    if isinstance(default, bool):
+        return isinstance(value, bool)
+    if isinstance(default, int):
+        return isinstance(value, int) and not isinstance(value, bool) and least <= value <= most
+    if key in ("wifi", "ntp_hosts"):
+        is_right = _is_network if key == "wifi" else _is_name
+        return isinstance(value, list) and least <= len(value) <= most and all(map(is_right, value))
+    if key == "broker" and not _is_broker(value):
+        return False
+    return _is_text(value, least, most) and value in _CHOICES.get(key, (value,))
+
+
+def _is_text(value, least, most):
+    return isinstance(value, str) and least <= len(value) <= most
+
+
+def _is_name(value):
+    return _is_text(value, 1, 64)
+
+
+def _is_network(pair):
+    return isinstance(pair, list) and len(pair) == 2 and _is_name(pair[0]) and _is_text(pair[1], 0, 128)
+
+
+def _is_broker(value):
+    if not isinstance(value, str):
+        return False
+    scheme = value.split(":", 1)[0]
+    try:
+        return scheme in ("mqtt", "mqtts") and url.parse(value, scheme)[2] == "/"
+    except errors.OtaError:
+        return False
 
 
 class Config:
@@ -113,26 +95,31 @@ class Config:
         A file of a newer format may have keys that are new: they are left alone, so that an old image
         after a rollback runs with what was written for a newer one.
         """
-        is_newer = _count(values.get("format")) and values["format"] > FORMAT
+        number = values.get("format")
+        is_newer = isinstance(number, int) and number > FORMAT
         for key in values:
             if key not in KEYS:
                 if not is_newer:
-                    raise errors.OtaError(errors.INVALID_PARAM, "configuration: unknown key %r" % key)
+                    raise _bad("unknown key %r" % key)
                 log.warning("configuration: key %r is newer than this image" % key)
-        for key, (default, check) in KEYS.items():
+        for key, (default, _, _) in KEYS.items():
             value = values.get(key, default)
-            if value is _REQUIRED:
-                raise errors.OtaError(errors.INVALID_PARAM, "configuration: %r is missing" % key)
-            if not check(value):
-                raise errors.OtaError(errors.INVALID_PARAM, "configuration: bad value for %r" % key)
+            if value is None:
+                raise _bad("%r is missing" % key)
+            if value is not default and not _is_right(key, value):
+                raise _bad("bad value for %r" % key)
             setattr(self, key, value)
+
+
+def _bad(what):
+    return errors.OtaError(errors.INVALID_PARAM, "configuration: " + what)
 
 
 def load(path):
     """Read the file. Raises OtaError: NO_INIT if it is not there, INVALID_PARAM if it is wrong."""
     values = jsontext.parse_object(read_file(path))
     if values is None:
-        raise errors.OtaError(errors.INVALID_PARAM, "configuration: %s is not a JSON object" % path)
+        raise _bad("%s is not a JSON object" % path)
     return Config(values)
 
 

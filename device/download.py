@@ -21,7 +21,7 @@ class Download:
     """is_pieced: the slot holds bytes of more than one answer. header: image.Header, once it is there."""
 
     def __init__(self, config, offer, slot, chip, tls_context, wifi, journal, moves, make_room):
-        """offer: messages.Offer. chip: ESP chip id or None. tls_context(): for the file server.
+        """offer: messages.Offer. chip: ESP chip id or None. tls_context(): makes one for the file server.
         journal: journal.Journal bound to the offer. moves: progress.Progress. make_room(): called when
         memory runs out; True if another try is worth it."""
         self._config = config
@@ -29,6 +29,7 @@ class Download:
         self._slot = slot
         self._chip = chip
         self._tls_context = tls_context
+        self._context = None
         self._wifi = wifi
         self._journal = journal
         self._moves = moves
@@ -83,6 +84,7 @@ class Download:
             if self._patience.is_over():
                 raise error
             yield from self._patience.pause(wait_s)
+        self._context = None  # the signature's check needs the room
 
     def _may_try_again(self, code):
         """A refused handshake once, too: bytes damaged on the way look the same."""
@@ -115,7 +117,9 @@ class Download:
         span = http.span(first, last, self._offer.size)
         for _ in range(_REDIRECTS + 1):
             self._moves.enter(progress.CONNECTION_START)
-            context = self._tls_context() if scheme == "https" else None
+            if scheme == "https" and not self._context:
+                self._context = self._tls_context()
+            context = self._context if scheme == "https" else None
             answer = fetch.Fetch(self._config, self._wifi, host, port, context)
             try:
                 answer.stream.write(http.request(scheme, host, port, path, span, self._etag))

@@ -15,9 +15,10 @@ is_broken = False
 _file = None  # the one in use; a broken one stays here, or the garbage collector would close it
 
 
-def read(path, limit=_MOST):
-    """A file of at most limit bytes. Raises OSError, for a longer one too."""
-    return _call(_read, path, limit)
+def read(path, limit=_MOST, room=b""):
+    """A file of at most limit bytes. Raises OSError, for a longer one too. room: a bytearray; where the file
+    fits into it, it costs no memory, and what comes back is a view of it."""
+    return _call(_read, path, limit, room)
 
 
 def write(path, data):
@@ -31,13 +32,17 @@ def replace(path, data):
     _call(os.rename, path + ".new", path)
 
 
-def _read(path, limit):
+def _read(path, limit, room):
     global _file
     size = os.stat(path)[6]
     if size > limit:
         raise OSError(_EFBIG, "too long")
     _file = open(path, "rb")
-    data = _file.read(size)
+    if room and size <= len(room):
+        data = memoryview(room)[:size]
+        _file.readinto(data)
+    else:
+        data = _file.read(size)
     _file.close()
     return data
 

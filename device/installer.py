@@ -23,11 +23,6 @@ class Installer:
         self._reporter = reporter
         self._keys = keys
         self._journal = Journal("ota_journal")
-        self._context = None  # TLS, for the file server
-        try:
-            self._file_context()  # now, while the heap is whole
-        except errors.OtaError as error:
-            log.warning("no https: " + error.detail)
 
     def install(self, offers, tend):
         """Generator, a block a step: install offers.accepted, calling tend() now and then. On return
@@ -45,7 +40,7 @@ class Installer:
             offer,
             partition,
             self._board.chip(),
-            self._file_context,
+            self._tls_context,
             self._keys,
             self._wifi,
             self._journal,
@@ -87,7 +82,5 @@ class Installer:
             gc.threshold(threshold)
             steps.close()
 
-    def _file_context(self):
-        if self._context is None:
-            self._context = net.client_context(config.read_file(self._config.file_ca))
-        return self._context
+    def _tls_context(self):
+        return net.client_context(config.read_file(self._config.file_ca))

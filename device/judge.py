@@ -41,7 +41,7 @@ def judge(slot, offer, header, keys, config):
     sha, crc = yield from digest(slot, offer.size, header)
     if header.body_end and crc != header.body_crc:
         raise errors.OtaError(errors.CRC_ERROR, "body of the image")
-    signer = keys.signer(sha, offer.signature)
+    signer = keys.signer(sha, offer.signature, slot.block)
     if signer is None:
         raise errors.OtaError(errors.SHA256_ECDSA, "not signed by the owner of this board")
     # From here on the bytes are the owner's.

@@ -24,17 +24,17 @@ class KeyRing:
         if _read_key(self._current) is None:
             raise errors.OtaError(errors.NO_INIT, "cannot read %s as a P-256 public key" % self._current)
 
-    def signer(self, digest, signature):
+    def signer(self, digest, signature, room=b""):
         """The fingerprint of the key that signed this digest (32 bytes) with this DER signature, or None.
-        Raises OtaError(FLASH)."""
+        room: a bytearray that a key's table may go into. Raises OtaError(FLASH)."""
         key = _read_key(self._current)
         if key is None:
             raise errors.OtaError(errors.FLASH, "cannot read " + self._current)
         following = _read_key(self._next)
-        if ecdsa.verify(key, digest, signature, self._table(self._current, key)):
+        if ecdsa.verify(key, digest, signature, self._table(self._current, key, room)):
             return _fingerprint(key)
         if following not in (None, key):
-            if ecdsa.verify(following, digest, signature, self._table(self._next, following)):
+            if ecdsa.verify(following, digest, signature, self._table(self._next, following, room)):
                 return _fingerprint(following)
         return None
 
@@ -60,9 +60,9 @@ class KeyRing:
         except (OSError, MemoryError) as error:
             raise errors.OtaError(errors.FLASH, "signing key: %s" % error)
 
-    def _table(self, path, key):
+    def _table(self, path, key, room):
         """The table of a key; None without one, and if it is damaged."""
-        data = _read_table(path)
+        data = _read_table(path, room)
         try:
             return keytable.load(data, key) if data else None
         except errors.OtaError as error:
@@ -80,10 +80,10 @@ def _table_path(path):
     return path.rsplit(".", 1)[0] + ".tab"
 
 
-def _read_table(path):
+def _read_table(path, room=b""):
     """The table of the key in this file; empty without one, or without the memory for it."""
     try:
-        return files.read(_table_path(path), _TABLE_LIMIT)
+        return files.read(_table_path(path), _TABLE_LIMIT, room)
     except (OSError, MemoryError):
         return b""
 

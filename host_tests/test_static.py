@@ -49,6 +49,7 @@ HARMLESS = {"binascii", "gc", "hashlib", "json", "micropython", "struct", "errno
 
 LONGEST_FUNCTION = 50
 LONGEST_MODULE = 250
+DEEPEST_IMPORT = 6
 TOOL_LIMIT_S = 300
 
 # What micropython-esp32-stubs lacks though boards have it: (file, message).
@@ -93,6 +94,21 @@ def test_imports_point_down(path: Path) -> None:
     own = [name for inside, name in _imports(path) if inside]
     up = [name for name in own if _layer(name) <= _layer(path.stem)]
     assert not up, f"{path.stem} imports {up}, which do not stand below it"
+
+
+def test_imports_nest_no_deeper_than_they_did() -> None:
+    """Each level takes some of the C stack, of which an ESP32's main task has 16 KB."""
+    loaded: set[str] = set()
+
+    def depth(path: Path) -> int:
+        loaded.add(path.stem)
+        below = [0]
+        for inside, name in _imports(path):
+            if inside and name not in loaded:
+                below.append(depth(path.with_name(f"{name}.py")))
+        return 1 + max(below)
+
+    assert depth(REPO / "device" / "agent.py") <= DEEPEST_IMPORT
 
 
 @pytest.mark.parametrize("path", DEVICE, ids=lambda path: path.stem)

@@ -41,7 +41,7 @@ RANGES = {
     "checkpoint_kib": (4, 16384), "trial_attempts": (1, 100), "watchdog_s": (0, 86400),
 }  # fmt: skip
 CHOICES = {"image": ("esp32", "wm", "raw"), "language": ("en", "zh")}
-DEFAULTS = {name: default for name, (default, _) in targets_records.config.KEYS.items()}
+DEFAULTS = {name: default for name, (default, *_) in targets_records.config.KEYS.items()}
 
 config_objects = st.fixed_dictionaries(REQUIRED, optional=OPTIONAL)
 config_cases = config_objects.map(lambda values: (json.dumps(values).encode(), DEFAULTS | values))

@@ -23,6 +23,16 @@ def test_what_is_written_is_read():
     assert files.read("plain.bin") == b"d" and "plain.bin.new" not in os.listdir()
 
 
+def test_a_file_may_go_into_a_buffer_that_it_fits():
+    files.write("room.bin", b"abc")
+    room = bytearray(4)
+    view = files.read("room.bin", 4, room)
+    assert view == b"abc" and room == b"abc\0"
+    room[0] = 0x61 ^ 0x20
+    assert view == b"Abc", "a view, not a copy"
+    assert files.read("room.bin", 4, bytearray(2)) == b"abc"
+
+
 def test_a_file_that_is_not_there_is_no_accident():
     raises(OSError, files.read, "nowhere.bin")
     raises(OSError, files.write, "no/such/folder/x", b"")

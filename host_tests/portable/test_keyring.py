@@ -178,5 +178,7 @@ def test_a_table_that_is_damaged_is_told_and_not_used():
         ring = _ring(reported=reported)
         table[900] ^= spoil
         files.write("ring_pub.tab", bytes(table))
-        assert ring.signer(DIGEST, SIGNED["one"])
-        assert [error.code for error in reported] == ([errors.NO_INIT] if spoil else [])
+        for room in (b"", bytearray(4096)):
+            reported.clear()
+            assert ring.signer(DIGEST, SIGNED["one"], room)
+            assert [error.code for error in reported] == ([errors.NO_INIT] if spoil else [])
