@@ -3,6 +3,7 @@ has restarted: MicroPython lets such an error out in the middle of LittleFS's ow
 with that, or only to close the file, can spoil other files. What lies in the flash is whole.
 """
 
+import json
 import os
 
 # Answers, not accidents: ENOENT, EACCES, EEXIST, ENOTDIR, EISDIR, EFBIG, ENOSPC, EROFS, and what LittleFS
@@ -22,12 +23,12 @@ def read(path, limit=_MOST, room=b""):
 
 
 def write(path, data):
-    """data: bytes. Raises OSError."""
+    """data: bytes, or a dict, which goes out as JSON without being whole in memory. Raises OSError."""
     _call(_write, path, data)
 
 
 def replace(path, data):
-    """The file has either its old content or the new one, whenever the power goes. Raises OSError."""
+    """The same, and the file has either its old content or the new one, whenever the power goes."""
     _call(_write, path + ".new", data)
     _call(os.rename, path + ".new", path)
 
@@ -49,8 +50,12 @@ def _read(path, limit, room):
 
 def _write(path, data):
     global _file
-    _file = open(path, "wb")
-    _file.write(data)
+    if isinstance(data, dict):
+        _file = open(path, "w")
+        json.dump(data, _file)
+    else:
+        _file = open(path, "wb")
+        _file.write(data)
     _file.close()
 
 

@@ -12,8 +12,6 @@ number of the newest image that wrote here, so that an old one after a rollback 
   refused  [{version, size, signature, digest}] of images that failed their trials
 """
 
-import json
-
 from micropython import const
 
 from . import errors, files, jsontext, log, version
@@ -88,7 +86,7 @@ class State:
         for key in _KEYS:
             self._values[key] = getattr(self, key)
         try:
-            files.replace(self._path, json.dumps(self._values).encode())
+            files.replace(self._path, self._values)
         except OSError as error:
             raise errors.OtaError(errors.FLASH, "state: %s" % error)
 

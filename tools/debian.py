@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import os
 import shutil
 import subprocess
 import sys
+import tarfile
 import tempfile
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from tools import cache
@@ -61,17 +64,26 @@ def program(package: str, arch: str, path: str) -> list[str]:
 
 
 def unpacked(package: str, arch: str) -> Path:
-    """The folder that holds the package: one that is there already, else from the first good suite."""
-    names = {suite: f"{suite}-{arch}-{package}" for suite in SUITES}
-    ready = [suite for suite in SUITES if (cache.CACHE / names[suite]).is_dir()]
+    """The folder that holds the package and what it depends on."""
+    return from_a_suite(f"{arch}-{package}", functools.partial(fetch, package, arch))
+
+
+def sources(package: str) -> Path:
+    """The folder that holds upstream's sources of the package, as Debian carries them."""
+    return from_a_suite(f"source-{package}", functools.partial(fetch_sources, package))
+
+
+def from_a_suite(name: str, fill: Callable[[str, Path], None]) -> Path:
+    """A folder that is there already, else from the first suite with which fill(suite, target) succeeds."""
+    ready = [suite for suite in SUITES if (cache.CACHE / f"{suite}-{name}").is_dir()]
     failure = None
     for suite in ready or SUITES:
         try:
-            return cache.folder(names[suite], functools.partial(fetch, package, arch, suite))
+            return cache.folder(f"{suite}-{name}", functools.partial(fill, suite))
         except ToolError as error:
             print(f"not from {suite}: {error}", file=sys.stderr, flush=True)
             failure = failure or error
-    raise failure or ToolError(f"no suite holds {package}")
+    raise failure or ToolError(f"no suite holds {name}")
 
 
 def find(root: Path, file_name: str) -> Path:
@@ -82,16 +94,31 @@ def find(root: Path, file_name: str) -> Path:
 
 
 def fetch(package: str, arch: str, suite: str, target: Path) -> None:
-    require_apt()
     print(f"fetching {package} ({arch}, {suite}) …", file=sys.stderr, flush=True)
+    with own_apt("deb", arch, suite) as root:
+        apt(root, "apt-get", "install", "--download-only", "--yes", package)
+        unpack(root / "cache" / "archives", target)
+
+
+def fetch_sources(package: str, suite: str, target: Path) -> None:
+    print(f"fetching the sources of {package} ({suite}) …", file=sys.stderr, flush=True)
+    with own_apt("deb-src", "amd64", suite) as root:
+        apt(root, "apt-get", "source", "--download-only", package)
+        (archive,) = root.glob("*.orig.tar.?z*")
+        unpack_sources(archive, target)
+
+
+@contextlib.contextmanager
+def own_apt(kind: str, arch: str, suite: str) -> Iterator[Path]:
+    """A folder in which apt knows one suite of the machine's mirror. kind: "deb" or "deb-src"."""
+    require_apt()
     with tempfile.TemporaryDirectory(prefix="apt-", dir=cache.CACHE) as folder:
         root = Path(folder)
         mirror = find_mirror(root)
         set_up(root, arch, OWN_SOURCES.format(root=root))
-        (root / "sources.list").write_text(f"deb {signed_by()}{mirror} {suite} main\n")
+        (root / "sources.list").write_text(f"{kind} {signed_by()}{mirror} {suite} main\n")
         apt(root, "apt-get", "update", "--error-on=any")
-        apt(root, "apt-get", "install", "--download-only", "--yes", package)
-        unpack(root / "cache" / "archives", target)
+        yield root
 
 
 def require_apt() -> None:
@@ -153,17 +180,18 @@ def signed_by() -> str:
 
 
 def apt(root: Path, *command: str) -> str:
-    return run(list(command), environment(root))
+    return run(list(command), environment(root), root)
 
 
 def environment(root: Path) -> dict[str, str]:
     return {**os.environ, "APT_CONFIG": str(root / "apt.conf"), "LC_ALL": "C"}
 
 
-def run(command: list[str], env: dict[str, str]) -> str:
+def run(command: list[str], env: dict[str, str], folder: Path | None = None) -> str:
     try:
         result = subprocess.run(
             command,
+            cwd=folder,
             env=env,
             capture_output=True,
             text=True,
@@ -191,3 +219,12 @@ def unpack(archives: Path, target: Path) -> None:
         raise ToolError("apt fetched nothing")
     for package in packages:
         run(["dpkg-deb", "-x", str(package), str(target)], dict(os.environ))
+
+
+def unpack_sources(archive: Path, target: Path) -> None:
+    """Without the folder in which upstream has packed everything."""
+    with tarfile.open(archive) as tar:
+        for member in tar:
+            _, _, member.name = member.name.partition("/")
+            if member.name:
+                tar.extract(member, target, filter="data")

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from tools.bench import cost, verify
-from tools.bench.kit import FILES, IN_PLACE, Kit
+from tools.bench.kit import FILES, FROZEN, IN_PLACE, Kit
 from tools.bench.site import RESET_EXIT, Site, wait
 from tools.bench.work import floor_command
 from tools.errors import ToolError
@@ -41,6 +41,7 @@ def measure(site: Site) -> dict[str, float]:
     results = {
         "heap_update": smallest(lambda heap: not site.update(heap, FILES)),
         "heap_update_in_place": smallest(lambda heap: not site.update(heap, IN_PLACE)),
+        "heap_update_frozen": smallest(lambda heap: not site.update(heap, FROZEN)),
     }
     for name, module in (("heap_floor", "floor"), ("heap_requests", "library")):
         results[name] = smallest(lambda heap, module=module: _downloads(site, module, heap))

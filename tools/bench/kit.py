@@ -7,9 +7,10 @@ from pathlib import Path
 
 from tools import romfs, runtimes
 from tools.bench import sizes
+from tools.frozen import build as frozen
 
 ONBOARD = Path(__file__).resolve().parent / "onboard"
-FILES, IN_PLACE = "files", "in place"  # where the device code lies
+FILES, IN_PLACE, FROZEN = "files", "in place", "frozen"  # where the device code lies
 
 
 class Kit:
@@ -43,7 +44,10 @@ class Kit:
     def command(
         self, heap: int, place: str, module: str, *arguments: object, probed: bool = False
     ) -> list[str]:
-        """The argv that runs a module of the ROMFS. heap: bytes."""
+        """The argv that runs a module of the ROMFS, or of the frozen ones. heap: bytes."""
+        if place == FROZEN:
+            shims = sorted(ONBOARD.glob("*.py"))
+            return [*frozen.interpreter(*shims), "-X", f"heapsize={heap}", "-m", module, *map(str, arguments)]
         rom = self.rom(place, probed)
         boot = ["-m", "boot", str(rom), str(rom.stat().st_size), module]
         return [*runtimes.interpreter("mp32"), "-X", f"heapsize={heap}", *boot, *map(str, arguments)]

@@ -23,10 +23,12 @@ class Line:
 LINES = (
     Line("heap_update", "heap", "smallest heap of an update, .mpy files", "KiB", 64, 48),
     Line("heap_update_in_place", "heap", "smallest heap of an update, executed in place", "KiB", 36.7, 28),
+    Line("heap_update_frozen", "heap", "smallest heap of an update, code frozen", "KiB", 36.7, 28),
     Line("heap_floor", "heap", "smallest heap of the floor loop, http", "KiB"),
     Line("heap_requests", "heap", "smallest heap of requests, .raw.read(4096)", "KiB"),
     Line("ram_import", "ram", "RAM after import, .mpy files", "bytes"),
     Line("ram_import_in_place", "ram", "RAM after import, executed in place", "bytes"),
+    Line("ram_import_frozen", "ram", "RAM after import, code frozen", "bytes"),
     Line("sweep_wrong", "sweep", "heap too small: committed or harmed", "runs", 0, 0),
     Line("sweep_mute", "sweep", "heap too small: nobody heard of it", "runs", 0, 0),
     Line("sweep_reported", "sweep", "heap too small: the broker heard of it", "%"),

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from tools.bench import cost, heap, probe, sizes, verify, wire, work
-from tools.bench.kit import FILES, IN_PLACE
+from tools.bench.kit import FILES, FROZEN, IN_PLACE
 from tools.bench.lines import BY_NAME
 from tools.bench.site import HEAP, Site
 
@@ -21,7 +21,7 @@ def _size(folder: Path) -> Values:
 
 def _ram(site: Site) -> Values:
     values = {}
-    for name, place in (("ram_import", FILES), ("ram_import_in_place", IN_PLACE)):
+    for name, place in (("ram_import", FILES), ("ram_import_in_place", IN_PLACE), ("ram_import_frozen", FROZEN)):
         site.new_board(place)
         told = cost.run(site.kit.command(HEAP, place, "imports"), site.board, site.kit.environment)
         values[name] = float(told.split()[1])

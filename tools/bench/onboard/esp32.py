@@ -1,5 +1,5 @@
 """Partition over one file each, in as few instructions as possible; ESP-IDF's boot record, of which only the
-first entry is used. What was read, written and erased is counted by block."""
+first entry is used. A probe that sets `erases` has counted what is read, written and erased."""
 
 import binascii
 import struct
@@ -8,7 +8,7 @@ _BLOCK = 4096
 _NEW, _PENDING, _VALID = 0, 1, 2
 _ENTRY = "<I20sII"
 
-erases = bytearray(1024)  # of each block of ota_1
+erases = None  # of each block of ota_1: a bytearray where that is counted
 bytes_read = 0  # of ota_1
 blocks_written = 0  # into ota_1, with their erase
 
@@ -44,7 +44,7 @@ class Partition:
         if which in (Partition.BOOT, Partition.RUNNING):  # no boot follows a set_boot() in one process
             which = "ota_%d" % ((_entry()[0] if which == Partition.BOOT else _running) - 1)
         self.label = which
-        self._counts = which == "ota_1"
+        self._counts = erases is not None and which == "ota_1"
         self._file = open(which, "r+b")
 
     @staticmethod

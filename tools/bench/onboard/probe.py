@@ -17,6 +17,7 @@ import ffi
 # At this level: imports inside imports are deep for a 32-bit stack.
 from device import agent, config
 
+esp32.erases = bytearray(1024)
 esp32.start()
 # A record: µs of processor time, µs by the clock, bytes allocated since the first look-up of the file server,
 # blocks written.

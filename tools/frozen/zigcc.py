@@ -1,0 +1,41 @@
+"""What MicroPython's build takes for its C compiler: zig's, for 32-bit x86 and musl, linked statically.
+
+usage: zigcc.py FOLDER_OF_ZIGLANG [arguments of cc]
+"""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+TARGET = "x86-linux-musl"
+LIMIT_S = 300
+
+
+def compile_with(zig: str, arguments: list[str]) -> int:
+    return subprocess.run([zig, "cc", "-target", TARGET, *arguments], timeout=LIMIT_S).returncode
+
+
+def preprocess(zig: str, arguments: list[str]) -> int:
+    """zig takes one file at a time, and none from standard input."""
+    with tempfile.NamedTemporaryFile(suffix=".c") as given:
+        if arguments[-1] == "-":
+            given.write(sys.stdin.buffer.read())
+            given.flush()
+            arguments = [*arguments[:-1], given.name]
+        sources = [word for word in arguments if word.endswith(".c")]
+        others = [word for word in arguments if not word.endswith(".c")]
+        return max(compile_with(zig, [*others, source]) for source in sources)
+
+
+def main(folder: str, *arguments: str) -> int:
+    zig = str(Path(folder) / "ziglang" / "zig")
+    if "-E" in arguments:
+        return preprocess(zig, list(arguments))
+    return compile_with(zig, list(arguments))
+
+
+if __name__ == "__main__":
+    sys.exit(main(*sys.argv[1:]))
