@@ -10,7 +10,7 @@ from . import backoff, clock, config, errors, expiry, files, hooks, log
 from .board import Board, label
 from .installer import Installer
 from .keyring import KeyRing
-from .link import SUBSCRIBED, Link, broker_context
+from .link import SUBSCRIBED, Link
 from .offers import Offers
 from .reporter import Reporter, log_error
 from .state import State
@@ -33,7 +33,7 @@ class Agent:
         self._before_reboot = before_reboot
         self._self_test = self_test
         self._board = Board()
-        self._link = Link(settings, self._board.mac(), broker_context(settings))
+        self._link = Link(settings, self._board.mac())
         self._reporter = Reporter(self._link, settings)
         keys = KeyRing(settings, self._reporter.error)
         self._state = State("ota_state.json")

@@ -18,11 +18,8 @@ _LAST_PID = const(65000)  # umqtt never wraps its packet id: 65536 would go out 
 SUBSCRIBED = (messages.UPDATE, messages.RESPONSE)
 
 
-def broker_context(settings):
-    """The TLS context for the broker, with this board's own certificate; None for plain mqtt://.
-
-    Raises OtaError(NO_INIT).
-    """
+def _context(settings):
+    """The TLS context for the broker, with this board's own certificate; None for plain mqtt://."""
     if not settings.broker.startswith("mqtts://"):
         return None
     read = config.read_file
@@ -32,16 +29,15 @@ def broker_context(settings):
 
 
 class Link:
-    """One connection at a time: connect, publish, receive, close."""
+    """One connection at a time: connect, publish, receive, close. What TLS needs lasts as long as it does."""
 
-    def __init__(self, settings, mac, context):
-        """context: of broker_context()."""
+    def __init__(self, settings, mac):
+        """Raises OtaError(NO_INIT) if a certificate or the key cannot be used."""
+        _context(settings)
         self._config = settings
         self._mac = mac
         self._topics = messages.topic(settings.topic_prefix, mac, "").encode()
-        self._context = context
-        scheme = "mqtts" if context else "mqtt"
-        self._host, self._port, _ = url.parse(settings.broker, scheme)
+        self._host, self._port, _ = url.parse(settings.broker, settings.broker.split(":", 1)[0])
         self._client = self._socket = None
         self._queue = []
         self._last_ping = 0
@@ -55,7 +51,7 @@ class Link:
         self.close()
         timeout_ms = self._config.mqtt_timeout_s * 1000
         self._socket = umqttsocket.BlockingSocket(
-            lambda: net.connect(self._host, self._port, self._context, timeout_ms), _MAX_PAYLOAD
+            lambda: net.connect(self._host, self._port, _context(self._config), timeout_ms), _MAX_PAYLOAD
         )
         umqtt.simple.socket = umqttsocket.SocketModule(self._socket)
         self._client = umqtt.simple.MQTTClient(
@@ -110,7 +106,7 @@ class Link:
     def close(self):
         if self._socket:
             self._socket.close()
-        self._client = self._socket = None
+        self._client = self._socket = umqtt.simple.socket = None  # nothing holds on to its memory
 
     def _topic(self, name):
         return self._topics + name.encode()

@@ -24,7 +24,7 @@ def mqtt(raw):
         peer.script = peer.script[1:]
     with FakeTime() as time:
         with patched(net, "connect", _connector(peer, time)):
-            link = Link(settings(**fakebroker.SMALL), fakebroker.MAC, None)
+            link = Link(settings(**fakebroker.SMALL), fakebroker.MAC)
             try:
                 return _session(link)
             except Exception:

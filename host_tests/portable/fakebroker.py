@@ -110,7 +110,7 @@ def with_link(test, broker=None, connected=True):
     broker = broker or Broker()
     with FakeTime() as clock:
         with patched(net, "connect", connector([broker] * 3, clock)):
-            link = Link(settings(**SMALL), MAC, None)
+            link = Link(settings(**SMALL), MAC)
             if connected:
                 link.connect()
             test(link, broker, clock)

@@ -209,7 +209,7 @@ def test_no_memory_is_said():
         raise MemoryError
 
     with patched(net, "connect", starved):
-        link = Link(settings(**SMALL), MAC, None)
+        link = Link(settings(**SMALL), MAC)
         raises_code(errors.NO_MEM, link.connect)
     assert not link.is_open
 
@@ -221,7 +221,7 @@ def test_errors_of_connect_pass_through():
             raise errors.OtaError(code, "x")
 
         with patched(net, "connect", refused):
-            link = Link(settings(**SMALL), MAC, None)
+            link = Link(settings(**SMALL), MAC)
             raises_code(code, link.connect)
         assert not link.is_open
 

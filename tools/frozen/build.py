@@ -24,6 +24,7 @@ MANIFEST = cache.REPO / "device" / "manifest.py"
 UMQTT = "lib/micropython-lib/micropython/umqtt.simple"  # where a manifest's require() looks
 FETCH_LIMIT_S = 600
 BUILD_LIMIT_S = 1200
+IS_POSSIBLE = (platform.system(), platform.machine()) == ("Linux", "x86_64")
 # What is off needs libraries that musl has not, or is of no use here.
 SETTINGS = (
     "STRIP=", "SIZE=true", "CWARN=", "COPT=-Os", "LDFLAGS_ARCH=", "MICROPY_MPYCROSS_DEPENDENCY=",
@@ -36,7 +37,7 @@ SETTINGS = (
 def interpreter(*modules: Path) -> list[str]:
     """The argv prefix of a MicroPython with the package, umqtt.simple and these modules frozen. Raises
     ToolError where it cannot be built."""
-    if (platform.system(), platform.machine()) != ("Linux", "x86_64"):
+    if not IS_POSSIBLE:
         raise ToolError("a MicroPython with frozen code is built on x86-64 Linux only")
     tree = _tree()
     with cache.lock("frozen"):

@@ -78,7 +78,7 @@ def connect():
     from device import link
 
     def step():
-        connection = link.Link(settings, board.mac(), link.broker_context(settings))
+        connection = link.Link(settings, board.mac())
         connection.connect()
         connection.close()
         return True
