@@ -17,6 +17,8 @@ from .state import State
 from .trial import Trial
 from .wifi import Wifi
 
+_MOST_MEMORY_FAILURES = 10  # in a row, that keep a board offline
+
 
 class Agent:
     """One board under OTA. Hooks of the application, each called without arguments:
@@ -40,7 +42,7 @@ class Agent:
         self._trial = Trial(self._state, self._board, settings, keys)
         self._wifi = Wifi(self._board.wlan, settings)
         self._clock = None
-        self._next_get = self._last_code = 0  # uptime in ms; of what kept us offline
+        self._next_get = self._last_code = self._memory_failures = 0  # uptime in ms; of what kept us offline
         self._offers = Offers(settings, self._state, self._trial, self._board, self._reporter, keys)
         self._installer = Installer(
             settings, self._board, self._state, self._trial, self._wifi, self._reporter, keys
@@ -103,6 +105,9 @@ class Agent:
         self._trial.network_failed = True
         if error.code == errors.TLS_REFUSED:
             self._clock.hurry()
+        self._memory_failures = self._memory_failures + 1 if error.code == errors.NO_MEM else 0
+        if self._memory_failures == _MOST_MEMORY_FAILURES:
+            self._restart("no memory to get online, a whole heap may have it")
         if is_refusal or error.code in (errors.FLASH, errors.NO_MEM):
             self._reporter.error(error)
         else:
@@ -131,7 +136,7 @@ class Agent:
         while self._reporter.has_waiting():
             self._reporter.send_waiting()
             yield
-        self._last_code = 0
+        self._last_code = self._memory_failures = 0
         self._clock.note_known()
         if not self._state.trial:
             self._offers.restore()
@@ -196,11 +201,9 @@ class Agent:
     def _handle_messages(self):
         message = self._link.receive()
         self._link.keep_alive()
-        if message:
-            topic, payload = message
-            name = self._link.name_of(topic)
-            if name:
-                self._offers.take(name, payload)
+        name = message and self._link.name_of(message[0])
+        if name:
+            self._offers.take(name, message[1])
 
     def _ask_if_due(self):
         if self._config.check_interval_s and log.uptime_ms() >= self._next_get:

@@ -4,7 +4,6 @@ from micropython import const
 
 from . import errors, files, jsontext, log, url
 
-
 FORMAT = const(1)  # what this image understands
 _DAY = const(86400)  # seconds: what is waited for by ticks must stay far below their wrap
 _YEAR = const(31536000)

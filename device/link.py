@@ -29,11 +29,11 @@ def _context(settings):
 
 
 class Link:
-    """One connection at a time: connect, publish, receive, close. What TLS needs lasts as long as it does."""
+    """One connection at a time: connect, publish, receive, close."""
 
     def __init__(self, settings, mac):
         """Raises OtaError(NO_INIT) if a certificate or the key cannot be used."""
-        _context(settings)
+        self._context = _context(settings)  # kept: later the heap may have no room for a new one
         self._config = settings
         self._mac = mac
         self._topics = messages.topic(settings.topic_prefix, mac, "").encode()
@@ -49,9 +49,10 @@ class Link:
     def connect(self):
         """Connect with the persistent session. At most mqtt_timeout_s. Raises OtaError."""
         self.close()
+        self._context = self._context or _context(self._config)
         timeout_ms = self._config.mqtt_timeout_s * 1000
         self._socket = umqttsocket.BlockingSocket(
-            lambda: net.connect(self._host, self._port, _context(self._config), timeout_ms), _MAX_PAYLOAD
+            lambda: net.connect(self._host, self._port, self._context, timeout_ms), _MAX_PAYLOAD
         )
         umqtt.simple.socket = umqttsocket.SocketModule(self._socket)
         self._client = umqtt.simple.MQTTClient(
@@ -107,6 +108,11 @@ class Link:
         if self._socket:
             self._socket.close()
         self._client = self._socket = umqtt.simple.socket = None  # nothing holds on to its memory
+
+    def give_room(self):
+        """Close, and keep nothing for the next connection."""
+        self.close()
+        self._context = None
 
     def _topic(self, name):
         return self._topics + name.encode()

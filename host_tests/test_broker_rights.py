@@ -62,6 +62,7 @@ class Client:
         self.client.tls_set_context(context)
         self.client.on_message = lambda _, __, message: self.heard.append((message.topic, message.payload))
         self.client.on_disconnect = self._on_disconnect
+        self.client.on_subscribe = self._on_subscribe
         if will:
             self.client.will_set(will, b"will", 1)
         self.client.connect("127.0.0.1", broker.port)
@@ -84,6 +85,15 @@ class Client:
         info.wait_for_publish(WAIT_S)
         assert info.is_published()
 
+    def subscribe(self, topics: list[tuple[str, int]]) -> None:
+        """Until the broker has answered, also to say no."""
+        self.answered = False
+        self.client.subscribe(topics)
+        until(lambda: self.answered)
+
+    def _on_subscribe(self, *_: object) -> None:
+        self.answered = True
+
     def die(self) -> None:
         """As if its power had gone, so that its will is due."""
         self.client.loop_stop()
@@ -105,9 +115,9 @@ def test_an_intruder_hears_nothing_and_is_not_heard(broker: Broker, keys: Path) 
         Client(broker, keys, server, server) as operator,
         Client(broker, keys, INTRUDER, MAC) as intruder,
     ):
-        operator.client.subscribe("#", 1)
-        honest.client.subscribe([(f"wm_iot/{MAC}/ota/{name}", 1) for name in PLACES])
-        intruder.client.subscribe([(topic, 1) for topic in SUBSCRIPTIONS])
+        operator.subscribe([("#", 1)])
+        honest.subscribe([(f"wm_iot/{MAC}/ota/{name}", 1) for name in PLACES])
+        intruder.subscribe([(topic, 1) for topic in SUBSCRIPTIONS])
         for topic in TOPICS:
             intruder.publish(topic, b"false")
         for name in (*PLACES, "get"):
@@ -142,9 +152,9 @@ def test_a_server_that_answers_can_do_nothing_else(broker: Broker, keys: Path) -
         Client(broker, keys, answerer, answerer) as server,
         Client(broker, keys, pki.SERVER_IDENTITY, pki.SERVER_IDENTITY) as operator,
     ):
-        operator.client.subscribe("#", 1)
-        server.client.subscribe([("#", 1), (f"$share/group/wm_iot/{MAC}/ota/firmware/report", 1)])
-        honest.client.subscribe([(f"wm_iot/{MAC}/ota/{name}", 1) for name in PLACES])
+        operator.subscribe([("#", 1)])
+        server.subscribe([("#", 1), (f"$share/group/wm_iot/{MAC}/ota/firmware/report", 1)])
+        honest.subscribe([(f"wm_iot/{MAC}/ota/{name}", 1) for name in PLACES])
         for name in DEVICE_TOPICS:
             honest.publish(f"wm_iot/{MAC}/ota/{name}", b"said")
         for name in (*DEVICE_TOPICS, *PLACES):

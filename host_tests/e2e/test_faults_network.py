@@ -5,6 +5,7 @@ The board ends up updated, or told what it was; it never stays away. Byte positi
 
 from __future__ import annotations
 
+import json
 import urllib.request
 
 import acts
@@ -249,6 +250,19 @@ def test_no_room_for_two_connections_and_a_bad_image(make_stage):
     _, offer = acts.spoilt_offer(stage)
     acts.refuse(stage, offer, -10010)
     assert proofs.error_codes(stage) == [-10010]
+
+
+def test_no_room_for_the_broker_is_cured_by_a_restart(make_stage):
+    """The heap may only be in pieces: a board must not stay away for that."""
+    stage = make_stage(config={"backoff_max_s": 1})
+    stage.board.facts |= {"connections": 0}
+    stage.board.power_on()
+    acts.until(lambda: acts.lines_with(stage, "-2 Out of memory"), "the first failure")
+    facts = stage.board.facts | {"connections": 1}  # from the next start on
+    (stage.board.folder / "board.json").write_text(json.dumps(facts))
+    stage.wait_report("INIT", acts.PATIENCE_S)
+    assert acts.lines_with(stage, "no memory to get online") == 1
+    assert acts.lines_with(stage, "-2 Out of memory") == 9, "the tenth restarts"
 
 
 def test_cut_inside_an_offer(make_stage):

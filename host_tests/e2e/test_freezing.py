@@ -15,7 +15,7 @@ from tools.frozen import build
 
 LIMIT_S = 60
 
-pytestmark = pytest.mark.skipif(not build.IS_POSSIBLE, reason="the frozen MicroPython is one for x86-64 Linux")
+pytestmark = pytest.mark.skipif(not build.IS_POSSIBLE, reason="it is built for x86-64 Linux only")
 
 
 @pytest.fixture(scope="module")

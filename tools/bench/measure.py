@@ -19,9 +19,12 @@ def _size(folder: Path) -> Values:
     return dict(sizes.measure())
 
 
+PLACES = {"ram_import": FILES, "ram_import_in_place": IN_PLACE, "ram_import_frozen": FROZEN}
+
+
 def _ram(site: Site) -> Values:
     values = {}
-    for name, place in (("ram_import", FILES), ("ram_import_in_place", IN_PLACE), ("ram_import_frozen", FROZEN)):
+    for name, place in PLACES.items():
         site.new_board(place)
         told = cost.run(site.kit.command(HEAP, place, "imports"), site.board, site.kit.environment)
         values[name] = float(told.split()[1])

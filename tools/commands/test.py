@@ -24,7 +24,7 @@ TORTURE_LIMIT_S = 1200
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.usage = f"{parser.prog} [-h] [pytest arguments]"
-    parser.epilog = "Runs two tests at a time unless -n says otherwise."
+    parser.epilog = "Runs two tests a core at a time unless -n says otherwise: most of them wait."
 
 
 def run(args: argparse.Namespace) -> int:
@@ -63,7 +63,7 @@ def find_programs() -> tuple[list[str], list[str]]:
 
 def parallel(arguments: list[str]) -> list[str]:
     chosen = any(text.startswith(("-n", "--numprocesses", "--pdb")) for text in arguments)
-    return arguments if chosen else ["-n", "2", *arguments]
+    return arguments if chosen else ["-n", str(2 * (os.cpu_count() or 1)), *arguments]
 
 
 def call(module: list[str], limit_s: int) -> int:

@@ -1,1 +1,1 @@
-"""MicroPython built from its sources with the device package frozen into it, as a product's firmware has it."""
+"""MicroPython from its sources with the device package frozen into it, as a product's firmware has it."""

@@ -1,7 +1,7 @@
 """Builds the interpreter: MicroPython's unix port in 32 bits, with what device/manifest.py freezes.
 
-It stands for a board whose firmware holds the package: code, names and constants lie outside the heap. Sources
-and the C library's half of TLS (mbedtls) are Debian's, the compiler is the wheel ziglang; nothing is installed.
+It stands for a board whose firmware holds the package: code, names and constants lie outside the heap. The
+sources, of mbedtls too, are Debian's; the compiler is in the wheel ziglang; nothing is installed.
 """
 
 from __future__ import annotations
@@ -93,8 +93,8 @@ def _zig() -> Path:
 
 def _fetch_zig(target: Path) -> None:
     print(f"fetching ziglang {ZIG} …", file=sys.stderr, flush=True)
-    command: list[object] = [sys.executable, "-m", "pip", "install", "-q", "--no-deps", "--target", target, f"ziglang=={ZIG}"]
-    _run(f"pip cannot fetch ziglang {ZIG}", FETCH_LIMIT_S, command)
+    pip = (sys.executable, "-m", "pip", "install", "-q", "--no-deps")
+    _run(f"pip cannot fetch ziglang {ZIG}", FETCH_LIMIT_S, [*pip, "--target", target, f"ziglang=={ZIG}"])
 
 
 def _run(failure: str, limit_s: float, command: list[object]) -> None:
