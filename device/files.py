@@ -52,7 +52,11 @@ def _write(path, data):
     global _file
     if isinstance(data, dict):
         _file = open(path, "w")
-        json.dump(data, _file)
+        try:
+            json.dump(data, _file)
+        except MemoryError:
+            _file.close()  # or the garbage collector would, when the name is another file's
+            raise
     else:
         _file = open(path, "wb")
         _file.write(data)

@@ -1,5 +1,6 @@
 """device.files: whole files, and nothing more after an error of the flash."""
 
+import json
 import os
 
 from check import patched, raises
@@ -21,6 +22,29 @@ def test_what_is_written_is_read():
     assert not files.is_broken
     files.replace("plain.bin", b"d")
     assert files.read("plain.bin") == b"d" and "plain.bin.new" not in os.listdir()
+
+
+def test_a_dict_goes_out_as_json():
+    files.replace("dict.json", {"a": [1, None, "b"]})
+    assert json.loads(files.read("dict.json")) == {"a": [1, None, "b"]}
+
+
+class _FullJson:
+    """Writes a part, and then the heap is full. file: what it was given."""
+
+    def dump(self, data, file):
+        file.write("{")
+        self.file = file
+        raise MemoryError
+
+
+def test_no_memory_in_the_middle_leaves_the_old_file_and_none_open():
+    files.replace("full.json", {"a": 1})
+    full = _FullJson()
+    with patched(files, "json", full):
+        raises(MemoryError, files.replace, "full.json", {"a": 2})
+    raises((OSError, ValueError), full.file.write, "}")
+    assert json.loads(files.read("full.json")) == {"a": 1} and not files.is_broken
 
 
 def test_a_file_may_go_into_a_buffer_that_it_fits():
