@@ -17,8 +17,6 @@ from .state import State
 from .trial import Trial
 from .wifi import Wifi
 
-_MOST_MEMORY_FAILURES = 10  # in a row, that keep a board offline
-
 
 class Agent:
     """One board under OTA. Hooks of the application, each called without arguments:
@@ -42,7 +40,7 @@ class Agent:
         self._trial = Trial(self._state, self._board, settings, keys)
         self._wifi = Wifi(self._board.wlan, settings)
         self._clock = None
-        self._next_get = self._last_code = self._memory_failures = 0  # uptime in ms; of what kept us offline
+        self._next_get = self._last_code = self._memory_failures = 0  # uptime in ms; why offline; in a row
         self._offers = Offers(settings, self._state, self._trial, self._board, self._reporter, keys)
         self._installer = Installer(
             settings, self._board, self._state, self._trial, self._wifi, self._reporter, keys
@@ -106,8 +104,8 @@ class Agent:
         if error.code == errors.TLS_REFUSED:
             self._clock.hurry()
         self._memory_failures = self._memory_failures + 1 if error.code == errors.NO_MEM else 0
-        if self._memory_failures == _MOST_MEMORY_FAILURES:
-            self._restart("no memory to get online, a whole heap may have it")
+        if self._memory_failures == 10:
+            self._give_up("no memory to get online")
         if is_refusal or error.code in (errors.FLASH, errors.NO_MEM):
             self._reporter.error(error)
         else:
@@ -157,9 +155,11 @@ class Agent:
             self._give_up("self test failed")
 
     def _give_up(self, cause):
-        """The new image sends the board back to the old one."""
-        self._trial.note_cause(cause)
-        self._restart("trial of %s: %s" % (self._trial.running["version"], cause))
+        """A restart makes the heap whole, and sends a new image back to the old one."""
+        if self._trial.is_new:
+            self._trial.note_cause(cause)
+            cause = "trial of %s: %s" % (self._trial.running["version"], cause)
+        self._restart(cause)
 
     def _settle_return(self):
         """An old image, online, with a trial on record: another boot of the new one, or the end of it."""

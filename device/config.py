@@ -13,7 +13,7 @@ _YEAR = const(31536000)
 KEYS = {
     "format": (FORMAT, 1, 100),
     "wifi": (None, 1, 16),
-    "broker": (None, 1, 128),
+    "broker": (None, 1, 272),  # as long as its host may be
     "board": (None, 1, 64),
     "broker_user": ("", 0, 128),
     "broker_password": ("", 0, 128),

@@ -9,6 +9,7 @@ from . import backoff, errors, fetch, http, image, log, progress, url
 
 _REDIRECTS = 3
 _RESTARTS = 3  # from byte 0, because the file has changed
+_NO_MEMORY = (errors.NO_MEM, errors.NO_INIT)  # a certificate that does not fit is said to be unusable
 _TRANSIENT = (errors.TIMEOUT, errors.CONNECTION_FAILED, errors.NO_GOT_IP)
 
 
@@ -91,7 +92,7 @@ class Download:
         if code == errors.TLS_REFUSED and self._may_repeat_handshake:
             self._may_repeat_handshake = False
             return True
-        return code in _TRANSIENT or (code == errors.NO_MEM and self._make_room())
+        return code in _TRANSIENT or (code in _NO_MEMORY and self._make_room())
 
     def _fetch(self):
         """One connection's worth of the image."""

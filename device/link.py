@@ -49,7 +49,6 @@ class Link:
     def connect(self):
         """Connect with the persistent session. At most mqtt_timeout_s. Raises OtaError."""
         self.close()
-        self._context = self._context or _context(self._config)
         timeout_ms = self._config.mqtt_timeout_s * 1000
         self._socket = umqttsocket.BlockingSocket(
             lambda: net.connect(self._host, self._port, self._context, timeout_ms), _MAX_PAYLOAD
@@ -108,11 +107,6 @@ class Link:
         if self._socket:
             self._socket.close()
         self._client = self._socket = umqtt.simple.socket = None  # nothing holds on to its memory
-
-    def give_room(self):
-        """Close, and keep nothing for the next connection."""
-        self.close()
-        self._context = None
 
     def _topic(self, name):
         return self._topics + name.encode()

@@ -34,8 +34,9 @@ def client_context(ca, certificate=None, key=None):
 
     Raises OtaError(NO_INIT) if one of them cannot be used.
     """
-    context = tls.SSLContext(tls.PROTOCOL_TLS_CLIENT)
+    gc.collect()  # TLS keeps memory of its own for what is garbage here
     try:
+        context = tls.SSLContext(tls.PROTOCOL_TLS_CLIENT)
         if certificate:
             context.load_cert_chain(certificate, key)
         for one in certs.split(ca):

@@ -66,7 +66,7 @@ class Reporter:
             return False
         log.warning("no room for two connections: the broker waits until the update is over")
         self._may_reconnect = False
-        self._link.give_room()
+        self._link.close()
         return True
 
     def error(self, error):

@@ -104,7 +104,7 @@ def fetch_sources(package: str, suite: str, target: Path) -> None:
     print(f"fetching the sources of {package} ({suite}) …", file=sys.stderr, flush=True)
     with own_apt("deb-src", "amd64", suite) as root:
         apt(root, "apt-get", "source", "--download-only", package)
-        (archive,) = root.glob("*.orig.tar.?z*")
+        (archive,) = (path for path in root.glob("*.orig.tar.*") if path.suffix != ".asc")
         unpack_sources(archive, target)
 
 

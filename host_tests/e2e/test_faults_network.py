@@ -252,17 +252,38 @@ def test_no_room_for_two_connections_and_a_bad_image(make_stage):
     assert proofs.error_codes(stage) == [-10010]
 
 
+def _next_start(stage, connections):
+    """From the next start on there is memory for so many."""
+    facts = stage.board.facts | {"connections": connections}
+    (stage.board.folder / "board.json").write_text(json.dumps(facts))
+
+
 def test_no_room_for_the_broker_is_cured_by_a_restart(make_stage):
     """The heap may only be in pieces: a board must not stay away for that."""
     stage = make_stage(config={"backoff_max_s": 1})
     stage.board.facts |= {"connections": 0}
     stage.board.power_on()
     acts.until(lambda: acts.lines_with(stage, "-2 Out of memory"), "the first failure")
-    facts = stage.board.facts | {"connections": 1}  # from the next start on
-    (stage.board.folder / "board.json").write_text(json.dumps(facts))
+    _next_start(stage, connections=1)
     stage.wait_report("INIT", acts.PATIENCE_S)
     assert acts.lines_with(stage, "no memory to get online") == 1
     assert acts.lines_with(stage, "-2 Out of memory") == 9, "the tenth restarts"
+
+
+def test_no_room_for_the_broker_on_trial(make_stage):
+    """The old image gets its turn, and with the room for it the new one gets another."""
+    stage = make_stage(config={"backoff_max_s": 1})
+    acts.online(stage)
+    offer = acts.new_offer(stage)[1]
+    _next_start(stage, connections=0)
+    since = len(stage.operator.messages)
+    stage.push(offer)
+    stage.board.wait_for("trial of 1.0.1: no memory to get online")
+    _next_start(stage, connections=2)
+    stage.wait_report("UPDATE", acts.PATIENCE_S, since)
+    assert acts.lines_with(stage, "did not confirm (no memory to get online), trying it again") == 1
+    stage.board.wait_for("confirmed 1.0.1")
+    assert stage.board.boots == 4
 
 
 def test_cut_inside_an_offer(make_stage):

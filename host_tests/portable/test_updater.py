@@ -160,7 +160,8 @@ def test_a_refused_certificate_is_tried_once_more():
 
 
 def test_where_two_connections_do_not_fit_room_is_made_once():
-    for full in (errors.OtaError(errors.NO_MEM, "TLS does not fit"), MemoryError()):
+    unusable = errors.OtaError(errors.NO_INIT, "a certificate for which there is no memory")
+    for full in (errors.OtaError(errors.NO_MEM, "TLS does not fit"), unusable, MemoryError()):
         succeeds([full, whole(DATA)], https=True)
     fails(errors.NO_MEM, [errors.OtaError(errors.NO_MEM, "")] * 2, connections=2, https=True)
     raises(MemoryError, download_of([MemoryError()] * 2).run)

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from tools.bench import cost, verify
-from tools.bench.kit import FILES, FROZEN, IN_PLACE, Kit
+from tools.bench.kit import ENDINGS, FILES, IN_PLACE, Kit
 from tools.bench.site import RESET_EXIT, Site, wait
 from tools.bench.work import floor_command
 from tools.errors import ToolError
@@ -39,9 +39,8 @@ def smallest(succeeds: Callable[[int], bool], lowest: int = LOWEST, highest: int
 def measure(site: Site) -> dict[str, float]:
     """The lines of the group heap, in KiB."""
     results = {
-        "heap_update": smallest(lambda heap: not site.update(heap, FILES)),
-        "heap_update_in_place": smallest(lambda heap: not site.update(heap, IN_PLACE)),
-        "heap_update_frozen": smallest(lambda heap: not site.update(heap, FROZEN)),
+        f"heap_update{ending}": smallest(lambda heap, place=place: not site.update(heap, place))
+        for place, ending in ENDINGS.items()
     }
     for name, module in (("heap_floor", "floor"), ("heap_requests", "library")):
         results[name] = smallest(lambda heap, module=module: _downloads(site, module, heap))

@@ -11,6 +11,7 @@ from tools.frozen import build as frozen
 
 ONBOARD = Path(__file__).resolve().parent / "onboard"
 FILES, IN_PLACE, FROZEN = "files", "in place", "frozen"  # where the device code lies
+ENDINGS = {FILES: "", IN_PLACE: "_in_place"} | ({FROZEN: "_frozen"} if frozen.IS_POSSIBLE else {})  # of lines
 
 
 class Kit:

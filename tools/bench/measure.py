@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from tools.bench import cost, heap, probe, sizes, verify, wire, work
-from tools.bench.kit import FILES, FROZEN, IN_PLACE
+from tools.bench.kit import ENDINGS
 from tools.bench.lines import BY_NAME
 from tools.bench.site import HEAP, Site
 
@@ -19,15 +19,12 @@ def _size(folder: Path) -> Values:
     return dict(sizes.measure())
 
 
-PLACES = {"ram_import": FILES, "ram_import_in_place": IN_PLACE, "ram_import_frozen": FROZEN}
-
-
 def _ram(site: Site) -> Values:
     values = {}
-    for name, place in PLACES.items():
+    for place, ending in ENDINGS.items():
         site.new_board(place)
         told = cost.run(site.kit.command(HEAP, place, "imports"), site.board, site.kit.environment)
-        values[name] = float(told.split()[1])
+        values[f"ram_import{ending}"] = float(told.split()[1])
     return values
 
 

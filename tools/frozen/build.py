@@ -20,6 +20,7 @@ from tools import cache, debian, runtimes
 from tools.errors import ToolError
 
 ZIG = "0.17.1"
+ZIG_SHA256 = "ea6cc5d87b033cf0aedfbc8f9549a908cae6c50ac31f1698188fa48a74524b54"  # its wheel for x86-64 Linux
 MANIFEST = cache.REPO / "device" / "manifest.py"
 UMQTT = "lib/micropython-lib/micropython/umqtt.simple"  # where a manifest's require() looks
 FETCH_LIMIT_S = 600
@@ -93,8 +94,10 @@ def _zig() -> Path:
 
 def _fetch_zig(target: Path) -> None:
     print(f"fetching ziglang {ZIG} …", file=sys.stderr, flush=True)
-    pip = (sys.executable, "-m", "pip", "install", "-q", "--no-deps")
-    _run(f"pip cannot fetch ziglang {ZIG}", FETCH_LIMIT_S, [*pip, "--target", target, f"ziglang=={ZIG}"])
+    wanted = target / "requirements.txt"
+    wanted.write_text(f"ziglang=={ZIG} --hash=sha256:{ZIG_SHA256}\n")
+    pip = (sys.executable, "-m", "pip", "install", "-q", "--no-deps", "--require-hashes")
+    _run(f"pip cannot fetch ziglang {ZIG}", FETCH_LIMIT_S, [*pip, "--target", target, "-r", wanted])
 
 
 def _run(failure: str, limit_s: float, command: list[object]) -> None:

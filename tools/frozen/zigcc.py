@@ -27,7 +27,7 @@ def preprocess(zig: str, arguments: list[str]) -> int:
             arguments = [*arguments[:-1], given.name]
         sources = [word for word in arguments if word.endswith(".c")]
         others = [word for word in arguments if not word.endswith(".c")]
-        return max(compile_with(zig, [*others, source]) for source in sources)
+        return int(any([compile_with(zig, [*others, source]) for source in sources]))
 
 
 def main(folder: str, *arguments: str) -> int:
