@@ -64,6 +64,7 @@ FOUND = (
     ("trailer", makeimage.raw_trailer(b"x" * 513), "one byte too long"),
     ("trailer", makeimage.raw_trailer(b"", 0), "empty"),
     ("trailer", b"OTAT", "a mark alone"),
+    ("next_key", b"\xf4\x90\x80\x80", "a character beyond all, which MicroPython takes for text"),
     ("mqtt", b"\0", "a broker that says nothing"),
     ("mqtt", b"\4", "a broker that hangs up at once"),
     ("mqtt", b"\0\x20\2\0\0\x32" + b"\xff" * 300, "a length without end"),

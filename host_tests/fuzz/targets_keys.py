@@ -20,11 +20,11 @@ def table(raw):
 
 
 def next_key(raw):
-    """As it stands in a trailer."""
+    """As it stands in a trailer. What is no text to CPython may be one to MicroPython; a key is neither."""
     try:
         text = raw.decode()
     except UnicodeError:
-        return None
+        text = ""
     return keyring.KeyRing.decode(text)
 
 
