@@ -65,7 +65,8 @@ def is_timed(name: str) -> bool:
 
 NOTE = (
     "heaps: whole update over mutual-TLS MQTT and HTTPS, confirmed three times; shims and umqtt are executed "
-    "in place, what they keep in the heap is in the figures; TLS itself lies outside the heap on this port"
+    "in place, or frozen where the package is; what they keep in the heap is in the figures; TLS's own "
+    "buffers lie outside the heap on this port"
 )
 
 
