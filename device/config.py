@@ -105,7 +105,7 @@ class Config:
             value = values.get(key, default)
             if value is None:
                 raise _bad("%r is missing" % key)
-            if value is not default and not _is_right(key, value):
+            if key in values and not _is_right(key, value):
                 raise _bad("bad value for %r" % key)
             setattr(self, key, value)
 

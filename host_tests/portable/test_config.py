@@ -43,7 +43,7 @@ def test_defaults_are_valid_and_are_what_one_gets():
     made = config.Config(REQUIRED)
     for key, (default, _, _) in config.KEYS.items():
         if key not in REQUIRED:
-            _good(key, list(default) if isinstance(default, tuple) else default)
+            assert config._is_right(key, list(default) if isinstance(default, tuple) else default), key
             assert getattr(made, key) == default, key
 
 
@@ -128,6 +128,9 @@ def test_brokers():
         "mqtts://b:65536", "mqtts://b c", "mqtts://u:p@b", "mqtts://b\r\n", 1, None, True, ["mqtt://b"],
     ):  # fmt: skip
         _bad("broker", value)
+    _good("broker", "mqtts://%s:65535/" % ("b" * 253))
+    _bad("broker", "mqtts://%s" % ("b" * 254))
+    _bad("broker", "mqtts://b#" + "b" * 272)
 
 
 def test_networks():
