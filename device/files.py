@@ -40,8 +40,7 @@ def _read(path, limit, room):
         raise OSError(_EFBIG, "too long")
     _file = open(path, "rb")
     if room and size <= len(room):
-        data = memoryview(room)[:size]
-        _file.readinto(data)
+        data = memoryview(room)[: _file.readinto(room)]
     else:
         data = _file.read(size)
     _file.close()
