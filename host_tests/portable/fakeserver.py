@@ -104,13 +104,14 @@ class FakeJournal:
 
 class Download:
     """One update from scripts into a NOR partition, in fake time, up to the judgement; also what hears of it.
-    rooms: how often memory can be made free."""
+    rooms: how often memory can be made free. contexts: how many TLS contexts were made."""
 
     def __init__(self, scripts, offer, chunk=1 << 20, kind="raw", wifi=None, **changes):
         gc.collect()
         self.nor = Nor(4, BLOCK)
         self.percents = []
         self.rooms = 1
+        self.contexts = 0
         self.wifi = wifi or Wifi()
         self.offer = offer
         self.clock = FakeTime()
@@ -127,11 +128,15 @@ class Download:
         """judged: the signature as well; else the download alone."""
         with self.clock, patched(net, "connect", self.server.connect):
             self.update = updater.Update(
-                self.config, self.offer, self.nor, None, lambda: "tls", self.keys, self.wifi,
-                self.journal, self,
+                self.config, self.offer, self.nor, None, self._tls_context, self.keys,
+                self.wifi, self.journal, self,
             )  # fmt: skip
             steps = self.update.steps() if judged else self.update.download.steps()
             return run(steps, self.clock.advance)
+
+    def _tls_context(self):
+        self.contexts += 1
+        return "tls"
 
     def progress(self, percent):
         self.percents.append(percent)

@@ -159,6 +159,13 @@ def test_a_refused_certificate_is_tried_once_more():
     succeeds([refused, whole(DATA)], https=True)
 
 
+def test_one_tls_context_serves_the_download_and_goes_with_it():
+    download = download_of([[head(200, 2500), DATA[:1250], CLOSE], rest(DATA, 1024)], https=True)
+    download.run()
+    assert download.holds(DATA) and download.contexts == 1
+    assert download.update.download._context is None
+
+
 def test_where_two_connections_do_not_fit_room_is_made_once():
     unusable = errors.OtaError(errors.NO_INIT, "a certificate for which there is no memory")
     for full in (errors.OtaError(errors.NO_MEM, "TLS does not fit"), unusable, MemoryError()):
