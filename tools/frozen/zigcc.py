@@ -5,6 +5,7 @@ usage: zigcc.py FOLDER_OF_ZIGLANG [arguments of cc]
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 import tempfile
@@ -15,7 +16,10 @@ LIMIT_S = 300
 
 
 def compile_with(zig: str, arguments: list[str]) -> int:
-    return subprocess.run([zig, "cc", "-target", TARGET, *arguments], timeout=LIMIT_S).returncode
+    """zig keeps what it compiles of the C library, here beside itself and not in the user's home."""
+    environment = {**os.environ, "ZIG_GLOBAL_CACHE_DIR": str(Path(zig).parent.parent / "compiled")}
+    command = [zig, "cc", "-target", TARGET, *arguments]
+    return subprocess.run(command, env=environment, timeout=LIMIT_S).returncode
 
 
 def preprocess(zig: str, arguments: list[str]) -> int:
