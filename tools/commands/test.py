@@ -20,6 +20,7 @@ INTERPRETERS = ("mp32", "mp64", "cpython")
 RUFF_LIMIT_S = 120
 PYTEST_LIMIT_S = 3600
 TORTURE_LIMIT_S = 1200
+MOST_WORKERS = 16  # each has servers and boards of its own
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -63,7 +64,7 @@ def find_programs() -> tuple[list[str], list[str]]:
 
 def parallel(arguments: list[str]) -> list[str]:
     chosen = any(text.startswith(("-n", "--numprocesses", "--pdb")) for text in arguments)
-    return arguments if chosen else ["-n", str(2 * (os.cpu_count() or 1)), *arguments]
+    return arguments if chosen else ["-n", str(min(2 * (os.cpu_count() or 1), MOST_WORKERS)), *arguments]
 
 
 def call(module: list[str], limit_s: int) -> int:
