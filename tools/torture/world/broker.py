@@ -57,7 +57,7 @@ class Broker:
         while self._due and virtualtime.now_ms >= self._due[0][0]:
             _, packet = self._due.pop(0)
             if self._connection:
-                self._connection.out += packet
+                self._connection.send(packet)
 
     def quiet(self):
         """Nothing of an attack is left."""
@@ -153,16 +153,25 @@ class _Connection:
         self._broker = broker
         self._unread = b""
         self._flood = b""
-        self.out = b""
+        self.out = b""  # not all of what is to come: to join it would cost its whole length at each read
+        self._later = []
         self.ended = False
         self.certificate_name = broker.certificate_name
 
     def certificate_problem(self):
         return self._broker.problem and self._broker.problem()
 
+    def send(self, data):
+        if not self.out:
+            self.out = data
+        elif data:
+            self._later.append(data)
+
     def take(self, room):
         piece = self.out[:room]
         self.out = self.out[room:]
+        if self._later and not self.out:
+            self.out = self._later.pop(0)
         if self._flood and not self.out:
             self.out = self._flood
             virtualtime.advance(len(self._flood) // _BYTES_PER_MS + 1)
@@ -170,12 +179,13 @@ class _Connection:
 
     def hang_up(self):
         self.out = self._flood = b""
+        self._later = []
         self.ended = True
 
     def _say(self, what, right):
         """The right answer, or what a hostile broker says instead."""
         text = self._broker.says.get(what)
-        self.out += right if text is None else bytes.fromhex(text)
+        self.send(right if text is None else bytes.fromhex(text))
 
     def close(self):
         self.ended = True
@@ -184,7 +194,7 @@ class _Connection:
 
     def deliver(self, topic, payload):
         body = bytes([len(topic) >> 8, len(topic) & 255]) + topic + b"\x12\x34" + payload
-        self.out += b"\x32" + _remaining_length(len(body)) + body
+        self.send(b"\x32" + _remaining_length(len(body)) + body)
 
     def receive(self, data):
         self._unread += data
@@ -213,7 +223,7 @@ class _Connection:
             self._say("connack", b"\x20\x02\x01\x00")
             self._say("greeting", b"")
             self._flood = bytes.fromhex(self._broker.says.get("flood", ""))
-            self.out += self._flood
+            self.send(self._flood)
             self._broker.greet(self)
         elif op == 0x82:
             length = body[2] << 8 | body[3]
