@@ -40,7 +40,7 @@ class Link:
         self._host, self._port, _ = url.parse(settings.broker, settings.broker.split(":", 1)[0])
         self._client = self._socket = None
         self._queue = []
-        self._last_ping = 0
+        self._last_ping = time.ticks_ms()
 
     @property
     def is_open(self):

@@ -53,8 +53,8 @@ def satisfied() -> bool:
 
 
 def requirements() -> list[tuple[str, str]]:
-    """The name and the x.y of each `name~=x.y`, the only form the file uses."""
-    return re.findall(r"^([\w.-]+)~=([\d.]+)", REQUIREMENTS.read_text(), re.MULTILINE)
+    """The name and the x.y of each `name~=x.y` or `name==x.y`, the only forms that the file uses."""
+    return re.findall(r"^([\w.-]+)[~=]=([\d.]*\d)", REQUIREMENTS.read_text(), re.MULTILINE)
 
 
 def is_installed(name: str, wanted: str) -> bool:
