@@ -56,16 +56,16 @@ Dir::Etc::sourceparts "/dev/null";
 """
 
 
-def program(package: str, arch: str, path: str) -> list[str]:
+def program(package: str, arch: str, path: str, suites: tuple[str, ...] = SUITES) -> list[str]:
     """The argv that starts /<path> of a package through the package's own loader."""
-    root = unpacked(package, arch)
+    root = unpacked(package, arch, suites)
     loader = find(root, LOADERS[arch])
     return [str(loader), "--library-path", str(loader.resolve().parent), str(root / path)]
 
 
-def unpacked(package: str, arch: str) -> Path:
+def unpacked(package: str, arch: str, suites: tuple[str, ...] = SUITES) -> Path:
     """The folder that holds the package and what it depends on."""
-    return from_a_suite(f"{arch}-{package}", functools.partial(fetch, package, arch))
+    return from_a_suite(f"{arch}-{package}", functools.partial(fetch, package, arch), suites)
 
 
 def sources(package: str) -> Path:
@@ -73,11 +73,13 @@ def sources(package: str) -> Path:
     return from_a_suite(f"source-{package}", functools.partial(fetch_sources, package))
 
 
-def from_a_suite(name: str, fill: Callable[[str, Path], None]) -> Path:
+def from_a_suite(
+    name: str, fill: Callable[[str, Path], None], suites: tuple[str, ...] = SUITES
+) -> Path:
     """A folder that is there already, else from the first suite with which fill(suite, target) succeeds."""
-    ready = [suite for suite in SUITES if (cache.CACHE / f"{suite}-{name}").is_dir()]
+    ready = [suite for suite in suites if (cache.CACHE / f"{suite}-{name}").is_dir()]
     failure = None
-    for suite in ready or SUITES:
+    for suite in ready or suites:
         try:
             return cache.folder(f"{suite}-{name}", functools.partial(fill, suite))
         except ToolError as error:

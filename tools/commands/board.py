@@ -18,7 +18,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from tools import configfile, firmware, pki
+from tools import configfile, firmware, pki, runtimes
 from tools.errors import ToolError
 from tools.servers.ntp import NtpServer
 from tools.simboard.board import SimBoard
@@ -38,7 +38,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--image", type=Path, metavar="FILE", help="firmware to start with (default: built as 1.0.0)"
     )
-    parser.add_argument("--runtime", choices=("mp32", "mp64", "cpython"), default="mp32")
+    parser.add_argument("--runtime", choices=runtimes.END_TO_END, default="mp32")
     parser.add_argument(
         "--boot", choices=tuple(SLOTS), default="idf",
         help="boot loader: ESP-IDF's, W80x's, one slot only, or that of device/ports/generic (default: idf)",

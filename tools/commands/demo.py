@@ -16,7 +16,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
-from tools import images, versions
+from tools import images, runtimes, versions
 from tools.errors import ToolError
 from tools.servers.operator import Message
 from tools.stage import MAC, Stage
@@ -29,9 +29,10 @@ ROLLED_BACK = -10036
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--runtime",
-        choices=("mp32", "mp64", "cpython"),
+        choices=runtimes.END_TO_END,
         default="mp32",
-        help="what the board runs: 32- or 64-bit MicroPython, or CPython (default: mp32)",
+        help="what the board runs: 32-bit MicroPython (or that of Debian's next release), 64-bit, or CPython"
+        " (default: mp32)",
     )
     parser.add_argument(
         "--transport", choices=("https", "http"), default="https", help="default: https"

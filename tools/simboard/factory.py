@@ -21,7 +21,7 @@ SLOTS = {
     "generic": ("blue", "green"),
 }
 # What an ESP32 without PSRAM has left for Python; 64-bit objects are up to twice as wide.
-HEAP_KIB = {"mp32": 192, "mp64": 288, "cpython": 0}
+HEAP_KIB = {"mp32": 192, "mp32-forky": 192, "mp64": 288, "cpython": 0}
 
 
 def create(
