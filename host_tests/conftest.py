@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import sys
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -17,7 +19,8 @@ for folder in (PORTABLE, REPO / "tools/simboard/onboard", REPO / "tools/simboard
 
 import board_imports  # noqa: E402
 
-from tools import firmware, romfs, runtimes, umqtt_source  # noqa: E402
+from tools import firmware, romfs, runtimes, sampling, umqtt_source  # noqa: E402
+from tools.commands.test import MISSING, SAMPLED  # noqa: E402
 
 umqtt_source.hide_stubs()
 board_imports.install()
@@ -30,6 +33,38 @@ settings.register_profile(
 )
 settings.register_profile("long", settings.get_profile("default"), derandomize=False, max_examples=20000)
 settings.load_profile("default")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    umqtt = str(runtimes.umqtt())
+    if umqtt not in sys.path:
+        sys.path.append(umqtt)
+    config.addinivalue_line("markers", "sample(k): one in k of these plays in `test`, chosen by the commit")
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leaves out interpreters that cannot be had here, and of long tests what the commit did not choose."""
+    missing = set(os.environ.get(MISSING, "").split())
+    seen: Counter[int] = Counter()
+    kept, left_out = [], []
+    for item in items:
+        is_chosen = not missing & _texts(item)
+        mark = item.get_closest_marker("sample")
+        if mark and os.environ.get(SAMPLED) == "1":
+            (of,) = mark.args
+            is_chosen &= sampling.chosen(seen[of], of)
+            seen[of] += 1
+        (kept if is_chosen else left_out).append(item)
+    items[:] = kept
+    if left_out:
+        config.hook.pytest_deselected(items=left_out)
+
+
+def _texts(item: pytest.Item) -> set[str]:
+    """The parameters that are texts, names of interpreters among them."""
+    callspec = getattr(item, "callspec", None)
+    return {value for value in callspec.params.values() if isinstance(value, str)} if callspec else set()
 
 
 @pytest.fixture(autouse=True)
@@ -51,9 +86,3 @@ def compiled(tmp_path_factory: pytest.TempPathFactory) -> Path:
             code = romfs.compile_module(path, prefix + path.name)
             (target / f"{prefix}{path.stem}.mpy").write_bytes(code)
     return target
-
-
-def pytest_configure() -> None:
-    umqtt = str(runtimes.umqtt())
-    if umqtt not in sys.path:
-        sys.path.append(umqtt)

@@ -160,7 +160,7 @@ exec(open("/rom/main.py").read())
 """
 
 
-@pytest.mark.parametrize("interpreter", ["mp32", "mp64"])
+@pytest.mark.parametrize("interpreter", runtimes.WORD_BITS)
 @pytest.mark.parametrize("kind", images.KINDS)
 def test_micropython_mounts_and_runs_the_body_in_place(
     interpreter: str, kind: str, app: Path, tmp_path: Path

@@ -260,7 +260,7 @@ def _other(keys: Path, stem: str) -> None:
     keyfiles.write_pair(keys, stem, made[stem]())
 
 
-@pytest.mark.parametrize("interpreter", ["mp32", "mp64"])
+@pytest.mark.parametrize("interpreter", runtimes.WORD_BITS)
 @pytest.mark.parametrize("host", ["localhost", "127.0.0.1", "ota.example"])
 def test_micropython_takes_these_files(interpreter: str, host: str, original: Path, tmp_path: Path) -> None:
     assert _handshake(interpreter, original, "broker", host, tmp_path) == MAC
@@ -277,7 +277,7 @@ REFUSALS = {
 }
 
 
-@pytest.mark.parametrize("interpreter", ["mp32", "mp64"])
+@pytest.mark.parametrize("interpreter", runtimes.WORD_BITS)
 @pytest.mark.parametrize("wrong", REFUSALS)
 def test_micropython_refuses_wrong_servers(interpreter: str, wrong: str, keys: Path, tmp_path: Path) -> None:
     _other(keys, wrong)

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from e2e.bare import BareStage
 
+from tools import runtimes
 from tools.stage import Stage
 
 # Short enough for tests, long enough for two busy cores: what runs into one of these is retried.
@@ -22,7 +23,14 @@ FAST = {
     "retry_window_s": 30,
     "backoff_max_s": 1,
 }
-SLOT_SIZE = {"mp32": 0x20000, "mp64": 0x20000, "cpython": 0x40000}  # cpython's images are sources
+MAIN, *OTHERS = runtimes.WORD_BITS  # MicroPythons
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """A test that names no interpreter plays on the main one, and at times on the others."""
+    if "make_stage" in metafunc.fixturenames and "runtime" not in metafunc.fixturenames:
+        others = [pytest.param(name, marks=pytest.mark.sample(12)) for name in OTHERS]
+        metafunc.parametrize("make_stage", [MAIN, *others], indirect=True)
 
 
 def pytest_configure(config):
@@ -49,12 +57,13 @@ def stage_folder(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def make_stage(tmp_path: Path, stage_folder: Path):
+def make_stage(request: pytest.FixtureRequest, tmp_path: Path, stage_folder: Path):
     """make_stage(**options of Stage) -> a Stage that is up; config comes on top of FAST."""
     stages = []
 
     def make(*, config: dict | None = None, **options: object) -> Stage:
-        options.setdefault("slot_size", SLOT_SIZE[options.get("runtime", "mp32")])
+        options.setdefault("runtime", getattr(request, "param", MAIN))
+        options.setdefault("slot_size", 0x40000 if options["runtime"] == "cpython" else 0x20000)
         stage = TestStage(stage_folder, config=FAST | (config or {}), **options)
         stages.append(stack.enter_context(stage))
         return stage

@@ -6,9 +6,8 @@ import acts
 import proofs
 import pytest
 
+from tools import runtimes
 from tools.servers.files import Fault
-
-RUNTIMES = ["mp32", "mp64", "cpython"]
 
 OWN_LOOP = """
 import time
@@ -97,7 +96,7 @@ def _check_updated(stage, image):
     assert stage.board.slot("ota_1", len(image)) == image
 
 
-@pytest.mark.parametrize("runtime", RUNTIMES)
+@pytest.mark.parametrize("runtime", runtimes.END_TO_END)
 def test_own_loop(make_stage, make_app, runtime):
     config = {"http_timeout_s": 3}
     stage = make_stage(runtime=runtime, app=make_app(OWN_LOOP), config=config)
@@ -123,7 +122,7 @@ def test_nothing_before_it_may_start(make_stage, make_app):
     proofs.check_old_runs(stage)
 
 
-@pytest.mark.parametrize("runtime", RUNTIMES)
+@pytest.mark.parametrize("runtime", runtimes.END_TO_END)
 def test_asyncio(make_stage, make_app, runtime):
     config = {"http_timeout_s": 3}
     stage = make_stage(runtime=runtime, app=make_app(ASYNCIO), config=config)

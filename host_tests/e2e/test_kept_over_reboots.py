@@ -9,6 +9,7 @@ import proofs
 import pytest
 from apps import AGENT, HANGS, RESETS, SELF_TEST_FAILS
 
+from tools import runtimes
 from tools.servers.files import Fault
 from tools.servers.ntp import NtpServer
 from tools.simboard.board import BLOCK
@@ -60,7 +61,7 @@ def _check_updated(stage, image) -> None:
 
 
 @pytest.mark.parametrize("transport", ["https", "http"])
-@pytest.mark.parametrize("runtime", ["mp32", "mp64", "cpython"])
+@pytest.mark.parametrize("runtime", runtimes.END_TO_END)
 def test_download_goes_on(make_stage, runtime, transport):
     stage = make_stage(runtime=runtime, config={"checkpoint_kib": 8})
     acts.online(stage)

@@ -6,13 +6,12 @@ import acts
 import proofs
 import pytest
 
-from tools import firmware, images
+from tools import firmware, images, runtimes
 from tools.stage import BOARD, MAC
 
-RUNTIMES = ("mp32", "mp64", "cpython")
 BUILD_TIME = "Jan 05 2026 01:02:03"
 
-pytestmark = pytest.mark.parametrize("runtime", RUNTIMES)
+pytestmark = pytest.mark.parametrize("runtime", runtimes.END_TO_END)
 
 
 def _image(stage, version="1.0.1"):

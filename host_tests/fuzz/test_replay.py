@@ -19,7 +19,7 @@ from hypothesis import Phase, given, settings
 from hypothesis.strategies import SearchStrategy
 from parsers import PARSERS
 
-from tools import romfs, runtimes
+from tools import romfs, runtimes, traits
 from tools.simboard import board
 from tools.simboard.factory import HEAP_KIB
 
@@ -78,7 +78,7 @@ def _play(interpreter: str, corpus: Path, compiled: Path, cwd: Path) -> list[str
     return result.stdout.splitlines()
 
 
-@pytest.mark.parametrize("interpreter", ["mp32", "mp64"])
+@pytest.mark.parametrize("interpreter", runtimes.WORD_BITS)
 def test_micropython_says_the_same(
     interpreter: str, corpus: tuple[Path, list[Case]], compiled: Path, tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
@@ -92,6 +92,8 @@ def test_micropython_says_the_same(
     wrong = []
     for (name, raw), there, seen in zip(cases, lines[::2], lines[1::2], strict=True):
         here = _outcome(name, raw, seen)
+        if name == "ntp" and traits.last_year(interpreter) < _year(here):
+            continue
         if there != here and not _is_cpythons_own_way(name, raw):
             wrong.append(f"{name} {raw[:300]!r}\n  {there[:300]}\n  {here[:300]}")
     assert not wrong, f"{len(wrong)} of {len(cases)}\n" + "\n".join(wrong[:50])
@@ -104,6 +106,12 @@ def _outcome(name: str, raw: bytes, seen: str) -> str:
     if jsonpart.find(name, raw) is not None:
         raw = jsonpart.replace(name, raw, seen)
     return targets.outcome(name, raw)
+
+
+def _year(outcome: str) -> int:
+    """Of the time that was taken from a packet, 0 where none was."""
+    found = re.match(r"accepted \[(\d+)", outcome)
+    return int(found[1]) if found else 0
 
 
 def _is_cpythons_own_way(name: str, raw: bytes) -> bool:

@@ -30,6 +30,15 @@ def _join():
             boardtime.sleep_ms(5)
 
 
+NEED_SOCKETS = (
+    "test_what_is_written_arrives_and_the_other_way_round",
+    "test_readinto_never_waits",
+    "test_a_silent_peer_ends_in_a_timeout",
+    "test_a_peer_that_takes_nothing_ends_in_a_timeout",
+    "test_nobody_listens",
+)
+
+
 def _listener():
     """(listening socket of the host, port)"""
     for port in range(42000, 42200):

@@ -1,5 +1,6 @@
-"""Runs the linter, all tests, the torture's default cases and all attacks; arguments it does not know go to
-pytest, which then runs alone."""
+"""Runs the linter, all tests, the torture and all attacks, and ends with a line that names what they ran on.
+What takes long plays a part that the commit chooses; --full plays all of it, --quick the core.
+Arguments it does not know go to pytest, which then runs alone."""
 
 from __future__ import annotations
 
@@ -8,88 +9,153 @@ import os
 import subprocess
 import sys
 import tempfile
-from functools import partial
+import time
 from pathlib import Path
+from typing import NamedTuple
 from xml.etree import ElementTree
 
-from tools import cache, chromium, runtimes
+from tools import cache, chromium, runtimes, sampling
 from tools.errors import ToolError
 
 PASSES_ARGUMENTS_ON = True
-INTERPRETERS = ("mp32", "mp64", "cpython")
-RUFF_LIMIT_S = 120
-PYTEST_LIMIT_S = 3600
-TORTURE_LIMIT_S = 1200
-MOST_WORKERS = 16  # each has servers and boards of its own
+MISSING = "OTA_TEST_MISSING"  # for host_tests/conftest.py: interpreters that cannot be had here
+SAMPLED = "OTA_TEST_SAMPLED"  # for it: 1 = of tests marked `sample`, play what the commit chooses
+NO_TEST = 5  # pytest's exit code where nothing was selected
+MAX_WORKERS = 16  # each has servers and boards of its own
+LIMIT_S = 4 * 3600  # only to end a hang
+QUICK = (
+    "host_tests/test_static.py", "host_tests/test_portable.py", "host_tests/portable",
+    "host_tests/e2e/test_update.py::test_push[https-mp32]",
+)  # fmt: skip
+
+
+class Part(NamedTuple):
+    """One of the programs that a run consists of, started as `python -m <command>`."""
+
+    name: str
+    command: list[str]
+
+
+class Outcome(NamedTuple):
+    """What pytest's report says; failed_parts: names."""
+
+    passed: int
+    skipped: int
+    failed_parts: list[str]
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.usage = f"{parser.prog} [-h] [pytest arguments]"
-    parser.epilog = "Runs two tests a core at a time unless -n says otherwise: most of them wait."
+    parser.usage = f"{parser.prog} [-h] [--quick | --full] [pytest arguments]"
+    parser.epilog = (
+        "With arguments for pytest nothing else runs, and nothing is left out; one test or -k runs in one"
+        " process, the rest two tests a core at a time unless -n says otherwise: most of them wait."
+    )
+    tier = parser.add_mutually_exclusive_group()
+    tier.add_argument(
+        "--quick", action="store_true",
+        help="linter, types, the portable tests on every interpreter and one whole update: about a minute",
+    )  # fmt: skip
+    tier.add_argument("--full", action="store_true", help="everything that there is: some hours")
 
 
 def run(args: argparse.Namespace) -> int:
-    versions, missing = find_programs()
-    lint = call(["ruff", "check", "."], RUFF_LIMIT_S)
+    if args.rest:
+        return run_selection(args.rest)
+    started = time.monotonic()
+    found, missing = find_programs(quick=args.quick)
+    environment = {MISSING: " ".join(missing), SAMPLED: "0" if args.full else "1"}
+    environment[sampling.FULL] = "1" if args.full else "0"
     with tempfile.TemporaryDirectory() as folder:
         report = Path(folder) / "report.xml"
-        tests = call(["pytest", f"--junitxml={report}", *parallel(args.rest)], PYTEST_LIMIT_S)
-        skipped = count_skipped(report)
-    torture = 0 if args.rest else call(["tools", "torture"], TORTURE_LIMIT_S)
-    attacks = 0 if args.rest else call(["tools", "torture", "--attacks"], TORTURE_LIMIT_S)
+        failed = [part.name for part in parts(args, report) if not call(part, environment)]
+        outcome = Outcome(*count(report), failed)
+    required = [name for name in missing if name not in runtimes.OPTIONAL]
     strict = bool(os.environ.get("CI"))
-    print(summary(versions, missing, lint, tests, skipped, strict) + tortured(args.rest, torture, attacks))
-    return int(bool(lint or tests or torture or attacks or missing or (skipped and strict)))
+    for line in summary(found, missing, outcome, strict, args):
+        print(line)
+    print(f"{(time.monotonic() - started) / 60:.1f} minutes")
+    return int(bool(failed or required or (outcome.skipped and strict)))
 
 
-def tortured(rest: list[str], torture: int, attacks: int) -> str:
-    if rest:
-        return ""
-    return f"; torture {'FAILED' if torture else 'survived'}; attacks {'FAILED' if attacks else 'repelled'}"
+def run_selection(arguments: list[str]) -> int:
+    single = any("::" in text or text == "-k" or text.startswith("-k") for text in arguments)
+    command = ["pytest", "-q", *([] if single else workers(arguments)), *arguments]
+    code = subprocess.run([sys.executable, "-m", *command], cwd=cache.REPO, timeout=LIMIT_S).returncode
+    if code == NO_TEST:
+        raise ToolError("no test matches: `python3 -m tools test --collect-only -q` lists them")
+    return code
 
 
-def find_programs() -> tuple[list[str], list[str]]:
-    """Fetches all before any test starts, so tests neither wait nor race for them."""
-    searches = {name: partial(runtimes.version, name) for name in INTERPRETERS}
-    searches.update({"mosquitto": runtimes.mosquitto, "umqtt": runtimes.umqtt, "chromium": chromium.argv})
-    found, missing = {}, []
-    for name, search in searches.items():
-        try:
-            found[name] = search()
-        except ToolError as error:
-            print(f"error: {error}", file=sys.stderr)
-            missing.append(name)
-    return [found[name] for name in INTERPRETERS if name in found], missing
+def parts(args: argparse.Namespace, report: Path) -> list[Part]:
+    """In their order."""
+    tests = ["pytest", "-q", f"--junitxml={report}", *workers([]), *(QUICK if args.quick else ())]
+    found = [Part("lint", ["ruff", "check", "."]), Part("tests", tests)]
+    if not args.quick:
+        full = ["--full"] if args.full else []
+        found.append(Part("torture", ["tools", "torture", *full]))
+        found.append(Part("attacks", ["tools", "torture", "--attacks"]))
+    if args.full:
+        found.append(Part("mutants", ["tools", "torture", "--mutants"]))
+    return found
 
 
-def parallel(arguments: list[str]) -> list[str]:
-    chosen = any(text.startswith(("-n", "--numprocesses", "--pdb")) for text in arguments)
-    return arguments if chosen else ["-n", str(min(2 * (os.cpu_count() or 1), MOST_WORKERS)), *arguments]
+def workers(arguments: list[str]) -> list[str]:
+    if any(text.startswith(("-n", "--numprocesses", "--pdb")) for text in arguments):
+        return []
+    return ["-n", str(min(2 * (os.cpu_count() or 1), MAX_WORKERS)), "--dist", "worksteal"]
 
 
-def call(module: list[str], limit_s: int) -> int:
-    sys.stdout.flush()
+def call(part: Part, environment: dict[str, str]) -> bool:
+    print(f"== {part.name}", flush=True)
+    command = [sys.executable, "-m", *part.command]
     try:
-        command = [sys.executable, "-m", *module]
-        return subprocess.run(command, cwd=cache.REPO, timeout=limit_s).returncode
+        done = subprocess.run(command, cwd=cache.REPO, env=os.environ | environment, timeout=LIMIT_S)
     except subprocess.TimeoutExpired:
-        raise ToolError(f"{module[0]} took over {limit_s} s and was stopped") from None
+        raise ToolError(f"{part.name} took over {LIMIT_S} s and was stopped") from None
+    return done.returncode == 0
 
 
-def count_skipped(report: Path) -> int:
-    """Tests that did not run; a failure that a test expects (xfail) is not one of them."""
+def find_programs(quick: bool) -> tuple[list[str], dict[str, str]]:
+    """Fetches all before any test starts, so tests neither wait nor race for them: (what the interpreters
+    call themselves, why others cannot be had)."""
+    others = {} if quick else {"chromium": chromium.argv}
+    searches = {"mosquitto": runtimes.mosquitto, "umqtt": runtimes.umqtt, **others}
+    found, missing = [], {}
+    for name in (*runtimes.INTERPRETERS, *searches):
+        try:
+            if name in searches:
+                searches[name]()
+            else:
+                found.append(runtimes.version(name))
+        except ToolError as error:
+            missing[name] = str(error)
+    return found, missing
+
+
+def count(report: Path) -> tuple[int, int]:
+    """(tests that passed, tests that did not run); a failure that a test expects (xfail) is none of these."""
     if not report.exists():
-        return 0
-    found = ElementTree.parse(report).iter("skipped")
-    return sum(entry.get("type") != "pytest.xfail" for entry in found)
+        return 0, 0
+    cases = list(ElementTree.parse(report).iter("testcase"))
+    skipped = [entry for case in cases for entry in case.iter("skipped")]
+    passed = sum(not any(part.tag in ("failure", "error", "skipped") for part in case) for case in cases)
+    return passed, sum(entry.get("type") != "pytest.xfail" for entry in skipped)
 
 
 def summary(
-    versions: list[str], missing: list[str], lint: int, tests: int, skipped: int, strict: bool
-) -> str:
-    words = [f"lint {'failed' if lint else 'clean'}", f"tests {'failed' if tests else 'passed'}"]
-    if missing:
-        words.append(f"NOT RUN for want of {', '.join(missing)}, which counts as failed")
-    if skipped:
-        words.append(f"{skipped} skipped{', which fails in CI' if strict else ''}")
-    return f"on {', '.join(versions)}: {'; '.join(words)}"
+    found: list[str], missing: dict[str, str], outcome: Outcome, strict: bool, args: argparse.Namespace
+) -> list[str]:
+    lines = []
+    for name, why in missing.items():
+        failing = "" if name in runtimes.OPTIONAL else ", which counts as failed"
+        lines.append(f"not to be had here{failing}: {name}: {why}")
+    names = [name for name in ("lint", "tests", "torture", "attacks", "mutants") if name in ran(args)]
+    words = [f"{name} {'FAILED' if name in outcome.failed_parts else 'passed'}" for name in names]
+    words.insert(2, f"{outcome.passed:,} tests, {outcome.skipped} skipped")
+    if outcome.skipped and strict:
+        words.append("a skipped test fails in CI")
+    return [*lines, f"on {', '.join(found)}: {'; '.join(words)}"]
+
+
+def ran(args: argparse.Namespace) -> list[str]:
+    return [part.name for part in parts(args, Path())]
