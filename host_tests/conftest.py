@@ -18,6 +18,7 @@ for folder in (PORTABLE, REPO / "tools/simboard/onboard", REPO / "tools/simboard
         sys.path.insert(0, str(folder))
 
 import board_imports  # noqa: E402
+from progress import Progress  # noqa: E402
 
 from tools import firmware, romfs, runtimes, sampling, umqtt_source  # noqa: E402
 from tools.commands.test import MISSING, SAMPLED  # noqa: E402
@@ -39,6 +40,8 @@ def pytest_configure(config: pytest.Config) -> None:
     umqtt = str(runtimes.umqtt())
     if umqtt not in sys.path:
         sys.path.append(umqtt)
+    if config.getoption("numprocesses", None):
+        config.pluginmanager.register(Progress())
     config.addinivalue_line("markers", "sample(k): one in k of these plays in `test`, chosen by the commit")
 
 
