@@ -1,15 +1,18 @@
 """The table of commands behind python3 -m tools <command>, each imported only when called."""
 
-# This module and bootstrap.py also run on a Python too old for the rest, to say so.
 from __future__ import annotations
 
 import argparse
 import importlib
+import json
+import platform
+import subprocess
 import sys
 
-from tools import bootstrap
+from tools import bootstrap, cache, console, pretend
 from tools.errors import ToolError
 
+GIT_LIMIT_S = 10
 COMMANDS = {
     "demo": ("tools.commands.demo", "watch a simulated board update itself"),
     "test": ("tools.commands.test", "run the linter and all tests on every interpreter"),
@@ -31,7 +34,7 @@ COMMANDS = {
 def overview() -> str:
     lines = [f"  {name:<9} {help_line}" for name, (_, help_line) in COMMANDS.items()]
     head = ["usage: python3 -m tools <command> [args]", "", "commands:"]
-    return "\n".join([*head, *lines, "", "python3 -m tools <command> --help tells more."])
+    return "\n".join([*head, *lines, "", "python3 -m tools <command> --help tells more, --version which this is."])
 
 
 def parse(module, name: str, arguments: list[str]) -> argparse.Namespace:
@@ -55,14 +58,37 @@ def load(name: str):
         raise ToolError(f"the command {name!r} is not written yet") from None
 
 
+def prepare(argv: list[str]) -> None:
+    """Gives a command its packages; to tell its options it does without, and nothing is written."""
+    if not {"-h", "--help"}.isdisjoint(argv) and not bootstrap.satisfied():
+        return pretend.packages()
+    cache.check_names()
+    bootstrap.ensure(argv)
+    cache.redirect()
+
+
+def version() -> str:
+    """Of the package for boards, and the commit where git knows it."""
+    package = json.loads((cache.REPO / "device" / "package.json").read_text())
+    command = ["git", "-C", str(cache.REPO), "-c", "safe.directory=*", "log", "-1", "--format= %h of %cs"]
+    try:
+        commit = subprocess.run(command, capture_output=True, text=True, timeout=GIT_LIMIT_S).stdout.strip("\n")
+    except (OSError, subprocess.SubprocessError):
+        commit = ""
+    return f"{package['version']}{commit} (Python {platform.python_version()})"
+
+
 def run(argv: list[str]) -> int:
+    if argv and argv[0] == "--version":
+        print(version())
+        return 0
     if not argv or argv[0] in ("-h", "--help"):
         print(overview())
         return 0
     name, arguments = argv[0], argv[1:]
     if name not in COMMANDS:
         raise ToolError(f"no command {name!r}: choose one of {', '.join(COMMANDS)}")
-    bootstrap.ensure(argv)
+    prepare(argv)
     module = load(name)
     return module.run(parse(module, name, arguments))
 
@@ -73,9 +99,12 @@ def main(argv: list[str]) -> int:
     except ToolError as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
+    except OSError as error:
+        print(f"error: {console.explain(error)}", file=sys.stderr)
+        return 1
     except KeyboardInterrupt:
         return 130
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    sys.exit(console.guard(main, sys.argv[1:]))

@@ -1,9 +1,10 @@
 """Gives a command its packages: makes .venv from requirements-dev.txt and goes on inside it."""
 
-# Standard library only, and no syntax newer than 3.7: it runs before anything is installed.
+# Standard library only: it runs before anything is installed.
 from __future__ import annotations
 
 import collections
+import errno
 import hashlib
 import importlib.util
 import os
@@ -12,6 +13,7 @@ import re
 import shutil
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 from importlib import metadata
@@ -19,21 +21,19 @@ from importlib import metadata
 from tools import cache
 from tools.errors import ToolError
 
-OLDEST_PYTHON = (3, 10)
 REQUIREMENTS = cache.REPO / "requirements-dev.txt"
-VENV = cache.REPO / ".venv"
+VENV = cache.VENV
 PYTHON = VENV / "bin" / "python"
 STAMP = VENV / "requirements.sha256"
 UNFINISHED = "unfinished"
 GUARD = "OTA_TOOLS_BOOTSTRAPPED"
 PIP_LIMIT_S = 900
 VENV_LIMIT_S = 120
+VENV_MB = 400  # measured, and something for what pip has beside it while it installs
 
 
 def ensure(argv: list[str]) -> None:
     """Returns where the packages are there; else makes them so and restarts the command."""
-    if sys.version_info < OLDEST_PYTHON:
-        raise ToolError("Python 3.10 or newer is needed: run this with a newer python3")
     restarted = os.environ.pop(GUARD, None)
     if satisfied():
         return
@@ -93,6 +93,7 @@ def make_venv() -> None:
         package = "python%d.%d-venv" % sys.version_info[:2]
         raise ToolError(f"Python's venv module is missing: sudo apt install {package}")
     shutil.rmtree(VENV, ignore_errors=True)
+    cache.require_room(VENV_MB, "the environment for Python")
     VENV.mkdir()
     STAMP.write_text(UNFINISHED)
     base = getattr(sys, "_base_executable", None) or sys.executable
@@ -103,21 +104,30 @@ def make_venv() -> None:
 
 
 def install() -> None:
-    """Runs pip with a line of progress; on failure shows the end of what pip said."""
+    """Runs pip with a line of progress; on failure tells its own first error."""
     command = [str(PYTHON), "-m", "pip", "install", "--progress-bar", "off"]
     command += ["--disable-pip-version-check", "-r", str(REQUIREMENTS)]
     pip = subprocess.Popen(
         command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace"
     )
-    tail = collections.deque(maxlen=12)
+    tail: collections.deque = collections.deque(maxlen=100)
     try:
         follow(pip, tail)
     finally:
         pip.kill()
         code = pip.wait()
     if code:
-        print("".join(tail), end="", file=sys.stderr)
-        raise ToolError("pip could not install requirements-dev.txt: see above, then run again")
+        raise ToolError(f"pip could not install requirements-dev.txt: {explain(list(tail))}, run again")
+
+
+def explain(lines: list[str]) -> str:
+    """The end of what pip said in a few words."""
+    if any(str(OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))) in line for line in lines):
+        return f"no room is left in {VENV} or {tempfile.gettempdir()}: make room"
+    if any("(from versions: none)" in line or "connection broken" in line for line in lines):
+        return "it reached no package index: check the network, or pip's configuration"
+    errors = [line for line in lines if line.startswith("ERROR:")]
+    return (errors or lines[-1:] or ["it said nothing"])[0].strip().removeprefix("ERROR: ")
 
 
 def follow(pip: subprocess.Popen, tail: collections.deque) -> None:
@@ -156,7 +166,8 @@ class Progress:
         self.doing = "starting pip"
         self.count = 0
         self.logged_s = -self.LOG_EVERY_S
-        print("installing requirements-dev.txt into .venv (once)", file=sys.stderr)
+        place = ".venv" if cache.PLACE == cache.REPO else VENV
+        print(f"installing requirements-dev.txt into {place} (once)", file=sys.stderr)
 
     def elapsed_s(self) -> float:
         return time.monotonic() - self.start

@@ -1,27 +1,82 @@
-"""The folder .cache/: what was fetched once, put there whole or not at all."""
+"""The folders .cache/ and .venv/: where they are, what was fetched once, put there whole or not at all."""
 
 from __future__ import annotations
 
 import contextlib
 import fcntl
+import hashlib
 import os
+import shlex
 import shutil
 import tempfile
 import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Callable, Iterator
 
 from tools.errors import ToolError
 
 REPO = Path(__file__).resolve().parent.parent
-CACHE = REPO / ".cache"
 LOCK_WAIT_S = 900
+ROOM_MB = 150  # of a package of Debian with what it needs, apt's lists and archives beside it
+UNFIT = (os.pathsep, "\n", '"')  # no list of folders holds the first, no configuration of apt the others
+
+
+def _place() -> Path:
+    """The checkout or, where that is not to be written, a folder of its own in the user's cache."""
+    used = (REPO, REPO / ".cache", REPO / ".venv")
+    if all(os.access(path, os.W_OK) for path in used if path.exists()):
+        return REPO
+    users = os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")
+    return Path(users, f"ota-tools-{hashlib.sha256(os.fsencode(REPO)).hexdigest()[:12]}")
+
+
+PLACE = _place()
+CACHE = PLACE / ".cache"
+VENV = PLACE / ".venv"
+
+
+def check_names() -> None:
+    """Raises ToolError where a folder's name will not do."""
+    for path in (REPO, PLACE):
+        for mark in UNFIT:
+            if mark in str(path):
+                raise ToolError(f"{path} has {mark!r} in its name, which breaks lists of folders and"
+                                " configuration files: move it")  # fmt: skip
+
+
+def prepare() -> None:
+    """Makes CACHE. Raises ToolError where that is impossible."""
+    try:
+        if not PLACE.is_absolute():
+            raise ToolError(f"{REPO} cannot be written, and there is no home: set XDG_CACHE_HOME to a folder")
+        CACHE.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        places = REPO if PLACE == REPO else f"neither {REPO} nor {PLACE}"
+        raise ToolError(
+            f"cannot write {places} ({error.strerror}): set XDG_CACHE_HOME to a folder that can be written"
+        ) from None
+
+
+def redirect() -> None:
+    """Has the programs that keep something beside the sources do so in PLACE where it is not the checkout."""
+    if PLACE != REPO:
+        os.environ["RUFF_CACHE_DIR"] = str(CACHE / "ruff")
+        os.environ["HYPOTHESIS_STORAGE_DIRECTORY"] = str(CACHE / "hypothesis")
+        options = ["-o", f"cache_dir={CACHE / 'pytest'}"]
+        os.environ["PYTEST_ADDOPTS"] = f"{os.environ.get('PYTEST_ADDOPTS', '')} {shlex.join(options)}"
+
+
+def require_room(megabytes: int, what: str) -> None:
+    """Raises ToolError if PLACE has less room than that."""
+    free = shutil.disk_usage(PLACE).free // 1_000_000
+    if free < megabytes:
+        raise ToolError(f"{what} needs {megabytes} MB in {PLACE}, where {free} MB are free: make room, run again")
 
 
 @contextlib.contextmanager
 def lock(name: str) -> Iterator[None]:
     """Holds .cache/<name>.lock; the kernel frees it even when its owner is killed."""
-    CACHE.mkdir(exist_ok=True)
+    prepare()
     path = CACHE / f"{name}.lock"
     with path.open("w") as handle:
         _acquire(handle, path)
@@ -40,12 +95,13 @@ def _acquire(handle, path: Path) -> None:
         time.sleep(0.2)
 
 
-def folder(name: str, fill: Callable[[Path], None]) -> Path:
+def folder(name: str, fill: Callable[[Path], None], megabytes: int = ROOM_MB) -> Path:
     """.cache/<name>, made by fill(temporary folder) by the first process that wants it."""
     target = CACHE / name
     if not target.is_dir():
         with lock(name):
             if not target.is_dir():
+                require_room(megabytes, name)
                 _publish(target, fill)
     return target
 
