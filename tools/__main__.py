@@ -34,7 +34,8 @@ COMMANDS = {
 def overview() -> str:
     lines = [f"  {name:<9} {help_line}" for name, (_, help_line) in COMMANDS.items()]
     head = ["usage: python3 -m tools <command> [args]", "", "commands:"]
-    return "\n".join([*head, *lines, "", "python3 -m tools <command> --help tells more, --version which this is."])
+    tail = ["", "python3 -m tools <command> --help tells more, --version which this is."]
+    return "\n".join([*head, *lines, *tail])
 
 
 def parse(module, name: str, arguments: list[str]) -> argparse.Namespace:
@@ -72,10 +73,10 @@ def version() -> str:
     package = json.loads((cache.REPO / "device" / "package.json").read_text())
     command = ["git", "-C", str(cache.REPO), "-c", "safe.directory=*", "log", "-1", "--format= %h of %cs"]
     try:
-        commit = subprocess.run(command, capture_output=True, text=True, timeout=GIT_LIMIT_S).stdout.strip("\n")
+        done = subprocess.run(command, capture_output=True, text=True, timeout=GIT_LIMIT_S)
     except (OSError, subprocess.SubprocessError):
-        commit = ""
-    return f"{package['version']}{commit} (Python {platform.python_version()})"
+        return f"{package['version']} (Python {platform.python_version()})"
+    return f"{package['version']}{done.stdout.rstrip()} (Python {platform.python_version()})"
 
 
 def run(argv: list[str]) -> int:

@@ -90,7 +90,7 @@ def build() -> None:
 
 def make_venv() -> None:
     if not (importlib.util.find_spec("venv") and importlib.util.find_spec("ensurepip")):
-        package = "python%d.%d-venv" % sys.version_info[:2]
+        package = f"python{sys.version_info[0]}.{sys.version_info[1]}-venv"
         raise ToolError(f"Python's venv module is missing: sudo apt install {package}")
     shutil.rmtree(VENV, ignore_errors=True)
     cache.require_room(VENV_MB, "the environment for Python")

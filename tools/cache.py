@@ -51,10 +51,9 @@ def prepare() -> None:
             raise ToolError(f"{REPO} cannot be written, and there is no home: set XDG_CACHE_HOME to a folder")
         CACHE.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        places = REPO if PLACE == REPO else f"neither {REPO} nor {PLACE}"
-        raise ToolError(
-            f"cannot write {places} ({error.strerror}): set XDG_CACHE_HOME to a folder that can be written"
-        ) from None
+        places = f"{CACHE} cannot" if PLACE == REPO else f"neither {REPO} nor {PLACE} can"
+        cure = "set XDG_CACHE_HOME to a folder that can"
+        raise ToolError(f"{places} be written ({error.strerror}): {cure}") from None
 
 
 def redirect() -> None:
@@ -70,7 +69,8 @@ def require_room(megabytes: int, what: str) -> None:
     """Raises ToolError if PLACE has less room than that."""
     free = shutil.disk_usage(PLACE).free // 1_000_000
     if free < megabytes:
-        raise ToolError(f"{what} needs {megabytes} MB in {PLACE}, where {free} MB are free: make room, run again")
+        have = f"{megabytes} MB in {PLACE}, where {free} MB are free"
+        raise ToolError(f"{what} needs {have}: make room, run again")
 
 
 @contextlib.contextmanager

