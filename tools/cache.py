@@ -65,11 +65,11 @@ def redirect() -> None:
         os.environ["PYTEST_ADDOPTS"] = f"{os.environ.get('PYTEST_ADDOPTS', '')} {shlex.join(options)}"
 
 
-def require_room(megabytes: int, what: str) -> None:
-    """Raises ToolError if PLACE has less room than that."""
-    free = shutil.disk_usage(PLACE).free // 1_000_000
+def require_room(megabytes: int, what: str, place: Path = PLACE) -> None:
+    """Raises ToolError if there is less room than that."""
+    free = shutil.disk_usage(place).free // 1_000_000
     if free < megabytes:
-        have = f"{megabytes} MB in {PLACE}, where {free} MB are free"
+        have = f"{megabytes} MB in {place}, where {free} MB are free"
         raise ToolError(f"{what} needs {have}: make room, run again")
 
 

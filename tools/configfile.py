@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+from tools import wholefile
 from tools.errors import ToolError
 
 
@@ -27,5 +28,4 @@ def dump(config: dict) -> bytes:
 
 def save(path: Path, content: bytes) -> None:
     """It holds the password of the Wi-Fi: for its owner only."""
-    path.touch(mode=0o600)
-    path.write_bytes(content)
+    wholefile.write(path, content, 0o600)

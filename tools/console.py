@@ -71,10 +71,11 @@ def explain(error: OSError) -> str:
     streams = (stream for stream in (sys.stdout, sys.stderr) if isinstance(stream, Output))
     if error in [stream.failure for stream in streams]:
         raise error
+    name = error.filename2 or error.filename
     if error.errno in FULL:
-        where = error.filename or f"what it writes to, or in {tempfile.gettempdir()} (TMPDIR names another)"
-        return f"{error.strerror}: make room in {where}, run again"
-    words = [str(error.filename)] if error.filename else []
+        where = name or f"what it writes, or in {tempfile.gettempdir()} (TMPDIR names another)"
+        return f"{error.strerror}: make room for {where}, run again"
+    words = [str(name)] if name else []
     words += [error.strerror or str(error) or type(error).__name__]
     cure = CURES.get(error.errno or 0)
     return ": ".join([*words, *([cure] if cure else [])])

@@ -77,7 +77,8 @@ class Folder:
                 made.append(name)
                 with os.fdopen(handle, "wb") as file:
                     file.write(content)
-        except OSError:
+        except OSError as error:
+            error.filename = str(self.path / name)
             for name in made:
                 (self.path / name).unlink()
             raise

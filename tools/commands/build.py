@@ -9,7 +9,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from tools import firmware, images
+from tools import firmware, images, wholefile
 from tools.errors import ToolError
 
 
@@ -32,7 +32,7 @@ def run(args: argparse.Namespace) -> int:
     image = firmware.build_image(
         args.version, args.kind, args.board, args.source, args.app, args.build_time
     )
-    args.output.write_bytes(image)
+    wholefile.write(args.output, image)
     print(f"{args.output}: {args.kind} {args.version} for {args.board}, {len(image)} bytes")
     return 0
 
@@ -41,6 +41,6 @@ def _build_romfs(args: argparse.Namespace) -> int:
     if args.version or args.kind or args.board:
         raise ToolError("a ROMFS has no --version, --kind or --board")
     image = firmware.build_romfs(args.source, args.app)
-    args.output.write_bytes(image)
+    wholefile.write(args.output, image)
     print(f"{args.output}: ROMFS, {len(image)} bytes")
     return 0

@@ -16,13 +16,14 @@ from pathlib import Path
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
-from tools import images, runtimes, versions
+from tools import cache, images, runtimes, versions
 from tools.errors import ToolError
 from tools.servers.operator import Message
 from tools.stage import MAC, Stage
 
 NEW = "1.0.1"
 LIMIT_S = 180
+ROOM_MB = 20
 ROLLED_BACK = -10036
 
 
@@ -52,6 +53,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     console = Console(highlight=False)
     with tempfile.TemporaryDirectory(prefix="ota-demo-") as folder:
+        cache.require_room(ROOM_MB, "the demo", Path(folder))
         demo = Demo(args, Path(folder), console)
         return demo.play()
 

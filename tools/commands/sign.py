@@ -13,7 +13,7 @@ import sys
 import time
 from pathlib import Path
 
-from tools import firmware, images, keyfiles, signing, versions
+from tools import firmware, images, keyfiles, signing, versions, wholefile
 from tools.errors import ToolError
 
 DAY_S = 86400
@@ -65,7 +65,7 @@ def run(args: argparse.Namespace) -> int:
         _write_image(image, args)
     text = json.dumps(offer, indent=2)
     if args.output_offer:
-        args.output_offer.write_text(text + "\n")
+        wholefile.write(args.output_offer, (text + "\n").encode())
     else:
         print(text)
     return 0
@@ -98,7 +98,7 @@ def _write_image(image: bytes, args: argparse.Namespace) -> None:
     output = args.output or args.image.with_name(f"{args.image.stem}-{args.version}.img")
     if output.exists():
         raise ToolError(f"{output} exists: remove it or give --output")
-    output.write_bytes(image)
+    wholefile.write(output, image)
     print(f"wrote {output}, the file to serve", file=sys.stderr)
 
 

@@ -11,7 +11,6 @@ import base64
 import hashlib
 import hmac
 import json
-import os
 import re
 import secrets
 import time
@@ -20,6 +19,7 @@ from pathlib import Path
 
 from aiohttp import web
 
+from tools import wholefile
 from tools.errors import ToolError
 from tools.server import imagestore, view, wire
 from tools.server.store import Store
@@ -164,9 +164,7 @@ def _token(folder: Path) -> str:
     """Made at the first start, for the owner of the folder only."""
     path = folder / "token"
     if not path.exists():
-        handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        with os.fdopen(handle, "w") as file:
-            file.write(secrets.token_urlsafe(24) + "\n")
+        wholefile.write(path, f"{secrets.token_urlsafe(24)}\n".encode(), 0o600)
     token = path.read_text().strip()
     if len(token) < 16:
         raise ToolError(f"{path} holds no token: delete it, then a new one is made")

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import shutil
 import struct
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -43,19 +45,20 @@ def create(
 
     config: what goes into ota.json; certificates: folder of DER files. mac: 12 hex digits.
     """
-    (folder / "fs" / "certs").mkdir(parents=True)
-    for file in certificates.iterdir():
-        shutil.copy(file, folder / "fs" / "certs")
-    (folder / "fs" / "ota.json").write_text(json.dumps(config))
-    state = _first_state(SLOTS[boot_mode][0], image)
-    (folder / "fs" / "ota_state.json").write_text(json.dumps(state))
-    if application:
-        shutil.copytree(application, folder / "fs", dirs_exist_ok=True)
-    return _assemble(
-        folder, image, mac=mac, runtime=runtime, boot_mode=boot_mode, epoch=epoch,
-        networks=networks if networks is not None else dict(config.get("wifi", [])),
-        slot_size=slot_size, vfs_size=VFS_SIZE, heap_kib=heap_kib,
-    )  # fmt: skip
+    with _new(folder):
+        (folder / "fs" / "certs").mkdir()
+        for file in certificates.iterdir():
+            shutil.copy(file, folder / "fs" / "certs")
+        (folder / "fs" / "ota.json").write_text(json.dumps(config))
+        state = _first_state(SLOTS[boot_mode][0], image)
+        (folder / "fs" / "ota_state.json").write_text(json.dumps(state))
+        if application:
+            shutil.copytree(application, folder / "fs", dirs_exist_ok=True)
+        return _assemble(
+            folder, image, mac=mac, runtime=runtime, boot_mode=boot_mode, epoch=epoch,
+            networks=networks if networks is not None else dict(config.get("wifi", [])),
+            slot_size=slot_size, vfs_size=VFS_SIZE, heap_kib=heap_kib,
+        )  # fmt: skip
 
 
 def create_bare(
@@ -77,12 +80,25 @@ def create_bare(
     romfs_size: of a partition for ROMFS, 0 = none. facts: version (of MicroPython, three numbers), clock
     (Unix s), machine, umqtt (is it in the firmware?).
     """
-    (folder / "fs").mkdir(parents=True)
     image = images.esp32_image(romfs.pack({"README": b"stock MicroPython"}))
-    return _assemble(
-        folder, image, mac=mac, runtime=runtime, boot_mode=boot_mode, epoch=epoch, networks=networks,
-        slot_size=slot_size, vfs_size=vfs_size, romfs_size=romfs_size, heap_kib=heap_kib, **facts,
-    )  # fmt: skip
+    with _new(folder):
+        return _assemble(
+            folder, image, mac=mac, runtime=runtime, boot_mode=boot_mode, epoch=epoch, networks=networks,
+            slot_size=slot_size, vfs_size=vfs_size, romfs_size=romfs_size, heap_kib=heap_kib, **facts,
+        )  # fmt: skip
+
+
+@contextlib.contextmanager
+def _new(folder: Path) -> Iterator[None]:
+    """The folder of a board that is being made; if that fails, all of it is taken away again."""
+    (folder / "fs").mkdir(parents=True)
+    try:
+        yield
+    except BaseException:
+        shutil.rmtree(folder / "fs")
+        for name in ("flash.bin", "panel.bin", "board.json"):
+            (folder / name).unlink(missing_ok=True)
+        raise
 
 
 def _assemble(
