@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import codecs
+import contextlib
 import errno
 import io
 import locale
@@ -53,13 +54,14 @@ def guard(main: Callable[[list[str]], int], argv: list[str]) -> int | str | None
     code: int | str | None = 130
     try:
         code = main(argv)
-        out.flush()
-        err.flush()
     except SystemExit as end:
         code = end.code
     except (OSError, KeyboardInterrupt):
         if not (out.failure or err.failure):
             raise
+    for stream in (out, err):
+        with contextlib.suppress(OSError):  # it is in the stream's failure
+            stream.flush()
     failure = out.failure or err.failure
     if isinstance(failure, BrokenPipeError):
         return 128 + signal.SIGPIPE

@@ -79,6 +79,8 @@ def from_a_suite(
     """A folder that is there already, else from the first suite with which fill(suite, target) succeeds."""
     ready = [suite for suite in suites if (cache.CACHE / f"{suite}-{name}").is_dir()]
     failure = None
+    if not ready:
+        require_apt()
     for suite in ready or suites:
         try:
             return cache.folder(f"{suite}-{name}", functools.partial(fill, suite))
@@ -113,7 +115,6 @@ def fetch_sources(package: str, suite: str, target: Path) -> None:
 @contextlib.contextmanager
 def own_apt(kind: str, arch: str, suite: str) -> Iterator[Path]:
     """A folder in which apt knows one suite of the machine's mirror. kind: "deb" or "deb-src"."""
-    require_apt()
     with tempfile.TemporaryDirectory(prefix="apt-", dir=cache.CACHE) as folder:
         root = Path(folder)
         mirror = find_mirror(root)

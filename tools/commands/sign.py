@@ -61,13 +61,17 @@ def run(args: argparse.Namespace) -> int:
         for_push=not (args.http_url or args.https_url),
         expires=None if args.expires is None else int(time.time()) + args.expires * DAY_S,
     )
-    if args.version:
-        _write_image(image, args)
+    output = _write_image(image, args) if args.version else None
     text = json.dumps(offer, indent=2)
-    if args.output_offer:
-        wholefile.write(args.output_offer, (text + "\n").encode())
-    else:
-        print(text)
+    try:
+        if args.output_offer:
+            wholefile.write(args.output_offer, (text + "\n").encode())
+        else:
+            print(text)
+    except OSError:
+        if output:
+            output.unlink()
+        raise
     return 0
 
 
@@ -94,12 +98,13 @@ def _with_trailer(image: bytes, args: argparse.Namespace) -> bytes:
     return images.add_trailer(image, args.version, args.board, build_time, next_key)
 
 
-def _write_image(image: bytes, args: argparse.Namespace) -> None:
+def _write_image(image: bytes, args: argparse.Namespace) -> Path:
     output = args.output or args.image.with_name(f"{args.image.stem}-{args.version}.img")
     if output.exists():
         raise ToolError(f"{output} exists: remove it or give --output")
     wholefile.write(output, image)
     print(f"wrote {output}, the file to serve", file=sys.stderr)
+    return output
 
 
 def _version(image: bytes, wanted: str | None) -> str:
