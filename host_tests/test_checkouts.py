@@ -1,4 +1,4 @@
-"""The checkout wherever it is: not to be written, in a folder with any name, under each Python that is here."""
+"""The checkout wherever it is: not to be written, in a folder with any name, under each Python found here."""
 
 from __future__ import annotations
 
@@ -23,15 +23,17 @@ LINUX = [f"manylinux_2_{minor}_{{}}" for minor in range(5, 35)] + ["manylinux1_{
 PLATFORMS = {
     "linux-x86_64": [tag.format("x86_64") for tag in LINUX],
     "linux-aarch64": [tag.format("aarch64") for tag in LINUX],
-    "macos-arm64": [f"macosx_{major}_0_{kind}" for major in range(11, 15) for kind in ("arm64", "universal2")],
+    "macos-arm64": [f"macosx_{year}_0_{kind}" for year in range(11, 15) for kind in ("arm64", "universal2")],
 }
 
 
 def copy(target: Path) -> Path:
     """The files that git knows or would take, as they are now."""
-    command = ["git", "-c", "safe.directory=*", "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
-    names = subprocess.run(command, cwd=cache.REPO, capture_output=True, text=True, check=True, timeout=LIMIT_S)
-    for name in filter(None, names.stdout.split("\0")):
+    done = subprocess.run(
+        ["git", "-c", "safe.directory=*", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
+        cwd=cache.REPO, capture_output=True, text=True, check=True, timeout=LIMIT_S,
+    )  # fmt: skip
+    for name in filter(None, done.stdout.split("\0")):
         if (cache.REPO / name).is_file():
             (target / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy(cache.REPO / name, target / name)

@@ -61,8 +61,8 @@ def load(name: str):
 
 def prepare(argv: list[str]) -> None:
     """Gives a command its packages; to tell its options it does without, and nothing is written."""
-    if not {"-h", "--help"}.isdisjoint(argv) and not bootstrap.satisfied():
-        return pretend.packages()
+    if not {"-h", "--help"}.isdisjoint(argv):
+        return None if bootstrap.satisfied() else pretend.packages()
     cache.check_names()
     bootstrap.ensure(argv)
     cache.redirect()

@@ -40,7 +40,7 @@ def check_names() -> None:
     for path in (REPO, PLACE):
         for mark in UNFIT:
             if mark in str(path):
-                raise ToolError(f"{path} has {mark!r} in its name, which breaks lists of folders and"
+                raise ToolError(f"{str(path)!r} has {mark!r} in its name, which breaks lists of folders and"
                                 " configuration files: move it")  # fmt: skip
 
 
