@@ -27,6 +27,7 @@ from tools.errors import ToolError
 
 NAMES = ("chromium", "chromium-headless-shell", "chromium-browser", "google-chrome")
 PACKAGE = "chromium-headless-shell"
+ROOM_MB = 800  # with the archives beside it
 ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64"}
 HINT = "no Chromium: on Debian `sudo apt install chromium`, or set CHROMIUM"
 SWITCHES = (
@@ -63,7 +64,7 @@ def _fetched() -> Path:
     if arch is None:
         raise ToolError(HINT)
     try:
-        root = debian.unpacked(PACKAGE, arch)
+        root = debian.unpacked(PACKAGE, arch, megabytes=ROOM_MB)
     except ToolError as error:
         raise ToolError(f"{HINT} ({error})") from None
     loader = debian.find(root, debian.LOADERS[arch])

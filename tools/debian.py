@@ -63,9 +63,11 @@ def program(package: str, arch: str, path: str, suites: tuple[str, ...] = SUITES
     return [str(loader), "--library-path", str(loader.resolve().parent), str(root / path)]
 
 
-def unpacked(package: str, arch: str, suites: tuple[str, ...] = SUITES) -> Path:
-    """The folder that holds the package and what it depends on."""
-    return from_a_suite(f"{arch}-{package}", functools.partial(fetch, package, arch), suites)
+def unpacked(
+    package: str, arch: str, suites: tuple[str, ...] = SUITES, megabytes: int = cache.ROOM_MB
+) -> Path:
+    """The folder that holds the package and what it depends on. megabytes: it takes while it is fetched."""
+    return from_a_suite(f"{arch}-{package}", functools.partial(fetch, package, arch), suites, megabytes)
 
 
 def sources(package: str) -> Path:
@@ -74,16 +76,19 @@ def sources(package: str) -> Path:
 
 
 def from_a_suite(
-    name: str, fill: Callable[[str, Path], None], suites: tuple[str, ...] = SUITES
-) -> Path:
+    name: str, fill: Callable[[str, Path], None], suites: tuple[str, ...] = SUITES,
+    megabytes: int = cache.ROOM_MB,
+) -> Path:  # fmt: skip
     """A folder that is there already, else from the first suite with which fill(suite, target) succeeds."""
     ready = [suite for suite in suites if (cache.CACHE / f"{suite}-{name}").is_dir()]
     failure = None
     if not ready:
         require_apt()
+        cache.prepare()
+        cache.require_room(megabytes, name)
     for suite in ready or suites:
         try:
-            return cache.folder(f"{suite}-{name}", functools.partial(fill, suite))
+            return cache.folder(f"{suite}-{name}", functools.partial(fill, suite), megabytes)
         except ToolError as error:
             print(f"not from {suite}: {error}", file=sys.stderr, flush=True)
             failure = failure or error
