@@ -100,6 +100,7 @@ def test_any_encoding(words: tuple[str, ...], locale: str, tmp_path: Path):
 COMMON = [("--help",), ("keys", "--help"), ("keys", "{}"), DEMO, BOARD]  # of the kinds that there are
 
 
+@pytest.mark.sample(3)
 @pytest.mark.parametrize("words", COMMON, ids=" ".join)
 @pytest.mark.parametrize("number", [0, 1, 2])
 def test_a_stream_that_is_closed(words: tuple[str, ...], number: int, tmp_path: Path):
