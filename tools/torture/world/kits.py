@@ -3,8 +3,12 @@
 import json
 import os
 
+import ffi
 import flash
 import panel
+import uctypes
+
+_allocate = ffi.open("libc.so.6").func("p", "malloc", "I")
 
 
 class Kit:
@@ -18,13 +22,13 @@ class Kit:
             if form == "img":
                 self.images[stem] = _read(folder + "/" + name)
             elif form == "json":
-                self.offers[stem] = json.loads(_read(folder + "/" + name))
+                self.offers[stem] = json.loads(bytes(_read(folder + "/" + name)))
         self.old = self.images["old"]
         self._flash = _read(folder + "/board/flash.bin")
-        self.facts = json.loads(_read(folder + "/board/board.json"))
+        self.facts = json.loads(bytes(_read(folder + "/board/board.json")))
         self.mode = self.facts["boot_mode"]
-        self._memory = bytearray(len(self._flash))
-        self._panel = bytearray(4 * panel.WORDS)
+        self._memory = _outside(len(self._flash))
+        self._panel = _outside(4 * panel.WORDS)
 
     def begin(self):
         self._memory[:] = self._flash
@@ -41,5 +45,13 @@ class Firmware:
 
 
 def _read(path):
+    """As a bytearray outside the heap."""
+    data = _outside(os.stat(path)[6])
     with open(path, "rb") as file:
-        return file.read()
+        file.readinto(data)
+    return data
+
+
+def _outside(size):
+    """A bytearray that the garbage collector does not look through, at each of its rounds, for references."""
+    return uctypes.bytearray_at(_allocate(size), size)

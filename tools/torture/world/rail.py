@@ -1,6 +1,8 @@
 """Power for the file system of the in-process board: what one boot leaves behind cannot write in the next."""
 
 import faults
+import flash
+import panel
 
 
 class PowerCut(BaseException):
@@ -14,6 +16,11 @@ class Reset(BaseException):
 _GONE = PowerCut()
 
 
+def counts_reads(case):
+    """Does this case ask for the number of each read of the flash? Others save the time of counting."""
+    return "trace" in case or any(fault[1] == "read_error" for fault in case.get("flash", ()))
+
+
 class Rail:
     """The file system's block device. What is left of a boot cannot touch the flash of the next.
 
@@ -25,6 +32,8 @@ class Rail:
         self._world = world
         self._boot = world.boots
         self._region = region
+        self._start = region.address
+        self._flash = memoryview(flash._memory)
 
     def _call(self, function, *arguments):
         if self._boot != self._world.boots or not self._world.has_power:
@@ -35,7 +44,14 @@ class Rail:
             return -faults.EIO
 
     def readblocks(self, block, buffer, offset=0):
-        return self._call(self._region.readblocks, block, buffer, offset)
+        """LittleFS reads six thousand times in an update: where nobody counts them, the short way."""
+        world = self._world
+        if world.watches_reads or panel.get(panel.UNSTABLE):
+            return self._call(self._region.readblocks, block, buffer, offset)
+        if self._boot != world.boots or not world.has_power:
+            raise _GONE
+        start = self._start + block * flash.BLOCK + offset
+        buffer[:] = self._flash[start : start + len(buffer)]
 
     def writeblocks(self, block, buffer, offset=None):
         return self._call(self._region.writeblocks, block, buffer, offset)

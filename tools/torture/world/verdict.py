@@ -3,6 +3,7 @@
 import virtualtime
 
 _HOUR_MS = 3_600_000
+_IDLE_MS = 500  # between two steps of a board that has nothing to do, where hours of that must pass
 
 
 class Verdict(BaseException):
@@ -20,6 +21,7 @@ class Judge:
     def __init__(self, world):
         self._world = world
         self.is_last_look = False
+        self.naps_ms = world.case.get("naps_ms", 1)  # how long the application takes between two steps
 
     def begin(self):
         pass
@@ -43,6 +45,7 @@ class Judge:
         if case.get("expect", "new") == "new":
             is_over = self._is_settled() and broker.reports[-1][1] == self._world.version
         else:
+            self.naps_ms = _IDLE_MS if self._is_idle() else case.get("naps_ms", 1)
             is_over = virtualtime.now_ms > case.get("quiet_ms", 900_000)
             is_over = is_over and (self._is_settled() or case.get("restless", False))
         self.is_last_look = is_over
@@ -51,6 +54,11 @@ class Judge:
     def check_time(self):
         if virtualtime.now_ms > self._world.case.get("limit_ms", 12 * _HOUR_MS):
             raise Verdict("lost", "not at rest after %d s: %s" % (virtualtime.now_ms // 1000, self._story()))
+
+    def _is_idle(self):
+        """Online, and nothing is installed or on trial."""
+        made = self._world.agent
+        return made._link.is_open and not made._offers.updating and not made._state.trial
 
     def _is_settled(self):
         world = self._world

@@ -11,6 +11,7 @@ import air
 import fork
 import kits
 import panel
+import rail
 import vfs
 import world
 
@@ -89,6 +90,7 @@ class Sweep:
 def _play_branching(cases, kit):
     run = world.World({"id": "base"}, kit)
     run.branches = Branches(cases)
+    run.watches_reads = any(rail.counts_reads(case) for case in cases)
     run.sweep = Sweep
     result = run.play()
     if run.is_child:

@@ -18,6 +18,7 @@ import network
 import panel
 import partitions
 import peers
+import rail
 import siege
 import vfs
 import virtualtime
@@ -77,6 +78,7 @@ class World:
         self.is_child = False  # this process is one of those
         self.steps_of_boots, self.marks = [], []  # marks: operations before each step of the first boot
         self.operations = []  # [kind, partition, address, bytes] of each, if the case asks for a trace
+        self.watches_reads = rail.counts_reads(case)
         kit.begin()
         facts._values.clear()
         facts._values.update(kit.facts)
@@ -171,8 +173,8 @@ class World:
                 (air.down.add if self.runs_new else air.down.discard)("broker")
             if self.judge.is_last_look:
                 self.judge.conclude(self.runs_new)
-            rail = Rail(self, files.data_partition())
-            vfs.mount(vfs.VfsLfs2(rail, readsize=64, progsize=64), "/")
+            device = Rail(self, files.data_partition())
+            vfs.mount(vfs.VfsLfs2(device, readsize=64, progsize=64), "/")
             self.judge.prepare()
         except OSError:  # the boot loader, or what mounts the file system, met bad flash: a panic
             raise Reset
@@ -228,7 +230,7 @@ class World:
         self.steps += 1
         if virtualtime.now_ms - before_ms > _LONGEST_POLL_MS:
             raise Verdict("hung", "one poll() took %d ms" % (virtualtime.now_ms - before_ms))
-        virtualtime.advance(max(wait_ms, self.case.get("naps_ms", 1)))
+        virtualtime.advance(max(wait_ms, self.judge.naps_ms))
         self.mishaps.tick()
         self.broker.tick()
         if self.judge.look():
