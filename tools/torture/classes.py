@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
+from tools import sampling
 from tools.torture import messages, network, power
 from tools.torture.pool import Request
 from tools.torture.trace import Trace
 
 Case = dict[str, Any]
 _BIG_PARTS = 8
-BRANCHING_CHUNK, CHUNK = 80, 12  # cases a request
+BRANCHING_CHUNK, CHUNK = 20, 12  # cases a request
 
 
 class FaultClass(NamedTuple):
@@ -51,14 +53,26 @@ CLASSES = {
 
 
 def choose(name: str, trace: Trace, full: bool) -> list[Case]:
-    """The cases of a class, each with its whole name as id."""
+    """The cases of a class, each with its whole name as id; full: all of them."""
     found = []
     for case in CLASSES[name].cases(trace):
         found.append(case | {"id": f"{name}/{trace.mode}/{case['id']}"})
     if full or not found:
         return found
-    stride = max(1, len(found) // CLASSES[name].sample)
-    return found[stride // 2 :: stride]
+    return _sample(found, CLASSES[name].sample)
+
+
+def _sample(cases: list[Case], wanted: int) -> list[Case]:
+    """Some from everywhere: the next commit takes the next ones, until all have been played. The step has no
+    divisor in common with the number of cases, or kinds that take turns would be missed."""
+    stride = max(1, len(cases) // wanted)
+    count = -(-(len(cases) - stride // 2) // stride)
+    step = round(0.618 * len(cases))
+    while math.gcd(step, len(cases)) != 1:
+        step += 1
+    first = count * sampling.rotation()
+    numbers = sorted(step * (first + number) % len(cases) for number in range(count))
+    return [cases[number] for number in numbers]
 
 
 def requests(name: str, trace: Trace, full: bool) -> list[Request]:
@@ -66,10 +80,8 @@ def requests(name: str, trace: Trace, full: bool) -> list[Request]:
     size = BRANCHING_CHUNK if branches else CHUNK
     if name == "pairs":
         size = 1 if full else 2
-    return [
-        Request(trace.mode, cases[start : start + size], branches)
-        for start in range(0, len(cases), size)
-    ]
+    parts = -(-len(cases) // size)  # each from everywhere, so that they take equally long
+    return [Request(trace.mode, cases[start::parts], branches) for start in range(parts)]
 
 
 def big_requests(trace: Trace) -> list[Request]:

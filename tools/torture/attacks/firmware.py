@@ -68,6 +68,9 @@ def rollback(ground: Ground) -> Iterator[Case]:
         yield attack(f"floor-{floor}", cases.DOWNGRADE, state={"floor": floor}, untouched=True) | {
             "honest": "last"
         }
+    if ground.mode == "idf":  # the other cannot return
+        dies = {"failing": "last", "steps": [["failing", 0, "reset", None]], "ends_ms": 10 * cases.MINUTE_MS}
+        yield attack("failed-99.99.99", cases.ROLLED_BACK, image="last", **dies)  # then comes 1.0.1
     for label in _ODD_LABELS:
         yield attack(
             f"label-{ascii(label)}", cases.MESSAGE, image="next", offer={"version": label}, untouched=True

@@ -22,6 +22,7 @@ from tools.torture.trace import Trace
 PREFIX = "attack-"
 BODY = 9_000  # three blocks, so that many cases take little time
 FOREIGN_KEY = "foreign.key.pem"
+SOON = "soon"  # of the seals, the one that is still good for five minutes
 S3 = 9  # chip id of the ESP32-S3; the simulated board's is 0
 _ALL = f'"version":"1.0.1","board":"{BOARD}","build_time":""'
 TRAILERS = {
@@ -150,7 +151,7 @@ def _add_seals(kits: Path, mode: str, add: Callable[..., None]) -> None:
     for name, key, version, kind, expires in (
         ("expired", owner, NEW, KINDS[mode], NOW - 1), ("other-key", foreign, NEW, KINDS[mode], later),
         ("other-kind", owner, NEW, "raw", later), ("other-version", owner, "1.0.2", KINDS[mode], later),
-        ("of-1970", owner, NEW, KINDS[mode], 0),
+        ("of-1970", owner, NEW, KINDS[mode], 0), (SOON, owner, NEW, KINDS[mode], NOW + 300),
     ):  # fmt: skip
         seal = signing.seal(sealed, key, version, kind, expires)
         (folder / f"{name}.json").write_text(json.dumps(seal))

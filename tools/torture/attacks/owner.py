@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from tools.torture.attacks import cases
 from tools.torture.attacks.cases import Case, after_success, attack, twin
-from tools.torture.attacks.forge import Ground
+from tools.torture.attacks.forge import SOON, Ground
 
 _REQUIRED: Case = {"config": {"require_signed_offer": True}, "honest": "sealed"}
 _JUNK = (True, 1, "x", [], {})
@@ -15,7 +15,11 @@ _JUNK = (True, 1, "x", [], {})
 def seals(ground: Ground) -> Iterator[Case]:
     """Signed offers that are expired, bent, of another key, or stand beside another image."""
     right = ground.offers["sealed"]["signed_offer"]
-    for name, seal in ground.seals.items():
+    soon = {"signed_offer": ground.seals[SOON], "upgrade_delay": cases.NOW + 600}
+    yield attack("ends-while-it-waits", cases.SEAL, image="sealed", offer=soon, untouched=True,
+                 ends_ms=20 * cases.MINUTE_MS)  # fmt: skip
+    for name in sorted(set(ground.seals) - {SOON}):
+        seal = ground.seals[name]
         yield attack(name, cases.SEAL, image="sealed", offer={"signed_offer": seal}, untouched=True)
         yield attack(f"{name}-required", cases.SEAL, image="sealed", offer={"signed_offer": seal},
                      untouched=True, **_REQUIRED)  # fmt: skip

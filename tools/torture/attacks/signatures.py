@@ -13,6 +13,7 @@ from tools.torture.attacks.forge import Ground
 
 N = 0xFFFFFFFF00000000FFFFFFFFFFFFFFFFBCE6FAADA7179E84F3B9CAC2FC632551
 P = 0xFFFFFFFF00000001000000000000000000000000FFFFFFFFFFFFFFFFFFFFFFFF
+_FLIPS = 33  # wherever they fall: a signature is not always as long as the last one
 FIELD = "sig-sha256-ecdsa"
 
 
@@ -81,10 +82,11 @@ def _forms(r: int, s: int) -> dict[str, bytes]:
 
 def _bent(good: bytes) -> dict[str, bytes]:
     found = {f"cut-{n}": good[:n] for n in (0, 1, 2, 8, 35, len(good) - 1)}
-    for bit in range(0, 8 * len(good), 17):
+    for number in range(_FLIPS):
+        bit = 8 * len(good) * number // _FLIPS
         changed = bytearray(good)
         changed[bit // 8] ^= 1 << bit % 8
-        found[f"flip-{bit}"] = bytes(changed)
+        found[f"flip-{number}"] = bytes(changed)
     return found | {"zeros": bytes(70), "ones": b"\xff" * 70}
 
 

@@ -17,10 +17,11 @@ class Mishaps:
 
     def strike(self):
         """What the case has in store for this step: entries [boot, step, action, argument], where boot may
-        be "new" for every boot of the new image."""
+        be "new" or "failing" for every boot of that image."""
         world = self._world
         for boot, step, action, argument in world.case.get("steps", ()):
             here = boot == world.boots or (boot == "new" and world.runs_new)
+            here = here or (boot == "failing" and world.runs_failing)
             if here and step == world.steps:
                 getattr(self, action)(argument)
 

@@ -1,8 +1,13 @@
-"""Power for the file system of the in-process board: what one boot leaves behind cannot write in the next."""
+"""Power of the in-process board: what one boot leaves behind, in RAM or on its way to the file system, is gone
+in the next."""
 
+import boardtime
 import faults
 import flash
+import network
 import panel
+
+from device import files, log
 
 
 class PowerCut(BaseException):
@@ -58,3 +63,11 @@ class Rail:
 
     def ioctl(self, request, argument):
         return self._call(self._region.ioctl, request, argument)
+
+
+def forget_last_boot():
+    """Globals of modules, which a real reset forgets."""
+    log._last_ms = boardtime.ticks_ms()
+    log._uptime_ms = 0
+    files.is_broken = False
+    network._joined_to, network._outcome = None, network.STAT_IDLE

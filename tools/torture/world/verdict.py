@@ -3,7 +3,8 @@
 import virtualtime
 
 _HOUR_MS = 3_600_000
-_IDLE_MS = 500  # between two steps of a board that has nothing to do, where hours of that must pass
+_IDLE_STEPS = 20  # after so many without work in a row …
+_IDLE_MS = 500  # … the application takes that long between two: hours may have to pass
 
 
 class Verdict(BaseException):
@@ -21,7 +22,8 @@ class Judge:
     def __init__(self, world):
         self._world = world
         self.is_last_look = False
-        self.naps_ms = world.case.get("naps_ms", 1)  # how long the application takes between two steps
+        self.naps_ms = world.case.get("naps_ms", 1)  # what the application takes between two steps
+        self._idle_steps = 0
 
     def begin(self):
         pass
@@ -42,10 +44,10 @@ class Judge:
         """True when nothing more is to come but a last power cut."""
         case, broker = self._world.case, self._world.broker
         self.check_time()
+        self._nap_if_idle()
         if case.get("expect", "new") == "new":
             is_over = self._is_settled() and broker.reports[-1][1] == self._world.version
         else:
-            self.naps_ms = _IDLE_MS if self._is_idle() else case.get("naps_ms", 1)
             is_over = virtualtime.now_ms > case.get("quiet_ms", 900_000)
             is_over = is_over and (self._is_settled() or case.get("restless", False))
         self.is_last_look = is_over
@@ -55,10 +57,13 @@ class Judge:
         if virtualtime.now_ms > self._world.case.get("limit_ms", 12 * _HOUR_MS):
             raise Verdict("lost", "not at rest after %d s: %s" % (virtualtime.now_ms // 1000, self._story()))
 
-    def _is_idle(self):
-        """Online, and nothing is installed or on trial."""
+    def _nap_if_idle(self):
+        """Idle: nothing is installed, nothing on trial."""
         made = self._world.agent
-        return made._link.is_open and not made._offers.updating and not made._state.trial
+        is_idle = not made._offers.updating and not made._state.trial
+        self._idle_steps = self._idle_steps + 1 if is_idle else 0
+        is_long = self._idle_steps > _IDLE_STEPS
+        self.naps_ms = _IDLE_MS if is_long else self._world.case.get("naps_ms", 1)
 
     def _is_settled(self):
         world = self._world

@@ -5,7 +5,6 @@ import gc
 import sys
 
 import air
-import boardtime
 import bootloader
 import facts
 import faults
@@ -26,8 +25,7 @@ from mishaps import Mishaps
 from rail import PowerCut, Rail, Reset
 from verdict import Judge, Verdict
 
-from device import agent, backoff, board, config, errors, log, net
-from device import files as device_files
+from device import agent, backoff, board, config, errors, net
 
 running = None  # the World of this process
 show = False  # tell on the console what escapes from the device code
@@ -65,10 +63,11 @@ class World:
         self.case = case
         self.kit = kit
         self.new = kit.images[case.get("honest", "new")]  # what the owner wants to run
+        self.failing = kit.images.get(case.get("failing"))  # good, but its trial is to fail
         self.version = kit.offers[case.get("honest", "new")]["version"]
         self.boots = self.new_boots = 0
         self.steps = 0  # of this boot
-        self.runs_new = False
+        self.runs_new = self.runs_failing = False
         self.escapes = 0
         self.has_power = False
         self.is_verified = False  # the device has found the signature good
@@ -146,7 +145,7 @@ class World:
         self.has_power = True
         panel.put(panel.RESET_CAUSE, cause)
         virtualtime.boot(self.case.get("clock", 0) if self.boots == 1 else 0)
-        _forget_last_boot()
+        rail.forget_last_boot()
         try:
             self._boot()
             self._live()
@@ -166,7 +165,8 @@ class World:
             slot = bootloader.choose()
             if slot is None:
                 raise Verdict("bricked", "no slot can boot")
-            self.runs_new = self._which(slot)
+            runs = self._which(slot)
+            self.runs_new, self.runs_failing = runs == "new", runs == "failing"
             self.new_boots += self.runs_new
             self.judge.may_boot(self.runs_new)
             if self.case.get("deaf"):  # the new image cannot reach the broker, the old one can
@@ -180,12 +180,12 @@ class World:
             raise Reset
 
     def _which(self, slot):
-        """True for the new image, False for the old one, a Verdict for anything else."""
-        for image, is_new in ((self.new, True), (self.kit.old, False)):
-            if slot.view()[: len(image)] == image:
-                if is_new and not self.is_verified:
+        """Which image: "new", "old", or "failing", where the case has one; a Verdict for anything else."""
+        for name, image in (("new", self.new), ("old", self.kit.old), ("failing", self.failing)):
+            if image and slot.view()[: len(image)] == image:
+                if name != "old" and not self.is_verified:
                     raise Verdict("unverified", "the new image boots before its signature was checked")
-                return is_new
+                return name
         raise Verdict("unverified", "slot %s holds neither image" % slot.label)
 
     def _power_off(self):
@@ -241,11 +241,3 @@ class World:
         for key, value in self.case.get("config", {}).items():
             setattr(settings, key, value)
         return settings
-
-
-def _forget_last_boot():
-    """Globals of modules, which a real reset forgets."""
-    log._last_ms = boardtime.ticks_ms()
-    log._uptime_ms = 0
-    device_files.is_broken = False
-    network._joined_to, network._outcome = None, network.STAT_IDLE
