@@ -11,14 +11,15 @@ from rich.console import Console
 from device import config
 from tools import cache
 from tools.__main__ import main
+from tools.errors import ToolError
 from tools.torture import classes, kit, mutants, pool
 from tools.torture.attacks import forge, table
 from tools.torture.attacks.cases import attack, is_twin, twin
 from tools.torture.attacks.report import Line as AttackLine
 from tools.torture.attacks.report import Report as AttackReport
 from tools.torture.attacks.table import ATTACKS
-from tools.torture.mutants import MUTANTS
 from tools.torture.report import Line
+from tools.torture.safeguards import MUTANTS, Mutant
 from tools.torture.trace import Trace
 
 MODES = tuple(kit.KINDS)
@@ -77,26 +78,30 @@ def test_a_sweep_cuts_at_every_later_operation(kits, traces):
 
 @pytest.mark.parametrize("mutant", MUTANTS, ids=[mutant.safeguard for mutant in MUTANTS])
 def test_every_mutant_fits_the_sources(mutant):
-    source = (cache.REPO / "device" / f"{mutant.module}.py").read_text()
-    assert source.count(mutant.before) == 1
+    for module, before, after in mutant.changes:
+        mutants.changed((cache.REPO / "device" / f"{module}.py").read_text(), before, after)
     tests = [name for name in mutant.noticed_by if "::" in name]
     assert set(mutant.noticed_by) - set(tests) <= {*classes.CLASSES, *ATTACKS}
     for path, name in (test.split("::") for test in tests):
         assert f"def {name}(" in (cache.REPO / path).read_text()
 
 
-@pytest.mark.parametrize(
-    "safeguard",
-    ["attempts are counted", "a download goes on after a reboot", "there is a floor under versions",
-     "no redirect leads from https to http", "the signing key lies on the curve"],
-)  # fmt: skip
-def test_a_missing_safeguard_is_noticed(safeguard, traces, grounds, kits):
-    (mutant,) = [entry for entry in MUTANTS if entry.safeguard == safeguard]
+def test_a_mutant_that_fits_no_more_is_not_taken_for_noticed():
+    for source in ("good = 1", "good = bad = bad"):
+        with pytest.raises(ToolError):
+            mutants.changed(source, "bad", "worse")
+    with pytest.raises(ToolError):
+        mutants.changed("if True:\n    pass\n", "    pass\n", "")
+
+
+@pytest.mark.sample(12)
+@pytest.mark.parametrize("mutant", MUTANTS, ids=[mutant.safeguard for mutant in MUTANTS])
+def test_a_missing_safeguard_is_noticed(mutant, traces, grounds, kits):
     assert mutants.first_failure(mutant, traces, grounds, kits, 2)
 
 
 def test_a_test_that_passes_notices_nothing(tmp_path, kits):
-    harmless = mutants.Mutant(
+    harmless = Mutant(
         "none", "ecdsa", "_POINT = const(65)", "_POINT = const(64 + 1)",
         ("host_tests/portable/test_ecdsa_encodings.py::test_keys_off_the_curve",),
     )  # fmt: skip

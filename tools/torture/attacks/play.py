@@ -24,6 +24,5 @@ def play(names: Iterable[str], kits: Path, jobs: int, console: Console) -> int:
         cases = {case["id"]: case for request in requests for case in request.cases}
         for result in pool.play_all(requests, kits, jobs, heap=pool.HEAP["attacks"]):
             report.add(line, cases[result["id"]], result)
-        if not console.is_terminal:
-            console.print(f"{line.title}: {line.attacks:,} attacks, {line.twins} twins")
+        console.print(f"{line.title}: {line.attacks:,} attacks, {line.twins} twins")
     return report.finish()

@@ -18,7 +18,6 @@ import world
 from device import ecdsa, log
 from device.texts_en import TEXTS  # noqa: F401  (loaded before "/" is the board's)
 
-SWEEP_LIMIT_S = 600
 _known = {}  # results of the one slow and pure function, by its arguments
 _verify = ecdsa.verify
 
@@ -48,7 +47,7 @@ class Branches:
         """Called by the world when something is about to happen. In a child: returns its case."""
         for case in self._at.pop(point, ()):
             try:
-                is_child = fork.branch(SWEEP_LIMIT_S if "sweep" in case else fork.CASE_LIMIT_S)
+                is_child = fork.branch()
             except fork.Hung as hung:
                 _tell_hung(case, hung)
                 continue
@@ -81,7 +80,7 @@ class Sweep:
         case["id"] = "%s/%d" % (case["id"], point[1])
         case["flash"] = case["flash"] + [second]
         try:
-            return case if fork.branch(fork.CASE_LIMIT_S) else None
+            return case if fork.branch() else None
         except fork.Hung as hung:
             _tell_hung(case, hung)
             return None
@@ -104,7 +103,7 @@ def _play_branching(cases, kit):
 def _play_in_child(case, kit):
     """Nothing of it is left in this process afterwards."""
     try:
-        if fork.branch(fork.CASE_LIMIT_S):
+        if fork.branch():
             _play_alone(case, kit)
             fork.end()
     except fork.Hung as hung:
@@ -128,6 +127,7 @@ def _play_alone(case, kit):
 
 
 def main(folder, names):
+    fork.end_with_parent()
     world.install()
     ecdsa.verify = _remembered_verify
     found = {name: kits.Kit(folder + "/" + name) for name in names}

@@ -13,7 +13,6 @@ import flash
 import kits
 import machine
 import memory
-import network
 import panel
 import partitions
 import peers
