@@ -15,7 +15,8 @@ from tools.stage import Stage
 
 ROLLED_BACK, FLASH = -10036, -10032
 WAIT_S = 900  # only ends a hang
-CONFIG = {"check_interval_s": 0, "retry_window_s": 3600, "backoff_max_s": 1, "checkpoint_kib": 8}
+CONFIG = {"check_interval_s": 0, "retry_window_s": 3600, "backoff_max_s": 1, "checkpoint_kib": 8,
+          "subscribe_timeout_s": 60, "publish_timeout_s": 60}  # fmt: skip
 IMPATIENT = {  # where somebody falls silent; elsewhere a slow machine may take the time that it takes
     "wifi_timeout_s": 3, "mqtt_timeout_s": 5, "subscribe_timeout_s": 5, "publish_timeout_s": 5,
     "http_timeout_s": 3, "keepalive_s": 6,

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from tools.torture.attacks import cases
 from tools.torture.attacks.cases import Case, after_success, attack, twin
 from tools.torture.attacks.forge import TRAILERS, Ground
+from tools.torture.attacks.signatures import FIELD, other_signature
 from tools.torture.kit import BLOCK, SLOT_SIZE
 
 _ODD_LABELS = (
@@ -15,6 +16,7 @@ _ODD_LABELS = (
     "1.0.0x2", "1e1.0.0", "1.0.2\n", "1_0.0.2", "\uff11.0.2", "1.0.\u00b2", None, 2, 1.2, [1, 0, 2], True,
 )  # fmt: skip
 _DAMAGE = (cases.SIGNATURE, cases.CRC, cases.HEADER, cases.SIZE, cases.BOARD)
+_ATTEMPTS = 3  # "trial_attempts" by default
 _SMALLEST = 65  # bytes of an image that is looked at
 
 
@@ -69,14 +71,24 @@ def rollback(ground: Ground) -> Iterator[Case]:
             "honest": "last"
         }
     if ground.mode == "idf":  # the other cannot return
-        dies = {"failing": "last", "steps": [["failing", 0, "reset", None]], "ends_ms": 10 * cases.MINUTE_MS}
-        yield attack("failed-99.99.99", cases.ROLLED_BACK, image="last", **dies)  # then comes 1.0.1
+        yield from _failed_trials(ground)
     for label in _ODD_LABELS:
         yield attack(
             f"label-{ascii(label)}", cases.MESSAGE, image="next", offer={"version": label}, untouched=True
         )
     yield twin("at-the-floor", state={"floor": "1.0.1"})
     yield twin("last-version", image="last")
+
+
+def _failed_trials(ground: Ground) -> Iterator[Case]:
+    """99.99.99 dies at each start. It stays refused, and 1.0.1 is still an update."""
+    dies: Case = {"image": "last", "failing": "last", "steps": [["failing", 0, "reset", None]]}
+    dies |= {"ends_ms": 10 * cases.MINUTE_MS, "most_boots": 1 + 2 * _ATTEMPTS}
+    yield attack("failed", cases.ROLLED_BACK, **dies)
+    often: Case = {"pushes": 9, "watches": True, **dies}
+    yield attack("failed-again", cases.REFUSED, most_downloads=1, **often)
+    signed_anew = [{FIELD: other_signature(ground.offers["last"][FIELD])}] * 8
+    yield attack("failed-and-signed-anew", cases.REFUSED, broker_script=[{}, *signed_anew], **often)
 
 
 def identity(ground: Ground) -> Iterator[Case]:

@@ -30,6 +30,12 @@ def encodings(ground: Ground) -> Iterator[Case]:
     yield twin("as-signed", offer={FIELD: base64.b64encode(_der(r, s)).decode()})
 
 
+def other_signature(text: str) -> str:
+    """Of the same bytes by the same key, which anybody can make of one that he has seen."""
+    r, s = decode_dss_signature(base64.b64decode(text))
+    return base64.b64encode(_der(r, N - s)).decode()
+
+
 def _numbers(r: int, s: int) -> dict[str, bytes]:
     odd = {"0": 0, "1": 1, "n-1": N - 1, "n": N, "n+1": N + 1, "p": P, "p-n": P - N, "2^256-1": 2**256 - 1,
            "2^256": 2**256}  # fmt: skip

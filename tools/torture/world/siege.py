@@ -4,7 +4,8 @@ Of the case: `phases`, in turn: "attack" (the world is as the case says, and not
 ends two seconds after an error was reported, or after `ends_ms`), "honest" (the operator offers the image
 `honest`, which must be taken), "twin" (as the case says, and must be taken). Of an attack: `codes`, one of
 which must be reported; `silent`, none may be; `untouched`, no operation on the spare slot; `unused`, file
-servers that no request may reach; most_downloads; `watches`, to stay until ends_ms whatever is reported.
+servers that no request may reach; most_downloads; most_boots; `watches`, to stay until ends_ms whatever is
+reported.
 """
 
 import json
@@ -117,6 +118,8 @@ class Siege(Judge):
         downloads = len(world.files.requests)
         if downloads > case.get("most_downloads", downloads):
             raise Verdict("wrong", "%d downloads" % downloads)
+        if world.boots > case.get("most_boots", world.boots):
+            raise Verdict("wrong", "%d boots" % world.boots)
         if case.get("needs_downloads", 0) > downloads:
             raise Verdict("wrong", "only %d downloads: the attack did not take place" % downloads)
 
