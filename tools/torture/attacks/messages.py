@@ -73,11 +73,13 @@ def _for_ever(ground: Ground) -> Iterator[Case]:
 
 
 def _meanwhile(ground: Ground) -> Iterator[Case]:
-    """Another offer while one is downloaded, judged, or about to reboot: the first one wins."""
+    """Another offer while one is downloaded, judged, or about to reboot: the first one wins. A link that breaks
+    makes the update last long enough to look at messages."""
+    broken = [{"peer": "files", "nth": n, "kind": "cut", "at": 2000} for n in range(3)]
     for name in ("older", "next", "foreign", "other-board"):
         for ms in range(0, 300, 20):
             second = packet(UPDATE, ground.offers[name])
-            yield twin(f"second-{name}-{ms}", packets=[[ms, second]])
+            yield twin(f"second-{name}-{ms}", packets=[[ms, second]], net=broken, most_downloads=4)
 
 
 def offers(ground: Ground) -> Iterator[Case]:
