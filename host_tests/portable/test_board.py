@@ -30,7 +30,7 @@ class _NewNetwork:
 
 
 class _Partition:
-    RUNNING = 1
+    BOOT, RUNNING = 0, 1
     next = None
 
     def __init__(self, which):
@@ -38,6 +38,9 @@ class _Partition:
 
     def info(self):
         return self._info
+
+    def set_boot(self):
+        """Ignored, as by bad flash."""
 
     def get_next_update(self):
         if self.next is None:
@@ -75,3 +78,10 @@ def test_no_second_slot():
 def test_an_encrypted_slot_is_refused():
     error = raises_code(errors.NO_SLOT, _board(_other("ota_1", True)).spare)
     assert "encryption" in error.detail
+
+
+def test_a_boot_record_that_did_not_take_is_told():
+    board = _board()
+    with patched(board_module, "Partition", _Partition):
+        raises_code(errors.FLASH, board.set_boot, _other("ota_1", False))
+        board.set_boot(board.running)

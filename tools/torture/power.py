@@ -9,7 +9,7 @@ from tools.torture.kit import BLOCK
 from tools.torture.trace import PAGE, Operation, Trace
 
 Case = dict[str, Any]
-ROLLED_BACK, REFUSED, FLASH = -10036, -10041, -10032
+HEADER, ROLLED_BACK, REFUSED, FLASH = -10002, -10036, -10041, -10032
 HOUR_MS = 3_600_000
 BAD_DIGEST = [-10010, -10004]
 ERASE_VARIANTS = 5  # old, 0xFF, half, random bits, unstable: see simboard/onboard/faults.py
@@ -104,7 +104,14 @@ def bad_reads(trace: Trace) -> Iterator[Case]:
 
 
 def bad_blocks(trace: Trace) -> Iterator[Case]:
-    """A block that refuses, ignores or hangs on every write, for ever: no update, but no loop of reboots."""
+    """A block that refuses, ignores or hangs on every write, for ever: no update, but no loop of reboots. In
+    the boot record too: what was told to have failed does not come to life later."""
+    records = [operation.address for operation in trace.operations if operation.label == "otadata"]
+    for address in sorted(set(records)):
+        yield {
+            "id": f"record-{address}", "bad_block": [address // BLOCK * BLOCK, "error"], "expect": "old",
+            "codes": [HEADER, FLASH], "most_boots": 2, "quiet_ms": HOUR_MS,
+        }  # fmt: skip
     for number in trace.slot_writes():
         address = trace.operations[number].address // BLOCK * BLOCK
         for kind in ("error", "ignore"):

@@ -73,8 +73,8 @@ def _for_ever(ground: Ground) -> Iterator[Case]:
 
 
 def _meanwhile(ground: Ground) -> Iterator[Case]:
-    """Another offer while one is downloaded, judged, or about to reboot: the first one wins. A link that breaks
-    makes the update last long enough to look at messages."""
+    """Another offer while one is downloaded, judged, or about to reboot: the first one wins. Links that break
+    make the update last long enough to look at messages."""
     broken = [{"peer": "files", "nth": n, "kind": "cut", "at": 2000} for n in range(3)]
     for name in ("older", "next", "foreign", "other-board"):
         for ms in range(0, 300, 20):
