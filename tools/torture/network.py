@@ -12,6 +12,7 @@ from tools.torture.trace import Trace
 
 Case = dict[str, Any]
 BODY = "X-Answer-To: nobody"
+HOUR_MS = 3_600_000
 WIFI_MS = (100, 10_000, 600_000)
 AWAY_MS = (1_000, 30_000, 600_000)
 
@@ -19,7 +20,9 @@ AWAY_MS = (1_000, 30_000, 600_000)
 def links(trace: Trace) -> Iterator[Case]:
     for kind, place in itertools.product(("cut", "reset", "stall", "trickle"), _places(trace)):
         trouble = {"peer": "files", "nth": 0, "kind": kind, "at": place}
-        yield {"id": f"{kind}-{place}", "net": [trouble], "most_repeated": BLOCK}
+        yield {
+            "id": f"{kind}-{place}", "net": [trouble], "most_repeated": BLOCK, "limit_ms": HOUR_MS,
+        }  # fmt: skip
     for kind in ("refuse", "dns"):
         for peer in ("files", "broker"):
             yield {"id": f"{kind}-{peer}", "net": [{"peer": peer, "nth": 0, "kind": kind, "at": 0}]}

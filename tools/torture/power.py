@@ -78,7 +78,8 @@ def dies(trace: Trace) -> Iterator[Case]:
 def deaf(trace: Trace) -> Iterator[Case]:
     """The new image never reaches the broker; the old one does."""
     if trace.mode == "idf":
-        yield {"id": "always", "deaf": True} | _CONDEMNED | {"quiet_ms": HOUR_MS}
+        ends = {"quiet_ms": HOUR_MS, "limit_ms": 3 * HOUR_MS}
+        yield {"id": "always", "deaf": True} | _CONDEMNED | ends
 
 
 def flips(trace: Trace) -> Iterator[Case]:
