@@ -2,9 +2,9 @@
 
 Each class of faults runs the whole client: download, verify, commit, first boot, confirm, report. Most cases
 play in one process of 32-bit MicroPython (real device code, real LittleFS, small flash, virtual time); the
-last line are real boards: processes killed, real broker, real TLS. --full is exhaustive; without it the commit
-chooses the sample. --attacks plays the
-other list: somebody who owns the network, the broker's account and yesterday's signed images.
+last line are real boards: processes killed, real broker, real TLS. The commit chooses the sample; --full is
+exhaustive. --attacks plays the other list: somebody who owns the network, the broker's account and
+yesterday's signed images.
 """
 
 from __future__ import annotations
