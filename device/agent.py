@@ -12,7 +12,7 @@ from .installer import Installer
 from .keyring import KeyRing
 from .link import SUBSCRIBED, Link
 from .offers import Offers
-from .reporter import Reporter, log_error
+from .reporter import Reporter, log_no_mem, log_error
 from .state import State
 from .trial import Trial
 from .wifi import Wifi
@@ -98,15 +98,18 @@ class Agent:
 
     def _note_failure(self, error):
         """Something ended the connection, or kept it from coming about."""
-        is_refusal = error.code == errors.TLS_REFUSED == self._last_code  # once, it may be damaged bytes
+        is_first = self._last_code != errors.TLS_REFUSED
         self._last_code = error.code
         self._trial.network_failed = True
         if error.code == errors.TLS_REFUSED:
             self._clock.hurry()
+            if is_first:  # a lack of memory and bytes damaged on the way look the same
+                log.warning(error.detail)
+                return
         self._memory_failures = self._memory_failures + 1 if error.code == errors.NO_MEM else 0
         if self._memory_failures == 10:
             self._give_up("no memory to get online")
-        if is_refusal or error.code in (errors.FLASH, errors.NO_MEM):
+        if error.code in (errors.TLS_REFUSED, errors.FLASH, errors.NO_MEM):
             self._reporter.error(error)
         else:
             log_error(error)
@@ -116,6 +119,8 @@ class Agent:
         yield from self._wifi.join()
         yield from self._mind_clock()
         self._link.connect()
+        if self._last_code == errors.TLS_REFUSED and self._clock.is_doubtful:
+            log_no_mem()
         log.info("MQTTS connected" if self._config.broker.startswith("mqtts") else "MQTT connected")
         yield
         if self._trial.is_new:

@@ -65,7 +65,7 @@ class Clock:
         self._floor = max(build_seconds(build_time), _OLDEST)
         self._asked_ms = self._due_ms = 0  # uptime
         self._is_told = False
-        self._is_doubtful = False  # a certificate was refused
+        self.is_doubtful = False  # a certificate was refused since the clock was last set or asked for
         self._proven = 0  # the time at which the uptime was 0, by a clock that a certificate has confirmed
         if not self.is_plausible(state.known_time):
             state.known_time = 0
@@ -87,9 +87,9 @@ class Clock:
         is_believed = seconds is not None and self._is_believed(seconds)
         if is_believed:
             self._set(seconds)
-        elif self._is_doubtful or not self.is_plausible(now()) or now() < self._known():
+        elif self.is_doubtful or not self.is_plausible(now()) or now() < self._known():
             self._set(max(self._floor, self._known()))
-        self._is_doubtful = False
+        self.is_doubtful = False
         pause_s = self._config.ntp_resync_s if is_believed else 600 + backoff.random_below(600)
         self._due_ms = log.uptime_ms() + pause_s * 1000
         was_told, self._is_told = self._is_told, not is_believed
@@ -99,7 +99,7 @@ class Clock:
     def hurry(self):
         """A certificate was refused, which a wrong time may have done: ask again soon, and no more often than
         every ten minutes."""
-        self._is_doubtful = True
+        self.is_doubtful = True
         self._due_ms = min(self._due_ms, self._asked_ms + _HURRY_MS)
 
     def note_known(self):

@@ -5,7 +5,7 @@ The journal gets a checkpoint at most once an interval. After a reboot the 64 by
 held back are fetched again first.
 """
 
-from . import backoff, errors, fetch, http, image, log, progress, url
+from . import backoff, errors, fetch, http, image, log, progress, reporter, url
 
 _REDIRECTS = 3
 _RESTARTS = 3  # from byte 0, because the file has changed
@@ -38,7 +38,7 @@ class Download:
         self._patience = backoff.Patience(config)
         self._etag = None
         self._restarts = 0
-        self._may_repeat_handshake = True
+        self._was_refused = False  # the last TLS handshake
         self.is_pieced = False
         self.header = None
 
@@ -88,9 +88,10 @@ class Download:
         self._context = None  # the signature's check needs the room
 
     def _may_try_again(self, code):
-        """A refused handshake once, too: bytes damaged on the way look the same."""
-        if code == errors.TLS_REFUSED and self._may_repeat_handshake:
-            self._may_repeat_handshake = False
+        """A refused handshake once, too: a lack of memory and bytes damaged on the way look the same."""
+        if code == errors.TLS_REFUSED and not self._was_refused:
+            self._was_refused = True
+            self._make_room()
             return True
         return code in _TRANSIENT or (code in _NO_MEMORY and self._make_room())
 
@@ -124,6 +125,9 @@ class Download:
             answer = fetch.Fetch(self._config, self._wifi, host, port, context)
             try:
                 answer.stream.write(http.request(scheme, host, port, path, span, self._etag))
+                if self._was_refused:
+                    self._was_refused = False
+                    reporter.log_no_mem()
                 self._moves.enter(progress.CONNECTED)
                 response = yield from answer.head()
             except BaseException:

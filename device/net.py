@@ -17,13 +17,12 @@ from . import certs, errors
 
 _IPPROTO_TCP = const(6)
 _TCP_NODELAY = const(1)  # without it each TLS flight waits 40 ms for the peer's delayed ACK
-_TLS_REFUSALS = (  # mbedtls numbers; a certificate that we refuse is mostly a ValueError
-    -30592,  # fatal alert: the peer refused us
-    -31232,  # bad certificate: not one for a server
-    -28288,  # the peer's version of TLS is too old
-    -9984,  # certificate verification failed
-)
-_NO_MEMORY = (errno.ENOMEM, -32512)  # mbedtls: allocation failed
+# A number of mbedtls is minus the sum of a module's own, a multiple of 128, and a low one that led to it.
+_REFUSED = (239, 244, 221)  # times 128: fatal alert, the peer refused us; not a server's certificate; old TLS
+# "Alloc failed" of pem, x509, dhm, pk, ecp, md, pkcs7, cipher, ssl; some come out as ssl's "internal error".
+_NO_MEMORY = b"\x23\x51\x68\x7f\x9b\xa3\xaf\xc3\xfe\xd8"
+_NO_MEMORY_LOW = b"\x10\x17\x6a"  # of bignum, lms, asn1; MicroPython turns the sign of a small number round
+_NO_MEMORY_PSA = const(141)
 _SLICE_MS = const(50)  # longest single sleep inside a bounded wait
 _WOULD_BLOCK = (errno.EAGAIN, -26880, -26752)  # mbedtls WANT_READ, WANT_WRITE
 
@@ -65,7 +64,7 @@ def connect(host, port, context, timeout_ms):
     except (OSError, IndexError) as error:
         if sock:
             sock.close()
-        raise _failure(error, host)
+        raise _failure(error, host, False)
     sock.setblocking(False)
     stream = Stream(sock)
     try:
@@ -78,19 +77,28 @@ def connect(host, port, context, timeout_ms):
     return stream
 
 
-def _failure(error, what):
+def _failure(error, what, is_connected=True):
     """The OtaError for an OSError or ValueError of the socket or TLS layer."""
     if isinstance(error, ValueError):
         reason = " ".join(str(error).split())  # mbedtls answers in several lines
         return errors.OtaError(errors.TLS_REFUSED, "%s: %s" % (what, reason))
     number = error.args[0] if error.args else 0
-    if number in _TLS_REFUSALS:
-        return errors.OtaError(errors.TLS_REFUSED, "%s: %d" % (what, number))
-    if number in _NO_MEMORY:
-        return errors.OtaError(errors.NO_MEM, "%s: TLS does not fit" % what)
-    if isinstance(number, int) and abs(number) == errno.ETIMEDOUT:
-        return errors.OtaError(errors.TIMEOUT, "%s: no answer" % what)
-    return errors.OtaError(errors.CONNECTION_FAILED, "%s: %s" % (what, number))
+    code = errors.CONNECTION_FAILED
+    if isinstance(number, int):
+        size = abs(number)
+        if size == errno.ENOMEM or is_connected and _is_memory(size):
+            code = errors.NO_MEM
+        elif size == errno.ETIMEDOUT:
+            code = errors.TIMEOUT
+        elif size >> 7 in _REFUSED or 0x2080 <= size < 0x2880 or 0x3A00 <= size < 0x3E00:
+            code = errors.TLS_REFUSED  # the last two: a certificate, or the key in it, of bad form
+    return errors.OtaError(code, "%s: %s" % (what, number))
+
+
+def _is_memory(size):
+    """Before a socket is connected, some of these are an errno that means something else."""
+    high = min(size >> 7, 255)
+    return high in _NO_MEMORY or size & 127 in _NO_MEMORY_LOW or size == _NO_MEMORY_PSA
 
 
 class Stream:
@@ -146,23 +154,23 @@ class Stream:
                 sent = self._stream.write(memoryview(data)[done:] if done else data)
             except (OSError, ValueError) as error:
                 if not (error.args and error.args[0] in _WOULD_BLOCK):
-                    raise self._unread_alert() or _failure(error, "write")
+                    raise self._unread_alert(_failure(error, "write"))
                 sent = None
             if not sent:
                 self._wait_within_limit(select.POLLIN | select.POLLOUT)
             done += sent or 0
 
-    def _unread_alert(self):
+    def _unread_alert(self, failure):
         """A peer that refuses our certificate hangs up while we still write: its alert, a plain TLS
-        record, then lies unread below TLS. Returns the OtaError or None."""
+        record, then lies unread below TLS. Returns the OtaError: what was found, or failure."""
         head = bytearray(2)
         try:
-            if self._stream is not self._socket and self._socket.readinto(head) == 2:
-                if head == b"\x15\x03":
+            if failure.code == errors.CONNECTION_FAILED and self._stream is not self._socket:
+                if self._socket.readinto(head) == 2 and head == b"\x15\x03":
                     return errors.OtaError(errors.TLS_REFUSED, "refused by the peer")
         except OSError:
             pass
-        return None
+        return failure
 
     def read_exactly(self, buffer, count):
         """Fill buffer[:count] within the limit. Returns False if the stream ends before."""

@@ -145,8 +145,8 @@ def test_no_redirect_leads_from_https_to_http(make_stage):
 def test_a_flood_below_tls_ends(make_stage):
     """Warnings without end keep mbedtls from coming back: the one wait of a connection that nothing bounds
     but the watchdog. The next connection tells that the board is there again."""
-    answers = iter([itertools.repeat(WARNING * 5000), [old_hello()]])
-    with RawServer(lambda hello: next(answers, []), until=b"\x16\x03") as server:
+    answers = iter([itertools.repeat(WARNING * 5000)])
+    with RawServer(lambda hello: next(answers, [old_hello()]), until=b"\x16\x03") as server:
         config = {"broker": f"mqtts://localhost:{server.port}", "mqtt_timeout_s": 1, "watchdog_s": 3}
         stage = make_stage(config=config)
         stage.board.power_on()

