@@ -12,7 +12,7 @@ from .installer import Installer
 from .keyring import KeyRing
 from .link import SUBSCRIBED, Link
 from .offers import Offers
-from .reporter import Reporter, log_no_mem, log_error
+from .reporter import Reporter, log_error, log_no_mem
 from .state import State
 from .trial import Trial
 from .wifi import Wifi

@@ -81,6 +81,8 @@ class Download:
                 if not self._make_room():
                     raise
                 error = errors.OtaError(errors.NO_MEM, str(problem))
+            if error.code in _NO_MEMORY:
+                reporter.log_error(errors.OtaError(errors.NO_MEM, error.detail))
             log.warning("download at byte %d: %s" % (self._slot.position, error.detail))
             if self._patience.is_over():
                 raise error

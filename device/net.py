@@ -18,7 +18,8 @@ from . import certs, errors
 _IPPROTO_TCP = const(6)
 _TCP_NODELAY = const(1)  # without it each TLS flight waits 40 ms for the peer's delayed ACK
 # A number of mbedtls is minus the sum of a module's own, a multiple of 128, and a low one that led to it.
-_REFUSED = (239, 244, 221)  # times 128: fatal alert, the peer refused us; not a server's certificate; old TLS
+# Of ssl: fatal alert, the peer refused us; no certificate for servers; too old; nothing in common; nonsense.
+_REFUSED = b"\xef\xf4\xdd\xdc\xcc"
 # "Alloc failed" of pem, x509, dhm, pk, ecp, md, pkcs7, cipher, ssl; some come out as ssl's "internal error".
 _NO_MEMORY = b"\x23\x51\x68\x7f\x9b\xa3\xaf\xc3\xfe\xd8"
 _NO_MEMORY_LOW = b"\x10\x17\x6a"  # of bignum, lms, asn1; MicroPython turns the sign of a small number round
@@ -90,7 +91,7 @@ def _failure(error, what, is_connected=True):
             code = errors.NO_MEM
         elif size == errno.ETIMEDOUT:
             code = errors.TIMEOUT
-        elif size >> 7 in _REFUSED or 0x2080 <= size < 0x2880 or 0x3A00 <= size < 0x3E00:
+        elif min(size >> 7, 255) in _REFUSED or 0x2080 <= size < 0x2880 or 0x3A00 <= size < 0x3E00:
             code = errors.TLS_REFUSED  # the last two: a certificate, or the key in it, of bad form
     return errors.OtaError(code, "%s: %s" % (what, number))
 
