@@ -32,7 +32,7 @@ def client_context(ca, certificate=None, key=None):
     """A TLS client context: ca (one certificate or several), certificate and key are DER bytes. The
     server is always verified.
 
-    Raises OtaError(NO_INIT) if one of them cannot be used.
+    Raises OtaError: NO_INIT if one of them cannot be used, which may be for want of memory; NO_MEM.
     """
     gc.collect()  # TLS keeps memory of its own for what is garbage here
     try:
@@ -42,7 +42,8 @@ def client_context(ca, certificate=None, key=None):
         for one in certs.split(ca):
             context.load_verify_locations(one)
     except (ValueError, OSError) as error:
-        raise errors.OtaError(errors.NO_INIT, "certificate or key unusable: %r" % error)
+        code = errors.NO_INIT if isinstance(error, ValueError) else errors.NO_MEM
+        raise errors.OtaError(code, "certificate or key unusable: %r" % error)
     context.verify_mode = tls.CERT_REQUIRED
     return context
 

@@ -2,12 +2,12 @@
 
 import makeoffer
 import signer
-from check import raises, raises_code
+from check import patched, raises, raises_code
 from fakeserver import DATA, ETAG, Download, Wifi, download_of, fails, head, rest, succeeds, whole
 from fakestream import CLOSE, STALL, TRICKLE
 from makeimage import content, esp32, trailer, wm
 
-from device import errors
+from device import errors, reporter
 
 PROVES = {
     errors.FW_OVERFLOW: "test_an_image_larger_than_the_slot_costs_no_connection",
@@ -157,6 +157,19 @@ def test_a_refused_certificate_is_tried_once_more():
     start = [head(200, 2500), DATA[:1250], CLOSE]
     fails(errors.TLS_REFUSED, [start, refused, refused], connections=3, https=True)
     succeeds([refused, whole(DATA)], https=True)
+
+
+def test_before_a_refused_handshake_is_repeated_room_is_made():
+    """What is accepted then was refused for want of memory: that is said, and it may happen again."""
+    refused = errors.OtaError(errors.TLS_REFUSED, "not correctly signed")
+    said = []
+    with patched(reporter, "log_error", said.append):
+        cut = [head(200, 2500, more=ETAG), DATA[:1250], CLOSE]
+        download = succeeds([refused, cut, refused, rest(DATA, 1024, ETAG)], https=True)
+        assert download.rooms == 1 - 2
+        assert [error.code for error in said] == [errors.NO_MEM] * 2
+        fails(errors.TLS_REFUSED, [refused] * 2, connections=2, https=True)
+        assert len(said) == 2
 
 
 def test_one_tls_context_serves_the_download_and_goes_with_it():
