@@ -127,15 +127,15 @@ class Download:
             answer = fetch.Fetch(self._config, self._wifi, host, port, context)
             try:
                 answer.stream.write(http.request(scheme, host, port, path, span, self._etag))
-                if self._was_refused:
-                    self._was_refused = False
-                    reporter.log_no_mem()
                 self._moves.enter(progress.CONNECTED)
                 response = yield from answer.head()
             except BaseException:
                 answer.close()
                 raise
             if response.status not in (301, 302, 303, 307, 308):
+                if self._was_refused:  # by one of the hosts; with TLS 1.3 it shows only in an answer
+                    self._was_refused = False
+                    reporter.log_no_mem()
                 return answer, response
             answer.close()
             scheme, host, port, path = http.redirect_target(response, host, port, path, scheme)

@@ -169,6 +169,8 @@ def test_before_a_refused_handshake_is_repeated_room_is_made():
         assert download.rooms == 1 - 2
         assert [error.code for error in said] == [errors.NO_MEM] * 2
         fails(errors.TLS_REFUSED, [refused] * 2, connections=2, https=True)
+        to = [head(302, 0, more="Location: https://other/image\r\n")]
+        fails(errors.TLS_REFUSED, [to, refused, to, refused], connections=4, https=True)
         assert len(said) == 2
 
 
