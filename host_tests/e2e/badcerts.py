@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+
 from tools import certificates
 from tools.certificates import DAY, Pair, Validity
 
@@ -23,6 +26,18 @@ def other_ca(ca: Pair) -> Pair:
     return certificates.make_ca(certificates.common_name(ca.certificate), certificates.valid_for(9))
 
 
+def unreadable(ca: Pair) -> Pair:
+    """With a critical extension that nobody knows: mbedtls does not even parse it."""
+    pair = good(ca, NAME)
+    told = pair.certificate
+    builder = x509.CertificateBuilder(
+        told.issuer, told.subject, pair.key.public_key(), told.serial_number,
+        told.not_valid_before_utc, told.not_valid_after_utc, list(told.extensions),
+    )  # fmt: skip
+    unknown = x509.UnrecognizedExtension(x509.ObjectIdentifier("1.2.3.4.5"), b"\x05\x00")
+    return Pair(builder.add_extension(unknown, critical=True).sign(ca.key, hashes.SHA256()), pair.key)
+
+
 # How: (the host that a board has in its URL, the certificate of the server that it finds there).
 BAD = {
     "unknown CA": (NAME, lambda ca: good(certificates.make_ca("some CA", certificates.valid_for(9)), NAME)),
@@ -32,6 +47,7 @@ BAD = {
     "not yet valid": (NAME, lambda ca: shifted(ca, 2, 9)),
     "wrong DNS name": (NAME, lambda ca: good(ca, ADDRESS, "example.org", "a.localhost", "localhost.org")),
     "wrong IP address": (ADDRESS, lambda ca: good(ca, NAME, "127.0.0.2", "example.org")),
+    "unknown critical extension": (NAME, unreadable),
     "for clients": (NAME, lambda ca: shifted(ca, -1, 9, "client")),
 }
 # (interpreter, what): all on the one nearest to a board, some on the others.
