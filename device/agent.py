@@ -12,7 +12,7 @@ from .installer import Installer
 from .keyring import KeyRing
 from .link import SUBSCRIBED, Link
 from .offers import Offers
-from .reporter import Reporter, log_error, log_no_mem
+from .reporter import Reporter, log_error
 from .state import State
 from .trial import Trial
 from .wifi import Wifi
@@ -30,8 +30,7 @@ class Agent:
         """settings: config.Config. Raises OtaError(NO_INIT) if a certificate or key is missing."""
         self._config = settings
         self._may_start = may_start
-        self._before_reboot = before_reboot
-        self._self_test = self_test
+        self._before_reboot, self._self_test = before_reboot, self_test
         self._board = Board()
         self._link = Link(settings, self._board.mac())
         self._reporter = Reporter(self._link, settings)
@@ -98,21 +97,17 @@ class Agent:
 
     def _note_failure(self, error):
         """Something ended the connection, or kept it from coming about."""
-        is_first = self._last_code != errors.TLS_REFUSED
-        self._last_code = error.code
+        before, self._last_code = self._last_code, error.code
         self._trial.network_failed = True
         if error.code == errors.TLS_REFUSED:
             self._clock.hurry()
-            if is_first:  # a lack of memory and bytes damaged on the way look the same
-                log.warning(error.detail)
-                return
+            if before != error.code:  # a lack of memory and bytes damaged on the way look the same
+                return log.warning(error.detail)
         self._memory_failures = self._memory_failures + 1 if error.code == errors.NO_MEM else 0
         if self._memory_failures == 10:
             self._give_up("no memory to get online")
-        if error.code in (errors.TLS_REFUSED, errors.FLASH, errors.NO_MEM):
-            self._reporter.error(error)
-        else:
-            log_error(error)
+        is_told = error.code in (errors.TLS_REFUSED, errors.FLASH, errors.NO_MEM)
+        (self._reporter.error if is_told else log_error)(error)
 
     def _connect(self):
         """Wi-Fi, clock, broker, report; then the image that runs has proved itself."""
@@ -120,7 +115,7 @@ class Agent:
         yield from self._mind_clock()
         self._link.connect()
         if self._last_code == errors.TLS_REFUSED and self._clock.is_doubtful:
-            log_no_mem()
+            log_error(errors.OtaError(errors.NO_MEM, "TLS refused before"))
         log.info("MQTTS connected" if self._config.broker.startswith("mqtts") else "MQTT connected")
         yield
         if self._trial.is_new:

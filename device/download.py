@@ -5,7 +5,7 @@ The journal gets a checkpoint at most once an interval. After a reboot the 64 by
 held back are fetched again first.
 """
 
-from . import backoff, errors, fetch, http, image, log, progress, reporter, url
+from . import backoff, errors, fetch, http, image, log, progress, url
 
 _REDIRECTS = 3
 _RESTARTS = 3  # from byte 0, because the file has changed
@@ -82,7 +82,7 @@ class Download:
                     raise
                 error = errors.OtaError(errors.NO_MEM, str(problem))
             if error.code in _NO_MEMORY:
-                reporter.log_error(errors.OtaError(errors.NO_MEM, error.detail))
+                self._log_no_memory(error.detail)
             log.warning("download at byte %d: %s" % (self._slot.position, error.detail))
             if self._patience.is_over():
                 raise error
@@ -96,6 +96,10 @@ class Download:
             self._make_room()
             return True
         return code in _TRANSIENT or (code in _NO_MEMORY and self._make_room())
+
+    @staticmethod
+    def _log_no_memory(detail):
+        log.error("%d %s: %s" % (errors.NO_MEM, errors.text(errors.NO_MEM), detail))
 
     def _fetch(self):
         """One connection's worth of the image."""
@@ -135,7 +139,7 @@ class Download:
             if response.status not in (301, 302, 303, 307, 308):
                 if self._was_refused:  # by one of the hosts; with TLS 1.3 it shows only in an answer
                     self._was_refused = False
-                    reporter.log_no_mem()
+                    self._log_no_memory("TLS refused before")
                 return answer, response
             answer.close()
             scheme, host, port, path = http.redirect_target(response, host, port, path, scheme)

@@ -101,10 +101,5 @@ class Reporter:
         return payload
 
 
-def log_no_mem():
-    """A TLS handshake was refused, and accepted once memory had been freed."""
-    log_error(errors.OtaError(errors.NO_MEM, "TLS refused before"))
-
-
 def log_error(error):
     log.error("%d %s: %s" % (error.code, errors.text(error.code), error.detail))

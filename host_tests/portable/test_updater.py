@@ -7,7 +7,7 @@ from fakeserver import DATA, ETAG, Download, Wifi, download_of, fails, head, res
 from fakestream import CLOSE, STALL, TRICKLE
 from makeimage import content, esp32, trailer, wm
 
-from device import errors, reporter
+from device import errors, log
 
 PROVES = {
     errors.FW_OVERFLOW: "test_an_image_larger_than_the_slot_costs_no_connection",
@@ -163,11 +163,11 @@ def test_before_a_refused_handshake_is_repeated_room_is_made():
     """What is accepted then was refused for want of memory: that is said, and it may happen again."""
     refused = errors.OtaError(errors.TLS_REFUSED, "not correctly signed")
     said = []
-    with patched(reporter, "log_error", said.append):
+    with patched(log, "error", said.append):
         cut = [head(200, 2500, more=ETAG), DATA[:1250], CLOSE]
         download = succeeds([refused, cut, refused, rest(DATA, 1024, ETAG)], https=True)
         assert download.rooms == 1 - 2
-        assert [error.code for error in said] == [errors.NO_MEM] * 2
+        assert said == ["-2 Out of memory: TLS refused before"] * 2
         fails(errors.TLS_REFUSED, [refused] * 2, connections=2, https=True)
         to = [head(302, 0, more="Location: https://other/image\r\n")]
         fails(errors.TLS_REFUSED, [to, refused, to, refused], connections=4, https=True)
