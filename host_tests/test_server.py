@@ -25,7 +25,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from tools import cache, certificates, firmware, keyfiles, pki, signing
+from tools import cache, certificates, firmware, interrupts, keyfiles, pki, signing
 from tools.bench import swarm
 from tools.errors import ToolError
 from tools.server import imagestore, pushes, view
@@ -401,7 +401,7 @@ def test_on_a_terminal_the_table_lives_and_in_a_log_there_are_lines(
     with contextlib.suppress(OSError):  # the terminal closes with its last writer
         while True:
             text += os.read(shown, 65536).decode(errors="replace")
-    assert process.wait(WAIT_S) == 0 and text.rstrip().endswith("stopped")
+    assert process.wait(WAIT_S) == interrupts.EXIT_CODE and text.rstrip().endswith("stopped")
     assert text.count("push 1, 1.0.1 to 1 device: running; 1 offered") >= 3 and "\x1b[" in text
     assert "error" in text and MACS[2] in text
 
@@ -431,7 +431,7 @@ def test_certificates_that_end_are_told(keys: Path, given: Path, tmp_path: Path)
 def test_it_stops_in_order(given: Path, tmp_path: Path, how: signal.Signals) -> None:
     with Served(tmp_path / "server", given) as served:
         broker = served.broker_pid
-        assert served.end(how) == 0
+        assert served.end(how) == interrupts.EXIT_CODE
         assert served.said().rstrip().endswith("stopped")
         with pytest.raises(ProcessLookupError):
             os.kill(broker, 0)

@@ -8,8 +8,9 @@ import json
 import platform
 import subprocess
 import sys
+from functools import partial
 
-from tools import bootstrap, cache, console, pretend
+from tools import bootstrap, cache, console, interrupts, pretend
 from tools.errors import ToolError
 
 GIT_LIMIT_S = 10
@@ -91,7 +92,9 @@ def run(argv: list[str]) -> int:
         raise ToolError(f"no command {name!r}: choose one of {', '.join(COMMANDS)}")
     prepare(argv)
     module = load(name)
-    return module.run(parse(module, name, arguments))
+    args = parse(module, name, arguments)
+    with interrupts.temporary_folder():
+        return module.run(args)
 
 
 def main(argv: list[str]) -> int:
@@ -103,9 +106,7 @@ def main(argv: list[str]) -> int:
     except OSError as error:
         print(f"error: {console.explain(error)}", file=sys.stderr)
         return 1
-    except KeyboardInterrupt:
-        return 130
 
 
 if __name__ == "__main__":
-    sys.exit(console.guard(main, sys.argv[1:]))
+    interrupts.guard(partial(console.guard, main), sys.argv[1:])

@@ -13,12 +13,11 @@ from __future__ import annotations
 
 import argparse
 import contextlib
-import signal
 import tempfile
 import time
 from pathlib import Path
 
-from tools import configfile, firmware, pki, runtimes
+from tools import configfile, firmware, interrupts, pki, runtimes
 from tools.errors import ToolError
 from tools.servers.ntp import NtpServer
 from tools.simboard.board import SimBoard
@@ -60,7 +59,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
     with contextlib.ExitStack() as stack:
         if not args.folder:
             if not args.repl:
@@ -95,7 +93,7 @@ def _show(board: SimBoard, line: str) -> None:
 
 
 def _run(boards: list[SimBoard], seconds: int | None) -> int:
-    """0 if they ran until their power was taken, 1 if all ended by themselves."""
+    """0 if they ran until their time was over, 1 if all ended by themselves."""
     deadline = time.monotonic() + seconds if seconds else None
     for board in boards:
         board.power_on()
@@ -104,6 +102,7 @@ def _run(boards: list[SimBoard], seconds: int | None) -> int:
             time.sleep(0.1)
     except KeyboardInterrupt:
         print("power off")
+        return interrupts.EXIT_CODE
     return 1 if all(board.ended for board in boards) else 0
 
 

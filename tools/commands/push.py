@@ -17,7 +17,7 @@ from typing import Any
 from rich.console import Console
 from rich.live import Live
 
-from tools import pki
+from tools import interrupts, pki
 from tools.errors import ToolError
 from tools.server import imagestore, pushes, tables, view
 from tools.server.store import Store
@@ -97,7 +97,7 @@ def _follow(store: Store, number: int, console: Console) -> int:
                 time.sleep(LOOK_S)
     except KeyboardInterrupt:
         console.print(f"push {number} goes on; `push --cancel` ends it")
-        return 130
+        return interrupts.EXIT_CODE
     console.print(tables.push(store, number))
     return 0 if pushes.has_confirmed_all(store, number) else 1
 

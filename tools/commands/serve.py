@@ -11,7 +11,6 @@ import asyncio
 import collections
 import contextlib
 import resource
-import signal
 import time
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -20,6 +19,7 @@ from rich.console import Console, Group
 from rich.live import Live
 from rich.text import Text
 
+from tools import interrupts
 from tools.errors import ToolError
 from tools.server import tables, view
 from tools.server.service import Service
@@ -58,16 +58,18 @@ def run(args: argparse.Namespace) -> int:
     _allow_many_files()
     console = Console(highlight=False)
     shown = Shown(console, live=console.is_terminal and not args.plain)
-    with contextlib.suppress(asyncio.CancelledError):
+    try:
         asyncio.run(_serve(settings, shown))
+    except asyncio.CancelledError:
+        return interrupts.EXIT_CODE
     return 0
 
 
 async def _serve(settings: Settings, shown: Shown) -> None:
     task = asyncio.current_task()
     assert task
-    for number in (signal.SIGINT, signal.SIGTERM):
-        asyncio.get_running_loop().add_signal_handler(number, task.cancel)
+    for number in interrupts.SIGNALS:
+        asyncio.get_running_loop().add_signal_handler(number, _end, task)
     async with Service(settings, shown.tell) as service:
         shown.begin(service)
         showing = asyncio.create_task(shown.refresh(service))
@@ -77,6 +79,11 @@ async def _serve(settings: Settings, shown: Shown) -> None:
             showing.cancel()
             await asyncio.gather(showing, return_exceptions=True)
             shown.say("stopped")
+
+
+def _end(task: asyncio.Task) -> None:
+    interrupts.begin_to_end()
+    task.cancel()
 
 
 class Shown:

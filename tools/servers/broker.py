@@ -79,8 +79,9 @@ class Broker:
         with self.log.open("ab") as log:
             self._log_start = log.tell()
             self._process = subprocess.Popen(
-                command, env=environment, stdin=subprocess.DEVNULL, stdout=log, stderr=log
-            )
+                command, env=environment, stdin=subprocess.DEVNULL, stdout=log, stderr=log,
+                start_new_session=True,  # ^C ends the others first
+            )  # fmt: skip
         self._wait_until_it_listens()
 
     def stop(self) -> None:

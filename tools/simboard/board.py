@@ -101,6 +101,7 @@ class SimBoard:
         self._process = subprocess.Popen(
             self._command("start.py"), stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
             stdin=self._stdin, env=self._environment(),
+            start_new_session=True,  # ^C at the host's terminal is none at the board
         )  # fmt: skip
         if not self._powered:  # cut_power() came before there was a process
             self._process.kill()

@@ -26,10 +26,13 @@ SLOT_SIZE = 0x20000
 def results(kits: Path, full: bool, jobs: int) -> Iterator[dict[str, Any]]:
     """The result of every case, in the order in which they end."""
     images = _Images()
-    with ThreadPoolExecutor(jobs) as pool:
+    pool = ThreadPoolExecutor(jobs)
+    try:
         running = [pool.submit(_play, case, kits, images) for case in _cases(kits, images, full)]
         for done in as_completed(running):
             yield done.result()
+    finally:  # nobody may want to hear the rest
+        pool.shutdown(wait=False, cancel_futures=True)
 
 
 def play_one(identity: str, kits: Path, show: Callable[[str], None]) -> dict[str, Any]:
