@@ -35,8 +35,8 @@ SWITCHES = (
     "--disable-background-networking", "--disable-component-update", "--remote-debugging-port=0",
     "--hide-scrollbars",
 )  # fmt: skip
-START_LIMIT_S = 30
-LIMIT_S = 20
+START_LIMIT_S = 180
+LIMIT_S = 120
 TEXT = "document.body.innerText"
 Result = TypeVar("Result")
 

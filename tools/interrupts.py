@@ -144,8 +144,8 @@ def _leave(code: int = EXIT_CODE) -> None:
     os._exit(code)
 
 
-def _refuse_children(event: str, _: object) -> None:
-    if event in ("subprocess.Popen", "os.fork", "os.posix_spawn"):
+def _refuse_children(event: str, arguments: tuple) -> None:
+    if event in ("subprocess.Popen", "os.fork", "os.posix_spawn") and arguments[:1] != ("ps",):
         raise Interrupted
 
 

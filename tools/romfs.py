@@ -11,7 +11,7 @@ from mpremote.romfs import VfsRomWriter
 
 from tools.errors import ToolError
 
-COMPILE_LIMIT_S = 30
+COMPILE_LIMIT_S = 120
 
 
 def collect(folder: Path) -> dict[str, Path]:

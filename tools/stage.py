@@ -15,7 +15,7 @@ from tools.servers.files import HOST, FileServer
 from tools.servers.ntp import NtpServer
 from tools.servers.operator import Message, Operator
 from tools.servers.proxy import FaultProxy
-from tools.simboard.board import SimBoard
+from tools.simboard.board import HANG_S, SimBoard
 from tools.simboard.factory import create
 
 MAC = "286DCE32AF70"
@@ -150,13 +150,13 @@ class Stage:
 
     # What the server's side hears
 
-    def wait_report(self, kind: str, timeout_s: float = 60, since: int = 0) -> Message:
+    def wait_report(self, kind: str, timeout_s: float = HANG_S, since: int = 0) -> Message:
         """kind: "INIT" or "UPDATE"."""
         return self.operator.wait_for(
             lambda m: m.name == "firmware/report" and m.data.get("type") == kind, timeout_s, since
         )
 
-    def wait_error(self, code: int, timeout_s: float = 60, since: int = 0) -> Message:
+    def wait_error(self, code: int, timeout_s: float = HANG_S, since: int = 0) -> Message:
         return self.operator.wait_for(
             lambda m: m.data.get("errorCode") == code, timeout_s, since
         )

@@ -3,21 +3,16 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+
+import pace
+from pace import until
 
 from tools.servers.operator import Message
 from tools.stage import MAC, Stage
 
-PATIENCE_S = 30  # only a test that fails waits that long
-
-
-def until(predicate: Callable[[], object], what: str, timeout_s: float = PATIENCE_S) -> None:
-    """Wait for something that nobody announces. Raises TimeoutError naming it."""
-    deadline = time.monotonic() + timeout_s
-    while not predicate():
-        if time.monotonic() > deadline:
-            raise TimeoutError(f"not within {timeout_s} s: {what}")
-        time.sleep(0.02)
+__all__ = ["until"]
+PATIENCE_S = pace.HANG_S
+STILL_S = 0.1  # a board that writes nothing for so long waits for somebody; on an idle machine
 
 
 def online(stage: Stage) -> None:
@@ -73,9 +68,15 @@ def wait_sent(stage: Stage, count: int = 1) -> None:
 
 
 def wait_written(stage: Stage, blocks: int) -> None:
-    """Until the board has put so many blocks into its spare slot, and a little longer."""
+    """Until the board has put so many blocks into its spare slot, and what it notes about them."""
     until(lambda: sum(stage.board.wear("ota_1")) >= blocks, f"{blocks} blocks in the slot")
-    time.sleep(0.1)
+    until(lambda: _is_still(stage), "the board waits")
+
+
+def _is_still(stage: Stage) -> bool:
+    before = stage.board.operations()
+    time.sleep(STILL_S * pace.slowness())
+    return stage.board.operations() == before
 
 
 def wait_lines(stage: Stage, text: str, count: int) -> None:

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import contextlib
+import math
 import shutil
 from pathlib import Path
 
+import pace
 import pytest
 from e2e.bare import BareStage
 
 from tools import runtimes
 from tools.stage import Stage
 
-# Short enough for tests, long enough for two busy cores: what runs into one of these is retried.
+# Short enough for tests, long enough for two busy cores; for a machine that is slower still see scaled().
 FAST = {
     "check_interval_s": 0,
     "wifi_timeout_s": 2,
@@ -23,6 +25,8 @@ FAST = {
     "retry_window_s": 30,
     "backoff_max_s": 1,
 }
+SLACK = 4  # by how much slower than an idle one a machine may be before these are prolonged
+FATAL = ("trial_limit_s", "watchdog_s")  # what runs into one of these has failed, so they have no slack
 MAIN, *OTHERS = runtimes.WORD_BITS  # MicroPythons
 
 
@@ -35,6 +39,18 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 
 def pytest_configure(config):
     config.addinivalue_line("markers", "code(number, ...): this test proves these error codes")
+
+
+def scaled(config: dict) -> dict:
+    """Its durations for a machine as busy as this one is. They have whole seconds; 0 stays."""
+    slowness = pace.slowness()
+
+    def scale(key: str, value: object) -> object:
+        if not (key.endswith("_s") and isinstance(value, int) and value > 0):
+            return value
+        return math.ceil(value * (slowness if key in FATAL else max(1.0, slowness / SLACK)))
+
+    return {key: scale(key, value) for key, value in config.items()}
 
 
 class TestStage(Stage):
@@ -64,7 +80,7 @@ def make_stage(request: pytest.FixtureRequest, tmp_path: Path, stage_folder: Pat
     def make(*, config: dict | None = None, **options: object) -> Stage:
         options.setdefault("runtime", getattr(request, "param", MAIN))
         options.setdefault("slot_size", 0x40000 if options["runtime"] == "cpython" else 0x20000)
-        stage = TestStage(stage_folder, config=FAST | (config or {}), **options)
+        stage = TestStage(stage_folder, config=scaled(FAST | (config or {})), **options)
         stages.append(stack.enter_context(stage))
         return stage
 
@@ -82,7 +98,8 @@ def make_bare(tmp_path: Path):
         made = []
 
         def make(*, config: dict | None = None, **options: object) -> BareStage:
-            stage = BareStage(tmp_path / f"bare{len(made)}", config=FAST | (config or {}), **options)
+            settings = scaled(FAST | (config or {}))
+            stage = BareStage(tmp_path / f"bare{len(made)}", config=settings, **options)
             made.append(stack.enter_context(stage))
             made[-1].board.power_on()
             return made[-1]

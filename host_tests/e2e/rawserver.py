@@ -12,7 +12,7 @@ from pathlib import Path
 
 from tools.servers.files import HOST
 
-LIMIT_S = 20  # of one connection
+LIMIT_S = 120  # of one connection
 END_OF_REQUEST = b"\r\n\r\n"
 
 

@@ -43,7 +43,7 @@ def test_offer_after_each_init(make_stage):
     stage = make_stage()
     stage.operator.offer_after_init(MAC, acts.new_offer(stage)[1])
     stage.board.power_on()
-    stage.wait_report("UPDATE", 15)
+    stage.wait_report("UPDATE")
 
 
 def test_offer_while_switched_off(make_stage):

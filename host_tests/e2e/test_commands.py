@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from pace import HANG_S
 
 from tools import images
 
@@ -19,7 +20,7 @@ MAC = "286DCE32AF70"
 def tools(*arguments: object, code: int | None = 0) -> str:
     """What `python3 -m tools ...` prints; its exit code must be `code`, None = any."""
     command = [sys.executable, "-m", "tools", *map(str, arguments)]
-    done = subprocess.run(command, cwd=REPO, capture_output=True, text=True, timeout=120)
+    done = subprocess.run(command, cwd=REPO, capture_output=True, text=True, timeout=HANG_S)
     assert code in (None, done.returncode), done.stdout + done.stderr
     return done.stdout + done.stderr
 

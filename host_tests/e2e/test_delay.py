@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 
 import acts
+import pace
 import proofs
 import pytest
 
@@ -19,7 +20,7 @@ def _first_fetch(stage) -> float:
 def test_starts_at_its_time(make_stage, factor):
     stage = make_stage()
     acts.online(stage)
-    start_at = int(time.time()) + 3
+    start_at = int(time.time()) + pace.seconds(3)
     stage.push(acts.new_offer(stage, upgrade_delay=start_at * factor)[1])
     stage.board.wait_for(f"update waits until {start_at}")
     assert _first_fetch(stage) >= start_at
@@ -29,7 +30,7 @@ def test_starts_at_its_time(make_stage, factor):
 def test_power_cut_while_waiting(make_stage):
     stage = make_stage()
     acts.online(stage)
-    start_at = int(time.time()) + 5
+    start_at = int(time.time()) + pace.seconds(5)
     image, offer = acts.new_offer(stage, upgrade_delay=start_at)
     _cut_while_waiting(stage, offer)
     stage.board.power_on()
@@ -55,7 +56,7 @@ def _cut_while_waiting(stage, offer) -> None:
 def test_power_is_off_at_the_time(make_stage):
     stage = make_stage()
     acts.online(stage)
-    start_at = int(time.time()) + 2
+    start_at = int(time.time()) + pace.seconds(3)
     _, offer = acts.new_offer(stage, upgrade_delay=start_at)
     _cut_while_waiting(stage, offer)
     time.sleep(max(0, start_at + 1 - time.time()))
@@ -78,7 +79,7 @@ def test_same_offer_while_waiting(make_stage):
     """It is neither a second update nor an error."""
     stage = make_stage()
     acts.online(stage)
-    _, offer = acts.new_offer(stage, upgrade_delay=int(time.time()) + 2)
+    _, offer = acts.new_offer(stage, upgrade_delay=int(time.time()) + pace.seconds(3))
     stage.push(offer)
     stage.push(offer)
     stage.board.wait_for("offer of 1.0.1 is known")

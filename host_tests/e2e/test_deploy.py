@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 import subprocess
 import sys
 import time
 from pathlib import Path
 
+import acts
+import pytest
 from e2e.test_commands import REPO, tools
 
 from tools import firmware, runtimes
@@ -15,7 +18,8 @@ from tools.boards.session import Session
 from tools.simboard import board as simboard
 
 WATCHDOG_S = 3
-DATA_SIZE = 300_000
+DATA_SIZE = 20_000
+SLOW_PIECES = 300  # of those that a copy is typed in, at most 256 bytes each
 APP = {
     "main.py": "import blink\nfrom device import agent\nagent.main('ota.json')\n",
     "blink.py": "with open('rate.txt') as file:\n    print('blinking', file.read())\n",
@@ -44,12 +48,14 @@ def test_only_what_changed_is_sent(make_bare, tmp_path: Path):
     sent, there = counts(stage.provision())
     assert sent > 40 and there == 0
     stage.wait_report("INIT")
+    seen = len(stage.operator.messages)  # before the command: a fast board has reported when it ends
     assert counts(stage.deploy()) == (0, len(firmware.package_modules()) + 2)
+    stage.wait_report("INIT", since=seen)
     config = tmp_path / "ota.json"
     changed = (stage.keys / "devices" / stage.board.facts["mac"] / "ota.json").read_text()
     config.write_text(changed.replace('"watchdog_s": 20', '"watchdog_s": 21'))
-    assert counts(stage.deploy("--config", config))[0] == 1
     seen = len(stage.operator.messages)
+    assert counts(stage.deploy("--config", config))[0] == 1
     stage.wait_report("INIT", since=seen)
     config.write_text(changed.replace('"watchdog_s": 20', '"watchdog_s": -1'))
     shown = stage.deploy("--config", config, code=1)
@@ -86,9 +92,9 @@ def test_what_is_the_users_own_stays(make_bare, tmp_path: Path):
         assert board.call("first_line", "main.py").startswith('"""Run the agent')
 
 
-def test_a_copy_that_fails_changes_nothing(make_bare, tmp_path: Path):
-    """The cable is pulled and the power goes while the package is copied; then it is done again, with so much
-    data that it takes longer than the watchdog of the agent that was interrupted waits."""
+def test_a_copy_that_fails_changes_nothing(make_bare, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """The cable is pulled and the power goes while the package is copied; then it is done again, so slowly
+    that it takes longer than the watchdog of the agent that was interrupted waits."""
     stage = make_bare(config={"watchdog_s": WATCHDOG_S})
     stage.provision()
     stage.wait_report("INIT")
@@ -96,25 +102,32 @@ def test_a_copy_that_fails_changes_nothing(make_bare, tmp_path: Path):
     before = stage.board.operations()
     command = [sys.executable, "-m", "tools", "deploy", stage.board.url, "--source"]
     with subprocess.Popen(command, cwd=REPO, stdout=subprocess.PIPE, stderr=subprocess.STDOUT) as copying:
-        deadline = time.monotonic() + 30
-        while stage.board.operations() < before + 100 and time.monotonic() < deadline:
-            time.sleep(0.01)
+        acts.until(lambda: stage.board.operations() >= before + 100, "some of the package on the board")
         stage.board.cut_power()
         stage.board.unplug()
-        shown, _ = copying.communicate(timeout=60)
+        shown, _ = copying.communicate(timeout=acts.PATIENCE_S)
     assert copying.returncode == 1 and b"has fallen silent" in shown, shown
     stage.board.power_on()
     stage.wait_report("INIT", since=seen)
+    seen = len(stage.operator.messages)
     files = list_files(stage)
     assert "lib/device.new/agent.py" in files
     assert "lib/device/agent.mpy" in files and "lib/device/agent.py" not in files
-    stage.wait_report("INIT", since=len(stage.operator.messages))
-    boots, started = stage.board.boots, time.monotonic()
-    (tmp_path / "app").mkdir()
-    (tmp_path / "app" / "data.bin").write_bytes(bytes(DATA_SIZE))
-    stage.deploy("--source", "--app", tmp_path / "app")
-    assert time.monotonic() - started > WATCHDOG_S + 1
-    stage.wait_report("INIT", since=len(stage.operator.messages))
+    stage.wait_report("INIT", since=seen)
+    _check_longer_than_the_watchdog(stage, tmp_path / "app", monkeypatch)
+
+
+def _check_longer_than_the_watchdog(stage, app: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Over a slow line, so that it takes that long on the fastest machine."""
+    typed, needed_s = stage.board._type, stage.configuration()["watchdog_s"] + 1
+    slow = itertools.repeat(needed_s / SLOW_PIECES, SLOW_PIECES)
+    monkeypatch.setattr(stage.board, "_type", lambda data: (time.sleep(next(slow, 0)), typed(data)))
+    app.mkdir()
+    (app / "data.bin").write_bytes(bytes(DATA_SIZE))
+    boots, seen, started = stage.board.boots, len(stage.operator.messages), time.monotonic()
+    stage.deploy("--source", "--app", app)
+    assert time.monotonic() - started > needed_s
+    stage.wait_report("INIT", since=seen)
     assert stage.board.boots == boots + 1
     files = list_files(stage)
     assert "lib/device/agent.py" in files and not [name for name in files if "device.new" in name]
@@ -133,7 +146,7 @@ def test_each_power_cut_in_the_switch_leaves_a_whole_package():
     paths = [REPO / "tools" / "boards" / "onboard", simboard.ONBOARD, simboard.MICROPYTHON]
     done = subprocess.run(
         [*runtimes.interpreter("mp32"), "-X", "heapsize=8M", str(script)], capture_output=True, text=True,
-        timeout=120, env={"MICROPYPATH": ":".join(map(str, paths)) + ":.frozen"},
+        timeout=acts.PATIENCE_S, env={"MICROPYPATH": ":".join(map(str, paths)) + ":.frozen"},
     )  # fmt: skip
     cases = re.findall(r"^(\w+): (\d+) cuts, (\d+) times old, (\d+) times new$", done.stdout, re.MULTILINE)
     assert done.returncode == 0 and len(cases) == 3, done.stdout + done.stderr

@@ -11,8 +11,6 @@ import pytest
 
 from tools.servers.files import Fault
 
-SLACK_S = 10  # for a noisy machine
-
 
 @pytest.mark.code(-10039)
 @pytest.mark.parametrize("status", [401, 403, 404])
@@ -40,16 +38,15 @@ def test_busy_for_ever(make_stage):
 @pytest.mark.parametrize("sent", [0, 10000])
 def test_stalls_for_ever(make_stage, sent):
     """The window ends it although there are retries left."""
-    config = {"http_timeout_s": 1, "retry_window_s": 3}
-    stage = make_stage(config=config)
+    stage = make_stage(config={"http_timeout_s": 1, "retry_window_s": 3})
     acts.online(stage)
     image, offer = acts.new_offer(stage)
     stage.files.fail(Fault(stall_after=sent))
     stage.files.fail(Fault(stall_after=0, times=None))
     started = time.monotonic()
     acts.refuse(stage, offer, -10006)
-    assert 3 <= time.monotonic() - started < 3 + SLACK_S
-    assert len(stage.files.requests) >= 2
+    assert time.monotonic() - started >= stage.configuration()["retry_window_s"]
+    assert 2 <= len(stage.files.requests) <= 5  # each takes http_timeout_s
     proofs.check_old_runs(stage, image)
 
 

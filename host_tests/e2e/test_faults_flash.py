@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import acts
+import pace
 import panel
 import proofs
 import pytest
@@ -153,13 +154,14 @@ def test_reset_causes(make_stage, make_app, runtime):
 def test_wifi_drops_by_schedule(make_stage, make_app, runtime):
     """Off at first, and once more while it is up."""
     stage = make_stage(runtime=runtime, app=make_app(WATCHED_WIFI))
-    stage.board.inject([], [[0, 1500], [3000, 1000]])
+    scale = pace.seconds(1)
+    stage.board.inject([], [[0, 1500 * scale], [3000 * scale, 1000 * scale]])
     stage.board.power_on()
     acts.wait_lines(stage, "up ", 2)
     changes = [line.split() for line in stage.board.lines if line.startswith(("up", "down"))]
     assert [what for what, _ in changes] == ["down", "up", "down", "up"]
     _, first_up, down, up = (int(ms) for _, ms in changes)
-    assert 1500 <= first_up < 3000 <= down < 4000 <= up
+    assert 1500 * scale <= first_up < 3000 * scale <= down < 4000 * scale <= up
 
 
 def test_a_wifi_drop_does_not_end_an_update(make_stage):

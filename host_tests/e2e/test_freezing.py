@@ -13,7 +13,7 @@ from tools.bench.kit import FROZEN
 from tools.bench.site import HEAP, Site
 from tools.frozen import build
 
-LIMIT_S = 60
+LIMIT_S = 300
 
 pytestmark = pytest.mark.skipif(not build.IS_POSSIBLE, reason="it is built for x86-64 Linux only")
 

@@ -13,7 +13,6 @@ from rawserver import RawServer, old_hello, server_context
 OK = b"HTTP/1.1 200 OK\r\n"
 END = b"\r\n"
 INTERIM = b"HTTP/1.1 103 Early Hints\r\nX: y\r\n\r\n"
-SLACK_S = 5  # for a noisy machine
 PIECE = bytes(16384)
 WARNING = b"\x15\x03\x03\x00\x02\x01\x5a"  # an alert of TLS that is no error: "user canceled"
 
@@ -71,16 +70,15 @@ def _answers(image):
 
 @pytest.mark.code(-10039, -10034)
 def test_answers_that_are_refused(make_stage):
-    """One after the other; each is told, no byte is written, and then a good server is welcome."""
-    stage = make_stage()
+    """One after the other, at once: no limit has to be waited for. Each is told, no byte is written, and then
+    a good server is welcome."""
+    stage = make_stage(config={"http_timeout_s": 3600, "retry_window_s": 3600})
     acts.online(stage)
     image, offer = acts.new_offer(stage, transport="http")
     codes = {name: -10039 for name in REFUSED} | {name: -10034 for name in WRONG_SIZE}
     with RawServer(_answers(image)) as server:
         for name, code in codes.items():
-            started = time.monotonic()
             acts.refuse(stage, offer | {"http_url": f"http://127.0.0.1:{server.port}/{name}"}, code)
-            assert time.monotonic() - started < SLACK_S, name  # at once: no limit has to be waited for
     paths = [request.split(b" ", 2)[1][1:].decode() for request in server.requests]
     assert paths == [name for name in codes for _ in range(4 if name == "redirect-loop" else 1)]
     assert proofs.error_codes(stage) == list(codes.values())
@@ -118,8 +116,8 @@ def test_a_head_that_trickles(make_stage, scheme):
     with RawServer(trickle, context) as server:
         started = time.monotonic()
         acts.refuse(stage, offer | {f"{scheme}_url": f"{scheme}://localhost:{server.port}/x"}, -10006)
-        assert 2 <= time.monotonic() - started < 2 + 1 + SLACK_S
-        assert len(server.requests) >= 2
+        assert time.monotonic() - started >= stage.configuration()["retry_window_s"]
+        assert 2 <= len(server.requests) <= 4
     assert not any(stage.board.wear("ota_1"))
     proofs.check_old_runs(stage, image)
 
@@ -150,5 +148,5 @@ def test_a_flood_below_tls_ends(make_stage):
         config = {"broker": f"mqtts://localhost:{server.port}", "mqtt_timeout_s": 1, "watchdog_s": 3}
         stage = make_stage(config=config)
         stage.board.power_on()
-        stage.board.wait_for("-10040 TLS refused", 3 + SLACK_S)
-        assert len(server.requests) >= 2
+        stage.board.wait_for("-10040 TLS refused")
+        assert len(server.requests) >= 2 and stage.board.boots == 2

@@ -22,8 +22,7 @@ from tools.boards.session import BoardError, Session
 PACKAGE = "@micropython/micropython-webassembly-pyscript"
 VERSION = "1.26.0"
 BRIDGE = Path(__file__).with_name("wasmrepl.mjs")
-START_LIMIT_S = 30
-ANSWER_LIMIT_S = 10
+ANSWER_LIMIT_S = 120
 
 # What is typed, and what ends the answer. ^A raw mode, ^B friendly, ^C forget the line, ^D run it, or reset.
 CONVERSATION = (

@@ -6,9 +6,9 @@ import contextlib
 import time
 
 import acts
+import apps
 import proofs
 import pytest
-from apps import SLOW
 
 from tools.servers.files import Fault, FileServer
 from tools.simboard.board import BLOCK
@@ -41,8 +41,8 @@ class Outage:
 
 @pytest.fixture
 def slow_stage(make_stage, make_app):
-    """slow_stage(**config) -> a Stage whose board runs SLOW."""
-    return lambda **config: make_stage(app=make_app(SLOW), config=config)
+    """slow_stage(**config) -> a Stage whose board runs apps.slow()."""
+    return lambda **config: make_stage(app=make_app(apps.slow()), config=config)
 
 
 def _bring_to(stage, state) -> tuple[bytes, dict]:
@@ -109,23 +109,20 @@ def test_short(slow_stage, what, state):
 
 
 @pytest.mark.parametrize("state", STATES)
-@pytest.mark.parametrize("what, away_s", [("broker", 3), ("Wi-Fi", 10)], ids=["broker", "Wi-Fi"])
+@pytest.mark.parametrize("what, away_s", [("broker", 1), ("Wi-Fi", 3)], ids=["broker", "Wi-Fi"])
 def test_seconds(slow_stage, what, away_s, state):
     """Noticed and named on the console, but no reason to give up an update or an image."""
     stage = slow_stage()
     image, offer = _bring_to(stage, state)
     start = len(stage.board.lines)
+    noticed = "-10008 Connection failed"
+    if what == "Wi-Fi":
+        noticed = "Wi-Fi dropped" if state == "downloading" else "-10007 No Wi-Fi"
     with Outage(stage, what):
+        stage.board.wait_for(noticed, start=start)
         time.sleep(away_s)
     _finish(stage, state, image, offer)
     _check_story(stage, image, 2 if state == "downloading" else 1)
-    seen = "\n".join(list(stage.board.lines)[start:])
-    if what == "broker":
-        assert "-10008 Connection failed" in seen
-    elif state == "downloading":
-        assert "Wi-Fi dropped" in seen
-    else:
-        assert "-10007 No Wi-Fi" in seen
 
 
 @pytest.mark.code(-10007)
@@ -148,7 +145,7 @@ def test_away_longer_than_a_trial(slow_stage, what):
     stage = slow_stage(trial_limit_s=2, trial_attempts=1, wifi_timeout_s=1, mqtt_timeout_s=1)
     image, _ = _bring_to(stage, "first boot")
     with Outage(stage, what):
-        stage.board.wait_for("trial of 1.0.1: not confirmed within 2 s")
+        stage.board.wait_for("trial of 1.0.1: not confirmed within")
         acts.wait_lines(stage, "1.0.0 build at", 2)
         start = len(stage.board.lines)
         stage.board.wait_for("-1000", start=start)

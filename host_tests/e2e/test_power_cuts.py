@@ -5,9 +5,9 @@ from __future__ import annotations
 import random
 
 import acts
+import apps
 import proofs
 import pytest
-from apps import SLOW
 
 from tools.servers.files import Fault
 from tools.simboard.board import BLOCK
@@ -59,9 +59,9 @@ def _let_it_write(stage, kib: float, before_the_end: int) -> None:
     """The server gives so much and then stalls; return a few blocks before the board has it all."""
     stage.files.heal()
     stage.files.fail(Fault(stall_after=int(kib * 1024), times=None))
-    stage.board.power_on()
     blocks = max(1, int(kib * 1024) // BLOCK - before_the_end)
     target = _written(stage) + blocks
+    stage.board.power_on()
     acts.until(lambda: _written(stage) >= target, f"{blocks} blocks more")
 
 
@@ -147,7 +147,7 @@ def test_cuts_that_leave_no_checkpoint(make_stage, big_offer):
 @pytest.mark.parametrize("runtime", ["mp32", "cpython"])
 def test_cut_in_the_verification(make_stage, make_app, runtime):
     """What is in the slot is not fetched again, but for what came after the last checkpoint."""
-    stage = make_stage(runtime=runtime, app=make_app(SLOW), config={"checkpoint_kib": 8})
+    stage = make_stage(runtime=runtime, app=make_app(apps.slow()), config={"checkpoint_kib": 8})
     acts.online(stage)
     image, offer = acts.new_offer(stage)
     stage.push(offer)

@@ -68,7 +68,7 @@ def test_malformed(make_stage, runtime):
         since = len(stage.operator.messages)
         stage.operator.publish(MAC, "update", payload)
         try:
-            stage.wait_error(-10035, 10, since)
+            stage.wait_error(-10035, since=since)
         except TimeoutError as error:
             raise AssertionError(f"{what}: {error}") from None
     assert set(proofs.error_codes(stage)) == {-10035}

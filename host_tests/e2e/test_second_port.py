@@ -39,9 +39,9 @@ def test_it_updates_itself_and_returns(make_bare):
     stage = make_bare(boot_mode="generic", config={"trial_attempts": 1})
     stage.provision("--app", PORT)
     assert stage.wait_report("INIT").data["version"] == "0.0.0"
+    seen = len(stage.operator.messages)
     shown = tools("doctor", stage.board.url)
     assert "device/PORTING.md" in shown and "nothing stands in the way" in shown
-    seen = len(stage.operator.messages)
     stage.wait_report("INIT", since=seen)
     image = stage.build("1.0.1", PORT)
     stage.push(stage.offer(image, "1.0.1"))
@@ -51,5 +51,5 @@ def test_it_updates_itself_and_returns(make_bare):
 
     seen = len(stage.operator.messages)
     stage.push(stage.offer(stage.build("1.0.2"), "1.0.2"))  # with the ESP32's board module
-    error = stage.wait_error(-10036, timeout_s=120, since=seen)
+    error = stage.wait_error(-10036, since=seen)
     assert error.data["version"] == "1.0.2"

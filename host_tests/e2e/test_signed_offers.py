@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 
 import acts
+import pace
 import proofs
 import pytest
 
@@ -101,10 +102,11 @@ def test_an_offer_that_expires_while_it_waits(make_stage):
     stage = make_stage()
     acts.online(stage)
     now = int(time.time())
-    offer = stage.offer(stage.build("1.0.1"), "1.0.1", expires=now + 4, upgrade_delay=now + 60)
+    ends = now + pace.seconds(4)
+    offer = stage.offer(stage.build("1.0.1"), "1.0.1", expires=ends, upgrade_delay=ends + 3600)
     stage.push(offer)
     stage.board.wait_for("update waits until")
-    acts.until(lambda: time.time() > now + 4, "the expiry")
+    acts.until(lambda: time.time() > ends, "the expiry")
     stage.board.cut_power()
     since = len(stage.operator.messages)
     stage.board.power_on()

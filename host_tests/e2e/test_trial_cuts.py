@@ -65,7 +65,7 @@ def test_broker_down_in_the_trial(make_stage):
     stage.push(offer)
     acts.wait_sent(stage)
     stage.broker.kill()
-    stage.board.wait_for("trial of 1.0.1: not confirmed within 2 s")
+    stage.board.wait_for("trial of 1.0.1: not confirmed within")
     start = 0
     for _ in range(3):
         acts.until(lambda start=start: _old_is_offline(stage, start), "old image without broker")

@@ -80,7 +80,7 @@ class FakeBroker:
 
     def __exit__(self, *_):
         self._end.set()
-        self._thread.join(10)
+        self._thread.join(acts.PATIENCE_S)
         self._listener.close()
 
     def _serve(self) -> None:
@@ -90,7 +90,7 @@ class FakeBroker:
                 connection, _ = self._listener.accept()
             except TimeoutError:
                 continue
-            connection.settimeout(5)
+            connection.settimeout(acts.PATIENCE_S)
             connection.recv(256)
             connection.sendall(self._packet)
             connections.append(connection)
@@ -130,7 +130,7 @@ def test_naive_client_gives_up_without_a_packet(make_stage, make_app, runtime):
     """Before the first byte the time-out still stands."""
     with FakeBroker(b"") as broker:
         board = _run(make_stage, make_app, runtime, JOIN + NAIVE_CLIENT.format(port=broker.port))
-        board.wait_for("came back", 10)
+        board.wait_for("came back")
         assert any(line.startswith("gave up:") for line in board.lines)
 
 

@@ -22,7 +22,7 @@ from tools.servers.broker import free_port
 README = (cache.REPO / "README.md").read_text()
 SECTION = README.split("\n## Run the server\n", 1)[1].split("\n## ", 1)[0]
 BLOCKS = re.findall(r"```\n(.*?)```", SECTION, re.DOTALL)
-LIMIT_S = 90
+LIMIT_S = acts.PATIENCE_S
 
 
 def terminals() -> list[str]:

@@ -15,8 +15,8 @@ from tools.errors import ToolError
 from tools.servers import mosquittoconf
 
 HOST = "127.0.0.1"
-START_LIMIT_S = 10
-STOP_LIMIT_S = 5
+START_LIMIT_S = 120
+STOP_LIMIT_S = 20
 START_ATTEMPTS = 10
 
 class Broker:

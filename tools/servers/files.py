@@ -17,8 +17,8 @@ from tools.errors import ToolError
 from tools.servers import ranges
 
 HOST = "127.0.0.1"
-START_LIMIT_S = 10
-STOP_LIMIT_S = 5
+START_LIMIT_S = 60
+STOP_LIMIT_S = 60
 CHUNK = 16384
 _RESET = struct.pack("ii", 1, 0)  # SO_LINGER: on, 0 s
 

@@ -18,8 +18,8 @@ from tools.server import wire
 from tools.server.wire import DEVICE_TOPICS
 
 HOST = "127.0.0.1"
-CONNECT_LIMIT_S = 10
-PUBLISH_LIMIT_S = 10
+CONNECT_LIMIT_S = 60
+PUBLISH_LIMIT_S = 60
 
 
 @dataclass

@@ -14,7 +14,7 @@ from typing import Any
 from tools.errors import ToolError
 from tools.servers.relay import HOST, Connection, Relay, Side, Trouble
 
-CALL_LIMIT_S = 10  # for everything that a caller waits for
+CALL_LIMIT_S = 60  # for everything that a caller waits for
 SETTLE_S = 0.01
 
 

@@ -13,8 +13,8 @@ from dataclasses import dataclass
 HOST = "127.0.0.1"
 DIRECTIONS = TO_CLIENT, TO_SERVER = ("to_client", "to_server")
 KINDS = ("cut", "reset", "stall", "trickle", "garbage", "replace", "refuse")
-CONNECT_LIMIT_S = 5
-CUT_LIMIT_S = 2  # that the peers have to close a connection that is cut
+CONNECT_LIMIT_S = 60
+CUT_LIMIT_S = 30  # that the peers have to close a connection that is cut
 CHUNK = 16384
 _RESET = struct.pack("ii", 1, 0)  # SO_LINGER: on, 0 s
 

@@ -13,8 +13,8 @@ from tools import cache
 from tools.errors import ToolError
 from tools.servers.broker import end_leftover
 
-START_LIMIT_S = 20
-END_LIMIT_S = 10
+START_LIMIT_S = 180
+END_LIMIT_S = 60
 
 
 class Served:

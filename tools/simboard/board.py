@@ -27,6 +27,7 @@ MICROPYTHON = HERE / "micropython"
 CPYTHON = HERE / "cpython"
 
 BLOCK = 4096
+HANG_S = 300  # ends a wait for what never comes, on the slowest machine
 TABLE_ADDRESS = 0x8000
 PANEL_WORDS = 16 + 4096
 # Of the words in onboard/panel.py.
@@ -72,7 +73,7 @@ class SimBoard:
         if self._process:
             self._process.kill()
         if self._thread:
-            self._thread.join(10)
+            self._thread.join(HANG_S)
 
     def __enter__(self) -> SimBoard:
         return self
@@ -100,8 +101,7 @@ class SimBoard:
         self.boots += 1
         self._process = subprocess.Popen(
             self._command("start.py"), stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-            stdin=self._stdin, env=self._environment(),
-            start_new_session=True,  # ^C at the host's terminal is none at the board
+            stdin=self._stdin, env=self._environment(), start_new_session=True,  # the host's ^C is not for it
         )  # fmt: skip
         if not self._powered:  # cut_power() came before there was a process
             self._process.kill()
@@ -126,7 +126,7 @@ class SimBoard:
             self._changed.notify_all()
         self.on_line(line)
 
-    def wait_for(self, text: str, timeout_s: float = 60, start: int = 0) -> str:
+    def wait_for(self, text: str, timeout_s: float = HANG_S, start: int = 0) -> str:
         """The first console line from `start` on with text in it. Raises TimeoutError with the last lines."""
         deadline = time.monotonic() + timeout_s
         with self._changed:
@@ -240,10 +240,10 @@ class SimBoard:
         command = self._command(script, *arguments)
         try:
             done = subprocess.run(
-                command, capture_output=True, text=True, timeout=60, env=self._environment()
+                command, capture_output=True, text=True, timeout=HANG_S, env=self._environment()
             )
         except subprocess.TimeoutExpired:
-            raise ToolError(f"{script} did not end within 60 s") from None
+            raise ToolError(f"{script} did not end within {HANG_S} s") from None
         if done.returncode:
             print(done.stdout + done.stderr, file=sys.stderr)
             raise ToolError(f"{script} failed on the simulated board, see above")

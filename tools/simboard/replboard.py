@@ -22,7 +22,7 @@ from tools.simboard.board import SimBoard
 HOST = "127.0.0.1"
 EXECUTING_WORD, INTERRUPT_WORD = 10, 11  # of the words in onboard/panel.py
 INTERRUPT_LIMIT_S = 5.0
-SEND_LIMIT_S = 10
+SEND_LIMIT_S = 60
 _CTRL_C = b"\x03"
 _POLL_S = 0.2
 
