@@ -15,6 +15,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator
+from typing import Any
 
 EXIT_CODE = 130
 ORDER_LIMIT_S = 10  # for what the command itself does at its end
@@ -34,8 +35,7 @@ def install() -> None:
     """From now on a signal raises Interrupted. Children do not inherit that: they have the default again."""
     if signal.getsignal(signal.SIGHUP) != signal.SIG_IGN and signal.SIGHUP not in SIGNALS:
         SIGNALS.append(signal.SIGHUP)
-    for number in SIGNALS:
-        signal.signal(number, _raise)
+    _react(_raise)
     sys.excepthook = _be_silent
 
 
@@ -45,6 +45,7 @@ def guard(command: Callable[[list[str]], int | str | None], arguments: list[str]
         install()
         _adopt_orphans()
         code = command(arguments)
+        _react(signal.SIG_IGN)  # it is over
     except KeyboardInterrupt:
         code = EXIT_CODE
     if isinstance(code, str):
@@ -59,8 +60,7 @@ def guard(command: Callable[[list[str]], int | str | None], arguments: list[str]
 def begin_to_end() -> None:
     """The command is to end: what it does now is bounded, and no further signal comes between."""
     _is_ending.set()
-    for number in SIGNALS:
-        signal.signal(number, lambda *_: None)
+    _react(lambda *_: None)  # unlike SIG_IGN, children do not inherit that
     timer = threading.Timer(ORDER_LIMIT_S, _leave)
     timer.daemon = True
     timer.start()
@@ -103,10 +103,10 @@ def end_children() -> None:
     for pid in doomed:
         _send(pid, signal.SIGKILL)
     deadline = time.monotonic() + KILL_LIMIT_S
-    while _descendants() & doomed and time.monotonic() < deadline:
-        with contextlib.suppress(ChildProcessError):
-            os.waitpid(-1, os.WNOHANG)
-        time.sleep(0.005)
+    with contextlib.suppress(ChildProcessError):  # there is none any more
+        while doomed and time.monotonic() < deadline:
+            if os.waitpid(-1, os.WNOHANG) == (0, 0):
+                time.sleep(0.005)
 
 
 def _adopt_orphans() -> None:
@@ -115,6 +115,11 @@ def _adopt_orphans() -> None:
         import ctypes
 
         ctypes.CDLL(None).prctl(_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+
+
+def _react(handler: Any) -> None:
+    for number in SIGNALS:
+        signal.signal(number, handler)
 
 
 def _raise(*_: object) -> None:
