@@ -8,6 +8,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+import pace
 import pytest
 from paho.mqtt import client as mqtt
 from paho.mqtt.enums import CallbackAPIVersion
@@ -18,7 +19,7 @@ from tools.servers.operator import DEVICE_TOPICS, Operator
 
 MAC = "AABBCCDDEEFF"  # the honest one
 INTRUDER = "112233445566"
-WAIT_S = 5
+WAIT_S = pace.HANG_S
 NOTHING_S = 0.5
 PLACES = ("update", "response")  # where a device is spoken to
 SUBSCRIPTIONS = (
@@ -67,7 +68,7 @@ class Client:
             self.client.will_set(will, b"will", 1)
         self.client.connect("127.0.0.1", broker.port)
         self.client.loop_start()
-        until(self.client.is_connected)
+        pace.until(self.client.is_connected, "a connection")
 
     def __enter__(self) -> Client:
         return self
@@ -89,7 +90,7 @@ class Client:
         """Until the broker has answered, also to say no."""
         self.answered = False
         self.client.subscribe(topics)
-        until(lambda: self.answered)
+        pace.until(lambda: self.answered, "it comes")
 
     def _on_subscribe(self, *_: object) -> None:
         self.answered = True
@@ -98,13 +99,6 @@ class Client:
         """As if its power had gone, so that its will is due."""
         self.client.loop_stop()
         self.client.socket().shutdown(socket.SHUT_RDWR)
-
-
-def until(condition) -> None:
-    deadline = time.monotonic() + WAIT_S
-    while not condition():
-        assert time.monotonic() < deadline, "not in time"
-        time.sleep(0.02)
 
 
 def test_an_intruder_hears_nothing_and_is_not_heard(broker: Broker, keys: Path) -> None:
@@ -123,7 +117,7 @@ def test_an_intruder_hears_nothing_and_is_not_heard(broker: Broker, keys: Path) 
         for name in (*PLACES, "get"):
             operator.publish(f"wm_iot/{MAC}/ota/{name}", b"secret")
             operator.publish(f"wm_iot/{INTRUDER}/ota/{name}", b"own")
-        until(lambda: len(honest.heard) == 2 and len(intruder.heard) >= 2)
+        pace.until(lambda: len(honest.heard) == 2 and len(intruder.heard) >= 2, "it comes")
         time.sleep(NOTHING_S)
         assert honest.heard == [(f"wm_iot/{MAC}/ota/{name}", b"secret") for name in PLACES]
         own = {(f"wm_iot/{INTRUDER}/ota/{name}", b"own") for name in PLACES}
@@ -139,7 +133,7 @@ def test_each_is_heard_on_its_own_topics(broker: Broker, keys: Path) -> None:
             with Client(broker, keys, mac, claimed) as client:
                 for name in DEVICE_TOPICS:
                     client.publish(f"wm_iot/{mac}/ota/{name}", b"{}")
-        until(lambda: len(operator.messages) == 6)
+        pace.until(lambda: len(operator.messages) == 6, "it comes")
         expected = [(mac, name) for mac in (MAC, INTRUDER) for name in DEVICE_TOPICS]
         assert [(message.mac, message.name) for message in operator.messages] == expected
 
@@ -159,7 +153,7 @@ def test_a_server_that_answers_can_do_nothing_else(broker: Broker, keys: Path) -
             honest.publish(f"wm_iot/{MAC}/ota/{name}", b"said")
         for name in (*DEVICE_TOPICS, *PLACES):
             server.publish(f"wm_iot/{MAC}/ota/{name}", b"from the server")
-        until(lambda: honest.heard and server.heard)
+        pace.until(lambda: honest.heard and server.heard, "it comes")
         time.sleep(NOTHING_S)
         assert honest.heard == [(f"wm_iot/{MAC}/ota/response", b"from the server")]
         assert {topic for topic, _ in server.heard} == {f"wm_iot/{MAC}/ota/get"}
@@ -174,7 +168,7 @@ def test_a_will_is_bound_by_the_same_rights(broker: Broker, keys: Path, of: str,
         client.die()
         with Client(broker, keys, MAC, MAC) as honest:
             honest.publish(f"wm_iot/{MAC}/ota/get", b"{}")
-            until(lambda: len(operator.messages) >= heard + 1)
+            pace.until(lambda: len(operator.messages) >= heard + 1, "it comes")
         time.sleep(NOTHING_S)
         wills = [message.mac for message in operator.messages if message.payload == b"will"]
         assert wills == [INTRUDER] * heard
@@ -200,6 +194,6 @@ def test_without_a_certificate_nobody_gets_in(broker: Broker, keys: Path) -> Non
     client.tls_set_context(ssl.create_default_context(cafile=str(keys / "broker-ca.crt.pem")))
     with pytest.raises((ssl.SSLError, ConnectionResetError)):
         client.connect("127.0.0.1", broker.port)
-        for _ in range(100):  # with TLS 1.3 it would hear of it when it reads
+        for _ in range(20 * WAIT_S):  # with TLS 1.3 it would hear of it when it reads
             assert client.loop(0.05) == mqtt.MQTT_ERR_SUCCESS
     assert not client.is_connected()

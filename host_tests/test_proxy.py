@@ -9,6 +9,7 @@ import threading
 import time
 from collections.abc import Iterator
 
+import pace
 import pytest
 
 from tools.errors import ToolError
@@ -17,8 +18,9 @@ from tools.servers.proxy import FaultProxy, Trouble
 
 CONTENT = bytes(range(256)) * 4000
 HELLO = b"0123456789abcdef"
-WAIT_S = 5
+WAIT_S = pace.HANG_S
 NOTHING_S = 0.3
+NAGLE_S = 0.04  # what each small piece would take with Nagle's algorithm
 AT = [0, 1, 7, len(HELLO) - 1]
 
 
@@ -117,12 +119,17 @@ def test_one_side_may_end_before_the_other(proxy: FaultProxy) -> None:
 def test_small_pieces_are_not_held_back(proxy: FaultProxy) -> None:
     with _connect(proxy) as sock:
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        start = time.monotonic()
-        for _ in range(50):
-            sock.sendall(b"a")
-            sock.sendall(b"b")
-            assert _read(sock, 2) == b"ab"
-    assert time.monotonic() - start < 1  # with Nagle's algorithm each takes 40 ms
+        assert _until(lambda: _takes_less(sock, NAGLE_S) and _takes_less(sock, NAGLE_S))
+
+
+def _takes_less(sock: socket.socket, limit_s: float) -> bool:
+    """Do ten pairs of bytes go there and back in less than ten times that, on average?"""
+    start = time.monotonic()
+    for _ in range(10):
+        sock.sendall(b"a")
+        sock.sendall(b"b")
+        assert _read(sock, 2) == b"ab"
+    return time.monotonic() - start < 10 * limit_s
 
 
 @pytest.mark.parametrize("at", AT)
@@ -196,7 +203,7 @@ def test_trickle(proxy: FaultProxy, direction: str) -> None:
         assert _read(sock, 4) == HELLO[:4]
         start = time.monotonic()
         assert _read(sock, len(HELLO) - 4) == HELLO[4:]
-        assert 11 * 0.04 <= time.monotonic() - start < 3
+        assert time.monotonic() - start >= 11 * 0.04
 
 
 @pytest.mark.parametrize("direction", ["to_client", "to_server"])
@@ -329,7 +336,7 @@ def test_nothing_is_left_of_it(echo: EchoServer, kind: str) -> None:
         assert _read(sock, 2) == HELLO[:2]
         before = set(threading.enumerate()) - threads
         start = time.monotonic()
-    assert time.monotonic() - start < 2
+    assert time.monotonic() - start < 50  # of the 60 s in which the next byte would have gone
     assert _until(lambda: echo.endings)
     assert before and _until(lambda: not before & set(threading.enumerate()))
     with pytest.raises(ConnectionResetError):

@@ -23,6 +23,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import urlsplit
 
+import pace
 import pytest
 
 from tools import cache, certificates, firmware, interrupts, keyfiles, pki, signing
@@ -35,7 +36,7 @@ from tools.servers.files import FileServer
 from tools.servers.served import Served
 
 MACS = [f"286DCE{number:06X}" for number in range(50)]
-WAIT_S = 15
+WAIT_S = pace.HANG_S
 
 
 @pytest.fixture(scope="session")
@@ -274,12 +275,13 @@ def test_two_servers_share_the_questions_and_one_may_die(
 async def _ask_while_one_dies(askers: list[swarm.Asker], first: Served) -> None:
     await swarm.connect_all(askers, first.mqtt_port)
     asking = [asyncio.create_task(asker.ask(12, 2, 0.1)) for asker in askers]
-    await asyncio.sleep(1.2)
+    while sum(asker.answered for asker in askers) < 4 * len(askers):
+        await asyncio.sleep(0.01)
     os.kill(first.pid, signal.SIGKILL)
-    await asyncio.wait_for(asyncio.gather(*asking), 40)
+    await asyncio.wait_for(asyncio.gather(*asking), WAIT_S)
     assert all(asker.answered == 12 for asker in askers)
     askers[0].say("firmware/report", {"type": "UPDATE", "version": "1.0.1"})
-    await asyncio.sleep(0.2)
+    await asyncio.wait_for(askers[0].heard(), WAIT_S)
     await asyncio.gather(*(asker.close() for asker in askers))
 
 
@@ -303,7 +305,7 @@ async def _report_to_nobody(board: swarm.Asker, served: Served) -> None:
     served.end(signal.SIGKILL)
     await board.connect(port)
     board.say("progress/report", {"progress": 50})
-    await asyncio.sleep(0.5)
+    await asyncio.wait_for(board.heard(), WAIT_S)
     await board.close()
 
 
@@ -367,16 +369,17 @@ def test_images_may_be_hosted_elsewhere(
             asyncio.run(_once_there(board, served.mqtt_port))
             push(served, image, offer, MACS[:1])
             until(lambda: state_of(served, board.mac) == ("offered", 0), "offered")
-            asyncio.run(_once_there(board, served.mqtt_port))
+            asyncio.run(_once_there(board, served.mqtt_port, offers=1))
             (got,) = board.offers
             assert got["http_url"] == f"{base}{hashlib.sha256(image).hexdigest()}.img"
             assert "https_url" not in got
             assert get(got["http_url"], given)[1] == image
 
 
-async def _once_there(board: swarm.Asker, port: int) -> None:
+async def _once_there(board: swarm.Asker, port: int, offers: int = 0) -> None:
+    """Until it has got so many."""
     await board.connect(port)
-    await asyncio.sleep(0.5)
+    await asyncio.to_thread(until, lambda: len(board.offers) >= offers, "an offer")
     await board.close()
 
 

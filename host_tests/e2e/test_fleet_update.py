@@ -26,7 +26,7 @@ MACS = [f"286DCE3200{number:02}" for number in range(1, 21)]
 STRANGERS = (MACS[4], MACS[12])  # of another product: the image is not for them
 HOSTILE = "286DCE3200FF"
 EVIL = "<img src=x onerror=\"document.title='owned'\">"
-LIMIT_S = 120
+LIMIT_S = acts.PATIENCE_S
 ROWS = "[...document.querySelectorAll('#devices tr')]"
 
 
@@ -69,7 +69,7 @@ def boards(place: Path, port: int) -> Iterator[None]:
         yield
     finally:
         process.send_signal(signal.SIGTERM)
-        process.wait(30)
+        process.wait(LIMIT_S)
         print((place / "boards.log").read_text()[-20_000:])  # shown if the test has failed
 
 
@@ -153,7 +153,7 @@ def _let_one_report_evil(place: Path, served: Served) -> None:
         (device,) = swarm.certify(place / "keys", [HOSTILE], place / "clients")
         await device.connect(served.mqtt_port)
         device.say("firmware/report", {"type": "INIT", "version": EVIL, "build_time": EVIL, "slot": EVIL})
-        await asyncio.sleep(0.3)
+        await device.heard()
         await device.close()
 
     asyncio.run(report())

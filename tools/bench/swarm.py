@@ -67,9 +67,14 @@ class Asker:
     def say(self, name: str, data: dict) -> None:
         self._sequence += 1
         self._packet = self._packet % 65535 + 1
+        self._acknowledged.clear()
         message = json.dumps({"msg_sequence": self._sequence, "time": 1795567417000, "data": data})
         topic = _text(f"{self._prefix}/{name}")
         self._send(_PUBLISH, topic + struct.pack("!H", self._packet) + message.encode())
+
+    async def heard(self) -> None:
+        """Until the broker has what was said last."""
+        await self._acknowledged.wait()
 
     async def close(self) -> None:
         self._task.cancel()
@@ -92,6 +97,8 @@ class Asker:
             self._take(*await self._receive())
 
     def _take(self, kind: int, body: bytes) -> None:
+        if kind == _PUBACK and struct.unpack("!H", body)[0] == self._packet:
+            self._acknowledged.set()
         if kind & 0xF0 == 0x30:
             start = 2 + struct.unpack_from("!H", body)[0]
             if kind & 0x06:
