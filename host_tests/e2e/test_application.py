@@ -9,6 +9,8 @@ import pytest
 from tools import runtimes
 from tools.servers.files import Fault
 
+PATIENT = {"http_timeout_s": 3600, "retry_window_s": 3600}  # a download hangs until it is released
+
 OWN_LOOP = """
 import time
 from device import agent, config
@@ -74,7 +76,7 @@ asyncio.run(main())
 
 
 def _hold_download(stage):
-    """Begin an update whose download hangs for a while."""
+    """Begin an update whose download hangs."""
     image, offer = acts.new_offer(stage)
     stage.files.fail(Fault(stall_after=10000))
     stage.push(offer)
@@ -83,10 +85,11 @@ def _hold_download(stage):
 
 
 def _check_goes_on(stage, text):
-    """The application has its turns although the download hangs."""
+    """The application has its turns although the download hangs; then that goes on as well."""
     count = acts.lines_with(stage, text)
     acts.wait_lines(stage, text, count + 3)
     assert len(stage.files.requests) == 1
+    stage.files.release()
 
 
 def _check_updated(stage, image):
@@ -98,8 +101,7 @@ def _check_updated(stage, image):
 
 @pytest.mark.parametrize("runtime", runtimes.END_TO_END)
 def test_own_loop(make_stage, make_app, runtime):
-    config = {"http_timeout_s": 3}
-    stage = make_stage(runtime=runtime, app=make_app(OWN_LOOP), config=config)
+    stage = make_stage(runtime=runtime, app=make_app(OWN_LOOP), config=PATIENT)
     acts.online(stage)
     image = _hold_download(stage)
     _check_goes_on(stage, "turn ")
@@ -124,8 +126,7 @@ def test_nothing_before_it_may_start(make_stage, make_app):
 
 @pytest.mark.parametrize("runtime", runtimes.END_TO_END)
 def test_asyncio(make_stage, make_app, runtime):
-    config = {"http_timeout_s": 3}
-    stage = make_stage(runtime=runtime, app=make_app(ASYNCIO), config=config)
+    stage = make_stage(runtime=runtime, app=make_app(ASYNCIO), config=PATIENT)
     acts.online(stage)
     image = _hold_download(stage)
     _check_goes_on(stage, "beat ")

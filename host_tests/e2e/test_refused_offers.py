@@ -11,6 +11,8 @@ import pytest
 from tools.servers.files import Fault
 from tools.stage import MAC
 
+PATIENT = {"http_timeout_s": 3600, "retry_window_s": 3600}  # a download hangs until it is released
+
 
 def _raw(data, **changes) -> bytes:
     return json.dumps({"msg_sequence": 7, "time": 1795440040, "data": data} | changes).encode()
@@ -123,7 +125,7 @@ def test_no_way_back(make_stage):
 @pytest.mark.code(-10009)
 def test_second_offer_during_an_update(make_stage):
     """It is refused at once, and the first goes on as if nothing had been."""
-    stage = make_stage(config={"http_timeout_s": 3})
+    stage = make_stage(config=PATIENT)
     acts.online(stage)
     image, first = acts.new_offer(stage, "1.0.1")
     _, second = acts.new_offer(stage, "1.0.2")
@@ -131,13 +133,14 @@ def test_second_offer_during_an_update(make_stage):
     stage.push(first)
     acts.wait_sent(stage)
     acts.refuse(stage, second, -10009)
+    stage.files.release()
     assert stage.wait_report("UPDATE").data["version"] == "1.0.1"
     assert {request.path for request in stage.files.requests} == {"/firmware-1.0.1.img"}
     assert proofs.error_codes(stage) == [-10009]
 
 
 def test_same_offer_during_its_update(make_stage):
-    stage = make_stage(config={"http_timeout_s": 3})
+    stage = make_stage(config=PATIENT)
     acts.online(stage)
     _, offer = acts.new_offer(stage)
     stage.files.fail(Fault(stall_after=10000))
@@ -145,6 +148,7 @@ def test_same_offer_during_its_update(make_stage):
     acts.wait_sent(stage)
     stage.push(offer)
     stage.board.wait_for("offer of 1.0.1 is known")
+    stage.files.release()
     stage.wait_report("UPDATE")
     assert proofs.error_codes(stage) == []
     assert len(stage.files.requests) == 2

@@ -50,6 +50,7 @@ class Request:
     scheme: str
     status: int = 0
     sent: int = 0
+    is_released: bool = False  # if it was stalled
 
 
 class FileServer:
@@ -106,6 +107,11 @@ class FileServer:
     def heal(self) -> None:
         with self._lock:
             self._faults.clear()
+
+    def release(self) -> None:
+        """Cut the connections that are stalled."""
+        for request in self.requests:
+            request.is_released = True
 
     async def _start(self) -> None:
         app = web.Application()
@@ -182,8 +188,9 @@ async def _send(
     if fault.cut_after is not None:
         await _cut(request, fault.reset)
     elif fault.stall_after is not None:
-        while _is_open(request):
+        while _is_open(request) and not entry.is_released:
             await asyncio.sleep(0.02)
+        await _cut(request, fault.reset)
     elif _is_open(request):
         await response.write_eof()
 
