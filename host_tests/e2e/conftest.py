@@ -25,7 +25,7 @@ FAST = {
     "retry_window_s": 30,
     "backoff_max_s": 1,
 }
-SLACK = 4  # by how much slower than an idle one a machine may be before these are prolonged
+SLACK = 3  # by how much slower than an idle one a machine may be before these are prolonged
 FATAL = ("trial_limit_s", "watchdog_s")  # what runs into one of these has failed, so they have no slack
 MAIN, *OTHERS = runtimes.WORD_BITS  # MicroPythons
 
@@ -43,7 +43,7 @@ def pytest_configure(config):
 
 def scaled(config: dict) -> dict:
     """Its durations for a machine as busy as this one is. They have whole seconds; 0 stays."""
-    slowness = pace.slowness()
+    slowness = max(pace.slowness() for _ in range(3))
 
     def scale(key: str, value: object) -> object:
         if not (key.endswith("_s") and isinstance(value, int) and value > 0):

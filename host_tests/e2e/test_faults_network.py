@@ -210,9 +210,10 @@ def test_link_during_a_download(make_stage, scheme, direction, kind):
     stage.files.fail(Fault(stall_after=5 * B))
     stage.push(offer)
     acts.wait_written(stage, 4)
+    link = stage.broker_proxy.connections[-1]
     stage.broker_proxy.strike(Trouble(kind, direction=direction))
     stage.wait_report("UPDATE", acts.PATIENCE_S)
-    assert stage.broker_proxy.connections[0].trouble == kind
+    assert link.trouble == kind
     assert len(stage.files.requests) == 2
     proofs.check_erased_once(stage, "ota_1", len(image))
     _check_updated(stage, image)
