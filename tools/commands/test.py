@@ -108,8 +108,10 @@ def workers(arguments: list[str]) -> list[str]:
 def call(part: Part, environment: dict[str, str]) -> bool:
     print(f"== {part.name}", flush=True)
     command = [sys.executable, "-m", *part.command]
-    try:
-        done = subprocess.run(command, cwd=cache.REPO, env=os.environ | environment, timeout=LIMIT_S)
+    try:  # in a session of its own: Ctrl-C is for this process, which then ends all others
+        done = subprocess.run(
+            command, cwd=cache.REPO, env=os.environ | environment, timeout=LIMIT_S, start_new_session=True
+        )
     except subprocess.TimeoutExpired:
         raise ToolError(f"{part.name} took over {LIMIT_S} s and was stopped") from None
     return done.returncode == 0
