@@ -18,6 +18,7 @@ from tools.simboard.board import BLOCK as B
 
 KINDS = ["cut", "reset", "stall", "trickle", "garbage"]
 SHORT = {"http_timeout_s": 1}  # where a test has to sit one out
+PATIENT = {"http_timeout_s": 3600, "retry_window_s": 3600}  # a download hangs until it is released, or cut
 IMPATIENT = {"mqtt_timeout_s": 2, "subscribe_timeout_s": 1, "publish_timeout_s": 1, "keepalive_s": 3}
 
 # What of a download is lost at most with its connection: a block, what stands before the body and,
@@ -127,7 +128,7 @@ def test_one_after_the_other(make_stage, transport):
 
 @pytest.mark.parametrize("transport", ["https", "http"])
 def test_server_goes_and_comes_back(make_stage, transport):
-    stage, image, offer = _begin(make_stage, transport)
+    stage, image, offer = _begin(make_stage, transport, config=PATIENT)
     stage.files.fail(Fault(stall_after=5 * B + 7))
     stage.push(offer)
     acts.wait_written(stage, 5)
@@ -204,7 +205,7 @@ def test_getting_online(make_stage, scheme, direction, phase, kind):
 @pytest.mark.parametrize("scheme", ["mqtts", "mqtt"])
 def test_link_during_a_download(make_stage, scheme, direction, kind):
     """The update goes on: of its broker it needs nothing until the trial."""
-    stage = make_stage(proxies=True, plain_mqtt=scheme == "mqtt", config=IMPATIENT | SHORT)
+    stage = make_stage(proxies=True, plain_mqtt=scheme == "mqtt", config=IMPATIENT | PATIENT)
     acts.online(stage)
     image, offer = acts.new_offer(stage)
     stage.files.fail(Fault(stall_after=5 * B))
@@ -212,6 +213,7 @@ def test_link_during_a_download(make_stage, scheme, direction, kind):
     acts.wait_written(stage, 4)
     link = stage.broker_proxy.connections[-1]
     stage.broker_proxy.strike(Trouble(kind, direction=direction))
+    stage.files.release()
     stage.wait_report("UPDATE", acts.PATIENCE_S)
     assert link.trouble == kind
     assert len(stage.files.requests) == 2

@@ -7,6 +7,7 @@ import time
 
 import acts
 import apps
+import pace
 import proofs
 import pytest
 
@@ -42,7 +43,8 @@ class Outage:
 @pytest.fixture
 def slow_stage(make_stage, make_app):
     """slow_stage(**config) -> a Stage whose board runs apps.slow()."""
-    return lambda **config: make_stage(app=make_app(apps.slow()), config=config)
+    held = {"http_timeout_s": pace.seconds(2)}  # so long a download hangs
+    return lambda **config: make_stage(app=make_app(apps.slow()), config=held | config)
 
 
 def _bring_to(stage, state) -> tuple[bytes, dict]:
@@ -228,7 +230,7 @@ def test_file_server_stopped_before_the_offer(slow_stage, make_host, away_s):
 
 @pytest.mark.parametrize("away_s", [0.1, 2], ids=["short", "2 s"])
 def test_file_server_restarted_in_the_download(slow_stage, make_host, away_s):
-    stage = slow_stage()
+    stage = slow_stage(http_timeout_s=3600)
     acts.online(stage)
     host = make_host(stage, Fault(stall_after=HELD_AT))
     image, offer = host.offer()

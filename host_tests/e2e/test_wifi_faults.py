@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 
 import acts
+import pace
 import proofs
 import pytest
 
@@ -30,7 +31,7 @@ def test_off_when_idle(make_stage, runtime):
 @pytest.mark.parametrize("runtime", RUNTIMES)
 @pytest.mark.parametrize("off_s", [0.5, 2.5], ids=["short", "longer than wifi_timeout_s"])
 def test_off_during_a_download(make_stage, runtime, off_s):
-    stage = make_stage(runtime=runtime, config={"http_timeout_s": 5, "wifi_timeout_s": 1})
+    stage = make_stage(runtime=runtime, config={"http_timeout_s": pace.seconds(5), "wifi_timeout_s": 1})
     acts.online(stage)
     image, offer = acts.new_offer(stage)
     stage.files.fail(Fault(stall_after=3 * BLOCK + 100))
