@@ -53,9 +53,8 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     kept, left_out = [], []
     for item in items:
         is_chosen = not missing & _texts(item)
-        mark = item.get_closest_marker("sample")
-        if mark and os.environ.get(SAMPLED) == "1":
-            (of,) = mark.args
+        of = max((mark.args[0] for mark in item.iter_markers("sample")), default=1)
+        if of > 1 and os.environ.get(SAMPLED) == "1":
             is_chosen &= sampling.chosen(seen[of], of)
             seen[of] += 1
         (kept if is_chosen else left_out).append(item)

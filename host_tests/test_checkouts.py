@@ -145,7 +145,7 @@ def _pythons() -> dict[str, str]:
     return found or {"this": sys.executable}
 
 
-@pytest.mark.sample(6)
+@pytest.mark.sample(12)
 @pytest.mark.parametrize("release", sorted(_pythons()))
 def test_each_python_makes_its_own_environment(release: str, tmp_path: Path):
     """From nothing: about 20 s and 310 MB each, and the network."""
@@ -156,7 +156,7 @@ def test_each_python_makes_its_own_environment(release: str, tmp_path: Path):
     shutil.rmtree(folder / ".venv")
 
 
-@pytest.mark.sample(6)
+@pytest.mark.sample(15)
 @pytest.mark.parametrize("release", ["3.10.12", "3.11", "3.12", "3.13", "3.14"])
 @pytest.mark.parametrize("platform", PLATFORMS)
 def test_the_requirements_are_wheels(platform: str, release: str, tmp_path: Path):

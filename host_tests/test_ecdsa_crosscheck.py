@@ -47,6 +47,7 @@ def test_there_are_ten_thousand_cases() -> None:
     assert sum(count for _, count, _, _ in CLASSES.values()) >= 10_000
 
 
+@pytest.mark.sample(4)
 @pytest.mark.parametrize("name", CLASSES)
 def test_cpython_agrees_with_cryptography(name: str) -> None:
     strategy, count, some_good, some_bad = CLASSES[name]

@@ -4,7 +4,6 @@ simulated board answer alike, and `deploy` does its work on it."""
 from __future__ import annotations
 
 import re
-import shutil
 import socket
 import subprocess
 import time
@@ -13,14 +12,13 @@ from pathlib import Path
 
 import pytest
 
-from tools import cache
+from tools import webassembly
 from tools.boards import payload
 from tools.boards.deployment import Deployment
 from tools.boards.payload import Payload
 from tools.boards.session import BoardError, Session
 
-PACKAGE = "@micropython/micropython-webassembly-pyscript"
-VERSION = "1.26.0"
+*OTHERS, NEWEST = webassembly.RELEASES
 BRIDGE = Path(__file__).with_name("wasmrepl.mjs")
 ANSWER_LIMIT_S = 120
 
@@ -42,18 +40,11 @@ CONVERSATION = (
 )
 
 
-def _fetch(target: Path) -> None:
-    command = ["npm", "install", "--no-audit", "--no-fund", "--prefix", str(target), f"{PACKAGE}@{VERSION}"]
-    subprocess.run(command, check=True, capture_output=True, timeout=120)
-
-
-@pytest.fixture(scope="module")
-def official() -> Iterator[int]:
-    """The TCP port of the official build's REPL."""
-    if not (shutil.which("node") and shutil.which("npm")):
-        pytest.skip("no Node here, which runs the official WebAssembly build")
-    folder = cache.folder(f"micropython-wasm-{VERSION}", _fetch)
-    command = ["node", str(BRIDGE), str(folder / "node_modules" / PACKAGE / "micropython.mjs")]
+@pytest.fixture(scope="module", params=[NEWEST, *(pytest.param(name, marks=pytest.mark.sample(6)) for name in OTHERS)])
+def official(request: pytest.FixtureRequest) -> Iterator[int]:
+    """The TCP port of the official build's REPL, of each release."""
+    node, _, module = webassembly.argv(request.param)
+    command = [node, str(BRIDGE), module]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout
         yield int(process.stdout.readline())

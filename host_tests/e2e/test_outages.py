@@ -110,6 +110,7 @@ def test_short(slow_stage, what, state):
     _check_story(stage, image, 2 if state == "downloading" else 1)
 
 
+@pytest.mark.sample(2)
 @pytest.mark.parametrize("state", STATES)
 @pytest.mark.parametrize("what, away_s", [("broker", 1), ("Wi-Fi", 3)], ids=["broker", "Wi-Fi"])
 def test_seconds(slow_stage, what, away_s, state):

@@ -96,7 +96,7 @@ def outcome_of(lines: list[str]) -> str:
     return "no failure"
 
 
-@pytest.mark.sample(10)
+@pytest.mark.sample(20)
 @pytest.mark.parametrize("part", range(PARTS))
 @pytest.mark.parametrize("length", LENGTHS)
 @pytest.mark.parametrize("connection", CONNECTIONS)

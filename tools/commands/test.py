@@ -21,6 +21,7 @@ PASSES_ARGUMENTS_ON = True
 MISSING = "OTA_TEST_MISSING"  # for host_tests/conftest.py: interpreters that cannot be had here
 SAMPLED = "OTA_TEST_SAMPLED"  # for it: 1 = of tests marked `sample`, play what the commit chooses
 NO_TEST = 5  # pytest's exit code where nothing was selected
+WORKERS_A_CORE = 3  # most tests wait most of the time
 MAX_WORKERS = 16  # each has servers and boards of its own
 LIMIT_S = 4 * 3600  # only to end a hang
 QUICK = (
@@ -48,7 +49,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.usage = f"{parser.prog} [-h] [--quick | --full] [pytest arguments]"
     parser.epilog = (
         "With arguments for pytest nothing else runs, and nothing is left out; one test or -k runs in one"
-        " process, the rest two tests a core at a time unless -n says otherwise: most of them wait."
+        " process, the rest three tests a core at a time unless -n says otherwise: most of them wait."
     )
     tier = parser.add_mutually_exclusive_group()
     tier.add_argument(
@@ -102,7 +103,8 @@ def parts(args: argparse.Namespace, report: Path) -> list[Part]:
 def workers(arguments: list[str]) -> list[str]:
     if any(text.startswith(("-n", "--numprocesses", "--pdb")) for text in arguments):
         return []
-    return ["-n", str(min(2 * (os.cpu_count() or 1), MAX_WORKERS)), "--dist", "worksteal"]
+    count = min(WORKERS_A_CORE * (os.cpu_count() or 1), MAX_WORKERS)
+    return ["-n", str(count), "--dist", "worksteal"]
 
 
 def call(part: Part, environment: dict[str, str]) -> bool:

@@ -157,7 +157,7 @@ MUTANTS = (
     Mutant("the server's certificate is verified", "net",
            "context.verify_mode = tls.CERT_REQUIRED", "context.verify_mode = 0", ("certificate",)),
     Mutant("a refused handshake is repeated once", "download",
-           "self._may_repeat_handshake = False\n", "pass\n", ("certificate",)),
+           "self._was_refused = True\n", "pass\n", ("certificate",)),
     Mutant("the server's name is in its certificate", "net",
            "server_hostname=host", "server_hostname=None", ("certificate",)),
     Mutant("the file server does not see our certificate", "installer",
