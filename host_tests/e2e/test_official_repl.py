@@ -40,7 +40,10 @@ CONVERSATION = (
 )
 
 
-@pytest.fixture(scope="module", params=[NEWEST, *(pytest.param(name, marks=pytest.mark.sample(6)) for name in OTHERS)])
+OLDER = [pytest.param(name, marks=pytest.mark.sample(6)) for name in OTHERS]
+
+
+@pytest.fixture(scope="module", params=[NEWEST, *OLDER])
 def official(request: pytest.FixtureRequest) -> Iterator[int]:
     """The TCP port of the official build's REPL, of each release."""
     node, _, module = webassembly.argv(request.param)

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import NamedTuple
 from xml.etree import ElementTree
 
-from tools import cache, chromium, runtimes, sampling
+from tools import cache, chromium, runtimes, sampling, traits
 from tools.errors import ToolError
 
 PASSES_ARGUMENTS_ON = True
@@ -153,13 +153,11 @@ def summary(
     for name, why in missing.items():
         failing = "" if name in runtimes.OPTIONAL else ", which counts as failed"
         lines.append(f"not to be had here{failing}: {name}: {why}")
-    names = [name for name in ("lint", "tests", "torture", "attacks", "mutants") if name in ran(args)]
+    for name in (name for name in runtimes.WORD_BITS if name not in missing):
+        lines.append(f"{runtimes.version(name)}: {traits.summary(name)}")
+    names = [part.name for part in parts(args, Path())]
     words = [f"{name} {'FAILED' if name in outcome.failed_parts else 'passed'}" for name in names]
     words.insert(2, f"{outcome.passed:,} tests, {outcome.skipped} skipped")
     if outcome.skipped and strict:
         words.append("a skipped test fails in CI")
     return [*lines, f"on {', '.join(found)}: {'; '.join(words)}"]
-
-
-def ran(args: argparse.Namespace) -> list[str]:
-    return [part.name for part in parts(args, Path())]
