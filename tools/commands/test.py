@@ -9,9 +9,10 @@ import os
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, TextIO
 from xml.etree import ElementTree
 
 from tools import cache, chromium, runtimes, sampling, traits
@@ -68,8 +69,9 @@ def run(args: argparse.Namespace) -> int:
     environment[sampling.FULL] = "1" if args.full else "0"
     with tempfile.TemporaryDirectory() as folder:
         report = Path(folder) / "report.xml"
-        failed = [part.name for part in parts(args, report) if not call(part, environment)]
-        outcome = Outcome(*count(report), failed)
+        beside = Beside(side_parts(args), environment, Path(folder) / "beside.log")
+        failed = [part.name for part in main_parts(args, report) if not call(part, environment)]
+        outcome = Outcome(*count(report), failed + beside.wait())
     required = [name for name in missing if name not in runtimes.OPTIONAL]
     strict = bool(os.environ.get("CI"))
     for line in summary(found, missing, outcome, strict, args):
@@ -87,17 +89,19 @@ def run_selection(arguments: list[str]) -> int:
     return code
 
 
-def parts(args: argparse.Namespace, report: Path) -> list[Part]:
-    """In their order."""
+def main_parts(args: argparse.Namespace, report: Path) -> list[Part]:
     tests = ["pytest", "-q", f"--junitxml={report}", *workers([]), *(QUICK if args.quick else ())]
-    found = [Part("lint", ["ruff", "check", "."]), Part("tests", tests)]
-    if not args.quick:
-        full = ["--full"] if args.full else []
-        found.append(Part("torture", ["tools", "torture", *full]))
-        found.append(Part("attacks", ["tools", "torture", "--attacks"]))
-    if args.full:
-        found.append(Part("mutants", ["tools", "torture", "--mutants"]))
-    return found
+    return [Part("lint", ["ruff", "check", "."]), Part("tests", tests)]
+
+
+def side_parts(args: argparse.Namespace) -> list[Part]:
+    """What fills the processor while the tests wait."""
+    if args.quick:
+        return []
+    torture = ["tools", "torture"]
+    found = [Part("torture", [*torture, *(["--full"] if args.full else [])])]
+    found.append(Part("attacks", [*torture, "--attacks"]))
+    return found + ([Part("mutants", [*torture, "--mutants"])] if args.full else [])
 
 
 def workers(arguments: list[str]) -> list[str]:
@@ -107,13 +111,38 @@ def workers(arguments: list[str]) -> list[str]:
     return ["-n", str(count), "--dist", "worksteal"]
 
 
-def call(part: Part, environment: dict[str, str]) -> bool:
-    print(f"== {part.name}", flush=True)
+class Beside:
+    """Parts that run one after the other while something else does; what they say is shown in the end."""
+
+    def __init__(self, parts: list[Part], environment: dict[str, str], log: Path) -> None:
+        self._log = log.open("w+")
+        self._failed: list[str] = []
+        self._thread = threading.Thread(target=self._run, args=(parts, environment), daemon=True)
+        self._thread.start()
+
+    def _run(self, parts: list[Part], environment: dict[str, str]) -> None:
+        for part in parts:
+            if not call(part, environment, self._log):
+                self._failed.append(part.name)
+
+    def wait(self) -> list[str]:
+        """The names of those that failed."""
+        with open(self._log.name) as shown:
+            while self._thread.is_alive():
+                print(shown.read(), end="", flush=True)
+                self._thread.join(1)
+            print(shown.read(), end="", flush=True)
+        return self._failed
+
+
+def call(part: Part, environment: dict[str, str], log: TextIO | None = None) -> bool:
+    print(f"== {part.name}", file=log, flush=True)
     command = [sys.executable, "-m", *part.command]
     try:  # in a session of its own: Ctrl-C is for this process, which then ends all others
         done = subprocess.run(
-            command, cwd=cache.REPO, env=os.environ | environment, timeout=LIMIT_S, start_new_session=True
-        )
+            command, cwd=cache.REPO, env=os.environ | environment, timeout=LIMIT_S, start_new_session=True,
+            stdout=log, stderr=subprocess.STDOUT if log else None,
+        )  # fmt: skip
     except subprocess.TimeoutExpired:
         raise ToolError(f"{part.name} took over {LIMIT_S} s and was stopped") from None
     return done.returncode == 0
@@ -155,7 +184,7 @@ def summary(
         lines.append(f"not to be had here{failing}: {name}: {why}")
     for name in (name for name in runtimes.WORD_BITS if name not in missing):
         lines.append(f"{runtimes.version(name)}: {traits.summary(name)}")
-    names = [part.name for part in parts(args, Path())]
+    names = [part.name for part in (*main_parts(args, Path()), *side_parts(args))]
     words = [f"{name} {'FAILED' if name in outcome.failed_parts else 'passed'}" for name in names]
     words.insert(2, f"{outcome.passed:,} tests, {outcome.skipped} skipped")
     if outcome.skipped and strict:
