@@ -27,7 +27,7 @@ LOST = {"http": B + 300, "https": B + 16384 + 2000}
 
 # Bytes to the client: handshake, head, body, last block; None = as many as the image has.
 ANSWER = {"https": [60, 2000, 30000, None], "http": [100, 2 * B + 300, None]}
-REQUEST = {"https": [60, 500], "http": [60]}
+REQUEST = {"https": [60, 400], "http": [60]}
 
 # Where the board connects, subscribes and reports, in bytes to the client or to the server.
 PHASES = {
