@@ -21,7 +21,7 @@ import time
 from pathlib import Path
 
 ADDRESSES = "OTA_HOST_ADDRESSES"  # of the page and of each mapped file: "=ADDRESS:PATH=ADDRESS:..."
-END, ALARMS, SECONDS = range(3)  # words of the page: exit code + 1; count of set alarms; of the last one
+# Words of the page: exit code + 1; how many alarms were set; seconds of the last one; pause before the end.
 LOOK_S = 0.005
 PR_SET_PDEATHSIG = 1
 
@@ -68,7 +68,7 @@ def watch(child: int, page: mmap.mmap) -> int:
         ended, status = os.waitpid(child, os.WNOHANG)
         if ended:
             return os.waitstatus_to_exitcode(status)
-        end, count, seconds = struct.unpack_from("<III", page)
+        end, count, seconds, sleep_ms = struct.unpack_from("<IIII", page)
         if count != alarms:
             alarms, deadline = count, time.monotonic() + seconds if seconds else float("inf")
         is_late = time.monotonic() > deadline
@@ -76,6 +76,7 @@ def watch(child: int, page: mmap.mmap) -> int:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(child, signal.SIGKILL)
             os.waitpid(child, 0)
+            time.sleep(sleep_ms / 1000 if end else 0)
             return end - 1 if end else -signal.SIGALRM
         time.sleep(LOOK_S)
 

@@ -20,9 +20,7 @@ def deepsleep(ms):
     """Nothing is kept but what flash and panel hold; connections end, the watchdog stands still."""
     print("board: deep sleep for %d ms" % ms)
     memory.kill_process_after(0)
-    memory.close_files()
-    time.sleep_ms(ms)
-    memory.end_process(SLEPT)
+    memory.sleep_and_end(ms, SLEPT)
 
 
 def reset_cause():

@@ -2,6 +2,8 @@
 
 import sys
 
+import boardtime
+
 _PROT_READ_WRITE = 3
 _MAP_SHARED = 1
 _FIRST_FILE, _LAST_FILE = 3, 64  # numbers of open files; 0 to 2 are the console
@@ -42,7 +44,7 @@ elif sys.implementation.name == "micropython":
 
     import uctypes
 
-    _END, _ALARMS, _SECONDS = 0, 4, 8
+    _END, _ALARMS, _SECONDS, _SLEEP_MS = 0, 4, 8, 12
 
     def _address(path):
         for entry in os.getenv("OTA_HOST_ADDRESSES").split(":"):
@@ -52,13 +54,15 @@ elif sys.implementation.name == "micropython":
         raise OSError(2, path)
 
     def _page():
-        return uctypes.bytearray_at(_address(""), 12)
+        return uctypes.bytearray_at(_address(""), 16)
 
     def map_file(path, size):
         return uctypes.bytearray_at(_address(path), size)
 
-    def close_files():
-        raise NotImplementedError("a soft reset needs ffi")
+    def sleep_and_end(ms, code):
+        """The host ends this process first, and with it all connections."""
+        struct.pack_into("<I", _page(), _SLEEP_MS, ms)
+        _exit(code)
 
     def _exit(code):
         struct.pack_into("<I", _page(), _END, code + 1)
@@ -84,6 +88,15 @@ else:
     def map_file(path, size):
         with open(path, "r+b") as file:
             return memoryview(mmap.mmap(file.fileno(), size))
+
+
+if ffi or sys.implementation.name != "micropython":
+
+    def sleep_and_end(ms, code):
+        """No connection outlives the beginning."""
+        close_files()
+        boardtime.sleep_ms(ms)
+        _exit(code)
 
 
 def end_process(code):
