@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import functools
 import os
 import re
 import shutil
@@ -134,13 +135,19 @@ def test_make_is_given_no_name_with_a_space(tmp_path: Path, monkeypatch: pytest.
     assert seen[2].endswith("/.cache/tree")
 
 
+@functools.cache
+def _runs(python: Path) -> bool:
+    """A version manager's stand-in may start nothing."""
+    return subprocess.run([python, "-c", ""], capture_output=True, timeout=LIMIT_S).returncode == 0
+
+
 def _pythons() -> dict[str, str]:
     """{release: path} of all that are found here and new enough."""
     folders = [*map(str, Path.home().glob(".pyenv/versions/*/bin")), *os.get_exec_path()]
     found: dict[str, str] = {}
     for folder in folders:
         for path in Path(folder).glob("python3.*"):
-            if re.fullmatch(r"python3\.1\d", path.name):
+            if re.fullmatch(r"python3\.1\d", path.name) and _runs(path):
                 found.setdefault(path.name.removeprefix("python"), str(path))
     return found or {"this": sys.executable}
 
