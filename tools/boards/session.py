@@ -24,6 +24,8 @@ OPEN_LIMIT_S = 10
 ENTER_LIMITS_S = (2, 5, 10)  # what was typed while the board booted is lost
 ANSWER_LIMIT_S = 60
 _FOUND_AGENT = "import sys\nprint('device.board' in sys.modules)"
+# ^C for what runs, ^A for the raw REPL, ^D behind what it is to run.
+_INTERRUPT_AND_RESET = b"\r\x03\x03\r\x01import machine\nmachine.reset()\x04"
 
 
 class BoardError(ToolError):
@@ -54,9 +56,12 @@ class Session:
             raise
         return self
 
-    def __exit__(self, *_: object) -> None:
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
         with contextlib.suppress(ToolError, TransportError, OSError):
-            self._reset()
+            if kind is not None and issubclass(kind, KeyboardInterrupt):
+                self._raw.serial.write(_INTERRUPT_AND_RESET)  # whoever ends us does not wait for the board
+            else:
+                self._reset()
         self._close()
 
     def load(self, name: str) -> None:
