@@ -115,6 +115,7 @@ def test_failed_offer(make_stage):
     acts.online(stage)
     _, offer = acts.new_offer(stage)
     acts.refuse(stage, offer | {"https_url": f"{offer['https_url']}.none{QUERY}"}, -10039)
+    stage.board.wait_for("404")  # the report may be here before the line on the console
     _check_silent(stage, "404", "firmware-1.0.1.img.none")
 
 
