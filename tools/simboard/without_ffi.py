@@ -83,7 +83,8 @@ def watch(child: int, page: mmap.mmap) -> int:
 
 def end_as(code: int) -> int:
     if code < 0:
-        signal.signal(-code, signal.SIG_DFL) if -code != signal.SIGKILL else None
+        if -code != signal.SIGKILL:  # whose action cannot be set
+            signal.signal(-code, signal.SIG_DFL)
         os.kill(os.getpid(), -code)
     return code
 
