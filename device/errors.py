@@ -4,35 +4,34 @@ Codes down to -10010 are the vendor's (WM IoT SDK); from -10032 on they are this
 Their texts stand in texts_en.py and texts_zh.py, loaded only when one has to be said.
 """
 
-from micropython import const
+# Plain numbers: smaller than const(), and the host's programs import them too.
+NO_MEM = -2
+INVALID_PARAM = -3  # the configuration has an unknown key or a bad value
 
-NO_MEM = const(-2)
-INVALID_PARAM = const(-3)  # the configuration has an unknown key or a bad value
+NO_INIT = -10001  # the configuration or a file it names is missing
+HEADER_INVALID = -10002
+SAME_VERSION = -10003
+CRC_ERROR = -10004
+FW_OVERFLOW = -10005
+TIMEOUT = -10006
+NO_GOT_IP = -10007
+CONNECTION_FAILED = -10008
+ALREADY_RUNNING = -10009
+SHA256_ECDSA = -10010
 
-NO_INIT = const(-10001)  # the configuration or a file it names is missing
-HEADER_INVALID = const(-10002)
-SAME_VERSION = const(-10003)
-CRC_ERROR = const(-10004)
-FW_OVERFLOW = const(-10005)
-TIMEOUT = const(-10006)
-NO_GOT_IP = const(-10007)
-CONNECTION_FAILED = const(-10008)
-ALREADY_RUNNING = const(-10009)
-SHA256_ECDSA = const(-10010)
-
-FLASH = const(-10032)
-DOWNGRADE = const(-10033)
-SIZE_MISMATCH = const(-10034)
-BAD_MESSAGE = const(-10035)
-ROLLED_BACK = const(-10036)
-WRONG_BOARD = const(-10037)
-NO_SLOT = const(-10038)
-HTTP_STATUS = const(-10039)
-TLS_REFUSED = const(-10040)
-REFUSED_IMAGE = const(-10041)
-NO_CLOCK = const(-10042)
-OFFER_SIGNATURE = const(-10043)
-VERSION_UNKNOWN = const(-10044)
+FLASH = -10032
+DOWNGRADE = -10033
+SIZE_MISMATCH = -10034
+BAD_MESSAGE = -10035
+ROLLED_BACK = -10036
+WRONG_BOARD = -10037
+NO_SLOT = -10038
+HTTP_STATUS = -10039
+TLS_REFUSED = -10040
+REFUSED_IMAGE = -10041
+NO_CLOCK = -10042
+OFFER_SIGNATURE = -10043
+VERSION_UNKNOWN = -10044
 
 
 class OtaError(Exception):
