@@ -11,6 +11,7 @@ from types import SimpleNamespace
 import pytest
 from rich.console import Console
 
+from device import errors
 from tools import firmware
 from tools.boards import checks_board, checks_identity, findings, payload, ports
 from tools.boards.examination import Facts
@@ -179,11 +180,14 @@ def test_without_a_configuration_nothing_is_judged_by_it() -> None:
 @pytest.mark.parametrize(
     ("facts", "check", "words"),
     [
-        ({"config": {"code": -3, "detail": "bad 'wifi'"}, "config_text": "{}"}, "configuration", "-3 bad"),
+        (
+            {"config": {"code": errors.INVALID_PARAM, "detail": "bad 'wifi'"}, "config_text": "{}"},
+            "configuration", f"{errors.INVALID_PARAM} bad",
+        ),
         ({"times": [["a", "OSError"], ["b", "OSError"]]}, "time_servers", "no answer from a, b"),
         ({"times": [["a", 1_800_000_000 + 999]]}, "time_servers", "another time"),
         ({"offer": None}, "offer", "cannot be judged"),
-        ({"offer": {"code": -10033, "detail": "1.0.0"}}, "offer", "-10033 1.0.0"),
+        ({"offer": {"code": errors.DOWNGRADE, "detail": "1.0.0"}}, "offer", f"{errors.DOWNGRADE} 1.0.0"),
     ],
 )
 def test_what_the_board_itself_says_is_red(facts: dict, check: str, words: str) -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from device import errors
 from device.failures import IMAGE_FAULTS
 from tools import certificates, images, keyfiles, signing
 from tools.__main__ import parse
@@ -136,7 +137,7 @@ def test_an_error_that_may_pass_is_tried_again_but_not_for_ever(world: World) ->
     offers = 0
     for _ in range(3 * OFFERS):
         offers += len(world.tick())
-        world.say(A, errorCode=-10008)
+        world.say(A, errorCode=errors.CONNECTION_FAILED)
         assert world.tick(RETRY_S - 1) == []
         world.now += RETRY_S * 2**OFFERS
     assert offers == OFFERS and world.state(A) == "failed" and "Connection failed" in world.error(A)
@@ -149,7 +150,7 @@ def test_no_image_is_offered_more_often_by_another_push(world: World) -> None:
         with contextlib.suppress(ToolError):
             world.push(A)
         offers += len(world.tick())
-        world.say(A, errorCode=-10010)
+        world.say(A, errorCode=errors.SHA256_ECDSA)
         world.boot(A, "1.0.0")
         offers += len(world.tick(AFTER_BOOT_S + 1)) + (world.ask(A) is not None)
     assert offers == OFFERS
@@ -183,9 +184,10 @@ def test_rolled_back_says_why(world: World) -> None:
     world.tick()
     world.say(A, progress=100)
     world.boot(A, "1.0.0")
-    world.say(A, errorCode=-10036, errorMsg="Rolled back", version="1.0.1", cause="watchdog")
-    world.say(A, errorCode=-10041, errorMsg="Image failed before")
-    assert world.state(A) == "rolled back" and world.error(A) == "Rolled back (-10036): 1.0.1 watchdog"
+    world.say(A, errorCode=errors.ROLLED_BACK, errorMsg="Rolled back", version="1.0.1", cause="watchdog")
+    world.say(A, errorCode=errors.REFUSED_IMAGE, errorMsg="Image failed before")
+    assert world.state(A) == "rolled back"
+    assert world.error(A) == f"Rolled back ({errors.ROLLED_BACK}): 1.0.1 watchdog"
     assert world.tick(LONG_S) == [] and world.ask(A) is None
 
 
@@ -220,7 +222,7 @@ def test_max_failures_stops_it(world: World) -> None:
     number = world.push(A, B, C, max_failures=2)
     world.store.db.execute("UPDATE targets SET due = due + ? WHERE mac = ?", (LONG_S, C))
     assert world.tick() == [A, B]
-    world.say(A, errorCode=-10010)
+    world.say(A, errorCode=errors.SHA256_ECDSA)
     world.tick()
     assert world.push_state(number) == states.RUNNING
     world.tick(SILENCE_S + 1)
@@ -234,10 +236,10 @@ def test_a_stopped_push_waits_for_who_is_at_it(world: World) -> None:
     number = world.push(A, B, max_failures=1)
     world.tick()
     world.say(B, progress=10)
-    world.say(A, errorCode=-10010)
+    world.say(A, errorCode=errors.SHA256_ECDSA)
     world.tick()
     assert world.push_state(number) == states.STOPPED and not pushes.is_over(world.store, number)
-    world.say(B, errorCode=-10008)  # would be tried again, if the push went on
+    world.say(B, errorCode=errors.CONNECTION_FAILED)  # would be tried again, if the push went on
     assert world.state(B) == "failed" and pushes.is_over(world.store, number)
 
 
@@ -291,14 +293,14 @@ def test_what_runs_already_counts_as_confirmed(world: World) -> None:
 
 
 def test_errors_that_are_not_of_the_update_leave_it_alone(world: World) -> None:
-    world.say(A, errorCode=-10042)
+    world.say(A, errorCode=errors.NO_CLOCK)
     world.push(A)
-    world.say(A, errorCode=-10010)  # of an offer before ours
+    world.say(A, errorCode=errors.SHA256_ECDSA)  # of an offer before ours
     assert world.state(A) == "queued"
     world.tick()
-    world.say(A, errorCode=-10042)
+    world.say(A, errorCode=errors.NO_CLOCK)
     assert world.state(A) == "offered"
-    world.say(A, errorCode=-10003)
+    world.say(A, errorCode=errors.SAME_VERSION)
     assert world.state(A) == "confirmed"
 
 
@@ -317,7 +319,8 @@ def test_the_next_leader_repeats_what_may_not_have_been_sent(world: World) -> No
 NONSENSE = (
     b"", b"{", b"[]", b"null", b"\xff\xfe", b"[" * 4000, b'{"data": 1}', b'{"data": {}}', b"9" * 4096,
     b'{"data": {"progress": 101}}', b'{"data": {"progress": true}}', b'{"data": {"progress": 1e2}}',
-    b'{"data": {"progress": NaN}}', b'{"data": {"errorCode": 10010}}', b'{"data": {"errorCode": "-10010"}}',
+    b'{"data": {"progress": NaN}}', b'{"data": {"errorCode": %d}}' % -errors.SHA256_ECDSA,
+    b'{"data": {"errorCode": "%d"}}' % errors.SHA256_ECDSA,
     b'{"data": {"errorCode": -1' + b"0" * 4000 + b"}}", b'{"data": {"state": "confirmed"}}',
     b'{"data": {"progress": 5}}' + b" " * wire.LONGEST,
 )  # fmt: skip
@@ -336,7 +339,7 @@ def test_nonsense_moves_nothing(world: World, name: str, payload: bytes) -> None
 def test_texts_are_cut_and_cleaned_before_anybody_sees_them(world: World) -> None:
     evil = "\x1b[2J\r\n\u202e" + "x" * 500
     world.say(A, wire.REPORT, type="INIT", version=evil, build_time=evil, slot=[1], extra="y" * 2000)
-    world.say(A, errorCode=-10036, cause=evil, version={"a": 1})
+    world.say(A, errorCode=errors.ROLLED_BACK, cause=evil, version={"a": 1})
     told = [text for _, text in world.log]
     row = next(row for row in view.devices(world.store, world.now) if row["mac"] == A)
     for text in (*told, row["version"], row["build_time"], row["error"]):
@@ -445,13 +448,14 @@ def test_devices_in_a_table_and_for_programs(
 ) -> None:
     world.push(A)
     world.tick()
-    world.say(A, errorCode=-10010)
+    world.say(A, errorCode=errors.SHA256_ECDSA)
     assert command(devices, "devices", tmp_path, "--tag", "lab", A, B) == 0
     lines = capsys.readouterr().out.splitlines()
-    assert "Bad signature (-10010)" in lines[1] and "failed 1.0.1" in lines[1] and " lab " in lines[1]
+    assert f"Bad signature ({errors.SHA256_ECDSA})" in lines[1]
+    assert "failed 1.0.1" in lines[1] and " lab " in lines[1]
     assert "never" in lines[2]
     assert command(devices, "devices", tmp_path, "--json") == 0
     told = json.loads(capsys.readouterr().out)
     assert [device["tags"] for device in told["devices"]] == [["lab"], ["lab"], []]
-    assert told["devices"][0]["state"] == "failed" and told["devices"][0]["code"] == -10010
+    assert told["devices"][0]["state"] == "failed" and told["devices"][0]["code"] == errors.SHA256_ECDSA
     assert told["pushes"][0]["counts"] == {"failed": 1}

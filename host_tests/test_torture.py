@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from device import config
+from device import config, errors
 from tools import cache
 from tools.__main__ import main
 from tools.errors import ToolError
@@ -126,10 +126,11 @@ def _play(case, grounds, kits):
 def test_the_judge_of_attacks_can_say_no(grounds, kits):
     assert _play(attack("good", image="new"), grounds, kits) == "accepted"
     assert _play(attack("other", image="next"), grounds, kits) == "unverified"
-    assert _play(attack("told", -10010, image="foreign"), grounds, kits) == "ok"
+    assert _play(attack("told", errors.SHA256_ECDSA, image="foreign"), grounds, kits) == "ok"
     assert _play(attack("silent", image="foreign"), grounds, kits) == "wrong"
-    assert _play(attack("code", -10037, image="foreign"), grounds, kits) == "wrong"
-    assert _play(attack("touched", -10010, image="foreign", untouched=True), grounds, kits) == "wrong"
+    assert _play(attack("code", errors.WRONG_BOARD, image="foreign"), grounds, kits) == "wrong"
+    touched = attack("touched", errors.SHA256_ECDSA, image="foreign", untouched=True)
+    assert _play(touched, grounds, kits) == "wrong"
     assert _play(twin("refused", image="foreign"), grounds, kits) == "lost"
     polls = attack("asked", pushes=0, poll=True, config={"check_interval_s": 1})
     assert _play(polls, grounds, kits) == "accepted"

@@ -6,10 +6,11 @@ import acts
 import proofs
 import pytest
 
+from device import errors
 from tools.stage import MAC
 
 
-@pytest.mark.code(-10003, -10033)
+@pytest.mark.code(errors.SAME_VERSION, errors.DOWNGRADE)
 def test_two_updates_then_the_past(make_stage):
     stage = make_stage()
     acts.online(stage)
@@ -17,8 +18,8 @@ def test_two_updates_then_the_past(make_stage):
     second_image, second = acts.new_offer(stage, "1.0.2")
     acts.update(stage, first)
     acts.update(stage, second)
-    acts.refuse(stage, second, -10003)
-    acts.refuse(stage, first, -10033)
+    acts.refuse(stage, second, errors.SAME_VERSION)
+    acts.refuse(stage, first, errors.DOWNGRADE)
     assert stage.board.boots == 3
     assert len(stage.files.requests) == 2
     proofs.check_erased_once(stage, "ota_0", len(second_image))

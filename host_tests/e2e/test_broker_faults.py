@@ -9,6 +9,7 @@ import pace
 import proofs
 import pytest
 
+from device import errors
 from tools.servers.files import Fault
 from tools.simboard.board import BLOCK
 from tools.stage import MAC
@@ -41,7 +42,7 @@ def test_restart_when_idle(make_stage, how):
     acts.online(stage)
     if how == "kill":
         stage.broker.kill()
-        stage.board.wait_for("-10008")
+        stage.board.wait_for(str(errors.CONNECTION_FAILED))
         stage.broker.start()
     else:
         stage.broker.restart()
@@ -72,7 +73,8 @@ def test_down_from_the_download_to_the_trial(make_stage):
     image = _hold_download(stage)
     stage.broker.kill()
     stage.board.wait_for("boot: running slot ota_1")
-    stage.board.wait_for("-10008", start=stage.board.lines.index("boot: running slot ota_1"))
+    start = stage.board.lines.index("boot: running slot ota_1")
+    stage.board.wait_for(str(errors.CONNECTION_FAILED), start=start)
     assert acts.lines_with(stage, "confirmed") == 0
     stage.broker.start()
     _check_updated(stage, image)
@@ -86,13 +88,13 @@ def test_silent_during_a_download(make_stage):
     image = _hold_download(stage, at=-10000)
     stage.broker.freeze()
     stage.board.wait_for("ota reboot")
-    stage.board.wait_for("-10006", start=stage.board.lines.index("boot: running slot ota_0"))
+    stage.board.wait_for(str(errors.TIMEOUT), start=stage.board.lines.index("boot: running slot ota_0"))
     stage.broker.thaw()
     assert stage.wait_report("UPDATE").data["version"] == "1.0.1"
     _check_updated(stage, image)
 
 
-@pytest.mark.code(-10006)
+@pytest.mark.code(errors.TIMEOUT)
 def test_silent_when_idle(make_stage):
     """No connection breaks; only the keepalive can tell."""
     stage = make_stage(config={"keepalive_s": 2, "mqtt_timeout_s": 2})
@@ -114,7 +116,7 @@ def _freeze_until_noticed(stage):
     time.sleep(pace.slowness())  # for the acknowledgement of a report, of which nobody tells
     start, before = len(stage.board.lines), subscriptions()
     stage.broker.freeze()
-    line = stage.board.wait_for("-10006", start=start)
+    line = stage.board.wait_for(str(errors.TIMEOUT), start=start)
     stage.broker.thaw()
     acts.until(lambda: subscriptions() > before, "it comes back")
     return line

@@ -11,11 +11,12 @@ import proofs
 import pytest
 from rawserver import RawServer, old_hello, server_context
 
+from device import errors
 from tools import keyfiles, pki, traits
 from tools.servers.broker import Broker
 from tools.stage import MAC
 
-REFUSED = "-10040 TLS refused"
+REFUSED = f"{errors.TLS_REFUSED} TLS refused"
 LATE = 10  # a board that waits for what never comes is later than that on any machine
 OLD_TLS = ["TLSv1", "TLSv1_1", "old hello"]
 
@@ -46,7 +47,7 @@ def _check_refusals(stage):
     assert acts.lines_with(stage, "Publish ota") == 0
 
 
-@pytest.mark.code(-10040)
+@pytest.mark.code(errors.TLS_REFUSED)
 @pytest.mark.parametrize(("runtime", "what"), badcerts.CASES)
 def test_bad_certificate(make_stage, keys, tmp_path, runtime, what):
     host, make = badcerts.BAD[what]
@@ -81,7 +82,7 @@ def _broker_of(keys, version):
         yield server
 
 
-@pytest.mark.code(-10040)
+@pytest.mark.code(errors.TLS_REFUSED)
 @pytest.mark.filterwarnings("ignore:ssl.TLSVersion:DeprecationWarning")
 @pytest.mark.parametrize(("runtime", "version"), [*(("mp32", v) for v in OLD_TLS), ("cpython", "TLSv1_1")])
 def test_old_tls(make_stage, keys, runtime, version):
@@ -114,7 +115,7 @@ BAD_CLIENT = {
 }
 
 
-@pytest.mark.code(-10040)
+@pytest.mark.code(errors.TLS_REFUSED)
 @pytest.mark.parametrize(
     ("runtime", "what"), [*(("mp32", what) for what in BAD_CLIENT), ("cpython", "other CA")]
 )
@@ -152,6 +153,6 @@ def test_a_refusal_is_told_once_there_is_a_broker(make_stage, keys, tmp_path):
     stage.operator.wait_until_connected()
     stage.board.wifi(True)
     stage.wait_report("INIT")
-    stage.wait_error(-10040)
+    stage.wait_error(errors.TLS_REFUSED)
     acts.update(stage, acts.new_offer(stage)[1])
-    assert proofs.error_codes(stage) == [-10040]
+    assert proofs.error_codes(stage) == [errors.TLS_REFUSED]

@@ -6,6 +6,7 @@ import acts
 import proofs
 import pytest
 
+from device import errors
 from tools.servers.files import Fault
 from tools.simboard.board import BLOCK
 
@@ -44,17 +45,17 @@ def test_becomes_the_right_one(stage):
     assert (second.range, second.status) == (f"bytes={3 * BLOCK}-", 200)
 
 
-@pytest.mark.code(-10010)
+@pytest.mark.code(errors.SHA256_ECDSA)
 def test_becomes_another_one(stage):
     _begin(stage, b"", _other(stage))
-    stage.wait_error(-10010)
+    stage.wait_error(errors.SHA256_ECDSA)
     proofs.check_old_runs(stage)
 
 
-@pytest.mark.code(-10034)
+@pytest.mark.code(errors.SIZE_MISMATCH)
 @pytest.mark.parametrize("length", [2 * BLOCK, 3 * BLOCK, 20 * BLOCK])
 def test_changes_its_size(stage, length):
     """Shorter than what is there, just as long, or longer than announced."""
     _begin(stage, b"", bytes(length))
-    stage.wait_error(-10034)
+    stage.wait_error(errors.SIZE_MISMATCH)
     proofs.check_old_runs(stage)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import acts
 import pytest
 
+from device import errors
+
 
 def _fault_line(stage, code: int) -> str:
     """The one console line of the agent."""
@@ -18,7 +20,7 @@ def _fault_line(stage, code: int) -> str:
     return line
 
 
-@pytest.mark.code(-3)
+@pytest.mark.code(errors.INVALID_PARAM)
 @pytest.mark.parametrize("runtime", ["mp32", "cpython"])
 @pytest.mark.parametrize(
     ("key", "value", "what"),
@@ -34,10 +36,10 @@ def _fault_line(stage, code: int) -> str:
 )
 def test_bad_key(make_stage, runtime, key, value, what):
     stage = make_stage(runtime=runtime, config={key: value})
-    assert what in _fault_line(stage, -3)
+    assert what in _fault_line(stage, errors.INVALID_PARAM)
 
 
-@pytest.mark.code(-10001)
+@pytest.mark.code(errors.NO_INIT)
 @pytest.mark.parametrize("runtime", ["mp32", "cpython"])
 @pytest.mark.parametrize(
     "name",
@@ -47,41 +49,41 @@ def test_missing_file(make_stage, runtime, name):
     stage = make_stage(runtime=runtime)
     (stage.board.folder / "fs" / "certs" / name).unlink()
     stage.board.provision()
-    assert f"cannot read certs/{name}" in _fault_line(stage, -10001)
+    assert f"cannot read certs/{name}" in _fault_line(stage, errors.NO_INIT)
 
 
-@pytest.mark.code(-10001)
+@pytest.mark.code(errors.NO_INIT)
 @pytest.mark.parametrize("name", ["broker_ca.der", "client.key.der"])
 def test_damaged_file(make_stage, name):
     stage = make_stage()
     (stage.board.folder / "fs" / "certs" / name).write_bytes(b"no certificate, no key")
     stage.board.provision()
-    assert "unusable" in _fault_line(stage, -10001)
+    assert "unusable" in _fault_line(stage, errors.NO_INIT)
 
 
-@pytest.mark.code(-10001)
+@pytest.mark.code(errors.NO_INIT)
 def test_no_configuration(make_stage):
     stage = make_stage()
     (stage.board.folder / "fs" / "ota.json").unlink()
     stage.board.provision()
-    assert "cannot read ota.json" in _fault_line(stage, -10001)
+    assert "cannot read ota.json" in _fault_line(stage, errors.NO_INIT)
 
 
-@pytest.mark.code(-3)
+@pytest.mark.code(errors.INVALID_PARAM)
 @pytest.mark.parametrize("text", ["", "{", "[]", '{"wifi": '])
 def test_broken_configuration(make_stage, text):
     stage = make_stage()
     (stage.board.folder / "fs" / "ota.json").write_text(text)
     stage.board.provision()
-    assert "ota.json is not a JSON object" in _fault_line(stage, -3)
+    assert "ota.json is not a JSON object" in _fault_line(stage, errors.INVALID_PARAM)
 
 
-@pytest.mark.code(-10001)
+@pytest.mark.code(errors.NO_INIT)
 def test_missing_file_ca(make_stage):
     """It is needed for downloads only, so the board is online and says it to its server."""
     stage = make_stage()
     (stage.board.folder / "fs" / "certs" / "file_ca.der").unlink()
     stage.board.provision()
     acts.online(stage)
-    acts.refuse(stage, acts.new_offer(stage)[1], -10001)
+    acts.refuse(stage, acts.new_offer(stage)[1], errors.NO_INIT)
     assert not stage.files.requests

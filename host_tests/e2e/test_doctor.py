@@ -10,6 +10,7 @@ from pathlib import Path
 
 from e2e.test_commands import tools
 
+from device import errors
 from tools import certificates, keyfiles
 from tools.boards import findings
 from tools.boards.examination import examine
@@ -118,9 +119,9 @@ def test_would_it_take_this_offer(make_bare, tmp_path: Path):
     shown = tools("doctor", stage.board.url, "--offer", path)
     assert "1.0.1 would be taken" in shown
     refused = {
-        "-10003": good | {"version": "0.0.0"},
-        "-10005": good | {"size": 0x100001},
-        "-10035": good | {"https_url": "ftp://x/y"},
+        str(errors.SAME_VERSION): good | {"version": "0.0.0"},
+        str(errors.FW_OVERFLOW): good | {"size": 0x100001},
+        str(errors.BAD_MESSAGE): good | {"https_url": "ftp://x/y"},
     }
     for code, offer in refused.items():
         red = red_lines(stage, offer)

@@ -9,32 +9,33 @@ import acts
 import proofs
 import pytest
 
+from device import errors
 from tools.servers.files import Fault
 
 
-@pytest.mark.code(-10039)
+@pytest.mark.code(errors.HTTP_STATUS)
 @pytest.mark.parametrize("status", [401, 403, 404])
 def test_permanent_status(make_stage, status):
     stage = make_stage()
     acts.online(stage)
     stage.files.fail(Fault(status=status, times=None))
     image, offer = acts.new_offer(stage)
-    acts.refuse(stage, offer, -10039)
+    acts.refuse(stage, offer, errors.HTTP_STATUS)
     assert len(stage.files.requests) == 1
     proofs.check_old_runs(stage, image)
 
 
-@pytest.mark.code(-10039)
+@pytest.mark.code(errors.HTTP_STATUS)
 def test_busy_for_ever(make_stage):
     stage = make_stage(config={"retry_window_s": 2})
     acts.online(stage)
     stage.files.fail(Fault(status=503, times=None))
-    acts.refuse(stage, acts.new_offer(stage)[1], -10039)
+    acts.refuse(stage, acts.new_offer(stage)[1], errors.HTTP_STATUS)
     assert len(stage.files.requests) >= 3
     assert stage.board.boots == 1
 
 
-@pytest.mark.code(-10006)
+@pytest.mark.code(errors.TIMEOUT)
 @pytest.mark.parametrize("sent", [0, 10000])
 def test_stalls_for_ever(make_stage, sent):
     """The window ends it although there are retries left."""
@@ -44,13 +45,13 @@ def test_stalls_for_ever(make_stage, sent):
     stage.files.fail(Fault(stall_after=sent))
     stage.files.fail(Fault(stall_after=0, times=None))
     started = time.monotonic()
-    acts.refuse(stage, offer, -10006)
+    acts.refuse(stage, offer, errors.TIMEOUT)
     assert time.monotonic() - started >= stage.configuration()["retry_window_s"]
     assert 2 <= len(stage.files.requests) <= 5  # each takes http_timeout_s
     proofs.check_old_runs(stage, image)
 
 
-@pytest.mark.code(-10008)
+@pytest.mark.code(errors.CONNECTION_FAILED)
 @pytest.mark.parametrize("scheme", ["https", "http"])
 def test_connection_refused(make_stage, scheme):
     stage = make_stage(config={"retry_window_s": 2})
@@ -59,17 +60,17 @@ def test_connection_refused(make_stage, scheme):
     with socket.socket() as closed:  # bound, so that nobody else listens there
         closed.bind(("127.0.0.1", 0))
         url = f"{scheme}://127.0.0.1:{closed.getsockname()[1]}/firmware.img"
-        acts.refuse(stage, offer | {f"{scheme}_url": url}, -10008)
+        acts.refuse(stage, offer | {f"{scheme}_url": url}, errors.CONNECTION_FAILED)
     assert acts.lines_with(stage, "download at byte 0") >= 3
     proofs.check_old_runs(stage, image)
 
 
-@pytest.mark.code(-10008)
+@pytest.mark.code(errors.CONNECTION_FAILED)
 def test_cut_for_ever(make_stage):
     stage = make_stage(config={"retry_window_s": 2})
     acts.online(stage)
     stage.files.fail(Fault(cut_after=100, times=None))
-    acts.refuse(stage, acts.new_offer(stage)[1], -10008)
+    acts.refuse(stage, acts.new_offer(stage)[1], errors.CONNECTION_FAILED)
     assert len(stage.files.requests) >= 3
     assert stage.board.boots == 1
 
@@ -80,6 +81,6 @@ def test_next_offer_after_a_failure(make_stage):
     acts.online(stage)
     stage.files.fail(Fault(status=404))
     _, offer = acts.new_offer(stage)
-    acts.refuse(stage, offer, -10039)
+    acts.refuse(stage, offer, errors.HTTP_STATUS)
     acts.update(stage, offer)
-    assert proofs.error_codes(stage) == [-10039]
+    assert proofs.error_codes(stage) == [errors.HTTP_STATUS]

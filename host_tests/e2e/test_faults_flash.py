@@ -8,6 +8,7 @@ import panel
 import proofs
 import pytest
 
+from device import errors
 from tools.simboard import board as host
 
 RUNTIMES = ["mp32", "cpython"]
@@ -103,7 +104,7 @@ def test_power_cut_in_the_middle_of_a_download(make_stage, runtime, fault):
     assert proofs.error_codes(stage) == []
 
 
-@pytest.mark.code(-10032)
+@pytest.mark.code(errors.FLASH)
 @pytest.mark.parametrize("runtime", RUNTIMES)
 @pytest.mark.parametrize("kind, count", [("ignore", 2), ("error", 1)], ids=["ignore", "error"])
 def test_bad_flash_in_the_slot(make_stage, runtime, kind, count):
@@ -111,14 +112,14 @@ def test_bad_flash_in_the_slot(make_stage, runtime, kind, count):
     stage = make_stage(runtime=runtime)
     number = _operation_of_slot(stage)
     _offer_with(stage, *([number + index, kind] for index in range(count)))
-    stage.wait_error(-10032, acts.PATIENCE_S)
+    stage.wait_error(errors.FLASH, acts.PATIENCE_S)
     stage.board.wait_for("OTA progress:5-")
     assert (stage.board.boots, stage.board.cuts) == (2, 0)
     assert stage.board.slot("ota_1", 64) == b"\xff" * 64
     assert proofs.reports(stage) == [("INIT", "1.0.0")] * 2
     acts.wait_subscribed(stage)
     acts.update(stage, acts.new_offer(stage, "1.0.2")[1])
-    assert proofs.error_codes(stage) == [-10032]
+    assert proofs.error_codes(stage) == [errors.FLASH]
 
 
 @pytest.mark.parametrize(

@@ -12,6 +12,7 @@ import acts
 import proofs
 import pytest
 
+from device import errors
 from tools.servers.files import Fault
 from tools.servers.proxy import Trouble
 from tools.simboard.board import BLOCK as B
@@ -159,13 +160,15 @@ def test_answer_of_a_middlebox(make_stage, line, at):
 def test_garbage_in_a_plain_head(make_stage, at):
     """No HTTP: that ends the update. The same offer may come again at once."""
     stage, _, offer = _begin(make_stage, "http", Trouble("garbage", at))
-    acts.refuse(stage, offer, -10039)
+    acts.refuse(stage, offer, errors.HTTP_STATUS)
     assert not any(stage.board.wear("ota_1"))
     acts.update(stage, offer)
-    assert proofs.error_codes(stage) == [-10039]
+    assert proofs.error_codes(stage) == [errors.HTTP_STATUS]
 
 
-@pytest.mark.parametrize(("at", "code"), [(0, -10002), (100, -10010), (5 * B, -10010), (12 * B, -10010)])
+@pytest.mark.parametrize(
+    ("at", "code"), [(0, errors.HEADER_INVALID), *((at, errors.SHA256_ECDSA) for at in (100, 5 * B, 12 * B))]
+)
 @pytest.mark.parametrize("length", [None, 1], ids=["all", "one byte"])
 def test_garbage_in_a_plain_body(make_stage, at, code, length):
     """It is told from the owner's bytes, wherever it is. The next version finds a board in good health."""
@@ -255,8 +258,8 @@ def test_no_room_for_two_connections_and_a_bad_image(make_stage):
     stage.board.facts |= {"connections": 1}
     acts.online(stage)
     _, offer = acts.spoilt_offer(stage)
-    acts.refuse(stage, offer, -10010)
-    assert proofs.error_codes(stage) == [-10010]
+    acts.refuse(stage, offer, errors.SHA256_ECDSA)
+    assert proofs.error_codes(stage) == [errors.SHA256_ECDSA]
 
 
 def _next_start(stage, connections):
@@ -307,7 +310,7 @@ def test_broker_goes_and_comes_back(make_stage, scheme):
     stage = make_stage(proxies=True, plain_mqtt=scheme == "mqtt", config=IMPATIENT)
     acts.online(stage)
     stage.broker_proxy.down()
-    acts.wait_lines(stage, "-10008", 3)
+    acts.wait_lines(stage, str(errors.CONNECTION_FAILED), 3)
     stage.push(acts.new_offer(stage)[1])
     stage.broker_proxy.up()
     stage.wait_report("UPDATE", acts.PATIENCE_S)

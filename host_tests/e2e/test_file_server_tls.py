@@ -12,6 +12,7 @@ import proofs
 import pytest
 from rawserver import RawServer, old_hello, server_context
 
+from device import errors
 from tools import keyfiles, traits
 from tools.servers.files import FileServer
 from tools.stage import MAC
@@ -23,13 +24,13 @@ OLD_TLS = ["TLSv1", "TLSv1_1", "old hello"]
 
 def _check_refused(stage, offer, url):
     """Long before retry_window_s is over, although there is a good http_url."""
-    acts.refuse(stage, offer | {"https_url": url}, -10040)
+    acts.refuse(stage, offer | {"https_url": url}, errors.TLS_REFUSED)
     assert 1 <= acts.lines_with(stage, "download at byte 0: ") < MANY
     assert not stage.files.requests
-    assert proofs.error_codes(stage) == [-10040]
+    assert proofs.error_codes(stage) == [errors.TLS_REFUSED]
 
 
-@pytest.mark.code(-10040)
+@pytest.mark.code(errors.TLS_REFUSED)
 @pytest.mark.parametrize(("runtime", "what"), badcerts.CASES)
 def test_bad_certificate(make_stage, runtime, what):
     stage = make_stage(runtime=runtime)
@@ -67,7 +68,7 @@ def _server_of(stage, version, image=b""):
         yield server
 
 
-@pytest.mark.code(-10040)
+@pytest.mark.code(errors.TLS_REFUSED)
 @pytest.mark.filterwarnings("ignore:ssl.TLSVersion:DeprecationWarning")
 @pytest.mark.parametrize(("runtime", "version"), [*(("mp32", v) for v in OLD_TLS), ("mp64", "old hello")])
 def test_old_tls(make_stage, runtime, version):
@@ -111,7 +112,7 @@ def test_our_certificate_is_for_the_broker_alone(make_stage):
                 assert b"Authorization" not in request and b"Cookie" not in request
 
 
-@pytest.mark.code(-10040)
+@pytest.mark.code(errors.TLS_REFUSED)
 @pytest.mark.parametrize("version", ["TLSv1_2", "TLSv1_3"])
 def test_a_server_that_insists_on_our_certificate(make_stage, version):
     """It gets none, and so it refuses. The control of the test above: a client that has one shows it."""

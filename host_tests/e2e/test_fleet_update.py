@@ -17,6 +17,7 @@ from pathlib import Path
 import acts
 import pytest
 
+from device import errors
 from tools import cache, chromium, firmware, keyfiles
 from tools.bench import swarm
 from tools.servers.served import Served
@@ -134,7 +135,7 @@ def _check_page(browser: chromium.Browser) -> None:
     rows = browser.evaluate(f"Object.fromEntries({ROWS}.map(row => {cells}))")
     for mac in MACS:
         if mac in STRANGERS:
-            assert rows[mac] == ["failed", "Wrong board (-10037)"]
+            assert rows[mac] == ["failed", f"Wrong board ({errors.WRONG_BOARD})"]
         else:
             assert rows[mac][0] in ("confirmed", "not offered") and rows[mac][1] == ""
 
@@ -145,7 +146,7 @@ def _check_devices(place: Path) -> None:
     for mac in MACS:
         row = rows[mac]
         if mac in STRANGERS:
-            assert (row["state"], row["version"], row["code"]) == ("failed", "1.0.0", -10037)
+            assert (row["state"], row["version"], row["code"]) == ("failed", "1.0.0", errors.WRONG_BOARD)
         elif row["state"] == "confirmed":
             assert (row["version"], row["slot"], row["progress"]) == ("1.0.1", "ota_1", 100)
             assert row["bytes"] >= size
@@ -153,7 +154,7 @@ def _check_devices(place: Path) -> None:
             assert (row["state"], row["version"]) == ("not offered", "1.0.0")
     assert sum(row["state"] == "confirmed" for row in rows.values()) >= 1
     table = tools("devices", place / "server")
-    assert table.count("Wrong board (-10037)") == 2 and "stopped (2 failed)" in table
+    assert table.count(f"Wrong board ({errors.WRONG_BOARD})") == 2 and "stopped (2 failed)" in table
 
 
 def _let_one_report_evil(place: Path, served: Served) -> None:

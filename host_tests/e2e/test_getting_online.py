@@ -8,6 +8,7 @@ import acts
 import proofs
 import pytest
 
+from device import errors
 from tools.servers.ntp import NtpServer
 from tools.stage import WIFI
 
@@ -22,14 +23,14 @@ LIES = {
 }
 
 
-@pytest.mark.code(-10007)
+@pytest.mark.code(errors.NO_GOT_IP)
 @pytest.mark.parametrize(
     "network", [[WIFI[0], "wrong password"], ["nobody", WIFI[1]]], ids=["password", "ssid"]
 )
 def test_no_network(make_stage, network):
     stage = make_stage(config={"wifi": [network], "wifi_timeout_s": 1})
     stage.board.power_on()
-    acts.wait_lines(stage, "-10007 No Wi-Fi", 2)
+    acts.wait_lines(stage, f"{errors.NO_GOT_IP} No Wi-Fi", 2)
     assert stage.board.boots == 1
     assert not stage.operator.messages
     assert stage.ntp.requests == 0
@@ -41,20 +42,20 @@ def test_second_network(make_stage):
     acts.online(stage)
     assert acts.lines_with(stage, "Wi-Fi 'cafe': no connection") == 1
     assert acts.lines_with(stage, "Wi-Fi 'home': no connection") == 1
-    assert acts.lines_with(stage, "-10007") == 0
+    assert acts.lines_with(stage, str(errors.NO_GOT_IP)) == 0
 
 
 def test_air_comes_back(make_stage):
     stage = make_stage(config={"wifi_timeout_s": 1})
     stage.board.wifi(False)
     stage.board.power_on()
-    stage.board.wait_for("-10007")
+    stage.board.wait_for(str(errors.NO_GOT_IP))
     stage.board.wifi(True)
     stage.wait_report("INIT")
     assert stage.board.boots == 1
 
 
-@pytest.mark.code(-10042)
+@pytest.mark.code(errors.NO_CLOCK)
 @pytest.mark.parametrize(("runtime", "lie"), [*(("mp32", lie) for lie in LIES), ("cpython", "zero")])
 def test_no_clock(make_stage, runtime, lie):
     """Nobody is locked out: the board goes on with the time it knows, which is at least that of its build,
@@ -62,7 +63,7 @@ def test_no_clock(make_stage, runtime, lie):
     mode, offset_s = LIES[lie]
     stage = make_stage(runtime=runtime, ntp=NtpServer(mode, offset_s))
     acts.online(stage)
-    assert stage.wait_error(-10042).name == "progress/report"
+    assert stage.wait_error(errors.NO_CLOCK).name == "progress/report"
     assert stage.ntp.requests >= 1
     proofs.check_envelopes(stage)
     image, offer = acts.new_offer(stage)
@@ -82,7 +83,7 @@ def test_time_goes_not_back_behind_what_was_known(make_stage):
     stage.ntp.offset_s = DAY_S
     since = len(stage.operator.messages)
     stage.board.power_on()
-    stage.wait_error(-10042, since=since)
+    stage.wait_error(errors.NO_CLOCK, since=since)
     report = stage.wait_report("INIT", since=since)
     assert report.envelope["time"] // 1000 >= known
     assert acts.lines_with(stage, "NTP goes back") == 1
@@ -92,4 +93,4 @@ def test_second_ntp_host(make_stage):
     stage = make_stage(config={"ntp_hosts": ["no-such-host.invalid", "127.0.0.1"]})
     acts.online(stage)
     assert acts.lines_with(stage, "NTP no-such-host.invalid: ") == 1
-    assert acts.lines_with(stage, "-10042") == 0
+    assert acts.lines_with(stage, str(errors.NO_CLOCK)) == 0

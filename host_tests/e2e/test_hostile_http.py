@@ -10,6 +10,8 @@ import proofs
 import pytest
 from rawserver import RawServer, old_hello, server_context
 
+from device import errors
+
 OK = b"HTTP/1.1 200 OK\r\n"
 END = b"\r\n"
 INTERIM = b"HTTP/1.1 103 Early Hints\r\nX: y\r\n\r\n"
@@ -68,14 +70,14 @@ def _answers(image):
     return answer
 
 
-@pytest.mark.code(-10039, -10034)
+@pytest.mark.code(errors.HTTP_STATUS, errors.SIZE_MISMATCH)
 def test_answers_that_are_refused(make_stage):
     """One after the other, at once: no limit has to be waited for. Each is told, no byte is written, and then
     a good server is welcome."""
     stage = make_stage(config={"http_timeout_s": 3600, "retry_window_s": 3600})
     acts.online(stage)
     image, offer = acts.new_offer(stage, transport="http")
-    codes = {name: -10039 for name in REFUSED} | {name: -10034 for name in WRONG_SIZE}
+    codes = dict.fromkeys(REFUSED, errors.HTTP_STATUS) | dict.fromkeys(WRONG_SIZE, errors.SIZE_MISMATCH)
     with RawServer(_answers(image)) as server:
         for name, code in codes.items():
             acts.refuse(stage, offer | {"http_url": f"http://127.0.0.1:{server.port}/{name}"}, code)
@@ -99,7 +101,7 @@ def test_answers_that_are_taken(make_stage, name):
     proofs.check_erased_once(stage, "ota_1", len(image))
 
 
-@pytest.mark.code(-10006)
+@pytest.mark.code(errors.TIMEOUT)
 @pytest.mark.parametrize("scheme", ["http", "https"])
 def test_a_head_that_trickles(make_stage, scheme):
     """A byte every 0.1 s would take minutes: each try ends after http_timeout_s."""
@@ -115,14 +117,14 @@ def test_a_head_that_trickles(make_stage, scheme):
     context = server_context(stage.keys, "files") if scheme == "https" else None
     with RawServer(trickle, context) as server:
         started = time.monotonic()
-        acts.refuse(stage, offer | {f"{scheme}_url": f"{scheme}://localhost:{server.port}/x"}, -10006)
+        acts.refuse(stage, offer | {f"{scheme}_url": f"{scheme}://localhost:{server.port}/x"}, errors.TIMEOUT)
         assert time.monotonic() - started >= stage.configuration()["retry_window_s"]
         assert 2 <= len(server.requests) <= 4
     assert not any(stage.board.wear("ota_1"))
     proofs.check_old_runs(stage, image)
 
 
-@pytest.mark.code(-10039)
+@pytest.mark.code(errors.HTTP_STATUS)
 def test_no_redirect_leads_from_https_to_http(make_stage):
     """Not even to a server that has the right image, and not by way of another https server."""
     stage = make_stage()
@@ -133,8 +135,8 @@ def test_no_redirect_leads_from_https_to_http(make_stage):
         RawServer(lambda request: _redirect(offer["http_url"].encode()), secure) as down,
         RawServer(lambda request: _redirect(b"https://127.0.0.1:%d/x" % down.port), secure) as across,
     ):
-        acts.refuse(stage, offer | {"https_url": f"https://localhost:{down.port}/x"}, -10039)
-        acts.refuse(stage, offer | {"https_url": f"https://localhost:{across.port}/x"}, -10039)
+        acts.refuse(stage, offer | {"https_url": f"https://localhost:{down.port}/x"}, errors.HTTP_STATUS)
+        acts.refuse(stage, offer | {"https_url": f"https://localhost:{across.port}/x"}, errors.HTTP_STATUS)
         assert (len(down.requests), len(across.requests)) == (2, 1)
     assert not stage.files.requests
     proofs.check_old_runs(stage, image)
@@ -148,5 +150,5 @@ def test_a_flood_below_tls_ends(make_stage):
         config = {"broker": f"mqtts://localhost:{server.port}", "mqtt_timeout_s": 1, "watchdog_s": 3}
         stage = make_stage(config=config)
         stage.board.power_on()
-        stage.board.wait_for("-10040 TLS refused")
+        stage.board.wait_for(f"{errors.TLS_REFUSED} TLS refused")
         assert len(server.requests) >= 2 and stage.board.boots == 2

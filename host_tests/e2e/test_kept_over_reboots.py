@@ -9,6 +9,7 @@ import proofs
 import pytest
 from apps import AGENT, HANGS, RESETS, SELF_TEST_FAILS
 
+from device import errors
 from tools import runtimes
 from tools.servers.files import Fault
 from tools.servers.ntp import NtpServer
@@ -104,7 +105,7 @@ def test_goes_on_with_another_image_of_the_same_name(make_stage):
     stage.files.fail(Fault(status=404))
     since = len(stage.operator.messages)
     stage.board.power_on()
-    stage.wait_error(-10039, acts.PATIENCE_S, since)
+    stage.wait_error(errors.HTTP_STATUS, acts.PATIENCE_S, since)
     acts.wait_subscribed(stage)
     image, offer = acts.new_offer(stage, "1.0.2")
     acts.update(stage, offer)
@@ -131,7 +132,7 @@ def test_file_changed_while_the_power_was_off(make_stage, ignores_range):
     assert proofs.error_codes(stage) == []
 
 
-@pytest.mark.code(-10010)
+@pytest.mark.code(errors.SHA256_ECDSA)
 def test_file_changed_to_a_wrong_one(make_stage):
     stage = make_stage(config={"checkpoint_kib": 4})
     acts.online(stage)
@@ -139,29 +140,29 @@ def test_file_changed_to_a_wrong_one(make_stage):
     _begin(stage, image, offer, 5 * BLOCK + 100)
     acts.spoil(stage, image)
     stage.board.power_on()
-    stage.wait_error(-10010)
+    stage.wait_error(errors.SHA256_ECDSA)
     assert stage.board.slot("ota_1", 64) == b"\xff" * 64
 
 
 # What failed
 
 
-@pytest.mark.code(-10010)
+@pytest.mark.code(errors.SHA256_ECDSA)
 def test_bad_image_is_not_fetched_again(make_stage):
     stage = make_stage()
     acts.online(stage)
     image, offer = acts.spoilt_offer(stage)
-    acts.refuse(stage, offer, -10010)
-    acts.refuse(stage, offer, -10010)  # by now the failure is stored
+    acts.refuse(stage, offer, errors.SHA256_ECDSA)
+    acts.refuse(stage, offer, errors.SHA256_ECDSA)  # by now the failure is stored
     for _ in range(2):
         _restart(stage)
-        acts.refuse(stage, offer, -10010)
+        acts.refuse(stage, offer, errors.SHA256_ECDSA)
     assert len(stage.files.requests) == 1
     (stage.images / "firmware-1.0.1.img").write_bytes(image)
     acts.update(stage, stage.offer(image, "1.0.1"))  # signed anew: another offer
 
 
-@pytest.mark.code(-10039)
+@pytest.mark.code(errors.HTTP_STATUS)
 def test_back_off_goes_on(make_stage):
     """The second failure of a kind makes the offer wait for a minute, of the clock and not of uptime."""
     ntp = NtpServer()
@@ -170,7 +171,7 @@ def test_back_off_goes_on(make_stage):
     image, offer = acts.new_offer(stage)
     stage.files.fail(Fault(status=404, times=2))
     for _ in range(2):
-        acts.refuse(stage, offer, -10039)
+        acts.refuse(stage, offer, errors.HTTP_STATUS)
     stage.push(offer)
     stage.board.wait_for("this offer has failed before: it waits")
     for count in (1, 2):
@@ -187,14 +188,14 @@ def test_back_off_goes_on(make_stage):
 # Trials
 
 
-@pytest.mark.code(-10036, -10041)
+@pytest.mark.code(errors.ROLLED_BACK, errors.REFUSED_IMAGE)
 @pytest.mark.parametrize(
     ("source", "cause"),
     [
         (HANGS, "watchdog"),
         (SELF_TEST_FAILS, "self test failed"),
         (RESETS, "reset"),
-        (NEVER_CONNECTS, "not confirmed within {trial_limit_s} s, last error -10008"),
+        (NEVER_CONNECTS, f"not confirmed within {{trial_limit_s}} s, last error {errors.CONNECTION_FAILED}"),
     ],
     ids=["watchdog", "self test", "reset", "time"],
 )
@@ -203,16 +204,16 @@ def test_cause_of_a_roll_back(make_stage, make_app, source, cause):
     acts.online(stage)
     offer = stage.offer(stage.build("1.0.1", make_app(source)), "1.0.1")
     stage.push(offer)
-    data = stage.wait_error(-10036).data
+    data = stage.wait_error(errors.ROLLED_BACK).data
     assert (data["version"], data["cause"]) == ("1.0.1", cause.format(**stage.configuration()))
     assert set(data) == {"errorCode", "errorMsg", "version", "cause"}
-    acts.refuse(stage, offer, -10041)  # by now the board knows that its report has arrived
+    acts.refuse(stage, offer, errors.REFUSED_IMAGE)  # by now the board knows that its report has arrived
     stage.board.cut_power()
     state = stage.board.state()
     assert [entry["version"] for entry in state["refused"]] == ["1.0.1"]
     assert not state["waiting"]
     _restart(stage)
-    assert proofs.error_codes(stage) == [-10036, -10041]
+    assert proofs.error_codes(stage) == [errors.ROLLED_BACK, errors.REFUSED_IMAGE]
 
 
 def test_broker_away_in_every_trial(make_stage):
@@ -225,14 +226,15 @@ def test_broker_away_in_every_trial(make_stage):
     stage.push(offer)
     acts.wait_written(stage, 4)
     start = len(stage.board.lines)
+    away = str(errors.CONNECTION_FAILED)
     for _ in range(2):
         stage.broker.kill()
-        _wait_in_turn(stage, start, "trial of 1.0.1: not confirmed within", "slot ota_0", "-10008")
+        _wait_in_turn(stage, start, "trial of 1.0.1: not confirmed within", "slot ota_0", away)
         start = len(stage.board.lines)
         stage.broker.start()
         stage.board.wait_for("1.0.1 did not confirm", start=start)
     stage.board.wait_for("confirmed 1.0.1")  # the operator may not be back yet to hear of it
-    assert acts.lines_with(stage, "-10036") == 0
+    assert acts.lines_with(stage, str(errors.ROLLED_BACK)) == 0
     proofs.check_record(stage, "ota_1", image, "1.0.1")
 
 
@@ -243,7 +245,7 @@ def _wait_in_turn(stage, start, *texts) -> None:
         start = stage.board.lines.index(line, start) + 1
 
 
-@pytest.mark.code(-10041)
+@pytest.mark.code(errors.REFUSED_IMAGE)
 @pytest.mark.parametrize("source", [CLEARS_BY_AGENT, CLEARS_BY_STATE], ids=["agent", "state"])
 def test_refused_image_gets_another_chance(make_stage, make_app, source):
     """Here the operator's button is the power switch: the application clears at each start."""
@@ -252,22 +254,22 @@ def test_refused_image_gets_another_chance(make_stage, make_app, source):
     image = stage.build("1.0.1", make_app(FAILS_ONCE))
     offer = stage.offer(image, "1.0.1")
     stage.push(offer)
-    stage.wait_error(-10036)
-    acts.refuse(stage, offer, -10041)
+    stage.wait_error(errors.ROLLED_BACK)
+    acts.refuse(stage, offer, errors.REFUSED_IMAGE)
     _restart(stage)
     acts.update(stage, offer)
     _check_updated(stage, image)
 
 
-@pytest.mark.code(-10041)
+@pytest.mark.code(errors.REFUSED_IMAGE)
 def test_refused_image_gets_none_by_itself(make_stage, make_app):
     stage = make_stage(config={"trial_attempts": 1})
     acts.online(stage)
     offer = stage.offer(stage.build("1.0.1", make_app(FAILS_ONCE)), "1.0.1")
     stage.push(offer)
-    stage.wait_error(-10036)
+    stage.wait_error(errors.ROLLED_BACK)
     for _ in range(2):
-        acts.refuse(stage, offer, -10041)
+        acts.refuse(stage, offer, errors.REFUSED_IMAGE)
         _restart(stage)
 
 
@@ -282,7 +284,7 @@ def test_newer_configuration(make_stage):
     acts.update(stage, acts.new_offer(stage)[1])
 
 
-@pytest.mark.code(-3)
+@pytest.mark.code(errors.INVALID_PARAM)
 @pytest.mark.parametrize(
     ("config", "what"),
     [
@@ -335,5 +337,5 @@ def test_newer_state_after_a_roll_back(make_stage, make_app):
     _written_by_a_newer_image(stage)
     acts.online(stage)
     stage.push(stage.offer(stage.build("1.0.1", make_app(RESETS)), "1.0.1"))
-    stage.wait_error(-10036)
+    stage.wait_error(errors.ROLLED_BACK)
     _check_newer_kept(stage)

@@ -6,6 +6,7 @@ import acts
 import proofs
 import pytest
 
+from device import errors
 from tools import certificates, keyfiles, pki
 from tools.stage import MAC
 
@@ -36,22 +37,22 @@ def _install(stage, version, key, following=None):
     acts.wait_subscribed(stage)
 
 
-@pytest.mark.code(-10010)
+@pytest.mark.code(errors.SHA256_ECDSA)
 def test_the_next_key_retires_the_current_one(stage):
     first, second = stage.signing_key, _next_key(stage)
     _install(stage, "1.0.1", first)
-    acts.refuse(stage, _offer(stage, "1.0.2", certificates.new_key()), -10010)
+    acts.refuse(stage, _offer(stage, "1.0.2", certificates.new_key()), errors.SHA256_ECDSA)
     _install(stage, "1.0.2", second)
-    acts.refuse(stage, _offer(stage, "1.0.3", first), -10010)
+    acts.refuse(stage, _offer(stage, "1.0.3", first), errors.SHA256_ECDSA)
     _install(stage, "1.0.3", second)
 
 
 def test_an_image_brings_the_key_that_follows(stage):
     first, second, third = stage.signing_key, _next_key(stage), certificates.new_key()
     _install(stage, "1.0.1", second, following=third)
-    acts.refuse(stage, _offer(stage, "1.0.2", first), -10010)
+    acts.refuse(stage, _offer(stage, "1.0.2", first), errors.SHA256_ECDSA)
     _install(stage, "1.0.2", third)
-    acts.refuse(stage, _offer(stage, "1.0.3", second), -10010)
+    acts.refuse(stage, _offer(stage, "1.0.3", second), errors.SHA256_ECDSA)
     _install(stage, "1.0.3", third)
 
 
@@ -61,7 +62,7 @@ def test_an_image_that_does_not_confirm_retires_nothing(stage, make_app):
     app = make_app("import machine\nmachine.reset()\n")
     stage.signing_key = _next_key(stage)
     stage.push(stage.offer(stage.build("1.0.1", app), "1.0.1"))
-    stage.wait_error(-10036)
+    stage.wait_error(errors.ROLLED_BACK)
     acts.wait_subscribed(stage)
     _install(stage, "1.0.2", first)
     assert proofs.reports(stage)[-1] == ("UPDATE", "1.0.2")
@@ -70,7 +71,7 @@ def test_an_image_that_does_not_confirm_retires_nothing(stage, make_app):
 def test_a_key_in_the_trailer_that_is_none(stage):
     """Else the owner would lock himself out."""
     stage.push(stage.offer(stage.build("1.0.1", next_key=b"\x04" + bytes(64)), "1.0.1"))
-    stage.wait_error(-10002)
+    stage.wait_error(errors.HEADER_INVALID)
 
 
 def test_a_damaged_table_is_told_and_not_needed(stage):
@@ -86,4 +87,4 @@ def test_a_damaged_table_is_told_and_not_needed(stage):
     stage.wait_report("INIT", since=since)
     acts.wait_subscribed(stage)
     _install(stage, "1.0.1", stage.signing_key)
-    assert -10001 in proofs.error_codes(stage)
+    assert errors.NO_INIT in proofs.error_codes(stage)

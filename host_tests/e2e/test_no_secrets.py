@@ -16,6 +16,7 @@ from apps import AGENT
 from cryptography.hazmat.primitives.asymmetric import ec
 from rawserver import RawServer, server_context
 
+from device import errors
 from tools import keyfiles, pki
 from tools.servers.files import Fault
 from tools.stage import MAC, WIFI
@@ -96,11 +97,11 @@ def test_update_and_failures(make_stage, make_app, runtime, language):
     image, offer = acts.new_offer(stage)
     url = offer["https_url"]
     offer["https_url"] = url + QUERY
-    acts.refuse(stage, offer | {"version": "1.0.0"}, -10003)
-    acts.refuse(stage, offer | {"https_url": f"https://127.0.0.1 {QUERY}"}, -10035)
-    acts.refuse(stage, offer | {"https_url": f"{url}.none{QUERY}"}, -10039)
+    acts.refuse(stage, offer | {"version": "1.0.0"}, errors.SAME_VERSION)
+    acts.refuse(stage, offer | {"https_url": f"https://127.0.0.1 {QUERY}"}, errors.BAD_MESSAGE)
+    acts.refuse(stage, offer | {"https_url": f"{url}.none{QUERY}"}, errors.HTTP_STATUS)
     stage.files.fail(Fault(status=302, headers={"Location": stage.files.http_url("x") + QUERY}))
-    acts.refuse(stage, offer, -10039)
+    acts.refuse(stage, offer, errors.HTTP_STATUS)
     stage.files.fail(Fault(status=302, headers={"Location": url + QUERY}))
     stage.files.fail(Fault(cut_after=30000))
     acts.update(stage, offer)
@@ -114,7 +115,7 @@ def test_failed_offer(make_stage):
     stage = make_stage()
     acts.online(stage)
     _, offer = acts.new_offer(stage)
-    acts.refuse(stage, offer | {"https_url": f"{offer['https_url']}.none{QUERY}"}, -10039)
+    acts.refuse(stage, offer | {"https_url": f"{offer['https_url']}.none{QUERY}"}, errors.HTTP_STATUS)
     stage.board.wait_for("404")  # the report may be here before the line on the console
     _check_silent(stage, "404", "firmware-1.0.1.img.none")
 
@@ -122,7 +123,7 @@ def test_failed_offer(make_stage):
 def test_wrong_wifi_password(make_stage):
     stage = make_stage(config={"wifi": [[WIFI[0], CANARY_WIFI]], "wifi_timeout_s": 1})
     stage.board.power_on()
-    stage.board.wait_for("-10007")
+    stage.board.wait_for(str(errors.NO_GOT_IP))
     _check_silent(stage, f"'{WIFI[0]}'")
 
 
@@ -146,9 +147,9 @@ def test_refused_broker_certificate(make_stage, stage_folder):
         config = {"broker": f"mqtts://localhost:{broker.port}", "broker_password": CANARY_BROKER}
         stage = make_stage(config=config)
         stage.board.power_on()
-        stage.board.wait_for("-10040")
+        stage.board.wait_for(str(errors.TLS_REFUSED))
         assert broker.requests == []
-    _check_silent(stage, "-10040")
+    _check_silent(stage, str(errors.TLS_REFUSED))
 
 
 @pytest.mark.parametrize(

@@ -11,6 +11,7 @@ import pace
 import proofs
 import pytest
 
+from device import errors
 from tools.servers.files import Fault, FileServer
 from tools.simboard.board import BLOCK
 
@@ -118,9 +119,9 @@ def test_seconds(slow_stage, what, away_s, state):
     stage = slow_stage()
     image, offer = _bring_to(stage, state)
     start = len(stage.board.lines)
-    noticed = "-10008 Connection failed"
+    noticed = f"{errors.CONNECTION_FAILED} Connection failed"
     if what == "Wi-Fi":
-        noticed = "Wi-Fi dropped" if state == "downloading" else "-10007 No Wi-Fi"
+        noticed = "Wi-Fi dropped" if state == "downloading" else f"{errors.NO_GOT_IP} No Wi-Fi"
     with Outage(stage, what):
         stage.board.wait_for(noticed, start=start)
         time.sleep(away_s)
@@ -128,22 +129,24 @@ def test_seconds(slow_stage, what, away_s, state):
     _check_story(stage, image, 2 if state == "downloading" else 1)
 
 
-@pytest.mark.code(-10007)
+@pytest.mark.code(errors.NO_GOT_IP)
 def test_wifi_away_longer_than_the_window(slow_stage):
     """The download is given up and the server told as soon as it can be; the offer may come again."""
     stage = slow_stage(retry_window_s=WINDOW_S, wifi_timeout_s=1)
     image, offer = _bring_to(stage, "downloading")
     with Outage(stage, "Wi-Fi"):
         stage.board.wait_for("OTA progress:5-")
-    stage.wait_error(-10007)
+    stage.wait_error(errors.NO_GOT_IP)
     acts.update(stage, offer)
     _check_updated(stage, image)
-    assert proofs.error_codes(stage) == [-10007]
+    assert proofs.error_codes(stage) == [errors.NO_GOT_IP]
     assert stage.board.boots == 2
 
 
-@pytest.mark.parametrize("what", ["broker", "Wi-Fi"])
-def test_away_longer_than_a_trial(slow_stage, what):
+@pytest.mark.parametrize(
+    "what, code", [("broker", errors.CONNECTION_FAILED), ("Wi-Fi", errors.NO_GOT_IP)], ids=["broker", "Wi-Fi"]
+)
+def test_away_longer_than_a_trial(slow_stage, what, code):
     """The old image cannot connect at once either, so not even the only attempt counts."""
     stage = slow_stage(trial_limit_s=2, trial_attempts=1, wifi_timeout_s=1, mqtt_timeout_s=1)
     image, _ = _bring_to(stage, "first boot")
@@ -151,10 +154,10 @@ def test_away_longer_than_a_trial(slow_stage, what):
         stage.board.wait_for("trial of 1.0.1: not confirmed within")
         acts.wait_lines(stage, "1.0.0 build at", 2)
         start = len(stage.board.lines)
-        stage.board.wait_for("-1000", start=start)
+        stage.board.wait_for(str(code), start=start)
     _check_updated(stage, image)
     assert acts.lines_with(stage, "1.0.1 did not confirm") == 1
-    assert acts.lines_with(stage, "-10036") == 0
+    assert acts.lines_with(stage, str(errors.ROLLED_BACK)) == 0
     assert len(stage.files.requests) == 1
 
 
@@ -280,8 +283,8 @@ def test_file_server_away_when_the_power_comes_back(slow_stage, make_host):
     assert proofs.error_codes(stage) == []
 
 
-@pytest.mark.code(-10008, -10006)
-@pytest.mark.parametrize("how, code", [("stopped", -10008), ("stalls", -10006)])
+@pytest.mark.code(errors.CONNECTION_FAILED, errors.TIMEOUT)
+@pytest.mark.parametrize("how, code", [("stopped", errors.CONNECTION_FAILED), ("stalls", errors.TIMEOUT)])
 def test_file_server_away_longer_than_the_window(slow_stage, make_host, how, code):
     """Reported; and when the offer comes again, the download goes on where it was."""
     stage = slow_stage(retry_window_s=WINDOW_S, http_timeout_s=1, checkpoint_kib=4)

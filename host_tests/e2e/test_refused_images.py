@@ -6,6 +6,7 @@ import acts
 import proofs
 import pytest
 
+from device import errors
 from tools import certificates, firmware, images, signing
 from tools.stage import BOARD
 
@@ -17,17 +18,17 @@ def _refused(stage, image, offer, code):
     proofs.check_old_runs(stage, image)
 
 
-@pytest.mark.code(-10010)
+@pytest.mark.code(errors.SHA256_ECDSA)
 @pytest.mark.parametrize("runtime", ["mp32", "cpython"])
 def test_signed_by_another_key(make_stage, runtime):
     stage = make_stage(runtime=runtime)
     image, offer = acts.new_offer(stage)
     offer["sig-sha256-ecdsa"] = signing.sign(image, certificates.new_key())
-    _refused(stage, image, offer, -10010)
+    _refused(stage, image, offer, errors.SHA256_ECDSA)
     assert len(stage.files.requests) == 1
 
 
-@pytest.mark.code(-10010)
+@pytest.mark.code(errors.SHA256_ECDSA)
 @pytest.mark.parametrize("place", [300, 20000, -300, -1])
 def test_flipped_byte(make_stage, place):
     stage = make_stage()
@@ -35,79 +36,79 @@ def test_flipped_byte(make_stage, place):
     damaged = bytearray(image)
     damaged[place] ^= 1
     (stage.images / "firmware-1.0.1.img").write_bytes(damaged)
-    _refused(stage, image, offer, -10010)
+    _refused(stage, image, offer, errors.SHA256_ECDSA)
 
 
-@pytest.mark.code(-10034)
+@pytest.mark.code(errors.SIZE_MISMATCH)
 @pytest.mark.parametrize("transport", ["https", "http"])
 @pytest.mark.parametrize("difference", [-1, 1, 4096])
 def test_wrong_size(make_stage, transport, difference):
     stage = make_stage()
     image, offer = acts.new_offer(stage, transport=transport)
-    _refused(stage, image, offer | {"size": len(image) + difference}, -10034)
+    _refused(stage, image, offer | {"size": len(image) + difference}, errors.SIZE_MISMATCH)
     assert not any(stage.board.wear("ota_1"))
 
 
-@pytest.mark.code(-10005)
+@pytest.mark.code(errors.FW_OVERFLOW)
 def test_image_larger_than_the_slot(make_stage, make_app):
     stage = make_stage()
     pad = bytes(stage.board.partition("ota_1")[1])
     image = stage.build("1.0.1", make_app("", **{"pad.bin": pad}))
-    _refused(stage, image, stage.offer(image, "1.0.1"), -10005)
+    _refused(stage, image, stage.offer(image, "1.0.1"), errors.FW_OVERFLOW)
     assert not stage.files.requests
     assert not any(stage.board.wear("ota_1"))
 
 
-@pytest.mark.code(-10037)
+@pytest.mark.code(errors.WRONG_BOARD)
 def test_image_of_another_board(make_stage):
     stage = make_stage()
     image = firmware.build_image("1.0.1", "esp32", "other board")
-    _refused(stage, image, stage.offer(image, "1.0.1"), -10037)
+    _refused(stage, image, stage.offer(image, "1.0.1"), errors.WRONG_BOARD)
 
 
-@pytest.mark.code(-10002)
+@pytest.mark.code(errors.HEADER_INVALID)
 @pytest.mark.parametrize("inside", ["1.0.0", "0.9.0", "1.0.1"])
 def test_another_version_inside(make_stage, inside):
     """A signed image under a newer label: downgrade by the back door."""
     stage = make_stage()
     image = stage.build(inside)
-    _refused(stage, image, stage.offer(image, "99.99.99"), -10002)
+    _refused(stage, image, stage.offer(image, "99.99.99"), errors.HEADER_INVALID)
 
 
-@pytest.mark.code(-10002)
+@pytest.mark.code(errors.HEADER_INVALID)
 @pytest.mark.parametrize(("kind", "other"), [("esp32", "wm"), ("wm", "esp32"), ("esp32", "raw")])
 def test_image_of_another_kind(make_stage, kind, other):
     stage = make_stage(image=kind)
     image = firmware.build_image("1.0.1", other, BOARD)
-    _refused(stage, image, stage.offer(image, "1.0.1"), -10002)
+    _refused(stage, image, stage.offer(image, "1.0.1"), errors.HEADER_INVALID)
     assert not any(stage.board.wear("ota_1"))
 
 
-@pytest.mark.code(-10002)
+@pytest.mark.code(errors.HEADER_INVALID)
 def test_boot_loader_refuses(make_stage):
     """Signed and named rightly, but set_boot() finds its checksum wrong."""
     stage = make_stage()
     image = bytearray(stage.build("1.0.1"))
     image[1000] ^= 1
-    _refused(stage, b"", stage.offer(bytes(image), "1.0.1"), -10002)
+    _refused(stage, b"", stage.offer(bytes(image), "1.0.1"), errors.HEADER_INVALID)
 
 
-@pytest.mark.code(-10004)
+@pytest.mark.code(errors.CRC_ERROR)
 def test_body_crc(make_stage):
     stage = make_stage(image="wm")
     image = bytearray(stage.build("1.0.1"))
     image[1000] ^= 1
-    _refused(stage, image, stage.offer(bytes(image), "1.0.1"), -10004)
+    _refused(stage, image, stage.offer(bytes(image), "1.0.1"), errors.CRC_ERROR)
 
 
-@pytest.mark.code(-10034)
+@pytest.mark.code(errors.SIZE_MISMATCH)
 @pytest.mark.parametrize("extra", [1, 600])
 def test_bytes_after_the_image(make_stage, extra):
     """A wm header says where its file ends; the trailer is no place to hide more."""
     stage = make_stage(image="wm")
     image = images.wm_image(b"body", "1.0.1") + bytes(extra)
     image = images.add_trailer(image, "1.0.1", BOARD, "")
-    _refused(stage, image, stage.offer(image, "1.0.1"), -10034)
+    _refused(stage, image, stage.offer(image, "1.0.1"), errors.SIZE_MISMATCH)
 
 
 def _vendor_like(stage) -> bytes:
@@ -117,11 +118,11 @@ def _vendor_like(stage) -> bytes:
     return images.wm_image(body, "2.0.5dev")
 
 
-@pytest.mark.code(-10044)
+@pytest.mark.code(errors.VERSION_UNKNOWN)
 def test_image_without_version(make_stage):
     stage = make_stage(image="wm")
     image = _vendor_like(stage)
-    _refused(stage, image, stage.offer(image, "2.0.5"), -10044)
+    _refused(stage, image, stage.offer(image, "2.0.5"), errors.VERSION_UNKNOWN)
 
 
 @pytest.mark.parametrize("boot_mode", ["idf", "w80x"])

@@ -8,6 +8,7 @@ import acts
 import proofs
 import pytest
 
+from device import errors
 from tools.servers.files import Fault
 from tools.stage import MAC
 
@@ -59,7 +60,7 @@ def _malformed(good: dict) -> dict[str, bytes]:
     }
 
 
-@pytest.mark.code(-10035)
+@pytest.mark.code(errors.BAD_MESSAGE)
 @pytest.mark.parametrize("runtime", ["mp32", "cpython"])
 def test_malformed(make_stage, runtime):
     """Each is answered once; then the board still takes a good one, with what it does not know."""
@@ -70,10 +71,10 @@ def test_malformed(make_stage, runtime):
         since = len(stage.operator.messages)
         stage.operator.publish(MAC, "update", payload)
         try:
-            stage.wait_error(-10035, since=since)
+            stage.wait_error(errors.BAD_MESSAGE, since=since)
         except TimeoutError as error:
             raise AssertionError(f"{what}: {error}") from None
-    assert set(proofs.error_codes(stage)) == {-10035}
+    assert set(proofs.error_codes(stage)) == {errors.BAD_MESSAGE}
     assert len(proofs.error_codes(stage)) == len(_malformed(good))
     assert not stage.files.requests
     assert stage.board.boots == 1
@@ -90,39 +91,39 @@ def test_huge_payload(make_stage):
     assert stage.board.boots == 2
 
 
-@pytest.mark.code(-10003)
+@pytest.mark.code(errors.SAME_VERSION)
 def test_same_version(make_stage):
     stage = make_stage()
     acts.online(stage)
     image, offer = acts.new_offer(stage, "1.0.0")
-    acts.refuse(stage, offer, -10003)
+    acts.refuse(stage, offer, errors.SAME_VERSION)
     assert not stage.files.requests
     proofs.check_old_runs(stage, image)
 
 
-@pytest.mark.code(-10033)
+@pytest.mark.code(errors.DOWNGRADE)
 @pytest.mark.parametrize("version", ["0.9.9", "0.99.0", "0.0.0"])
 def test_downgrade(make_stage, version):
     stage = make_stage()
     acts.online(stage)
     image, offer = acts.new_offer(stage, version)
-    acts.refuse(stage, offer, -10033)
+    acts.refuse(stage, offer, errors.DOWNGRADE)
     assert not stage.files.requests
     proofs.check_old_runs(stage, image)
 
 
-@pytest.mark.code(-10038)
+@pytest.mark.code(errors.NO_SLOT)
 def test_no_way_back(make_stage):
     stage = make_stage(image="wm", boot_mode="w80x", config={"require_rollback": True})
     acts.online(stage)
     image, offer = acts.new_offer(stage)
-    acts.refuse(stage, offer, -10038)
+    acts.refuse(stage, offer, errors.NO_SLOT)
     assert not stage.files.requests
     stage.board.cut_power()
     assert set(stage.board.slot("upgrade")) == {0xFF}
 
 
-@pytest.mark.code(-10009)
+@pytest.mark.code(errors.ALREADY_RUNNING)
 def test_second_offer_during_an_update(make_stage):
     """It is refused at once, and the first goes on as if nothing had been."""
     stage = make_stage(config=PATIENT)
@@ -132,11 +133,11 @@ def test_second_offer_during_an_update(make_stage):
     stage.files.fail(Fault(stall_after=10000))
     stage.push(first)
     acts.wait_sent(stage)
-    acts.refuse(stage, second, -10009)
+    acts.refuse(stage, second, errors.ALREADY_RUNNING)
     stage.files.release()
     assert stage.wait_report("UPDATE").data["version"] == "1.0.1"
     assert {request.path for request in stage.files.requests} == {"/firmware-1.0.1.img"}
-    assert proofs.error_codes(stage) == [-10009]
+    assert proofs.error_codes(stage) == [errors.ALREADY_RUNNING]
 
 
 def test_same_offer_during_its_update(make_stage):
@@ -160,7 +161,7 @@ def test_response_nobody_asked_for(make_stage):
     _, offer = acts.new_offer(stage)
     stage.operator.publish(MAC, "response", _raw(offer))
     stage.board.wait_for("response 7 ignored: nobody asked")
-    acts.refuse(stage, offer | {"version": "1.0.0"}, -10003)  # it went on to the next message
+    acts.refuse(stage, offer | {"version": "1.0.0"}, errors.SAME_VERSION)  # it went on to the next message
     assert not stage.files.requests
     proofs.check_old_runs(stage)
 

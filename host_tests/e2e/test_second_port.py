@@ -7,6 +7,7 @@ from pathlib import Path
 
 from e2e.test_commands import REPO, tools
 
+from device import errors
 from tools.stage import BOARD
 
 PORT = REPO / "device" / "ports" / "generic"
@@ -51,5 +52,5 @@ def test_it_updates_itself_and_returns(make_bare):
 
     seen = len(stage.operator.messages)
     stage.push(stage.offer(stage.build("1.0.2"), "1.0.2"))  # with the ESP32's board module
-    error = stage.wait_error(-10036, since=seen)
+    error = stage.wait_error(errors.ROLLED_BACK, since=seen)
     assert error.data["version"] == "1.0.2"

@@ -8,6 +8,8 @@ import acts
 import proofs
 import pytest
 
+from device import errors
+
 RAISING_HOOKS = """
 from device import agent, config
 
@@ -30,15 +32,15 @@ agent.Agent(config.load("ota.json"), may_start, before_reboot).run()
 """
 
 
-@pytest.mark.code(-10010)
+@pytest.mark.code(errors.SHA256_ECDSA)
 def test_an_image_that_failed_is_not_fetched_again(make_stage):
     stage = make_stage()
     acts.online(stage)
     image, offer = acts.spoilt_offer(stage)
-    acts.refuse(stage, offer, -10010)
+    acts.refuse(stage, offer, errors.SHA256_ECDSA)
     fetched = len(stage.files.requests)
     for _ in range(3):
-        acts.refuse(stage, offer, -10010)
+        acts.refuse(stage, offer, errors.SHA256_ECDSA)
     assert fetched == 1 and len(stage.files.requests) == 1
     (stage.images / "firmware-1.0.1.img").write_bytes(image)
     again = stage.offer(image, "1.0.1")  # signed anew: another offer

@@ -9,6 +9,7 @@ import pace
 import proofs
 import pytest
 
+from device import errors
 from tools import certificates, signing
 
 DAY_S = 86400
@@ -28,11 +29,11 @@ def test_a_signed_offer(make_stage, required):
     proofs.check_record(stage, "ota_1", image, "1.0.1")
 
 
-@pytest.mark.code(-10043)
+@pytest.mark.code(errors.OFFER_SIGNATURE)
 def test_an_offer_must_be_signed_where_that_is_required(make_stage):
     stage = make_stage(config={"require_signed_offer": True})
     acts.online(stage)
-    acts.refuse(stage, acts.new_offer(stage)[1], -10043)
+    acts.refuse(stage, acts.new_offer(stage)[1], errors.OFFER_SIGNATURE)
     assert not stage.files.requests
     proofs.check_old_runs(stage)
 
@@ -70,7 +71,7 @@ def _image_signature(stage, image, offer):
 BAD = [_expired, _other_key, _other_kind, _later, _newer, _image_signature]
 
 
-@pytest.mark.code(-10043)
+@pytest.mark.code(errors.OFFER_SIGNATURE)
 @pytest.mark.parametrize("spoil", BAD, ids=lambda spoil: spoil.__name__.strip("_"))
 def test_what_a_seal_does_not_cover(make_stage, spoil):
     """Also where it is not required: what claims to be signed must be."""
@@ -78,12 +79,12 @@ def test_what_a_seal_does_not_cover(make_stage, spoil):
     acts.online(stage)
     image = stage.build("1.0.1")
     offer = stage.offer(image, "1.0.1", expires=_in_a_day())
-    acts.refuse(stage, spoil(stage, image, offer), -10043)
+    acts.refuse(stage, spoil(stage, image, offer), errors.OFFER_SIGNATURE)
     assert not stage.files.requests
     proofs.check_old_runs(stage)
 
 
-@pytest.mark.code(-10043)
+@pytest.mark.code(errors.OFFER_SIGNATURE)
 def test_another_signed_image_under_a_signed_offer(make_stage):
     """Both are the owner's, but they do not belong together."""
     stage = make_stage()
@@ -93,11 +94,11 @@ def test_another_signed_image_under_a_signed_offer(make_stage):
     offer = stage.offer(offered, "1.0.1", expires=_in_a_day())
     (stage.images / "firmware-1.0.1.img").write_bytes(other)
     offer["sig-sha256-ecdsa"] = signing.sign(bytes(other), stage.signing_key)
-    acts.refuse(stage, offer, -10043)
+    acts.refuse(stage, offer, errors.OFFER_SIGNATURE)
     proofs.check_old_runs(stage, offered)
 
 
-@pytest.mark.code(-10043)
+@pytest.mark.code(errors.OFFER_SIGNATURE)
 def test_an_offer_that_expires_while_it_waits(make_stage):
     stage = make_stage()
     acts.online(stage)
@@ -111,17 +112,17 @@ def test_an_offer_that_expires_while_it_waits(make_stage):
     since = len(stage.operator.messages)
     stage.board.power_on()
     stage.wait_report("INIT", since=since)
-    stage.wait_error(-10043, since=since)
+    stage.wait_error(errors.OFFER_SIGNATURE, since=since)
     acts.until(lambda: not stage.board.state()["waiting"], "the offer is forgotten")
 
 
-@pytest.mark.code(-10043)
+@pytest.mark.code(errors.OFFER_SIGNATURE)
 def test_an_offer_that_is_put_off_until_it_has_expired(make_stage):
     """The delay is not the owner's word, the expiry is."""
     stage = make_stage()
     acts.online(stage)
     now = int(time.time())
     offer = stage.offer(stage.build("1.0.1"), "1.0.1", expires=now + 3, upgrade_delay=now + 4)
-    acts.refuse(stage, offer, -10043)
+    acts.refuse(stage, offer, errors.OFFER_SIGNATURE)
     assert not stage.files.requests
     proofs.check_old_runs(stage)

@@ -17,6 +17,7 @@ from pathlib import Path
 
 import pytest
 
+from device import errors
 from tools.bench.kit import FROZEN
 from tools.bench.site import HEAP, RESET_EXIT, Run, Site, wait
 from tools.frozen import build
@@ -30,8 +31,8 @@ FREQUENT = 1000  # allocations by one place in the code: arithmetic
 IMAGE_SIZE = 40_000
 LIMIT_S = 60  # of each half of an update
 VALID = 2
-NO_MEMORY = re.compile(r"E/ota \[[\d.]+\] -2 ")
-OTHERWISE = re.compile(r"E/ota \[[\d.]+\] -(?!2 )|Traceback")
+NO_MEMORY = re.compile(rf"E/ota \[[\d.]+\] {errors.NO_MEM} ")
+OTHERWISE = re.compile(rf"E/ota \[[\d.]+\] (?!{errors.NO_MEM} )-|Traceback")
 
 pytestmark = pytest.mark.skipif(not build.IS_POSSIBLE, reason="it is built for x86-64 Linux only")
 
@@ -90,9 +91,9 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ShortSite]:
 def outcome_of(lines: list[str]) -> str:
     """Of a log without any wrong line: what it says of memory."""
     if any("TLS refused before" in line for line in lines):
-        return "-2 once what was refused is accepted"
+        return f"{errors.NO_MEM} once what was refused is accepted"
     if any(NO_MEMORY.match(line) for line in lines):
-        return "-2"
+        return str(errors.NO_MEM)
     return "no failure"
 
 
@@ -111,7 +112,7 @@ def test_an_update_survives_it(site: ShortSite, connection: str, length: str, pa
         assert (site.board / "ota_1").read_bytes()[:IMAGE_SIZE] == site.image, case
         assert site.confirms(), f"{case}: not confirmed"
         codes = {message.data.get("errorCode") for message in site.stage.operator.messages[since:]}
-        assert codes <= {None, -2}, f"{case}: {codes}"
+        assert codes <= {None, errors.NO_MEM}, f"{case}: {codes}"
         site.outcomes.setdefault((connection, length), {})[number] = outcome_of(run.lines)
 
 
@@ -119,4 +120,4 @@ def test_an_update_survives_it(site: ShortSite, connection: str, length: str, pa
 def test_without_memory_it_does_say_so(site: ShortSite, connection: str):
     """The first allocation of a handshake, and all that follow: the sweep above does play what it says."""
     run = site.play(connection, 1, LENGTHS["until the link is given up"])
-    assert outcome_of(run.lines) == "-2", run.lines
+    assert outcome_of(run.lines) == str(errors.NO_MEM), run.lines

@@ -7,6 +7,7 @@ import proofs
 import pytest
 from apps import HANGS, RESETS, SELF_TEST_FAILS, SELF_TEST_RAISES
 
+from device import errors
 from tools import images, signing
 from tools.stage import BOARD
 
@@ -15,11 +16,11 @@ def _fail_trials(stage, image, attempts):
     """Offer an image that cannot prove itself, and wait until it is given up."""
     offer = stage.offer(image, "1.0.1")
     stage.push(offer)
-    stage.wait_error(-10036)
+    stage.wait_error(errors.ROLLED_BACK)
     assert acts.lines_with(stage, "boot: running slot ota_1") == attempts
     assert ("UPDATE", "1.0.1") not in proofs.reports(stage)
     assert {version for _, version in proofs.reports(stage)} == {"1.0.0"}
-    assert proofs.error_codes(stage) == [-10036]
+    assert proofs.error_codes(stage) == [errors.ROLLED_BACK]
     return offer
 
 
@@ -27,9 +28,9 @@ def _check_refused(stage, image, offer):
     """The same offer is refused at once, the same image under a new signature once it is known."""
     fetched = len(stage.files.requests)
     acts.wait_subscribed(stage)
-    acts.refuse(stage, offer, -10041)
+    acts.refuse(stage, offer, errors.REFUSED_IMAGE)
     assert len(stage.files.requests) == fetched
-    acts.refuse(stage, offer | {"sig-sha256-ecdsa": _signed_again(stage, image)}, -10041)
+    acts.refuse(stage, offer | {"sig-sha256-ecdsa": _signed_again(stage, image)}, errors.REFUSED_IMAGE)
     assert len(stage.files.requests) == fetched + 1
     stage.board.cut_power()
     assert stage.board.slot("ota_1", 64) == b"\xff" * 64
@@ -44,7 +45,7 @@ def _signed_again(stage, image):
     return signing.sign(image, stage.signing_key)
 
 
-@pytest.mark.code(-10036, -10041)
+@pytest.mark.code(errors.ROLLED_BACK, errors.REFUSED_IMAGE)
 @pytest.mark.parametrize("runtime", ["mp32", "cpython"])
 def test_crashes_at_once(make_stage, make_app, runtime):
     stage = make_stage(runtime=runtime)
@@ -54,7 +55,7 @@ def test_crashes_at_once(make_stage, make_app, runtime):
     _check_refused(stage, image, offer)
 
 
-@pytest.mark.code(-10036)
+@pytest.mark.code(errors.ROLLED_BACK)
 @pytest.mark.parametrize("source", [SELF_TEST_FAILS, SELF_TEST_RAISES], ids=["False", "raises"])
 def test_self_test(make_stage, make_app, source):
     """It runs before the first report, so nothing is ever claimed for such an image."""
@@ -64,7 +65,7 @@ def test_self_test(make_stage, make_app, source):
     assert acts.lines_with(stage, "trial of 1.0.1: self test failed") == 2
 
 
-@pytest.mark.code(-10036)
+@pytest.mark.code(errors.ROLLED_BACK)
 @pytest.mark.parametrize("runtime", ["mp32", "cpython"])
 def test_hangs(make_stage, make_app, runtime):
     """The watchdog that the agent started ends it."""
@@ -74,7 +75,7 @@ def test_hangs(make_stage, make_app, runtime):
     assert acts.lines_with(stage, "it hangs") == 1
 
 
-@pytest.mark.code(-10036, -10041)
+@pytest.mark.code(errors.ROLLED_BACK, errors.REFUSED_IMAGE)
 def test_cannot_be_executed(make_stage):
     """Header and CRC are right, but the machine panics on it."""
     stage = make_stage(image="wm")
@@ -86,7 +87,7 @@ def test_cannot_be_executed(make_stage):
     _check_refused(stage, image, offer)
 
 
-@pytest.mark.code(-10036)
+@pytest.mark.code(errors.ROLLED_BACK)
 def test_broken_device_package(make_stage, make_app):
     """The project's own main.py starts again after an import that fails, 10 s later."""
     app = make_app("")
@@ -99,7 +100,7 @@ def test_broken_device_package(make_stage, make_app):
     assert acts.lines_with(stage, "no_such_module") == 1
 
 
-@pytest.mark.code(-10036)
+@pytest.mark.code(errors.ROLLED_BACK)
 def test_stops_in_the_prompt(make_stage, make_app):
     """An exception nobody caught leaves a board idle. Power cycles do not count against an image, but
     they do not excuse it for ever."""
@@ -110,7 +111,7 @@ def test_stops_in_the_prompt(make_stage, make_app):
         acts.until(lambda: stage.board.ended, "end of the program")
         stage.board.cut_power()
         stage.board.power_on()
-    stage.wait_error(-10036)
+    stage.wait_error(errors.ROLLED_BACK)
     assert acts.lines_with(stage, "boot: running slot ota_1") == 10
 
 
@@ -126,7 +127,7 @@ def test_better_one_after_a_bad_one(make_stage, make_app):
     assert not stage.board.state()["trial"]
 
 
-@pytest.mark.code(-10036)
+@pytest.mark.code(errors.ROLLED_BACK)
 def test_second_update_is_rolled_back(make_stage, make_app):
     """The boot record then holds an aborted entry above the valid one: the board must not stumble over it."""
     stage = make_stage(config={"trial_attempts": 1})
@@ -135,7 +136,7 @@ def test_second_update_is_rolled_back(make_stage, make_app):
     stage.board.wait_for("confirmed 1.0.1")
     since = len(stage.operator.messages)
     stage.push(stage.offer(stage.build("1.0.2", make_app(RESETS)), "1.0.2"))
-    error = stage.wait_error(-10036, since=since)
+    error = stage.wait_error(errors.ROLLED_BACK, since=since)
     assert error.data["version"] == "1.0.2"
     acts.update(stage, acts.new_offer(stage, "1.0.3")[1])
     assert proofs.reports(stage)[-1] == ("UPDATE", "1.0.3")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import acts
 import proofs
 
+from device import errors
 from tools.servers.files import Fault
 
 FIRST_BOOT_WAITS = """
@@ -83,4 +84,4 @@ def _old_is_offline(stage, start) -> bool:
     lines = list(stage.board.lines)[start:]
     boots = [number for number, line in enumerate(lines) if "boot: running slot" in line]
     last = lines[boots[-1] :] if boots else [""]
-    return last[0].endswith("ota_0") and any("-10008" in line for line in last)
+    return last[0].endswith("ota_0") and any(str(errors.CONNECTION_FAILED) in line for line in last)

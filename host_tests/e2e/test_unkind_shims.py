@@ -9,6 +9,8 @@ import time
 import acts
 import pytest
 
+from device import errors
+
 RUNTIMES = ["mp32", "cpython"]
 PUBLISH = b"\x30\x08\x00\x01tHELLO"  # QoS 0, topic "t"
 
@@ -134,7 +136,7 @@ def test_naive_client_gives_up_without_a_packet(make_stage, make_app, runtime):
         assert any(line.startswith("gave up:") for line in board.lines)
 
 
-@pytest.mark.code(-10006)
+@pytest.mark.code(errors.TIMEOUT)
 @pytest.mark.parametrize("runtime", RUNTIMES)
 @pytest.mark.parametrize("greeting", [b"", b"\x20", b"\x20\x02\0\0\x40\x02"])
 def test_this_client_does_not_hang(make_stage, runtime, greeting):
@@ -145,7 +147,7 @@ def test_this_client_does_not_hang(make_stage, runtime, greeting):
         config = {"broker": url} | dict.fromkeys(waits, 1)
         stage = make_stage(runtime=runtime, config=config)
         stage.board.power_on()
-        acts.wait_lines(stage, "-10006 Timed out: peer stalled", 2)
+        acts.wait_lines(stage, f"{errors.TIMEOUT} Timed out: peer stalled", 2)
         assert stage.board.boots == 1
 
 

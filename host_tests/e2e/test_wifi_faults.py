@@ -9,6 +9,7 @@ import pace
 import proofs
 import pytest
 
+from device import errors
 from tools.servers.files import Fault
 from tools.simboard.board import BLOCK
 
@@ -20,7 +21,7 @@ def test_off_when_idle(make_stage, runtime):
     stage = make_stage(runtime=runtime)
     acts.online(stage)
     stage.board.wifi(False)
-    stage.board.wait_for("-10007")
+    stage.board.wait_for(str(errors.NO_GOT_IP))
     stage.board.wifi(True)
     acts.wait_lines(stage, "sta got ip", 2)
     acts.wait_lines(stage, "MQTTS connected", 2)
@@ -53,7 +54,7 @@ def test_offer_while_the_air_is_off(make_stage):
     stage = make_stage()
     acts.online(stage)
     stage.board.wifi(False)
-    stage.board.wait_for("-10007")
+    stage.board.wait_for(str(errors.NO_GOT_IP))
     stage.push(acts.new_offer(stage)[1])
     stage.board.wifi(True)
     assert stage.wait_report("UPDATE").data["version"] == "1.0.1"

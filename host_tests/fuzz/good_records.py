@@ -15,6 +15,8 @@ from good_messages import versions
 from hypothesis import strategies as st
 from hypothesis.strategies import DrawFn, SearchStrategy
 
+from device import errors
+
 texts = st.text(st.characters(exclude_categories=("Cs",)), max_size=20)
 names = st.text(st.characters(exclude_categories=("Cs",)), min_size=1, max_size=20)
 seconds = st.integers(1, 86400)
@@ -84,7 +86,7 @@ trials = st.tuples(
 failures = st.fixed_dictionaries(
     {
         "offer": st.tuples(texts, texts, st.integers()).map(list), "starts": st.integers(0, 9),
-        "position": st.integers(0, 2**31), "code": st.sampled_from((0, -10006, -10010)),
+        "position": st.integers(0, 2**31), "code": st.sampled_from((0, errors.TIMEOUT, errors.SHA256_ECDSA)),
         "count": st.integers(0, 99), "until": st.integers(0, 2**33), "faults": st.integers(0, 99),
         "rest": st.integers(0, 2**33),
     }

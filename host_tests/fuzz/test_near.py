@@ -17,6 +17,8 @@ from hypothesis import Phase, given, settings
 from parsers import PARSERS
 from test_fuzz import judge
 
+from device import errors
+
 SAMPLES = 3
 LONGEST = 250  # bytes; 2,000 bits
 ODD: tuple[Any, ...] = (
@@ -33,7 +35,7 @@ OBJECTS: dict[str, dict] = {
         "slots": {"ota_0": {"version": "1.0.0", "build_time": "", "size": 5, "digest": "ab"}},
         "trial": {"version": "1.2.3", "build_time": "", "size": 5, "digest": "ab", "signature": "c2ln",
                   "attempts": 0, "excuses": 0},
-        "failed": {"offer": [], "starts": 1, "position": 0, "code": -2, "count": 1, "until": 5,
+        "failed": {"offer": [], "starts": 1, "position": 0, "code": errors.NO_MEM, "count": 1, "until": 5,
                    "faults": 1, "rest": 0},
         "waiting": makeoffer.fields(), "floor": "1.0.0", "refused": [],
     },

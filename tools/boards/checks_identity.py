@@ -9,6 +9,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
+from device import errors
 from tools import certificates
 from tools.boards.examination import Facts
 from tools.boards.findings import Finding, bad, ok, skip, warn
@@ -18,7 +19,6 @@ CLOCK_LIMIT_S = 120
 NO_CONFIG = "no valid configuration"
 PROVISION = "run `python3 -m tools provision`"
 RENEW = "make it anew: delete both files in keys/devices/<MAC>, then run `python3 -m tools provision`"
-TLS_REFUSED = -10040
 
 
 def configuration(facts: Facts) -> Finding:
@@ -104,7 +104,7 @@ def broker(facts: Facts) -> Finding:
     name = facts.settings["broker"]
     if "ok" in facts.broker:
         return ok(f"{name} takes this board")
-    if facts.broker["code"] == TLS_REFUSED:
+    if facts.broker["code"] == errors.TLS_REFUSED:
         return bad(
             f"{name}: TLS refused ({facts.broker['detail']})",
             "broker and board must come from the same keys folder, and the broker's certificate must name the"

@@ -16,6 +16,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
+from device import errors
 from tools import cache, images, runtimes, versions
 from tools.errors import ToolError
 from tools.servers.operator import Message
@@ -24,7 +25,6 @@ from tools.stage import MAC, Stage
 NEW = "1.0.1"
 LIMIT_S = 180
 ROOM_MB = 20
-ROLLED_BACK = -10036
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -132,7 +132,7 @@ class Demo:
         if message.name == "firmware/report":
             return message.data["version"]
         code = message.data["errorCode"]
-        if code != ROLLED_BACK:
+        if code != errors.ROLLED_BACK:
             raise ToolError(f"the board refused the update: {code} {message.data['errorMsg']}")
         return None
 
@@ -140,7 +140,7 @@ class Demo:
         sent = sum(request.sent for request in self.stage.files.requests)
         self.say(f"version before: {before}")
         if after is None:
-            self.say(f"version after:  {before} (rolled back, {ROLLED_BACK} was reported)")
+            self.say(f"version after:  {before} (rolled back, {errors.ROLLED_BACK} was reported)")
             self.say("the image was checked and booted, but this board cannot execute its code")
         else:
             self.say(f"version after:  {after}")

@@ -8,18 +8,16 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Callable
 
+from device import errors
 from tools.server import wire
 from tools.server.states import (
-    CLOCK_NOT_SET,
     CONFIRMED,
     DONE,
     DOWNLOADING,
     FAILED,
     FINAL_CODES,
     ROLLED_BACK,
-    ROLLED_BACK_CODE,
     RUNNING,
-    SAME_VERSION,
     SILENT,
     UNDER_WAY,
     VERIFIED,
@@ -135,11 +133,11 @@ class Fleet:
             "UPDATE devices SET code = ?, cause = ?, failed_at = ? WHERE mac = ?", (code, cause, now, mac)
         )
         self._tell(mac, words(code, cause))
-        if target is None or not _is_open(target) or code == CLOCK_NOT_SET:
+        if target is None or not _is_open(target) or code == errors.NO_CLOCK:
             return
-        if code == SAME_VERSION:
+        if code == errors.SAME_VERSION:
             self._targets.settle(target, CONFIRMED, now)
-        elif code == ROLLED_BACK_CODE:
+        elif code == errors.ROLLED_BACK:
             self._targets.settle(target, ROLLED_BACK, now, code, cause)
         elif code in FINAL_CODES:
             self._targets.settle(target, FAILED, now, code, cause)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from device import errors
 from device.texts_en import TEXTS
 
 QUEUED, OFFERED, DOWNLOADING = "queued", "offered", "downloading"
@@ -16,12 +17,12 @@ ALL = (QUEUED, *UNDER_WAY, *SETTLED)
 # Of a push. Offers are made while it runs, and after it is done to a device that was silent.
 RUNNING, DONE, STOPPED, CANCELLED = "running", "done", "stopped", "cancelled"
 
-SAME_VERSION, ROLLED_BACK_CODE, CLOCK_NOT_SET = -10003, -10036, -10042
-# No second try can end otherwise: no header, bad CRC, too big, bad signature, older, sizes, malformed, wrong
-# board, no slot, failed its trials before, offer not signed, names no version.
-FINAL_CODES = frozenset(
-    (-10002, -10004, -10005, -10010, -10033, -10034, -10035, -10037, -10038, -10041, -10043, -10044)
-)
+# No second try can end otherwise.
+FINAL_CODES = frozenset((
+    errors.HEADER_INVALID, errors.CRC_ERROR, errors.FW_OVERFLOW, errors.SHA256_ECDSA, errors.DOWNGRADE,
+    errors.SIZE_MISMATCH, errors.BAD_MESSAGE, errors.WRONG_BOARD, errors.NO_SLOT, errors.REFUSED_IMAGE,
+    errors.OFFER_SIGNATURE, errors.VERSION_UNKNOWN,
+))  # fmt: skip
 
 
 def words(code: int | None, cause: str | None = None) -> str:

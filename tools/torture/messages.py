@@ -7,10 +7,10 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
+from device import errors
 from tools.torture.trace import Trace
 
 Case = dict[str, Any]
-BAD_MESSAGE = -10035
 NOW = 1_800_000_000  # virtualtime.START_S
 YEARS_30 = 946_080_000
 MINUTE_MS = 60_000
@@ -59,7 +59,7 @@ def delays(trace: Trace) -> Iterator[Case]:
             steps = [[1, 30, "cut", None]] if cut else []
             case: Case = {"id": f"{value!r}-{'cut' if cut else 'on'}", "steps": steps}
             if value in _NO_TIMES:
-                case |= {"broker_script": [{"upgrade_delay": value}], "codes": [BAD_MESSAGE]}
+                case |= {"broker_script": [{"upgrade_delay": value}], "codes": [errors.BAD_MESSAGE]}
             yield case | {"offer": {"upgrade_delay": 0 if value in _NO_TIMES else value}}
 
 

@@ -5,20 +5,21 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+from device import errors
 from tools.torture.kit import BLOCK
 from tools.torture.trace import PAGE, Operation, Trace
 
 Case = dict[str, Any]
-HEADER, ROLLED_BACK, REFUSED, FLASH = -10002, -10036, -10041, -10032
 HOUR_MS = 3_600_000
-BAD_DIGEST = [-10010, -10004]
+BAD_DIGEST = [errors.SHA256_ECDSA, errors.CRC_ERROR]
 ERASE_VARIANTS = 5  # old, 0xFF, half, random bits, unstable: see simboard/onboard/faults.py
 FLIPS_PER_BLOCK = 12
 
 
 JOURNAL_RECORD = 52  # bytes, with the ETag "1"
 _CONDEMNED: Case = {
-    "expect": "old", "all_codes": [ROLLED_BACK, REFUSED], "most_new_boots": 3, "quiet_ms": 1_200_000,
+    "expect": "old", "all_codes": [errors.ROLLED_BACK, errors.REFUSED_IMAGE], "most_new_boots": 3,
+    "quiet_ms": 1_200_000,
 }  # fmt: skip
 ONE_CUT = BLOCK + 64  # bytes that may be fetched twice: a checkpoint interval and the head
 
@@ -96,7 +97,7 @@ def bad_flash(trace: Trace) -> Iterator[Case]:
     for number in range(len(trace.operations)):
         for kind in ("ignore", "error"):
             case: Case = {"id": f"{number}-{kind}", "flash": [[number, kind]]}
-            yield case | ({"codes": [FLASH]} if number in slot_writes else {})
+            yield case | ({"codes": [errors.FLASH]} if number in slot_writes else {})
 
 
 def bad_reads(trace: Trace) -> Iterator[Case]:
@@ -111,14 +112,14 @@ def bad_blocks(trace: Trace) -> Iterator[Case]:
     for address in sorted(set(records)):
         yield {
             "id": f"record-{address}", "bad_block": [address // BLOCK * BLOCK, "error"], "expect": "old",
-            "codes": [HEADER, FLASH], "most_boots": 2, "quiet_ms": HOUR_MS,
+            "codes": [errors.HEADER_INVALID, errors.FLASH], "most_boots": 2, "quiet_ms": HOUR_MS,
         }  # fmt: skip
     for number in trace.slot_writes():
         address = trace.operations[number].address // BLOCK * BLOCK
         for kind in ("error", "ignore"):
             yield {
                 "id": f"{address}-{kind}", "bad_block": [address, kind], "expect": "old",
-                "codes": [FLASH], "most_boots": 2, "quiet_ms": HOUR_MS,
+                "codes": [errors.FLASH], "most_boots": 2, "quiet_ms": HOUR_MS,
             }  # fmt: skip
         yield {
             "id": f"{address}-hang", "bad_block": [address, "hang"], "expect": "old",

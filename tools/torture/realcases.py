@@ -8,12 +8,12 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
+from device import errors
 from tools.servers.files import Fault
 from tools.servers.relay import TO_SERVER, Trouble
 from tools.simboard.board import BLOCK
 from tools.stage import Stage
 
-ROLLED_BACK, FLASH = -10036, -10032
 WAIT_S = 900  # only ends a hang
 CONFIG = {"check_interval_s": 0, "retry_window_s": 3600, "backoff_max_s": 1, "checkpoint_kib": 8,
           "subscribe_timeout_s": 60, "publish_timeout_s": 60}  # fmt: skip
@@ -100,7 +100,7 @@ def _flash(operations: int, reads_step: int) -> list[RealCase]:
 
 
 def _trials() -> list[RealCase]:
-    condemned = {"expect": "old", "code": ROLLED_BACK}
+    condemned = {"expect": "old", "code": errors.ROLLED_BACK}
     return [
         RealCase("real/dies/resets", main=RESETS, **condemned),
         RealCase("real/dies/hangs", main=HANGS, config={"trial_attempts": 2}, **condemned),
@@ -176,7 +176,7 @@ def _dead_clock(stage: Stage) -> None:
 
 
 def _clock_returns(stage: Stage) -> None:
-    stage.board.wait_for("-10042", WAIT_S)
+    stage.board.wait_for(str(errors.NO_CLOCK), WAIT_S)
     stage.ntp.mode = "honest"
 
 

@@ -8,8 +8,9 @@ import json
 
 import virtualtime
 
+from device import errors
+
 _AGAIN_MS = 90_000
-_REFUSED = -10041  # failed its trials: only an operator's look helps
 _MOST_OFFERS = 14
 _BYTES_PER_MS = 8  # of a flood
 
@@ -109,7 +110,7 @@ class Broker:
             self.send("response", self.payload(message["msg_sequence"]))
         elif "errorCode" in data:
             self.codes.append(data["errorCode"])
-            if data["errorCode"] != _REFUSED:
+            if data["errorCode"] != errors.REFUSED_IMAGE:  # failed its trials: only an operator's look helps
                 self.again_at_ms = virtualtime.now_ms + self.again_ms
 
     def _wanted(self):
