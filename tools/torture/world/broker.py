@@ -40,8 +40,7 @@ class Broker:
         self.pushes = 0
         self.most_pushes = _MOST_OFFERS
         self.again_ms = _AGAIN_MS  # from an error to the next offer
-        self.reports = []
-        self.codes = []
+        self.reports, self.codes = [], []
         self._subscribed = set()
         self._unacknowledged = []  # (topic, payload)
         self.again_at_ms = None  # virtual time of the next push
