@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from tools.torture.attacks import cases
+from device import errors
 from tools.torture.attacks.cases import Case, attack, twin
 from tools.torture.attacks.forge import Ground
 from tools.torture.kit import BLOCK
@@ -24,14 +24,14 @@ def bodies(ground: Ground) -> Iterator[Case]:
     yield from _ranges(size)
     yield from _without_end()
     for name, head in _heads(size).items():
-        codes = (cases.STATUS, cases.SIZE, cases.CONNECTION)
+        codes = (errors.HTTP_STATUS, errors.SIZE_MISMATCH, errors.CONNECTION_FAILED)
         yield attack(f"head-{name}", *codes, answer={"raw": head}, untouched=True, **_SHORT)
     yield twin("more-than-said", answer={"headers": {"Content-Length": size}, "endless": "x" * 512})
     yield twin("identity", answer={"headers": {"Content-Encoding": "identity", "X-Any": "thing"}})
     cut = {"peer": "files", "nth": 0, "kind": "cut", "at": 300 + BLOCK}
     for tag in ('"1\rRange: bytes=0-0"', '"\0"'):
         answer = {"headers": {"ETag": tag}}
-        yield attack(f"etag-{ascii(tag)[:20]}", cases.STATUS, answer=answer, untouched=True)
+        yield attack(f"etag-{ascii(tag)[:20]}", errors.HTTP_STATUS, answer=answer, untouched=True)
     for tag in ('W/"1"', "1", '"' + "x" * 200 + '"', '"\u4e0b"', ""):
         yield twin(f"etag-{ascii(tag)[:20]}", answer={"headers": {"ETag": tag}}, net=[cut])
     yield twin("interrupted", files_script=[{"status": 503}], config=_SHORT["config"])
@@ -40,23 +40,23 @@ def bodies(ground: Ground) -> Iterator[Case]:
 def _lie(identity: str, code: int, headers: Case, **more: object) -> Case:
     """The right file under a wrong head."""
     answer = {"headers": headers, **more}
-    return attack(identity, code, cases.STATUS, answer=answer, untouched=True)
+    return attack(identity, code, errors.HTTP_STATUS, answer=answer, untouched=True)
 
 
 def _lengths(size: int) -> Iterator[Case]:
     numbers = (0, 1, size - 1, size + 1, 2**31, 2**32 + size, -1)
     texts = ("", "1e4", f"+{size}", f"0x{size:x}", f"{size}.0", f"{size}, {size}", f"{size} {size}")
     for length in (*numbers, *texts, None):
-        yield _lie(f"length-{length}", cases.SIZE, {"Content-Length": length})
-    yield _lie("two-lengths", cases.STATUS, {"content-length": size - 1})
+        yield _lie(f"length-{length}", errors.SIZE_MISMATCH, {"Content-Length": length})
+    yield _lie("two-lengths", errors.HTTP_STATUS, {"content-length": size - 1})
 
 
 def _encodings() -> Iterator[Case]:
     for encoding in ("gzip", "br", "deflate", "identity, gzip", "x"):
-        yield _lie(f"encoding-{encoding}", cases.STATUS, {"Content-Encoding": encoding})
+        yield _lie(f"encoding-{encoding}", errors.HTTP_STATUS, {"Content-Encoding": encoding})
     chunked = {"Transfer-Encoding": "chunked"}
-    yield _lie("chunked", cases.STATUS, chunked)
-    yield _lie("chunked-without-length", cases.STATUS, chunked | {"Content-Length": None})
+    yield _lie("chunked", errors.HTTP_STATUS, chunked)
+    yield _lie("chunked-without-length", errors.HTTP_STATUS, chunked | {"Content-Length": None})
 
 
 def _ranges(size: int) -> Iterator[Case]:
@@ -66,25 +66,26 @@ def _ranges(size: int) -> Iterator[Case]:
         f"items 0-{size - 1}/{size}", "", "bytes -", f"bytes 0-{2**64}/1",
     )  # fmt: skip
     for span in (right, *wrong):
-        yield _lie(f"range-{span}", cases.SIZE, {"Content-Range": span})
+        yield _lie(f"range-{span}", errors.SIZE_MISMATCH, {"Content-Range": span})
     for span in (None, *wrong):
-        yield _lie(f"partial-{span}", cases.SIZE, {"Content-Range": span}, status=206)
+        yield _lie(f"partial-{span}", errors.SIZE_MISMATCH, {"Content-Range": span}, status=206)
     multipart = {"Content-Type": "multipart/byteranges; boundary=x", "Content-Range": None}
     body = f"--x\r\nContent-Range: bytes 0-9/{size}\r\n\r\n0123456789"
-    yield _lie("multipart", cases.SIZE, multipart, status=206, body=body)
+    yield _lie("multipart", errors.SIZE_MISMATCH, multipart, status=206, body=body)
 
 
 def _without_end() -> Iterator[Case]:
-    yield _lie("endless-body", cases.SIZE, {"Content-Length": None}, endless="x" * 512)
+    yield _lie("endless-body", errors.SIZE_MISMATCH, {"Content-Length": None}, endless="x" * 512)
     for name, (head, text) in _ENDLESS.items():
         answer = {"raw": head, "endless": text}
-        yield attack(f"endless-{name}", cases.STATUS, cases.SIZE, answer=answer, untouched=True)
+        yield attack(f"endless-{name}", errors.HTTP_STATUS, errors.SIZE_MISMATCH, answer=answer,
+                     untouched=True)  # fmt: skip
     for at in (0, 20, 90, 300):
         trickle = {"peer": "files", "nth": None, "kind": "trickle", "at": at}
-        yield attack(f"trickle-{at}", cases.TIMEOUT, net=[trickle], **_SHORT)
+        yield attack(f"trickle-{at}", errors.TIMEOUT, net=[trickle], **_SHORT)
         for kind in ("stall", "reset", "cut"):
             trouble = trickle | {"kind": kind}
-            yield attack(f"{kind}-{at}", cases.TIMEOUT, cases.CONNECTION, net=[trouble], **_SHORT)
+            yield attack(f"{kind}-{at}", errors.TIMEOUT, errors.CONNECTION_FAILED, net=[trouble], **_SHORT)
 
 
 def _heads(size: int) -> dict[str, str]:

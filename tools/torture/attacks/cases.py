@@ -1,20 +1,11 @@
-"""What attacks and their honest twins have in common; the error codes that they name."""
+"""What attacks and their honest twins have in common."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from device import errors
-
 Case = dict[str, Any]
 
-HEADER, SAME, CRC = errors.HEADER_INVALID, errors.SAME_VERSION, errors.CRC_ERROR
-OVERFLOW, TIMEOUT = errors.FW_OVERFLOW, errors.TIMEOUT
-CONNECTION, RUNNING, SIGNATURE = errors.CONNECTION_FAILED, errors.ALREADY_RUNNING, errors.SHA256_ECDSA
-FLASH, DOWNGRADE, SIZE = errors.FLASH, errors.DOWNGRADE, errors.SIZE_MISMATCH
-MESSAGE, ROLLED_BACK, REFUSED = errors.BAD_MESSAGE, errors.ROLLED_BACK, errors.REFUSED_IMAGE
-BOARD, STATUS, TLS = errors.WRONG_BOARD, errors.HTTP_STATUS, errors.TLS_REFUSED
-CLOCK, SEAL, UNKNOWN = errors.NO_CLOCK, errors.OFFER_SIGNATURE, errors.VERSION_UNKNOWN
 NOW = 1_800_000_000  # virtualtime.START_S
 DAY_S = 86_400
 MINUTE_MS = 60_000

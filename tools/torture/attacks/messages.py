@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 
+from device import errors
 from tools.torture.attacks import cases
 from tools.torture.attacks.cases import Case, after_success, attack, twin
 from tools.torture.attacks.forge import Ground
@@ -56,19 +57,20 @@ def _for_ever(ground: Ground) -> Iterator[Case]:
     bad = packet(UPDATE, ground.offers["foreign"])
     often = [[10_000 * n, bad] for n in range(360)]
     yield attack(
-        "bad-offer-for-ever", cases.SIGNATURE, packets=often, image="foreign", most_downloads=7, **hour
+        "bad-offer-for-ever", errors.SHA256_ECDSA, packets=often, image="foreign", most_downloads=7, **hour
     )
-    yield attack("bad-offer-retained", cases.SIGNATURE, image="foreign", retained=True, most_downloads=7,
+    yield attack("bad-offer-retained", errors.SHA256_ECDSA, image="foreign", retained=True, most_downloads=7,
                  **hour | {"pushes": 50})  # fmt: skip
     for n, kind in ((2, "taking-turns"), (500, "always-another")):
         places = [{"https_url": f"https://files/{at % n}"} for at in range(60)]
-        yield attack(kind, cases.SIGNATURE, image="foreign", broker_script=places, again_ms=1_000,
+        yield attack(kind, errors.SHA256_ECDSA, image="foreign", broker_script=places, again_ms=1_000,
                      most_downloads=13,
                      **hour | {"pushes": 60, "ends_ms": 5 * cases.MINUTE_MS})  # fmt: skip
     again = packet(UPDATE, ground.offers["new"])
     done = hour | {"needs_downloads": 0, "ends_ms": 10 * cases.MINUTE_MS, "untouched": True}
-    yield after_success("good-offer-for-ever", cases.SAME, packets=[], retained=True, **done | {"pushes": 50})
-    yield after_success("good-offer-flood", cases.SAME, **done | {"pushes": 1, "repeats": 200})
+    yield after_success("good-offer-for-ever", errors.SAME_VERSION, packets=[], retained=True,
+                        **done | {"pushes": 50})  # fmt: skip
+    yield after_success("good-offer-flood", errors.SAME_VERSION, **done | {"pushes": 1, "repeats": 200})
     yield twin("often", packets=[[400 * n, again] for n in range(8)])
 
 
@@ -93,8 +95,9 @@ def offers(ground: Ground) -> Iterator[Case]:
         for value in values:
             if (field, value) != ("upgrade_delay", 2**31):  # a time to come, so the offer waits
                 text = f"{field}={value!r}"[:40]
-                yield attack(text, cases.MESSAGE, cases.OVERFLOW, offer={field: value}, untouched=True)
-    yield attack("size-as-float", cases.MESSAGE, offer={"size": float(offer["size"])}, untouched=True)
+                yield attack(text, errors.BAD_MESSAGE, errors.FW_OVERFLOW, offer={field: value},
+                             untouched=True)  # fmt: skip
+    yield attack("size-as-float", errors.BAD_MESSAGE, offer={"size": float(offer["size"])}, untouched=True)
     for key in ("msg_sequence", "time", "data"):
         for value in (1.5, True, None, "1", [], -1, 2**70, "absent"):
             whole = {"msg_sequence": 1, "time": cases.NOW, "data": offer, key: value}
@@ -110,7 +113,8 @@ def offers(ground: Ground) -> Iterator[Case]:
 
 
 def _raw(identity: str, payload: bytes) -> Case:
-    return attack(identity, cases.MESSAGE, packets=[[300, packet(UPDATE, payload)]], pushes=0, untouched=True)
+    packets = [[300, packet(UPDATE, payload)]]
+    return attack(identity, errors.BAD_MESSAGE, packets=packets, pushes=0, untouched=True)
 
 
 def _payloads(offer: Case) -> dict[str, bytes]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from device import errors
 from tools.torture.attacks import cases
 from tools.torture.attacks.cases import Case, after_success, attack, twin
 from tools.torture.attacks.forge import SOON, Ground
@@ -16,32 +17,34 @@ def seals(ground: Ground) -> Iterator[Case]:
     """Signed offers that are expired, bent, of another key, or stand beside another image."""
     right = ground.offers["sealed"]["signed_offer"]
     soon = {"signed_offer": ground.seals[SOON], "upgrade_delay": cases.NOW + 600}
-    yield attack("ends-while-it-waits", cases.SEAL, image="sealed", offer=soon, untouched=True,
+    yield attack("ends-while-it-waits", errors.OFFER_SIGNATURE, image="sealed", offer=soon, untouched=True,
                  ends_ms=20 * cases.MINUTE_MS)  # fmt: skip
     for name in sorted(set(ground.seals) - {SOON}):
-        seal = ground.seals[name]
-        yield attack(name, cases.SEAL, image="sealed", offer={"signed_offer": seal}, untouched=True)
-        yield attack(f"{name}-required", cases.SEAL, image="sealed", offer={"signed_offer": seal},
-                     untouched=True, **_REQUIRED)  # fmt: skip
+        offer = {"signed_offer": ground.seals[name]}
+        yield attack(name, errors.OFFER_SIGNATURE, image="sealed", offer=offer, untouched=True)
+        yield attack(f"{name}-required", errors.OFFER_SIGNATURE, image="sealed", offer=offer, untouched=True,
+                     **_REQUIRED)  # fmt: skip
     bent = {
         "longer": {"expires": right["expires"] + cases.DAY_S}, "in-ms": {"expires": right["expires"] * 1000},
         "other-digest": {"sha256": "00" * 32}, "other-kind-said": {"kind": "raw"},
         "signature-of-the-image": {"signature": ground.offers["sealed"]["sig-sha256-ecdsa"]},
     }  # fmt: skip
     for name, change in bent.items():
-        yield attack(name, cases.SEAL, image="sealed", offer={"signed_offer": right | change}, untouched=True)
+        offer = {"signed_offer": right | change}
+        yield attack(name, errors.OFFER_SIGNATURE, image="sealed", offer=offer, untouched=True)
     for field, value in (("sha256", "0" * 63), ("sha256", "G" * 64), ("kind", 1), ("kind", "k" * 99),
                          ("expires", -1), ("expires", 1.5), ("expires", True), ("expires", 2**70),
                          ("signature", ""), ("signature", "AAAA"), ("signature", None)):  # fmt: skip
-        yield attack(f"{field}-{str(value)[:9]}", cases.MESSAGE, image="sealed",
+        yield attack(f"{field}-{str(value)[:9]}", errors.BAD_MESSAGE, image="sealed",
                      offer={"signed_offer": right | {field: value}}, untouched=True)  # fmt: skip
     for value in _JUNK:
-        yield attack(f"junk-{value!r}", cases.MESSAGE, offer={"signed_offer": value}, untouched=True)
-    yield attack("relabelled", cases.SEAL, image="sealed", offer={"version": "1.0.2"}, untouched=True)
-    yield attack("resized", cases.SEAL, image="sealed", offer={"size": 9999}, untouched=True)
-    yield attack("on-another-image", cases.SEAL, image="unsealed", offer={"signed_offer": right})
-    yield attack("none", cases.SEAL, image="new", untouched=True, **_REQUIRED)
-    yield attack("null", cases.SEAL, offer={"signed_offer": None}, untouched=True, **_REQUIRED)
+        yield attack(f"junk-{value!r}", errors.BAD_MESSAGE, offer={"signed_offer": value}, untouched=True)
+    yield attack("relabelled", errors.OFFER_SIGNATURE, image="sealed", offer={"version": "1.0.2"},
+                 untouched=True)  # fmt: skip
+    yield attack("resized", errors.OFFER_SIGNATURE, image="sealed", offer={"size": 9999}, untouched=True)
+    yield attack("on-another-image", errors.OFFER_SIGNATURE, image="unsealed", offer={"signed_offer": right})
+    yield attack("none", errors.OFFER_SIGNATURE, image="new", untouched=True, **_REQUIRED)
+    yield attack("null", errors.OFFER_SIGNATURE, offer={"signed_offer": None}, untouched=True, **_REQUIRED)
     yield twin("signed", image="sealed")
     yield twin("signed-and-required", image="sealed", config=_REQUIRED["config"])
     yield twin("unsigned-where-it-may-be", image="new", offer={"signed_offer": None})
@@ -50,13 +53,14 @@ def seals(ground: Ground) -> Iterator[Case]:
 
 def keys(ground: Ground) -> Iterator[Case]:
     """Keys that follow each other: none is trusted before its time, and none after it."""
-    yield after_success("retired", cases.SIGNATURE, image="next", honest="by-next")
-    yield after_success("retired-by-one-that-brings", cases.SIGNATURE, image="next", honest="by-next-brings")
-    yield after_success("brought-by-another", cases.SIGNATURE, image="foreign-2", honest="new")
-    yield attack("brings-itself", cases.SIGNATURE, image="foreign-brings")
+    yield after_success("retired", errors.SHA256_ECDSA, image="next", honest="by-next")
+    yield after_success("retired-by-one-that-brings", errors.SHA256_ECDSA, image="next",
+                        honest="by-next-brings")  # fmt: skip
+    yield after_success("brought-by-another", errors.SHA256_ECDSA, image="foreign-2", honest="new")
+    yield attack("brings-itself", errors.SHA256_ECDSA, image="foreign-brings")
     for name in ground.images:
         if name.startswith("key-"):
-            yield attack(name, cases.HEADER, image=name)
+            yield attack(name, errors.HEADER_INVALID, image=name)
     yield twin("next-key", image="by-next")
     yield twin("brings-a-key", image="brings")
     yield twin("next-key-brings", image="by-next-brings")

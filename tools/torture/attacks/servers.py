@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from device import errors
 from tools.torture.attacks import cases
 from tools.torture.attacks.cases import Case, attack, twin
 from tools.torture.attacks.forge import Ground
@@ -26,21 +27,21 @@ def redirects(ground: Ground) -> Iterator[Case]:
         "long": "https://mirror/" + "x" * 2100, "long-host": "https://" + "m" * 300 + "/", "none": None,
     }  # fmt: skip
     for status in (301, 302, 303, 307, 308):
-        yield attack(f"{status}-http", cases.STATUS, **_sends("http://evil/new.img", status))
+        yield attack(f"{status}-http", errors.HTTP_STATUS, **_sends("http://evil/new.img", status))
     for name, place in places.items():
-        yield attack(name, cases.STATUS, **_sends(place))
-    yield attack("certificate", cases.TLS, **_sends("https://evil/new.img"))
+        yield attack(name, errors.HTTP_STATUS, **_sends(place))
+    yield attack("certificate", errors.TLS_REFUSED, **_sends("https://evil/new.img"))
     yield attack(
-        "other-name", cases.TLS, untrusted={"mirror": "CN=files"}, **_sends("https://mirror/new.img")
+        "other-name", errors.TLS_REFUSED, untrusted={"mirror": "CN=files"}, **_sends("https://mirror/new.img")
     )
-    yield attack("nobody", cases.CONNECTION, cases.TIMEOUT, config=_SHORT, ends_ms=_MEANWHILE_MS,
+    yield attack("nobody", errors.CONNECTION_FAILED, errors.TIMEOUT, config=_SHORT, ends_ms=_MEANWHILE_MS,
                  **_sends("https://nobody/new.img"))  # fmt: skip
     for name, place in (("loop", "/new.img"), ("loop-absolute", "https://files/new.img")):
-        yield attack(name, cases.STATUS, most_downloads=4, **_sends(place))
+        yield attack(name, errors.HTTP_STATUS, most_downloads=4, **_sends(place))
     hop = {"status": 302, "headers": {"Location": "/next"}}
-    yield attack("chain-of-4", cases.STATUS, files_script=[hop] * 4, untouched=True)
+    yield attack("chain-of-4", errors.HTTP_STATUS, files_script=[hop] * 4, untouched=True)
     yield attack(
-        "then-http", cases.STATUS, files_script=[hop, _sends("http://evil/x")["answer"]], unused=_AWAY
+        "then-http", errors.HTTP_STATUS, files_script=[hop, _sends("http://evil/x")["answer"]], unused=_AWAY
     )
     yield twin("chain-of-3", files_script=[hop] * 3)
     yield twin("other-host", files_script=[_sends("https://mirror/new.img")["answer"]])
@@ -64,14 +65,15 @@ def downgrades(ground: Ground) -> Iterator[Case]:
             "config": _SHORT, "ends_ms": _MEANWHILE_MS}  # fmt: skip
     for kind in ("refuse", "dns", "cut", "reset", "stall", "garbage", "trickle"):
         trouble = {"peer": "files", "nth": None, "kind": kind, "at": 0}
-        yield attack(kind, cases.CONNECTION, cases.TIMEOUT, net=[trouble], **both)
+        yield attack(kind, errors.CONNECTION_FAILED, errors.TIMEOUT, net=[trouble], **both)
     for status in (400, 403, 404, 426, 500, 503):
-        yield attack(status, cases.STATUS, answer={"status": status}, **both)
+        yield attack(status, errors.HTTP_STATUS, answer={"status": status}, **both)
     for name, problem in _PROBLEMS.items():
-        yield attack(name, cases.TLS, untrusted={"files": problem}, **both)
+        yield attack(name, errors.TLS_REFUSED, untrusted={"files": problem}, **both)
     for name, url in _NO_HTTPS.items():
-        yield attack(f"url-{name}", cases.MESSAGE, offer={"https_url": url}, unused=_AWAY, untouched=True)
-    yield attack("bad-http-beside", cases.MESSAGE, offer={"http_url": "https://files/x"}, untouched=True)
+        yield attack(f"url-{name}", errors.BAD_MESSAGE, offer={"https_url": url}, unused=_AWAY,
+                     untouched=True)  # fmt: skip
+    yield attack("bad-http-beside", errors.BAD_MESSAGE, offer={"http_url": "https://files/x"}, untouched=True)
     yield twin("https-of-both", offer={"http_url": "http://files/new.img"}, unused=_AWAY)
     yield twin("http-only", offer=_plain("http://files/new.img"))
 
@@ -93,7 +95,7 @@ _PROBLEMS = {
 def certificates(ground: Ground) -> Iterator[Case]:
     """Certificates that do not hold, of the file server and of the broker; a handshake that breaks."""
     for name, problem in _PROBLEMS.items():
-        yield attack(f"files-{name}", cases.TLS, untrusted={"files": problem}, untouched=True)
+        yield attack(f"files-{name}", errors.TLS_REFUSED, untrusted={"files": problem}, untouched=True)
         yield attack(f"broker-{name}", untrusted={"broker": problem}, **_offline())
     for at in range(0, 40, 7):
         for kind in ("garbage", "reset", "cut"):

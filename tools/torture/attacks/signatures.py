@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
 
-from tools.torture.attacks import cases
+from device import errors
 from tools.torture.attacks.cases import Case, attack, twin
 from tools.torture.attacks.forge import Ground
 
@@ -23,9 +23,9 @@ def encodings(ground: Ground) -> Iterator[Case]:
     good = _der(r, s)
     for name, signature in {**_numbers(r, s), **_forms(r, s), **_bent(good)}.items():
         text = base64.b64encode(signature).decode()
-        yield attack(name, cases.SIGNATURE, cases.MESSAGE, offer={FIELD: text})
+        yield attack(name, errors.SHA256_ECDSA, errors.BAD_MESSAGE, offer={FIELD: text})
     for name, value in _texts(base64.b64encode(good).decode()).items():
-        yield attack(f"text-{name}", cases.MESSAGE, offer={FIELD: value}, untouched=True)
+        yield attack(f"text-{name}", errors.BAD_MESSAGE, offer={FIELD: value}, untouched=True)
     yield twin("other-s", offer={FIELD: base64.b64encode(_der(r, N - s)).decode()})
     yield twin("as-signed", offer={FIELD: base64.b64encode(_der(r, s)).decode()})
 
