@@ -1,52 +1,57 @@
-"""The agent: owns the loop, the broker link, and the one place that turns an error into a report.
+"""The agent: the loop of a board that updates itself, and what its phases share.
 
 Everything runs as steps of one generator; each step yields how many ms it has nothing to do.
 `run()`, or `poll()` in an application's own loop, or `task()` under asyncio; README.md has the steps' limits.
 """
 
+import sys
 import time
 
-from . import backoff, clock, config, errors, expiry, files, hooks, log
-from .board import Board, label
-from .installer import Installer
-from .keyring import KeyRing
-from .link import SUBSCRIBED, Link
-from .offers import Offers
-from .reporter import Reporter, log_error
-from .state import State
-from .trial import Trial
-from .wifi import Wifi
+from . import clock, config, errors, files, log, phases
+from .link import Link
+from .report import Report, log_error
+
+STATE = "ota_state.json"
+_SETTLE_MS = 10_000  # as seldom as main.py restarts
+_POLL_STEPS = 16  # of an update: looking for messages costs as much as two blocks' reading back
+
+
+def _always():
+    return True
 
 
 class Agent:
-    """One board under OTA. Hooks of the application, each called without arguments:
+    """One board that updates itself. Hooks of the application, each called without arguments:
 
     may_start() -> bool: may an update start now? It is asked again until it says yes.
     before_reboot(): a new image is in place and the board is about to restart.
     self_test() -> bool: does the new image work? False, or an exception, sends the old one back.
     """
 
-    def __init__(self, settings, may_start=hooks.always, before_reboot=hooks.always, self_test=hooks.always):
+    def __init__(self, settings, may_start=_always, before_reboot=_always, self_test=_always):
         """settings: config.Config. Raises OtaError(NO_INIT) if a certificate or key is missing."""
-        self._config = settings
-        self._may_start = may_start
-        self._before_reboot, self._self_test = before_reboot, self_test
-        self._board = Board()
-        self._link = Link(settings, self._board.mac())
-        self._reporter = Reporter(self._link, settings)
-        keys = KeyRing(settings, self._reporter.error)
-        self._state = State("ota_state.json")
-        self._trial = Trial(self._state, self._board, settings, keys)
-        self._wifi = Wifi(self._board.wlan, settings)
-        self._clock = None
-        self._next_get = self._last_code = self._memory_failures = 0  # uptime in ms; why offline; in a row
-        self._offers = Offers(settings, self._state, self._trial, self._board, self._reporter, keys)
-        self._installer = Installer(
-            settings, self._board, self._state, self._trial, self._wifi, self._reporter, keys
-        )
-        self._steps = self._life()
-        if settings.watchdog_s:
-            self._board.start_watchdog(settings.watchdog_s)
+        phases.forget_all()
+        self.config = settings
+        self.may_start, self._before_reboot, self.self_test = may_start, before_reboot, self_test
+        self.block = bytearray(4096)  # between network and flash; made while the heap is whole
+        self.clock = clock.Clock()
+        # Set by start.py: what feeds the watchdog, what survives a reboot (see there), the record of the image that
+        # runs; is it on trial; would a reset bring back the one before?
+        self.feed = self.state = self.running = None
+        self.is_new = self.can_return = False
+        # Set by online.py: can the boot loader return; why the board is offline; failures in a row.
+        self.has_rollback = self.network_failed = False
+        self.last_code = self.memory_failures = self.pause_ms = self.failed_adoptions = 0
+        # Set by offers.py: the accepted offer, see offer.py, and from when on it may start, in Unix s.
+        self.offer = None
+        self.due = 0
+        self.is_updating = False
+        self._next_get = self._step = 0
+        self.wlan, self.reset, mac = phases.call("board", "start")
+        self.link = Link(settings, mac)
+        self.report = Report(self.link, settings.language)
+        phases.call("start", "prepare", self)
+        self._steps = self._main()
 
     def run(self):
         """Never returns."""
@@ -63,183 +68,144 @@ class Agent:
 
     def poll(self):
         """One step. Returns how many ms the caller may do as it likes before the next call."""
-        self._board.feed()
-        if files.is_broken and log.uptime_ms() > 10_000:  # as seldom as main.py restarts
-            self._restart("the file system met bad flash")
-        if self._trial.can_return and log.uptime_ms() > self._config.trial_limit_s * 1000:
-            limit_s = self._config.trial_limit_s
-            self._give_up("not confirmed within %d s, last error %d" % (limit_s, self._last_code))
+        if self.feed:
+            self.feed()
+        if self.is_updating:
+            self._check_messages_in_update()
+        if files.is_broken and log.uptime_ms() > _SETTLE_MS:
+            self.restart("the file system met bad flash")
+        if self.can_return and log.uptime_ms() > self.config.trial_limit_s * 1000:
+            limit_s = self.config.trial_limit_s
+            self.give_up("not confirmed within %d s, last error %d" % (limit_s, self.last_code))
         return next(self._steps) or 0
 
     def is_busy(self):
         """An update runs or is due, or an image is on trial: no time for a deep sleep."""
-        return bool(self._state.trial) or self._offers.updating or self._offers.is_due()
+        return bool(self.state["trial"]) or self.is_updating or self.is_due()
 
-    def _life(self):
-        yield from self._trial.identify()
-        running = self._trial.running
-        log.info("%s build at %s" % (running["version"], running["build_time"]))
-        self._clock = clock.Clock(self._config, self._board, self._state, running["build_time"])
-        pause = backoff.Backoff(self._config.backoff_min_s, self._config.backoff_max_s)
+    def is_due(self):
+        return self.offer is not None and clock.now() >= self.due
+
+    def clear_refused(self):
+        """An operator's word, by button or console: failed images and offers get another chance. Raises
+        OtaError(FLASH)."""
+        self.state["refused"], self.state["failed"] = [], None
+        self.save_state()
+
+    def save_state(self):
+        """Raises OtaError(FLASH) if the file system cannot take it."""
+        try:
+            files.replace(STATE, self.state)
+        except OSError as error:
+            raise errors.OtaError(errors.FLASH, "state: %s" % error)
+
+    def _main(self):
+        yield from phases.steps("start", "identify", self)
         while True:
             started = log.uptime_ms()
             try:
-                yield from self._connect()
-                yield from self._serve()
-            except errors.OtaError as error:
-                self._note_failure(error)
-            except MemoryError:
-                self._note_failure(errors.OtaError(errors.NO_MEM, "online"))
-            self._link.close()
-            if log.uptime_ms() - started > self._config.backoff_max_s * 1000:
-                pause.reset()
-            yield from pause.pause()
-
-    def _note_failure(self, error):
-        """Something ended the connection, or kept it from coming about."""
-        before, self._last_code = self._last_code, error.code
-        self._trial.network_failed = True
-        if error.code == errors.TLS_REFUSED:
-            self._clock.hurry()
-            if before != error.code:  # a lack of memory and bytes damaged on the way look the same
-                return log.warning(error.detail)
-        self._memory_failures = self._memory_failures + 1 if error.code == errors.NO_MEM else 0
-        if self._memory_failures == 10:
-            self._give_up("no memory to get online")
-        is_told = error.code in (errors.TLS_REFUSED, errors.FLASH, errors.NO_MEM)
-        (self._reporter.error if is_told else log_error)(error)
-
-    def _connect(self):
-        """Wi-Fi, clock, broker, report; then the image that runs has proved itself."""
-        yield from self._wifi.join()
-        yield from self._mind_clock()
-        self._link.connect()
-        if self._last_code == errors.TLS_REFUSED and self._clock.is_doubtful:
-            log_error(errors.OtaError(errors.NO_MEM, "TLS refused before"))
-        log.info("MQTTS connected" if self._config.broker.startswith("mqtts") else "MQTT connected")
-        yield
-        if self._trial.is_new:
-            self._test_self()
-        for name in SUBSCRIBED:  # before the report, which a server may answer with an offer at once
-            self._link.subscribe(name)
-            yield
-        kind = "UPDATE" if self._trial.is_new else "INIT"
-        self._reporter.version(kind, self._trial.running, label(self._board.running))
-        yield
-        self._offers.has_rollback = self._board.confirm()
-        if self._trial.is_new:
-            self._trial.confirm()
-        elif self._state.trial:
-            yield from self._settle_return()
-        while self._reporter.has_waiting():
-            self._reporter.send_waiting()
-            yield
-        self._last_code = self._memory_failures = 0
-        self._clock.note_known()
-        if not self._state.trial:
-            self._offers.restore()
-        self._next_get = log.uptime_ms() + backoff.jittered_ms(self._config.check_interval_s)
-
-    def _mind_clock(self):
-        """Generator: once a day. A time that is not known keeps nobody offline."""
-        if self._clock.is_due():
+                yield from phases.steps("online", "connect", self)
+                self.plan_question()
+                while True:
+                    yield from self._wait_for_update()
+                    failure = None
+                    try:
+                        yield from phases.steps("update", "install", self)
+                    except (errors.OtaError, MemoryError) as error:
+                        failure = _as_ota_error(error, "update")
+                    phases.call("offers", "fail", self, failure)
+            except (errors.OtaError, MemoryError) as error:
+                failure = _as_ota_error(error, "online")
+            self.is_updating = False
             try:
-                yield from self._clock.sync()
-            except errors.OtaError as error:
-                self._reporter.error(error)
-            expiry.warn(self._config)
+                yield from phases.steps("online", "fail", self, failure, started)
+            except (errors.OtaError, MemoryError) as error:
+                log_error(error)
+                self.link.close()
+                yield from clock.sleep(self.config.backoff_max_s * 1000)
 
-    def _test_self(self):
-        """A failed one is ignored where a reset would only bring the same image back."""
-        if not hooks.call(self._self_test) and self._trial.can_return:
-            self._give_up("self test failed")
-
-    def _give_up(self, cause):
-        """A restart makes the heap whole, and sends a new image back to the old one."""
-        if self._trial.is_new:
-            self._trial.note_cause(cause)
-            cause = "trial of %s: %s" % (self._trial.running["version"], cause)
-        self._restart(cause)
-
-    def _settle_return(self):
-        """An old image, online, with a trial on record: another boot of the new one, or the end of it."""
-        try:
-            partition = yield from self._trial.settle_return()
-        except errors.OtaError as error:
-            if error.code != errors.ROLLED_BACK:
-                raise
-            self._reporter.error(error)
-            if not self._reporter.has_waiting():
-                self._trial.abandon()  # the server knows
-            return
-        if partition:
-            while not hooks.call(self._may_start):
-                self._tend_link()
-                self._check_link()
-                yield backoff.IDLE_MS
-            self._trial.begin_retry()
-            self._board.set_boot(partition)
-            self._reboot()
-
-    def _serve(self):
-        """Until something fails: take offers, ask for offers, install what is due."""
+    def _wait_for_update(self):
+        """Generator: take offers, ask for offers, until one is due. Raises OtaError when something fails."""
         while True:
-            self._check_link()
-            yield from self._mind_clock()
-            self._handle_messages()
-            self._ask_if_due()
-            if self._offers.is_due() and hooks.call(self._may_start):
-                yield from self._update()
-            yield backoff.IDLE_MS
+            self.check_link()
+            if self.clock.is_due():
+                yield from phases.steps("ntp", "sync", self)
+            self.check_messages()
+            if self.config.check_interval_s and log.uptime_ms() >= self._next_get:
+                self.plan_question()
+                self.report.ask()
+            if self.is_due() and call_hook(self.may_start):
+                self.is_updating = True
+                return
+            yield clock.IDLE_MS
 
-    def _check_link(self):
-        if not self._wifi.is_up():
+    def plan_question(self):
+        """When to ask for an offer: after check_interval_s, up to a quarter more or less."""
+        quarter = self.config.check_interval_s * 250
+        self._next_get = log.uptime_ms() + 3 * quarter + clock.random_below(2 * quarter)
+
+    def check_wifi(self):
+        if not self.wlan.isconnected():
             raise errors.OtaError(errors.NO_GOT_IP, "Wi-Fi dropped")
-        if not self._link.is_open:
+
+    def check_link(self):
+        self.check_wifi()
+        if not self.link.is_open:
             raise errors.OtaError(errors.CONNECTION_FAILED, "broker lost")
 
-    def _handle_messages(self):
-        message = self._link.receive()
-        self._link.keep_alive()
-        name = message and self._link.name_of(message[0])
-        if name:
-            self._offers.take(name, message[1])
+    def check_messages(self):
+        message = self.link.receive()
+        self.link.keep_alive()
+        if message:
+            self._take_offer(*message)
 
-    def _ask_if_due(self):
-        if self._config.check_interval_s and log.uptime_ms() >= self._next_get:
-            self._next_get = log.uptime_ms() + backoff.jittered_ms(self._config.check_interval_s)
-            self._reporter.ask()
-
-    def clear_refused(self):
-        """An operator's word, by button or console: failed images may be offered again."""
-        self._state.clear_refused()
-
-    def _update(self):
-        self._offers.updating = True
-        try:
-            yield from self._installer.install(self._offers, self._tend_link)
-            self._reboot()
+    def _take_offer(self, name, payload):
+        try:  # one after the other: less has to be in memory
+            sequence, offer = phases.call("offer", "parse_message", payload)
+            phases.call("offers", "take", self, name, sequence, offer)
         except errors.OtaError as error:
-            self._offers.fail(error)
-        except MemoryError as error:
-            self._offers.fail(errors.OtaError(errors.NO_MEM, "update: %s" % error))
+            self.report.error(error)
 
-    def _tend_link(self):
-        """During an update the broker is welcome but not needed."""
-        if self._link.is_open:
-            try:
-                self._handle_messages()
-            except errors.OtaError as error:
-                log_error(error)
+    def _check_messages_in_update(self):
+        """Now and then; the broker is welcome then, but not needed."""
+        self._step += 1
+        if self._step % _POLL_STEPS or not self.link.is_open:
+            return
+        try:
+            self.check_messages()
+        except errors.OtaError as error:
+            log_error(error)
+        except MemoryError:  # the message does not fit beside the update
+            self.report.free_memory()
 
-    def _reboot(self):
-        hooks.call(self._before_reboot)
-        self._restart("ota reboot, please wait for the restart...")
+    def give_up(self, cause):
+        """A restart makes the heap whole, and sends a new image back to the old one."""
+        if self.is_new:
+            phases.call("rollback", "note_cause", self, cause)
+            cause = "trial of %s: %s" % (self.running["version"], cause)
+        self.restart(cause)
 
-    def _restart(self, why):
+    def reboot(self):
+        call_hook(self._before_reboot)
+        self.restart("ota reboot, please wait for the restart...")
+
+    def restart(self, why):
         log.info(why)
-        self._link.close()
-        self._board.reset()
+        self.link.close()
+        self.reset()
+
+
+def _as_ota_error(error, what):
+    return errors.OtaError(errors.NO_MEM, "%s: %s" % (what, error)) if isinstance(error, MemoryError) else error
+
+
+def call_hook(hook):
+    """What the application's hook says; an exception counts as no."""
+    try:
+        return hook()
+    except Exception as error:
+        sys.print_exception(error)
+        return False
 
 
 def main(path):

@@ -1,5 +1,5 @@
-"""The board: the only importer of network, machine, esp32 and ntptime. Another board = another one
-of these, with the same methods."""
+"""The board, an ESP32: the only importer of network, machine, esp32 and ntptime. Another board = another one of
+these files, with the same functions."""
 
 import binascii
 import errno
@@ -12,7 +12,7 @@ import ntptime
 from esp32 import Partition
 from micropython import const
 
-from . import errors, hooks
+from . import errors
 
 # MicroPython raises OSError(-esp_err_t), or an errno where it knows one.
 _NO_ROLLBACK = (-261, errno.EOPNOTSUPP)  # ESP_ERR_NOT_FOUND: no otadata; ESP_ERR_NOT_SUPPORTED
@@ -34,113 +34,123 @@ _CHIPS = (  # esp_chip_id_t, the longer names first
 )
 
 
-class Board:
-    """An ESP32 under MicroPython."""
+def start():
+    """Switch the radio on: (the station, a `network.WLAN`; what restarts the board; its MAC, 12 upper-case hex
+    digits)."""
+    # MicroPython 1.24 moved the constant into the class.
+    wlan = network.WLAN(network.STA_IF if hasattr(network, "STA_IF") else network.WLAN.IF_STA)
+    wlan.active(True)
+    return wlan, machine.reset, "".join("%02X" % byte for byte in wlan.config("mac"))
 
-    def __init__(self):
-        # MicroPython 1.24 moved the constant into the class.
-        self.wlan = network.WLAN(network.STA_IF if hasattr(network, "STA_IF") else network.WLAN.IF_STA)
-        self.wlan.active(True)
-        self.running = Partition(Partition.RUNNING)
-        self.feed = hooks.always  # the watchdog, once there is one
 
-    def mac(self):
-        """12 upper-case hex digits."""
-        return "".join("%02X" % byte for byte in self.wlan.config("mac"))
+def start_watchdog(seconds):
+    """What feeds it; None without one (0 s)."""
+    return machine.WDT(timeout=seconds * 1000).feed if seconds else None
 
-    def chip(self):
-        """ESP chip id of image headers; None if the firmware does not say."""
-        name = getattr(sys.implementation, "_machine", "").upper().replace("-", "")
-        for chip, number in _CHIPS:
-            if name.endswith(chip):
-                return number
-        return None
 
-    def spare(self):
-        """The partition to write to. Raises OtaError(NO_SLOT)."""
-        try:
-            spare = self.running.get_next_update()
-        except OSError:
-            spare = None
-        if spare is None or label(spare) == label(self.running):
-            raise errors.OtaError(errors.NO_SLOT, "no second slot: flash an OTA firmware variant")
-        if spare.info()[5]:
-            # The 64 bytes held back, written as 0xFF, are not 0xFF in an encrypted flash.
-            raise errors.OtaError(errors.NO_SLOT, "flash encryption is not supported")
-        return spare
+def reset_cause():
+    """Why the board has started: POWER_LOSS, "watchdog" or "reset"."""
+    cause = machine.reset_cause()
+    if cause == machine.PWRON_RESET:
+        return POWER_LOSS
+    return "watchdog" if cause == machine.WDT_RESET else "reset"
 
-    def confirm(self):
-        """Mark the running image good. Returns False if the boot loader cannot roll back.
 
-        Raises OtaError(FLASH) if the boot record reads back otherwise; the next call then makes it anew.
-        """
-        try:
-            if label(Partition(Partition.BOOT)) != label(self.running):
-                self.running.set_boot()  # a call before this one spoilt the record
-            Partition.mark_app_valid_cancel_rollback()
-            if not self._is_marked_valid():
-                raise errors.OtaError(errors.FLASH, "confirm: boot record reads back wrong")
-        except OSError as error:
-            if error.args[0] in _NO_ROLLBACK:
-                return False
-            if error.args[0] != _NEVER_UPDATED:
-                raise errors.OtaError(errors.FLASH, "confirm: %s" % error)
-        return True
+def ntp_time(host):
+    """Seconds of the port's epoch, unchecked. Raises OSError and what a bad packet provokes."""
+    ntptime.host = host
+    return ntptime.time()
 
-    def can_return(self):
-        """Would a reset bring back the image before this one? Not once it is marked good."""
-        try:
-            return not self._is_marked_valid()
-        except (OSError, ValueError):  # no otadata
-            return False
 
-    def _is_marked_valid(self):
-        """Reads the two entries of otadata: u32 sequence, 20 bytes, u32 state, u32 CRC of the sequence."""
-        (otadata,) = Partition.find(Partition.TYPE_DATA, _OTADATA)
-        entry = bytearray(_ENTRY_SIZE)
-        newest = (0, 0)
-        for block in (0, 1):
-            otadata.readblocks(block, entry, 0)
-            sequence, state, crc = struct.unpack("<I20xII", entry)
-            if crc == binascii.crc32(entry[:4], 0xFFFFFFFF) and state not in _REJECTED:
-                newest = max(newest, (sequence, state))
-        return newest[1] == _VALID and label(Partition(Partition.BOOT)) == label(self.running)
+def set_clock(moment):
+    """moment: what time.gmtime() gives, in UTC."""
+    year, month, day, hour, minute, second, weekday = moment[:7]
+    machine.RTC().datetime((year, month, day, weekday, hour, minute, second, 0))
 
-    def set_boot(self, partition):
-        """The one call that changes what boots. Raises OtaError: HEADER_INVALID if the boot loader does
-        not take the image, FLASH if its record reads back wrong."""
-        try:
-            partition.set_boot()
-            selected = label(Partition(Partition.BOOT))
-        except OSError as error:
-            raise errors.OtaError(errors.HEADER_INVALID, "boot loader refuses: %s" % error)
-        if selected != label(partition):
-            raise errors.OtaError(errors.FLASH, "boot record still names %s" % selected)
 
-    def reset(self):
-        machine.reset()
+def chip():
+    """ESP chip id of image headers; None if the firmware does not say."""
+    name = getattr(sys.implementation, "_machine", "").upper().replace("-", "")
+    for chip, number in _CHIPS:
+        if name.endswith(chip):
+            return number
+    return None
 
-    def reset_cause(self):
-        """Why the board has started: POWER_LOSS, "watchdog" or "reset"."""
-        cause = machine.reset_cause()
-        if cause == machine.PWRON_RESET:
-            return POWER_LOSS
-        return "watchdog" if cause == machine.WDT_RESET else "reset"
 
-    def start_watchdog(self, seconds):
-        self.feed = machine.WDT(timeout=seconds * 1000).feed
-
-    def ntp_time(self, host):
-        """Seconds of the port's epoch, unchecked. Raises OSError and what a bad packet provokes."""
-        ntptime.host = host
-        return ntptime.time()
-
-    def set_clock(self, moment):
-        """moment: what time.gmtime() gives, in UTC."""
-        year, month, day, hour, minute, second, weekday = moment[:7]
-        machine.RTC().datetime((year, month, day, weekday, hour, minute, second, 0))
+def running():
+    """(the partition that runs, its label)."""
+    partition = Partition(Partition.RUNNING)
+    return partition, label(partition)
 
 
 def label(partition):
     """The partition's name in the table."""
     return partition.info()[4]
+
+
+def spare():
+    """The partition to write to. Raises OtaError(NO_SLOT)."""
+    partition, own = running()
+    try:
+        found = partition.get_next_update()
+    except OSError:
+        found = None
+    if found is None or label(found) == own:
+        raise errors.OtaError(errors.NO_SLOT, "no second slot: flash an OTA firmware variant")
+    if found.info()[5]:
+        # The 64 bytes held back, written as 0xFF, are not 0xFF in an encrypted flash.
+        raise errors.OtaError(errors.NO_SLOT, "flash encryption is not supported")
+    return found
+
+
+def set_boot(partition):
+    """The one call that changes what boots. Raises OtaError: HEADER_INVALID if the boot loader does
+    not take the image, FLASH if its record reads back wrong."""
+    try:
+        partition.set_boot()
+        selected = label(Partition(Partition.BOOT))
+    except OSError as error:
+        raise errors.OtaError(errors.HEADER_INVALID, "boot loader refuses: %s" % error)
+    if selected != label(partition):
+        raise errors.OtaError(errors.FLASH, "boot record still names %s" % selected)
+
+
+def confirm():
+    """Mark the running image good. Returns False if the boot loader cannot roll back.
+
+    Raises OtaError(FLASH) if the boot record reads back otherwise; the next call then makes it anew.
+    """
+    try:
+        partition, own = running()
+        if label(Partition(Partition.BOOT)) != own:
+            partition.set_boot()  # a call before this one spoilt the record
+        Partition.mark_app_valid_cancel_rollback()
+        if not _is_marked_valid():
+            raise errors.OtaError(errors.FLASH, "confirm: boot record reads back wrong")
+    except OSError as error:
+        if error.args[0] in _NO_ROLLBACK:
+            return False
+        if error.args[0] != _NEVER_UPDATED:
+            raise errors.OtaError(errors.FLASH, "confirm: %s" % error)
+    return True
+
+
+def can_return():
+    """Would a reset bring back the image before this one? Not once it is marked good."""
+    try:
+        return not _is_marked_valid()
+    except (OSError, ValueError):  # no otadata
+        return False
+
+
+def _is_marked_valid():
+    """Reads the two entries of otadata: u32 sequence, 20 bytes, u32 state, u32 CRC of the sequence."""
+    (otadata,) = Partition.find(Partition.TYPE_DATA, _OTADATA)
+    entry = bytearray(_ENTRY_SIZE)
+    newest = (0, 0)
+    for block in (0, 1):
+        otadata.readblocks(block, entry, 0)
+        sequence, state, crc = struct.unpack("<I20xII", entry)
+        if crc == binascii.crc32(entry[:4], 0xFFFFFFFF) and state not in _REJECTED:
+            newest = max(newest, (sequence, state))
+    return newest[1] == _VALID and label(Partition(Partition.BOOT)) == running()[1]

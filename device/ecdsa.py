@@ -7,7 +7,7 @@ secret, so nothing needs constant time. `pow` is avoided: MicroPython's `pow(x, 
 
 from micropython import const
 
-from . import basecomb
+from . import p256_comb
 
 _P = const(0xFFFFFFFF00000001000000000000000000000000FFFFFFFFFFFFFFFFFFFFFFFF)
 _N = const(0xFFFFFFFF00000000FFFFFFFFFFFFFFFFBCE6FAADA7179E84F3B9CAC2FC632551)
@@ -49,9 +49,9 @@ def verify(key, digest, signature, table=None):
     u1 = int.from_bytes(digest, "big") * w % _N
     u2 = r * w % _N
     if table is None:
-        x, z = _sum(_comb(u1, basecomb.TABLE, _NAF_DIGITS - _COLUMNS), _naf(u2, _odd_multiples(point)))
+        x, z = _sum(_comb(u1, p256_comb.TABLE, _NAF_DIGITS - _COLUMNS), _naf(u2, _odd_multiples(point)))
     elif isinstance(table, _BYTES) and len(table) == _COMB:
-        x, z = _sum(_comb(u1, basecomb.TABLE), _comb(u2, table))
+        x, z = _sum(_comb(u1, p256_comb.TABLE), _comb(u2, table))
     else:
         return False
     if z == 0:

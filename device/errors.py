@@ -43,12 +43,3 @@ class OtaError(Exception):
         self.code = code
         self.detail = detail
         self.facts = facts
-
-
-def text(code, language="en"):
-    """The fixed text of a code, at most 20 characters, in "en" or "zh"."""
-    if language == "zh":
-        from .texts_zh import TEXTS
-    else:
-        from .texts_en import TEXTS
-    return TEXTS.get(code, "")

@@ -6,20 +6,30 @@ with that, or only to close the file, can spoil other files. What lies in the fl
 import json
 import os
 
+from . import errors
+
 # Answers, not accidents: ENOENT, EACCES, EEXIST, ENOTDIR, EISDIR, EFBIG, ENOSPC, EROFS, and what LittleFS
 # says of a damaged file.
 _HARMLESS = (2, 13, 17, 20, 21, 27, 28, 30, 84)
 _EIO, _EFBIG = 5, 27
-_MOST = 16384  # bytes: more than any file of ours, less than any heap
+_MAX_SIZE = 16384  # bytes: more than any file of ours, less than any heap
 
 is_broken = False
 _file = None  # the one in use; a broken one stays here, or the garbage collector would close it
 
 
-def read(path, limit=_MOST, room=b""):
+def read(path, limit=_MAX_SIZE, room=b""):
     """A file of at most limit bytes. Raises OSError, for a longer one too. room: a bytearray; where the file
     fits into it, it costs no memory, and what comes back is a view of it."""
     return _call(_read, path, limit, room)
+
+
+def read_required(path):
+    """The same, whole; raises OtaError(NO_INIT) naming the file if it cannot be read."""
+    try:
+        return read(path)
+    except OSError:
+        raise errors.OtaError(errors.NO_INIT, "cannot read " + path)
 
 
 def write(path, data):
@@ -62,12 +72,17 @@ def _write(path, data):
     _file.close()
 
 
-def _call(function, *arguments):
+def note(error):
+    """An exception of whatever has used the file system: was it the flash's?"""
     global is_broken
+    is_broken = is_broken or isinstance(error, OSError) and error.args[0] not in _HARMLESS
+
+
+def _call(function, *arguments):
     if is_broken:
         raise OSError(_EIO, "no more until the restart")
     try:
         return function(*arguments)
     except OSError as error:
-        is_broken = error.args[0] not in _HARMLESS
+        note(error)
         raise

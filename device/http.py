@@ -1,9 +1,13 @@
-"""HTTP/1.1, the part a download needs: one GET, a bounded head, a body that is counted."""
+"""HTTP/1.1, the part a download needs: one GET, a bounded head; every wait bounded."""
+
+import time
+from collections import namedtuple
 
 from micropython import const
 
-from . import errors, url
+from . import errors
 
+_REDIRECTS = (301, 302, 303, 307, 308)
 _HEAD_LIMIT = const(4096)  # status line and headers together
 _LINE_LIMIT = const(2048)  # a redirect to a signed URL can be long
 _LINES_LIMIT = const(64)
@@ -11,10 +15,38 @@ _TAB = const(9)
 _LF = const(10)
 _CR = const(13)
 
+# What a response head says. status: int. length: of the body in bytes, -1 where it does not say. span: of
+# Content-Range as (first, last, total), None without one, () if it is not understood. retry_after: s. etag: str or
+# None. is_plain: no Transfer-Encoding, not compressed.
+Answer = namedtuple("Answer", ("status", "length", "span", "retry_after", "etag", "is_plain"))
+
+
+def ask(agent, stream, address, question):
+    """Generator: send the request over a net.Stream, read the head of what comes: (Answer, where a redirect leads:
+    str, None if it is not one). The stream then gives the body.
+
+    address: (scheme, host, port, path). question: (first byte, last byte, ETag of the file it must still be or None) of
+    agent.offer's image. Raises OtaError.
+    """
+    first, last, etag = question
+    scheme, host, port, path = address
+    stream.write(request(scheme, host, port, path, span(first, last, agent.offer.size), etag))
+    started = time.ticks_ms()
+    head = read_head(stream)
+    while True:
+        try:
+            next(head)
+        except StopIteration as stop:
+            response = stop.value
+            break
+        agent.check_wifi()
+        stream.stall(started, agent.config.http_timeout_s * 1000)
+        yield
+    return response.answer(), (response.location or "") if response.status in _REDIRECTS else None
+
 
 class Response:
-    """What a response head says. length: of the body in bytes, -1 where it does not say. span: of
-    Content-Range as (first, last, total), None without one, () if it is not understood. retry_after: s."""
+    """An Answer on its way; location: where a redirect leads, str or None."""
 
     def __init__(self, status):
         self.status = status
@@ -23,7 +55,10 @@ class Response:
         self.retry_after = 0
         self.etag = None
         self.location = None
-        self.plain = True  # no Transfer-Encoding, not compressed
+        self.is_plain = True
+
+    def answer(self):
+        return Answer(self.status, self.length, self.span, self.retry_after, self.etag, self.is_plain)
 
 
 def span(first, last, size):
@@ -35,7 +70,9 @@ def span(first, last, size):
 
 def request(scheme, host, port, path, wanted, etag):
     """The bytes of a GET. wanted: of span(); etag: of the file it must still be, None = any."""
-    lines = ["GET %s HTTP/1.1" % path, "Host: %s" % _host_header(scheme, host, port)]
+    if port != (443 if scheme == "https" else 80):
+        host = "%s:%d" % (host, port)
+    lines = ["GET %s HTTP/1.1" % path, "Host: %s" % host]
     lines.append("User-Agent: micropython-ota")
     lines.append("Accept-Encoding: identity")
     if wanted:
@@ -44,10 +81,6 @@ def request(scheme, host, port, path, wanted, etag):
             lines.append("If-Range: " + etag)
     lines.append("Connection: close\r\n\r\n")
     return "\r\n".join(lines).encode()
-
-
-def _host_header(scheme, host, port):
-    return host if port == url.DEFAULT_PORTS[scheme] else "%s:%d" % (host, port)
 
 
 def read_head(stream):
@@ -131,7 +164,7 @@ def _header(response, line):
     elif name == "location":
         response.location = value
     elif name == "transfer-encoding" or (name == "content-encoding" and value.lower() != "identity"):
-        response.plain = False
+        response.is_plain = False
 
 
 def _content_range(value):
@@ -156,22 +189,3 @@ def _number(text):
     if not 0 < len(text) <= 10 or not all("0" <= digit <= "9" for digit in text):
         return -1
     return int(text)
-
-
-def redirect_target(response, host, port, path, scheme):
-    """Where a 3xx leads -> (scheme, host, port, path). Never from https to http, nor to another scheme;
-    of the relative forms only "/path" is understood.
-
-    Raises OtaError(HTTP_STATUS).
-    """
-    location = response.location or ""
-    if location.startswith("/") and not location.startswith("//"):
-        base = "%s://%s:%d" % (scheme, host, port)
-        location = base + location
-    target = "https" if location.startswith("https://") else "http"
-    try:
-        if scheme == "https" and target != "https":
-            raise errors.OtaError(errors.BAD_MESSAGE, "")
-        return (target,) + url.parse(location, target)
-    except errors.OtaError:
-        raise errors.OtaError(errors.HTTP_STATUS, "redirect refused")

@@ -33,7 +33,7 @@ class Journal:
         self.etag = None
 
     def bind(self, offer):
-        """Find the checkpoint of this messages.Offer: position 0 if there is none."""
+        """Find the checkpoint of this offer.Offer: position 0 if there is none."""
         text = "%s %d" % (offer.version, offer.size)
         self._binding = hashlib.sha256(offer.signature + text.encode()).digest()
         self.position, self.etag = 0, None

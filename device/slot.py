@@ -8,35 +8,32 @@ for an image; programming them needs no erase, because they are still 0xFF.
 
 from micropython import const
 
-from . import errors, image
+from . import errors
 
+HEAD = const(64)  # bytes that are held back; the size of a W80x header
 _IOCTL_BLOCKS = const(4)
 _IOCTL_BLOCK_SIZE = const(5)
 _IOCTL_ERASE = const(6)
-_READ_BACK = const(2048)  # bytes compared at a time
+_READ_BACK = const(1024)  # bytes compared at a time
 _CHUNK = const(64)
 _ERASED = b"\xff" * _CHUNK
-# Of the only slot in use; made at import, while the heap is whole.
-_block = bytearray(4096)
-_read_back = bytearray(_READ_BACK)
 
 
 class Slot:
     """One image on its way into a partition."""
 
-    def __init__(self, partition):
+    def __init__(self, partition, block, head=None):
+        """block: a bytearray, used if it is as long as the partition's blocks. head: of release_head() or
+        held_head, where the first bytes are held back already."""
         self._partition = partition
         self._readblocks = partition.readblocks  # bound once: binding allocates
         self._writeblocks = partition.writeblocks
         self.block_size = partition.ioctl(_IOCTL_BLOCK_SIZE, 0)
         self.capacity = partition.ioctl(_IOCTL_BLOCKS, 0) * self.block_size
-        self.block = _block if self.block_size == len(_block) else bytearray(self.block_size)
+        self.block = block if self.block_size == len(block) else bytearray(self.block_size)
         self.view = memoryview(self.block)
-        self._read_back = _read_back if self.block_size >= _READ_BACK else bytearray(self.block_size)
-        count = len(self._read_back)
-        self._pieces = [(i, self.view[i : i + count]) for i in range(0, self.block_size, count)]
-        self._head = bytearray(image.HEAD)
-        self._holds_head = False
+        self._read_back = None
+        self.head = head  # the first bytes of the image, while they are held back
         self.position = 0  # bytes of the image that are in place
 
     def restart(self):
@@ -56,7 +53,7 @@ class Slot:
 
     @property
     def lacks_head(self):
-        return self.position > 0 and not self._holds_head
+        return self.position > 0 and not self.head
 
     def write_block(self, count):
         """Put block[:count] at `position` and check it. Raises OtaError(FLASH).
@@ -68,6 +65,8 @@ class Slot:
         if self.position == 0:
             self.hold_head()
             self._blank_head()
+        if not self._read_back:
+            self._prepare_read_back()
         number = self.position // self.block_size
         try:
             self._writeblocks(number, self.block)
@@ -79,11 +78,14 @@ class Slot:
             raise _flash_error("block %d" % number, error)
         self.position += count
 
+    def _prepare_read_back(self):
+        count = min(_READ_BACK, self.block_size)
+        self._read_back = bytearray(count)
+        self._pieces = [(i, self.view[i : i + count]) for i in range(0, self.block_size, count)]
+
     def hold_head(self):
         """Keep the first 64 bytes of `block`, which are the image's, in RAM."""
-        for i in range(image.HEAD):
-            self._head[i] = self.block[i]
-        self._holds_head = True
+        self.head = bytes(self.view[:HEAD])
 
     def _pad(self, start):
         """0xFF to the end of `block`: byte by byte to a whole chunk, because one loop over all takes long."""
@@ -94,7 +96,7 @@ class Slot:
             self.view[chunk : chunk + _CHUNK] = _ERASED
 
     def _blank_head(self):
-        for i in range(image.HEAD):
+        for i in range(HEAD):
             self.block[i] = 0xFF
 
     def read_block(self, number):
@@ -103,8 +105,8 @@ class Slot:
             self._readblocks(number, self.block, 0)
         except OSError as error:
             raise _flash_error("block %d" % number, error)
-        if number == 0 and self._holds_head:
-            self.view[: image.HEAD] = self._head
+        if number == 0 and self.head:
+            self.view[:HEAD] = self.head
 
     def read(self, offset, count):
         """bytes [offset, offset + count) of the image; for small reads, overwrites `block`."""
@@ -121,16 +123,16 @@ class Slot:
     def release_head(self):
         """Write the bytes held back and check them. Raises OtaError(FLASH)."""
         try:
-            self._writeblocks(0, self._head, 0)
+            self._writeblocks(0, self.head, 0)
         except OSError as error:
             raise _flash_error("head", error)
-        if self._read_head() != self._head:
+        if self._read_head() != self.head:
             raise errors.OtaError(errors.FLASH, "head reads back wrong")
-        self._holds_head = False
+        self.head = None
 
     def is_head_blank(self):
         """Do the first 64 bytes of the flash stand at 0xFF? Raises OtaError(FLASH)."""
-        return self._read_head() == b"\xff" * image.HEAD
+        return self._read_head() == b"\xff" * HEAD
 
     def invalidate(self):
         """Erase the first block unless its head is blank, so that nothing can boot from here. Raises
@@ -143,7 +145,7 @@ class Slot:
             raise _flash_error("erase", error)
 
     def _read_head(self):
-        head = bytearray(image.HEAD)
+        head = bytearray(HEAD)
         try:
             self._readblocks(0, head, 0)
         except OSError as error:

@@ -2,43 +2,36 @@
 
 import time
 
-from . import backoff, errors, log
+from . import clock, errors, log
 
 
-class Wifi:
-    """Joins and rejoins. wlan: a `network.WLAN` station."""
-
-    def __init__(self, wlan, config):
-        self._wlan = wlan
-        self._networks = config.wifi
-        self._timeout_ms = config.wifi_timeout_s * 1000
-
-    def is_up(self):
-        return self._wlan.isconnected()
-
-    def join(self):
-        """Generator: returns once connected; at once if it is. Raises OtaError(NO_GOT_IP)."""
-        if self.is_up():
+def join(wlan, config):
+    """Generator: returns once the station (a `network.WLAN`) is connected; at once if it is. At most
+    wifi_timeout_s a network. Raises OtaError(NO_GOT_IP)."""
+    if wlan.isconnected():
+        return
+    for ssid, password in config.wifi:
+        _start(wlan, ssid, password)
+        started = time.ticks_ms()
+        while not wlan.isconnected():
+            if time.ticks_diff(time.ticks_ms(), started) >= config.wifi_timeout_s * 1000:
+                break
+            yield clock.IDLE_MS
+        if wlan.isconnected():
+            log.info("sta got ip %s" % wlan.ifconfig()[0])
             return
-        for ssid, password in self._networks:
-            self._start(ssid, password)
-            started = time.ticks_ms()
-            while not self.is_up() and time.ticks_diff(time.ticks_ms(), started) < self._timeout_ms:
-                yield backoff.IDLE_MS
-            if self.is_up():
-                log.info("sta got ip %s" % self._wlan.ifconfig()[0])
-                return
-            log.warning("Wi-Fi %r: no connection" % ssid)
-        raise errors.OtaError(errors.NO_GOT_IP, "no network of the list")
+        log.warning("Wi-Fi %r: no connection" % ssid)
+    raise errors.OtaError(errors.NO_GOT_IP, "no network of the list")
 
-    def _start(self, ssid, password):
-        """Leave whatever half-open attempt there is, then connect. ESP32 raises if it is busy."""
-        try:
-            self._wlan.active(True)
-            self._wlan.disconnect()
-        except OSError:
-            pass
-        try:
-            self._wlan.connect(ssid, password)
-        except OSError as error:
-            log.warning("Wi-Fi %r: %r" % (ssid, error))
+
+def _start(wlan, ssid, password):
+    """Leave whatever half-open attempt there is, then connect. ESP32 raises if it is busy."""
+    try:
+        wlan.active(True)
+        wlan.disconnect()
+    except OSError:
+        pass
+    try:
+        wlan.connect(ssid, password)
+    except OSError as error:
+        log.warning("Wi-Fi %r: %r" % (ssid, error))

@@ -1,0 +1,122 @@
+"""The configuration file: one JSON object, every key in one table, anything else refused by name."""
+
+from micropython import const
+
+from . import errors, files, log, strict
+
+FORMAT = const(1)  # what this image understands
+_DAY = const(86400)  # seconds: what is waited for by ticks must stay far below their wrap
+_YEAR = const(31536000)
+
+# key: (default, low, high), both of a number, or of the length of a text or a list. No default = required.
+# Units are in the names; 0 s = never. README.md explains each key; a test compares.
+KEYS = {
+    "format": (FORMAT, 1, 100),
+    "wifi": (None, 1, 16),
+    "broker": (None, 1, 272),  # as long as its host may be
+    "board": (None, 1, 64),
+    "broker_user": ("", 0, 128),
+    "broker_password": ("", 0, 128),
+    "topic_prefix": ("wm_iot", 1, 64),
+    "broker_ca": ("certs/broker_ca.der", 1, 64),
+    "client_cert": ("certs/client.crt.der", 1, 64),
+    "client_key": ("certs/client.key.der", 1, 64),
+    "file_ca": ("certs/file_ca.der", 1, 64),
+    "signing_key": ("certs/sign_pub.der", 1, 64),
+    "next_signing_key": ("certs/sign_next.der", 1, 64),
+    "require_signed_offer": (False, 0, 0),
+    "image": ("esp32", 1, 64),
+    "accept_unversioned": (False, 0, 0),
+    "require_rollback": (True, 0, 0),
+    "language": ("en", 1, 64),
+    "ntp_hosts": (("pool.ntp.org", "time.cloudflare.com"), 1, 8),
+    "ntp_resync_s": (86400, 1, _DAY),
+    "check_interval_s": (60, 0, _YEAR),
+    "wifi_timeout_s": (20, 1, _DAY),
+    "mqtt_timeout_s": (30, 1, _DAY),
+    "subscribe_timeout_s": (10, 1, _DAY),
+    "publish_timeout_s": (10, 1, _DAY),
+    "keepalive_s": (60, 1, 65535),  # MQTT has 16 bits for it
+    "http_timeout_s": (30, 1, _DAY),
+    "retry_window_s": (120, 1, _DAY),
+    "checkpoint_kib": (64, 4, 16384),  # one flash block to a slot of 16 MiB
+    "backoff_min_s": (1, 1, _DAY),
+    "backoff_max_s": (60, 1, _DAY),
+    "trial_limit_s": (600, 1, _DAY),
+    "trial_attempts": (3, 1, 100),
+    "watchdog_s": (180, 0, _DAY),
+}
+_CHOICES = {"image": ("esp32", "wm", "raw"), "language": ("en", "zh")}
+
+
+def load(path, config):
+    """Fill a config.Config. Raises OtaError: NO_INIT if the file is not there, INVALID_PARAM if it is wrong."""
+    values = strict.json_object(files.read_required(path))
+    if values is None:
+        raise _bad("%s is not a JSON object" % path)
+    return fill(config, values)
+
+
+def fill(config, values):
+    """The same from a dict; raises OtaError(INVALID_PARAM) naming the key at fault.
+
+    A file of a newer format may have keys that are new: they are left alone, so that an old image
+    after a rollback runs with what was written for a newer one.
+    """
+    number = values.get("format")
+    is_newer = isinstance(number, int) and number > FORMAT
+    for key in values:
+        if key not in KEYS:
+            if not is_newer:
+                raise _bad("unknown key %r" % key)
+            log.warning("configuration: key %r is newer than this image" % key)
+    for key, (default, low, high) in KEYS.items():
+        value = values.get(key, default)
+        if value is None:
+            raise _bad("%r is missing" % key)
+        if key in values and not _is_right(key, value, default, low, high):
+            raise _bad("bad value for %r" % key)
+        setattr(config, key, value)
+    config.broker_address = _broker_address(config.broker)
+    if config.broker_address is None:
+        raise _bad("bad value for 'broker'")
+    return config
+
+
+def _is_right(key, value, default, low, high):
+    if isinstance(default, bool):
+        return isinstance(value, bool)
+    if isinstance(default, int):
+        return strict.is_number(value) and low <= value <= high
+    if key in ("wifi", "ntp_hosts"):
+        is_right = _is_network if key == "wifi" else _is_name
+        return isinstance(value, list) and low <= len(value) <= high and all(map(is_right, value))
+    return _is_text(value, low, high) and value in _CHOICES.get(key, (value,))
+
+
+def _is_text(value, low, high):
+    return isinstance(value, str) and low <= len(value) <= high
+
+
+def _is_name(value):
+    return _is_text(value, 1, 64)
+
+
+def _is_network(pair):
+    return isinstance(pair, list) and len(pair) == 2 and _is_name(pair[0]) and _is_text(pair[1], 0, 128)
+
+
+def _broker_address(text):
+    """(scheme, host, port), None if it is no URL of a broker."""
+    scheme = text.split(":", 1)[0]
+    if scheme in ("mqtt", "mqtts"):
+        try:
+            host, port, path = strict.url(text, scheme)
+        except errors.OtaError:
+            return None
+        return (scheme, host, port) if path == "/" else None
+    return None
+
+
+def _bad(what):
+    return errors.OtaError(errors.INVALID_PARAM, "configuration: " + what)

@@ -1,0 +1,115 @@
+"""Opens connections: the TLS contexts, of certificates in DER, and a Stream to a host. With net, the only module
+that imports sockets and TLS.
+"""
+
+import gc
+import socket
+import time
+
+import tls
+from micropython import const
+
+from . import errors, files, net
+
+_IPPROTO_TCP = const(6)
+_TCP_NODELAY = const(1)  # without it each TLS flight waits 40 ms for the peer's delayed ACK
+_MAX_CERTIFICATES = const(8)  # in one file
+
+
+def broker_context(config):
+    """For the broker, with this board's own certificate. Raises OtaError, see client_context()."""
+    read = files.read_required
+    return client_context(read(config.broker_ca), read(config.client_cert), read(config.client_key))
+
+
+def file_context(config):
+    """For the file server. Raises OtaError, see client_context()."""
+    return client_context(files.read_required(config.file_ca))
+
+
+def client_context(ca, certificate=None, key=None):
+    """A TLS client context: ca (one certificate or several), certificate and key are DER bytes. The
+    server is always verified.
+
+    Raises OtaError: NO_INIT if one of them cannot be used, which may be for want of memory; NO_MEM.
+    """
+    gc.collect()  # TLS keeps memory of its own for what is garbage here
+    try:
+        context = tls.SSLContext(tls.PROTOCOL_TLS_CLIENT)
+        if certificate:
+            context.load_cert_chain(certificate, key)
+        for one in certificates(ca):
+            context.load_verify_locations(one)
+    except (ValueError, OSError) as error:
+        code = errors.NO_INIT if isinstance(error, ValueError) else errors.NO_MEM
+        raise errors.OtaError(code, "certificate or key unusable: %r" % error)
+    context.verify_mode = tls.CERT_REQUIRED
+    return context
+
+
+def certificates(data):
+    """DER of one certificate after another -> list of them. Raises OtaError(NO_INIT)."""
+    found: list[bytes] = []
+    start = 0
+    while start < len(data):
+        _, end = element(data, start)
+        if len(found) == _MAX_CERTIFICATES:
+            raise unusable()
+        found.append(data[start:end])
+        start = end
+    if not found:
+        raise unusable()
+    return found
+
+
+def element(data, at):
+    """Start and end of the content of the DER element at `at`, which must lie within data."""
+    if at + 2 > len(data):
+        raise unusable()
+    length = data[at + 1]
+    start = at + 2
+    if length > 0x80:
+        count = length - 0x80
+        length = int.from_bytes(data[start : start + count], "big")
+        start += count
+    if start + length > len(data):
+        raise unusable()
+    return start, start + length
+
+
+def unusable():
+    return errors.OtaError(errors.NO_INIT, "unusable certificate, DER is expected")
+
+
+def connect(host, port, context, timeout_ms):
+    """A net.Stream to host:port, over TLS if there is a context; the handshake is part of the first write.
+
+    The name look-up has no limit but the watchdog; the rest and the calls that follow, until the next
+    `limit()`, take at most timeout_ms. Raises OtaError: CONNECTION_FAILED, TIMEOUT, TLS_REFUSED.
+    """
+    started = time.ticks_ms()
+    gc.collect()  # what now comes stays for long; and an ESP32 gives empty parts back to the system, for TLS
+    sock = None
+    try:
+        family, kind, protocol, _, address = socket.getaddrinfo(host, port, 0, socket.SOCK_STREAM)[0]
+        sock = socket.socket(family, kind, protocol)
+        sock.settimeout(timeout_ms / 1000)
+        sock.connect(address)
+        sock.setsockopt(_IPPROTO_TCP, _TCP_NODELAY, 1)
+    except (OSError, IndexError) as error:
+        if sock:
+            sock.close()
+        raise net.failure(error, host, False)
+    sock.setblocking(False)
+    try:
+        # The handshake waits for the first write, which can be bounded.
+        tls_or_sock = context.wrap_socket(sock, server_hostname=host, do_handshake_on_connect=False) if context else sock
+        stream = net.Stream(sock, tls_or_sock)
+    except (OSError, ValueError) as error:
+        sock.close()
+        raise net.failure(error, "TLS")
+    except BaseException:
+        sock.close()
+        raise
+    stream.limit(timeout_ms - time.ticks_diff(time.ticks_ms(), started))
+    return stream

@@ -1,0 +1,179 @@
+"""Sets the clock by NTP, as far as an answer is plausible.
+
+NTP is not authenticated. So a time before the build of the running image, or before a time at which this
+board was already online, is taken for a lie. Without a time to be believed the board goes on with the last
+one it knows: certificates are judged by that, and nothing is locked out.
+
+Of the record (see start.py): known_time is the latest time at which this board was online over TLS, doubts how
+often NTP has gone back behind it.
+"""
+
+import time
+
+from micropython import const
+
+from . import board, clock, errors, log, phases, strict
+
+_OLDEST = const(1767225600)  # 2026-01-01: earlier than this code there is no now
+_SPAN = const(630720000)  # 20 years: a build older than that asks for service
+_NTP_ERA_END = 2085978496  # 2036-02-07 06:28:16, what an all-zero or kiss-of-death answer decodes to
+_AGREED_S = const(60)
+_DAY = const(86400)
+_REJECTED_CHANCE = const(4)  # asked four times an hour, or at each start of a board that sleeps
+_MAX_REJECTED = const(168)
+_MONTHS = "JanFebMarAprMayJunJulAugSepOctNovDec"
+
+
+def check_state(state):
+    for key in ("known_time", "doubts"):
+        if not (strict.is_number(state[key]) and state[key] > 0):
+            state[key] = 0
+
+
+def sync(agent):
+    """Generator: set the clock by NTP, else to the last known time if it stands before that. A time that is not
+    known keeps nobody offline: it is reported, at the first of several failures. Then certificates that expire
+    soon are named in the log."""
+    try:
+        yield from Sync(agent).steps()
+    except errors.OtaError as error:
+        agent.report.error(error)
+    if agent.offer:
+        phases.call("offers", "plan", agent)
+    phases.call("expiry", "warn", agent.config)
+
+
+def note_known(agent):
+    """The board is online. If that took a certificate, the clock was good enough for it."""
+    if agent.config.broker_address[0] == "mqtts":
+        agent.clock.proven = clock.now() - log.uptime_ms() // 1000
+        Sync(agent).keep_known()
+
+
+class Sync:
+    """One look at the time. agent: its clock, state, config and running."""
+
+    def __init__(self, agent):
+        self._agent = agent
+        self._clock = agent.clock
+        self._state = agent.state
+        self._lowest = max(build_seconds(agent.running["build_time"]), _OLDEST)
+        if not self._is_plausible(self._state["known_time"]):
+            self._state["known_time"] = 0
+
+    def _is_plausible(self, seconds):
+        return self._lowest <= seconds <= self._lowest + _SPAN and seconds != _NTP_ERA_END
+
+    def steps(self):
+        """Generator. Raises OtaError(NO_CLOCK) at the first of several failures."""
+        state = self._clock
+        self.keep_known()
+        state.asked_ms = log.uptime_ms()
+        seconds = yield from self._ask_all()
+        is_believed = seconds is not None and self._is_believed(seconds)
+        if is_believed:
+            _set(seconds)
+        elif state.is_doubtful or not self._is_plausible(clock.now()) or clock.now() < self._known():
+            _set(max(self._lowest, self._known()))
+        state.is_doubtful = False
+        pause_s = self._agent.config.ntp_resync_s if is_believed else 600 + clock.random_below(600)
+        state.due_ms = log.uptime_ms() + pause_s * 1000
+        was_told, state.is_told = state.is_told, not is_believed
+        if not is_believed and not was_told:
+            raise errors.OtaError(errors.NO_CLOCK, "no NTP server is believed, the last known time is used")
+
+    def _known(self):
+        """No time before this one is now."""
+        proven = self._clock.proven
+        return max(self._state["known_time"], proven + log.uptime_ms() // 1000 if proven else 0)
+
+    def keep_known(self):
+        """On record once a day."""
+        known = self._known()
+        if known >= self._state["known_time"] + _DAY:
+            self._state["known_time"] = known
+            self._save()
+
+    def _save(self):
+        """A record that cannot be written costs what it is for, not the time."""
+        try:
+            self._agent.save_state()
+        except errors.OtaError as error:
+            log.error(error.detail)
+
+    def _ask_all(self):
+        """Generator: the time that two servers agree on. If only one answers, its; if they disagree, the
+        earliest that is not behind what is known. None if none gives a plausible one."""
+        offsets: list[int] = []  # against the uptime, which goes on while the others are asked
+        for host in self._agent.config.ntp_hosts:
+            seconds = self._ask(host)
+            if seconds is not None:
+                offset = seconds - log.uptime_ms() // 1000
+                if any(abs(offset - other) <= _AGREED_S for other in offsets):
+                    return seconds
+                offsets.append(offset)
+            yield
+        uptime_s = log.uptime_ms() // 1000
+        lowest = self._known() - _AGREED_S - uptime_s
+        later = [offset for offset in offsets if offset >= lowest] or offsets
+        return min(later) + uptime_s if later else None
+
+    def _ask(self, host):
+        try:
+            seconds = board.ntp_time(host) + clock.EPOCH_2000
+        except (OSError, IndexError, ValueError) as error:
+            log.warning("NTP %s: %r" % (host, error))
+            return None
+        if self._is_plausible(seconds):
+            return seconds
+        log.warning("NTP %s: implausible time %d refused" % (host, seconds))
+        return None
+
+    def _is_believed(self, seconds):
+        """Not if it goes back behind a known time, unless NTP says so for about a week: then that one was a
+        lie, and to insist on it would lock the board out."""
+        state = self._state
+        known = self._known()
+        if seconds >= known - _AGREED_S:
+            state["doubts"] = 0
+            return True
+        log.warning("NTP goes back from %d to %d" % (known, seconds))
+        if clock.random_below(_REJECTED_CHANCE):
+            return False
+        state["doubts"] += 1
+        if state["doubts"] > _MAX_REJECTED:
+            state["known_time"] = state["doubts"] = self._clock.proven = 0
+        self._save()
+        return not state["known_time"]
+
+
+def _set(seconds):
+    moment = time.gmtime(seconds - clock.EPOCH_2000)
+    board.set_clock(moment)
+    log.info("Now datetime: %d-%d-%d %d:%d:%d" % moment[:6])
+
+
+def unix(year, month, day, hour, minute, second):
+    """UTC -> Unix seconds, from 1970 on; `time.mktime` ends in 2038 on some ports."""
+    if month < 3:
+        year -= 1
+        month += 12
+    days = 365 * year + year // 4 - year // 100 + year // 400 + (153 * month - 457) // 5 + day - 719469
+    return ((days * 24 + hour) * 60 + minute) * 60 + second
+
+
+def build_seconds(text):
+    """"May 24 2024 10:33:41" -> Unix seconds; 0 for anything else."""
+    parts = text.replace(":", " ").split()
+    if len(parts) != 6 or len(parts[0]) != 3:
+        return 0
+    month = _MONTHS.find(parts[0])
+    try:
+        day, year, hour, minute, second = [int(part) for part in parts[1:]]
+    except ValueError:
+        return 0
+    in_range = 1 <= day <= 31 and 2000 <= year <= 2100
+    in_range = in_range and 0 <= hour < 24 and 0 <= minute < 60 and 0 <= second < 61
+    if month < 0 or month % 3 or not in_range:
+        return 0
+    return unix(year, month // 3 + 1, day, hour, minute, second)

@@ -1,0 +1,42 @@
+"""The owner's word on the offer itself, for offers that have the field `signed_offer`: an object with sha256 (of
+the image, 64 hex digits), kind, expires (Unix s or ms) and signature (base64).
+"""
+
+import hashlib
+from collections import namedtuple
+
+from . import clock, errors, offer, phases
+
+_NAMES = ("sha256", "kind", "expires", "signature")
+
+# image_digest str, kind str, expires int Unix seconds, signature bytes (DER), digest bytes that it signs.
+OfferSignature = namedtuple("OfferSignature", ("image_digest", "kind", "expires", "signature", "digest"))
+
+
+def parse(fields, version, size):
+    """version and size of the offer -> (OfferSignature, the fields worth storing). Raises OtaError(BAD_MESSAGE)."""
+    offer.need(isinstance(fields, dict), "signed_offer")
+    image_digest = fields.get("sha256")
+    offer.need(_is_hex(image_digest) and len(image_digest) == 64, "sha256")
+    kind = fields.get("kind")
+    offer.need(isinstance(kind, str) and len(kind) < 16, "kind")
+    expires = offer.unix_seconds(fields.get("expires"), "expires")
+    signature = offer.decode(fields.get("signature"), "signature of the offer")
+    facts = (version, size, image_digest, kind, fields["expires"])
+    text = hashlib.sha256(("%s %d %s %s %d" % facts).encode()).digest()
+    # What is hashed is shorter than the smallest image, so that it can be passed off for none.
+    digest = hashlib.sha256(b"ota-offer-1\n" + text).digest()
+    found = OfferSignature(image_digest, kind, expires, signature, digest)
+    return found, {name: fields[name] for name in _NAMES}
+
+
+def _is_hex(value):
+    return isinstance(value, str) and all(digit in "0123456789abcdef" for digit in value)
+
+
+def check(agent, found):
+    """Raises OtaError(OFFER_SIGNATURE)."""
+    if found.kind != agent.config.image or found.expires <= clock.now():
+        raise errors.OtaError(errors.OFFER_SIGNATURE, "the offer has expired, or is of another kind")
+    if phases.call("keys", "signer", agent.config, found.digest, found.signature, agent.report.error) is None:
+        raise errors.OtaError(errors.OFFER_SIGNATURE, "the offer is not signed by the owner")

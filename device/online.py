@@ -1,0 +1,80 @@
+"""Getting online: Wi-Fi, clock, broker, report; then the image that runs has proved itself. And what is done when
+that fails, or ends.
+"""
+
+import json
+
+from micropython import const
+
+from . import clock, errors, log, phases
+from .agent import call_hook
+from .link import SUBSCRIBED
+from .report import log_error
+
+_MAX_MEMORY_FAILURES = const(10)  # in a row
+
+
+def connect(agent):
+    """Generator. Raises OtaError."""
+    if not agent.wlan.isconnected():
+        yield from phases.steps("wifi", "join", agent.wlan, agent.config)
+    if agent.clock.is_due():
+        yield from phases.steps("ntp", "sync", agent)
+    link, report = agent.link, agent.report
+    link.connect()
+    if agent.last_code == errors.TLS_REFUSED and agent.clock.is_doubtful:
+        log_error(errors.OtaError(errors.NO_MEM, "TLS refused before"))
+    log.info("MQTTS connected" if agent.config.broker_address[0] == "mqtts" else "MQTT connected")
+    yield
+    if agent.is_new and not call_hook(agent.self_test) and agent.can_return:
+        agent.give_up("self test failed")  # ignored where a reset would only bring the same image back
+    for name in SUBSCRIBED:  # before the report, which a server may answer with an offer at once
+        phases.call("broker", "subscribe", link, name)
+        yield
+    report.publish("firmware/report", _version(agent))
+    yield
+    agent.has_rollback = phases.call("board", "confirm")
+    if agent.is_new:
+        phases.call("trial", "confirm", agent)
+    elif agent.state["trial"]:
+        yield from phases.steps("rollback", "settle", agent)
+    while report.unsent:
+        phases.call("failure", "send_waiting", report)
+        yield
+    agent.last_code = agent.memory_failures = 0
+    phases.call("ntp", "note_known", agent)
+    if not agent.state["trial"]:
+        phases.call("offers", "restore", agent)
+
+
+def _version(agent):
+    """What a firmware/report says, JSON by hand: MicroPython's dicts do not keep their order."""
+    running = agent.running
+    _, slot = phases.call("board", "running")
+    facts = ("UPDATE" if agent.is_new else "INIT", running["version"], json.dumps(running["build_time"]), slot)
+    return '{"type": "%s", "version": "%s", "build_time": %s, "slot": "%s"}' % facts
+
+
+def fail(agent, error, started):
+    """Generator: something ended the connection, or kept it from coming about. Yields until the next try.
+    error: OtaError; started: uptime in ms at which this try began."""
+    _note(agent, error)
+    agent.link.close()
+    if log.uptime_ms() - started > agent.config.backoff_max_s * 1000:
+        agent.pause_ms = 0
+    agent.pause_ms, delay_ms = clock.back_off(agent.config, agent.pause_ms)
+    yield from clock.sleep(delay_ms)
+
+
+def _note(agent, error):
+    before, agent.last_code = agent.last_code, error.code
+    agent.network_failed = True
+    if error.code == errors.TLS_REFUSED:
+        agent.clock.resync_soon()
+        if before != error.code:  # a lack of memory and bytes damaged on the way look the same
+            return log.warning(error.detail)
+    agent.memory_failures = agent.memory_failures + 1 if error.code == errors.NO_MEM else 0
+    if agent.memory_failures == _MAX_MEMORY_FAILURES:
+        agent.give_up("no memory to get online")
+    is_reported = error.code in (errors.TLS_REFUSED, errors.FLASH, errors.NO_MEM)
+    (agent.report.error if is_reported else log_error)(error)

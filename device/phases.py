@@ -1,0 +1,96 @@
+"""Phases: modules that are in memory only while something is done with them. The one place that loads and
+forgets.
+
+Whatever a phase imports is forgotten when it is over. So nothing of it may outlive it but plain data: no
+instance of its classes and none of its functions.
+"""
+
+import gc
+import sys
+
+from . import errors, files
+
+_PACKAGE = __name__.rsplit(".", 1)[0]
+_PREFIX = _PACKAGE + "."
+_resident: list[str] = []  # the package's modules that stay
+_loaded: list[str] = []  # those of the open phases, the innermost last
+
+
+def call(name, function, *arguments):
+    """What this function of the module `name` returns. Raises OtaError(NO_INIT) if it cannot be loaded."""
+    depth = _load(name)
+    try:
+        return getattr(sys.modules[_PREFIX + name], function)(*arguments)
+    finally:
+        arguments = None  # what they hold would still be there while memory is collected
+        _forget(depth)
+
+
+def steps(name, function, *arguments):
+    """Generator: the same for one that the module has."""
+    depth = _load(name)
+    inner = None
+    try:
+        inner = getattr(sys.modules[_PREFIX + name], function)(*arguments)
+        return (yield from inner)
+    finally:
+        if inner:
+            inner.close()
+        inner = arguments = None
+        _forget(depth)
+
+
+def forget_all():
+    """What is left of an agent that was given up in the middle of a phase."""
+    if _loaded:
+        _forget(0)
+
+
+def folder():
+    """Where the package's files are; None if it is in the firmware or in a ROMFS, which cannot break."""
+    path = sys.modules[_PACKAGE].__path__
+    path = path if isinstance(path, str) else path[0]  # CPython has a list
+    return None if path.startswith((".frozen", "/rom")) else path
+
+
+def _load(name):
+    """Returns how many modules of other phases there were before."""
+    gc.collect()
+    if files.is_broken and folder():
+        raise errors.OtaError(errors.FLASH, "nothing can be loaded until the restart")
+    if not _loaded:
+        _resident[:] = _names()
+    _note()  # what the phase around this one has imported since
+    depth = len(_loaded)
+    try:
+        __import__(_PREFIX + name)
+    except BaseException as error:  # what it had imported until then would stay
+        _forget(depth)
+        if isinstance(error, MemoryError) or not isinstance(error, Exception):
+            raise
+        files.note(error)
+        raise errors.OtaError(errors.NO_INIT, "cannot load %s: %r" % (_PREFIX + name, error))
+    _note()
+    return depth
+
+
+def _names():
+    return [name for name in sys.modules if name.startswith(_PREFIX)]
+
+
+def _note():
+    for name in _names():
+        if name not in _resident and name not in _loaded:
+            _loaded.append(name)
+
+
+def _forget(depth):
+    """All that was loaded after the first `depth` modules of phases."""
+    package = sys.modules[_PACKAGE]
+    del _loaded[depth:]
+    for name in _names():
+        if name not in _resident and name not in _loaded:
+            del sys.modules[name]
+            if hasattr(package, name[len(_PREFIX) :]):
+                delattr(package, name[len(_PREFIX) :])
+    gc.collect()

@@ -1,0 +1,108 @@
+"""The return of an image that failed its trial: another boot, or refused from now on, and reported.
+
+The boot loader gives a new image one boot and returns to the old one at any reset before the
+confirm, a power cut too. So an old image that finds a trial tries again, and an attempt counts only
+when the old image then reaches the broker at its first try: else power or network were to blame.
+
+In the trial record (see trial.py): cause is why the new image gave itself up; booted, whether it was started since
+its last attempt; failed, the verdict.
+"""
+
+from micropython import const
+
+from . import board, clock, errors, log
+from .agent import call_hook
+from .slot import Slot
+from .start import holds
+from .trial import drop_waiting, select_boot
+
+_MAX_REFUSED = const(8)
+_MAX_UNCOUNTED = const(10)  # an image that draws too much current, or ruins the network, must end too
+
+
+def note_cause(agent, cause):
+    """For a new image that gives itself up: why, for the old one to report."""
+    if agent.state["trial"] is None:
+        return
+    agent.state["trial"]["cause"] = cause
+    try:
+        agent.save_state()
+    except errors.OtaError as error:
+        log.error(error.detail)
+
+
+def settle(agent):
+    """Generator, for an old image that has reached the broker and has a trial on record."""
+    try:
+        partition = yield from _find_retry(agent)
+    except errors.OtaError as error:
+        if error.code != errors.ROLLED_BACK:
+            raise
+        agent.report.error(error)
+        if not agent.report.unsent:
+            _end_trial(agent)  # the server knows
+        return
+    if partition is None:
+        return
+    while not call_hook(agent.may_start):
+        agent.check_link()
+        agent.check_messages()
+        yield clock.IDLE_MS
+    agent.state["trial"]["booted"] = True
+    agent.save_state()
+    select_boot(partition)
+    agent.reboot()
+
+
+def _find_retry(agent):
+    """Generator: returns the partition of a new image that gets another boot, None if its trial never began.
+
+    Raises OtaError(ROLLED_BACK) when its trials are over, at each start until the server knows.
+    """
+    trial = agent.state["trial"]
+    partition = board.spare()
+    if not trial.get("failed"):
+        if not (yield from holds(agent, partition, trial)):
+            log.warning("trial of %s never began" % trial["version"])
+            _end_trial(agent)
+            return None
+        cause = _count_attempt(agent, trial) if trial.get("booted", True) else "not booted again yet"
+        if trial["attempts"] < agent.config.trial_attempts and trial.get("excuses", 0) < _MAX_UNCOUNTED:
+            agent.save_state()
+            log.warning("%s did not confirm (%s), trying it again" % (trial["version"], cause))
+            return partition
+        trial["failed"] = cause
+        drop_waiting(agent.state, trial["signature"])
+        _refuse(agent.state, trial)
+        agent.save_state()
+    _make_unbootable(agent, partition)
+    facts = [("version", trial["version"]), ("cause", str(trial["failed"]))]
+    detail = "%s failed its trials: %s" % (trial["version"], trial["failed"])
+    raise errors.OtaError(errors.ROLLED_BACK, detail, facts)
+
+
+def _count_attempt(agent, trial):
+    """Once for each boot of the new image. Returns the cause of the reset that ended it."""
+    trial["booted"] = False
+    cause = trial.pop("cause", None) or board.reset_cause()
+    is_uncounted = agent.network_failed or cause == board.POWER_LOSS
+    key = "excuses" if is_uncounted else "attempts"
+    trial[key] = trial.get(key, 0) + 1
+    return cause
+
+
+def _refuse(state, trial):
+    keys = ("version", "size", "signature", "digest")
+    state["refused"] = state["refused"][1 - _MAX_REFUSED :] + [{key: trial.get(key) for key in keys}]
+
+
+def _make_unbootable(agent, partition):
+    try:
+        Slot(partition, agent.block).invalidate()
+    except errors.OtaError as error:
+        log.error("slot of the failed image: %s" % error.detail)
+
+
+def _end_trial(agent):
+    agent.state["trial"] = None
+    agent.save_state()

@@ -1,0 +1,136 @@
+"""Texts from outside, parsed strictly: JSON, base64, URLs, versions.
+
+MicroPython's own parsers take a JSON text that was cut off for a good one, and skip in base64 what they do not know.
+"""
+
+import binascii
+import json
+
+from micropython import const
+
+from . import errors
+
+PORTS = {"http": 80, "https": 443, "mqtt": 1883, "mqtts": 8883}
+_MAX_DEPTH = const(8)
+
+
+def json_object(text):
+    """The dict in these bytes, or None if they are not one whole JSON object."""
+    if not _is_whole(text):
+        return None
+    try:
+        value = json.loads(text)
+    except ValueError:
+        return None
+    return value if isinstance(value, dict) else None
+
+
+def _is_whole(text):
+    """True if the brackets close, in order, and only at the end."""
+    closing = bytearray()  # what the open brackets need, innermost last
+    in_string = escaped = started = False
+    for byte in text:
+        if in_string:
+            if escaped:
+                escaped = False
+            elif byte == 0x5C:
+                escaped = True
+            elif byte == 0x22:
+                in_string = False
+        elif byte in b" \t\r\n":
+            continue
+        elif started and not closing:
+            return False  # something follows the object
+        elif byte == 0x22:
+            in_string = True
+        elif byte in b"{[":
+            closing.append(byte + 2)  # in ASCII
+            started = True
+            if len(closing) > _MAX_DEPTH:
+                return False
+        elif byte in b"}]":
+            if not closing or closing[-1] != byte:
+                return False
+            closing = closing[:-1]
+    return started and not closing
+
+
+def is_number(value):
+    """An integer, and no boolean."""
+    return isinstance(value, int) and not isinstance(value, bool)
+
+
+def base64(text):
+    """The bytes of a text in base64, None if it is not just that."""
+    try:
+        data = binascii.a2b_base64(text)
+        return data if binascii.b2a_base64(data).decode() == text + "\n" else None
+    except (ValueError, TypeError, UnicodeError):
+        return None
+
+
+def version(text):
+    """"1.2.13" -> (1, 2, 13), each 0..99; None for anything that is not such a version."""
+    if not isinstance(text, str) or not 5 <= len(text) <= 8:
+        return None
+    parts = text.split(".")
+    if len(parts) != 3:
+        return None
+    for part in parts:
+        if not 1 <= len(part) <= 2 or (len(part) == 2 and part[0] == "0") or not _are_digits(part):
+            return None
+    return (int(parts[0]), int(parts[1]), int(parts[2]))
+
+
+def _are_digits(text):
+    return all("0" <= digit <= "9" for digit in text)
+
+
+def url(text, scheme):
+    """"https://host:8443/a?b" with its scheme -> (host, port, "/a?b"); nothing in it could smuggle a header.
+
+    Raises OtaError(BAD_MESSAGE) for another scheme, user names, control characters, spaces
+    or anything else a request line must not hold.
+    """
+    prefix = scheme + "://"
+    if not isinstance(text, str) or not text.startswith(prefix) or not _is_printable(text):
+        raise errors.OtaError(errors.BAD_MESSAGE, "not an absolute %s URL" % scheme)
+    rest = text[len(prefix) :].split("#", 1)[0]
+    cut = len(rest)
+    for mark in "/?":
+        found = rest.find(mark)
+        if 0 <= found < cut:
+            cut = found
+    host, port = _host_port(rest[:cut], PORTS[scheme])
+    path = rest[cut:]
+    return host, port, path if path.startswith("/") else "/" + path
+
+
+def _host_port(authority, port):
+    host, colon, digits = authority.partition(":")
+    if colon:
+        if not 1 <= len(digits) <= 5 or not _are_digits(digits):
+            raise errors.OtaError(errors.BAD_MESSAGE, "bad port in URL")
+        port = int(digits)
+    if not host or len(host) > 253 or "@" in host or not 0 < port < 65536:
+        raise errors.OtaError(errors.BAD_MESSAGE, "bad host in URL")
+    return host, port
+
+
+def _is_printable(text):
+    return all("!" <= char <= "~" and char not in '"<>\\^`{|}' for char in text)
+
+
+def redirect(location, scheme, host, port, _):
+    """location: of the answer of this host -> (scheme, host, port, path). Never from https to http, nor
+    to another scheme; of the relative forms only "/path" is understood. Raises OtaError(HTTP_STATUS).
+    """
+    if location.startswith("/") and not location.startswith("//"):
+        location = "%s://%s:%d%s" % (scheme, host, port, location)
+    found = "https" if location.startswith("https://") else "http"
+    try:
+        if scheme == "https" and found != "https":
+            raise errors.OtaError(errors.BAD_MESSAGE, "")
+        return (found,) + url(location, found)
+    except errors.OtaError:
+        raise errors.OtaError(errors.HTTP_STATUS, "redirect refused")
