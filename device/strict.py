@@ -1,6 +1,7 @@
 """Texts from outside, parsed strictly: JSON, base64, URLs, versions.
 
-MicroPython's own parsers take a JSON text that was cut off for a good one, and skip in base64 what they do not know.
+MicroPython's own parsers take a JSON text that was cut off for a good one, and skip in base64 what they do
+not know.
 """
 
 import binascii
