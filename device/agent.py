@@ -63,6 +63,7 @@ class Agent:
     async def task(self):
         """The same for asyncio."""
         import asyncio
+
         while True:
             await asyncio.sleep(self.poll() / 1000)
 

@@ -168,7 +168,7 @@ def _header(response, line):
 
 
 def _content_range(value):
-    """"bytes 4096-9999/10000" -> (4096, 9999, 10000); () if it is anything else."""
+    """ "bytes 4096-9999/10000" -> (4096, 9999, 10000); () if it is anything else."""
     unit, _, rest = value.partition(" ")
     between, slash, total = rest.partition("/")
     first, dash, last = between.partition("-")
@@ -178,9 +178,7 @@ def _content_range(value):
 
 def _is_strong_etag(value):
     return (
-        2 <= len(value) <= 128
-        and value[0] == value[-1] == '"'
-        and all("!" <= char <= "~" for char in value)
+        2 <= len(value) <= 128 and value[0] == value[-1] == '"' and all("!" <= char <= "~" for char in value)
     )
 
 

@@ -163,7 +163,7 @@ def unix(year, month, day, hour, minute, second):
 
 
 def build_seconds(text):
-    """"May 24 2024 10:33:41" -> Unix seconds; 0 for anything else."""
+    """ "May 24 2024 10:33:41" -> Unix seconds; 0 for anything else."""
     parts = text.replace(":", " ").split()
     if len(parts) != 6 or len(parts[0]) != 3:
         return 0

@@ -71,7 +71,7 @@ def base64(text):
 
 
 def version(text):
-    """"1.2.13" -> (1, 2, 13), each 0..99; None for anything that is not such a version."""
+    """ "1.2.13" -> (1, 2, 13), each 0..99; None for anything that is not such a version."""
     if not isinstance(text, str) or not 5 <= len(text) <= 8:
         return None
     parts = text.split(".")
@@ -88,7 +88,7 @@ def _are_digits(text):
 
 
 def url(text, scheme):
-    """"https://host:8443/a?b" with its scheme -> (host, port, "/a?b"); nothing in it could smuggle a header.
+    """ "https://host:8443/a?b" with its scheme -> (host, port, "/a?b"); nothing in it could smuggle a header.
 
     Raises OtaError(BAD_MESSAGE) for another scheme, user names, control characters, spaces
     or anything else a request line must not hold.
