@@ -8,17 +8,17 @@ from .slot import HEAD, Slot
 _UINT32 = 0xFFFFFFFF
 
 
-def of_image(agent, partition, head, header):
-    """Generator: (SHA-256, CRC of the body of a wm image) of agent.offer's image; head: the bytes that are
-    held back; header: image.Header. Raises OtaError(FLASH)."""
-    slot = Slot(partition, agent.block, head)
-    return (yield from read(slot, agent.offer.size, header.body_end))
+def of_image(transfer):
+    """Generator: (SHA-256, CRC of the body of a wm image) of what an update.Transfer has brought. Raises
+    OtaError(FLASH)."""
+    slot = Slot(transfer.partition, transfer.block, transfer.head)
+    return (yield from read(slot, transfer.offer.size, transfer.header.body_end))
 
 
-def holds(agent, partition, size, digest):
+def holds(partition, size, digest):
     """Generator: do the first `size` bytes of this partition have this SHA-256, in hex? Raises
     OtaError(FLASH)."""
-    slot = Slot(partition, agent.block)
+    slot = Slot(partition)
     if size > slot.capacity:
         return False
     sha, _ = yield from read(slot, size)
