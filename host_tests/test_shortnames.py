@@ -197,11 +197,13 @@ def _shape(source: str) -> str:
 
 
 def _used(source: str) -> set[str]:
-    """All names, and the words of all texts, but for comments and docstrings."""
+    """All names, and the words of all texts, but for comments, docstrings and bytes."""
     tree = ast.parse(source)
     for node in ast.walk(tree):
         if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant):
             node.value.value = 0
+        elif isinstance(node, ast.Constant) and isinstance(node.value, bytes):
+            node.value = b""
     return _words(ast.unparse(tree))
 
 

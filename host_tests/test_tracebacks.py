@@ -68,11 +68,12 @@ def _any_name() -> tuple[str, str, str]:
 
 def test_what_is_no_frame_of_ours_stays() -> None:
     module, _, short = _any_name()
+    ours = f'  File "device.{module}", line 3, in {short}\n'
     text = (
-        f'  File "main.py", line 3, in {short}\n  File "device/{module}.py", line 3, in {short}\n'
-        f"ValueError: '{short}'\nI/ota {short}\n  File \"device.nothing\", line 3, in {short}"
+        f'I/ota {short}\n  File "main.py", line 3, in <module>\n'
+        f'  File "device/{module}.py", line 3, in {short}\nValueError: \'{short}\''
     )
-    assert firmware.short_names().restore(text).replace("device/nothing.py", "device.nothing") == text
+    assert firmware.short_names().restore(ours + text).endswith(text)
 
 
 @pytest.mark.parametrize("where", ["file", "-"])

@@ -25,9 +25,9 @@ import tokenize
 from collections.abc import Iterator
 
 PRIVATE = re.compile(r"_[A-Za-z0-9]\w*")
-_FRAME = re.compile(r'File "device\.(\w+)", line (\d+), in (\w+)')
+_PREFIX = "device."
+_FRAME = re.compile(r'File "([^"]*)", line (\d+), in (\S+)')
 _MESSAGE = re.compile(r"\w+Error: ")  # behind the frames: "no attribute 'A'"
-_QUOTED = re.compile(r"(?<=')\w+(?=')")
 _Function = ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda
 _Place = tuple[int, int]  # line from 1, column in bytes of UTF-8, as in ast
 
@@ -56,29 +56,34 @@ class ShortNames:
         """The text of a module with short names, each in the line where it was."""
         names = self.short[module]
         arguments = _Arguments(self._trees[module], self._keywords).edits
-        lines = self._sources[module].splitlines(keepends=True)
+        lines = self._sources[module].split("\n")
         for token in reversed(list(_name_tokens(self._sources[module]))):
             row, column = token.start
             line = lines[row - 1]
             place = (row, len(line[:column].encode()))
             name = arguments.get(place) or names.get(token.string, token.string)
             lines[row - 1] = line[:column] + name + line[token.end[1] :]
-        return "".join(lines)
+        return "\n".join(lines)
 
     def restore(self, text: str) -> str:
         """A board's output, with the source's files and names in the lines of tracebacks."""
         lines = text.splitlines(keepends=True)
-        long: dict[str, str] = {}  # of the module of the frame above
+        module = ""  # of the frame above
         for number, line in enumerate(lines):
             frame = _FRAME.search(line)
             if frame:
-                module, row, name = frame.groups()
-                long = {short: name for name, short in self.short.get(module, {}).items()}
-                told = f'File "device/{module}.py", line {row}, in {long.get(name, name)}'
-                lines[number] = line[: frame.start()] + told + line[frame.end() :]
+                module = frame[1].removeprefix(_PREFIX) if frame[1].startswith(_PREFIX) else ""
+                if module:
+                    told = f'File "device/{module}.py", line {frame[2]}, in {self._restore(module, frame[3])}'
+                    lines[number] = line[: frame.start()] + told + line[frame.end() :]
             elif _MESSAGE.match(line):
-                lines[number] = _QUOTED.sub(lambda word, long=long: long.get(word[0], word[0]), line)
+                words = line.split("'")
+                lines[number] = "'".join(self._restore(module, word) for word in words)
         return "".join(lines)
+
+    def _restore(self, module: str, name: str) -> str:
+        known = self.short.get(module, {}).items()
+        return next((long for long, short in known if short == name), name)
 
 
 class _Arguments:
