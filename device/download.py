@@ -42,7 +42,7 @@ def prepare(transfer):
 def receive(transfer):
     """Generator: what transfer.stream gives, into the slot. A step is a block, a checkpoint or a report: the
     first allocates nothing while the blocks come whole. Raises OtaError."""
-    slot = Slot(transfer.partition, transfer.block, transfer.head)
+    slot = Slot(transfer.partition, transfer.block, transfer.head, transfer.read_back)
     readinto, block, size = transfer.stream.readinto, slot.block, transfer.offer.size
     transfer.report()
     if transfer.position and not transfer.head:

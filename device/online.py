@@ -41,7 +41,7 @@ def connect(agent):
     elif agent.state["trial"]:
         yield from phases.steps("rollback", "settle", agent)
     while report.unsent:
-        phases.call("failure", "send_waiting", report)
+        report.send_waiting()
         yield
     agent.last_code = agent.memory_failures = 0
     phases.call("ntp", "note_known", agent)

@@ -1,19 +1,14 @@
 """Asks the file server for what is missing of an image: which answers are taken, and how often it is
 asked."""
 
-import time
-
 from micropython import const
 
-from . import clock, errors, log, phases, update
+from . import errors, phases, update
 from .report import log_error
 from .slot import HEAD
 
 _MAX_REDIRECTS = const(3)
 _MAX_RESTARTS = const(3)  # from byte 0, because the file has changed
-_MAX_GRANT_MS = const(3600_000)  # what Retry-After may add to the window
-_NO_MEMORY = (errors.NO_MEM, errors.NO_INIT)  # a certificate that does not fit is said to be unusable
-_TRANSIENT = (errors.TIMEOUT, errors.CONNECTION_FAILED, errors.NO_GOT_IP)
 
 
 def open_image(transfer):
@@ -88,37 +83,3 @@ def _start_over(transfer, why):
     if transfer.restarts > _MAX_RESTARTS:
         raise errors.OtaError(errors.SIZE_MISMATCH, why)
     transfer.start_over(why)
-
-
-def retry(transfer, failure):
-    """Generator: yields until the next try; raises the failure (OtaError, MemoryError) if there is none.
-    Tries go on until a window that begins anew with each block is over; what the server asks us to wait does
-    not count."""
-    asked_s = _may_retry(transfer, failure)
-    if asked_s is None:
-        raise failure
-    if isinstance(failure, MemoryError):
-        failure = errors.OtaError(errors.NO_MEM, str(failure))
-    if failure.code in _NO_MEMORY:
-        log_error(errors.OtaError(errors.NO_MEM, failure.detail))
-    log.warning("download at byte %d: %s" % (transfer.position, failure.detail))
-    waited_ms = time.ticks_diff(time.ticks_ms(), transfer.progressed_ms) - transfer.granted_ms
-    config = transfer.agent.config
-    if waited_ms >= config.retry_window_s * 1000:
-        raise failure
-    granted_ms = min(asked_s * 1000, _MAX_GRANT_MS - transfer.granted_ms)
-    transfer.granted_ms += granted_ms
-    transfer.pause_ms, delay_ms = clock.back_off(config, transfer.pause_ms)
-    yield from clock.sleep(granted_ms + delay_ms)
-
-
-def _may_retry(transfer, failure):
-    """Seconds that the server asks us to wait, 0 = none, None = there is no sense in another try."""
-    code = getattr(failure, "code", errors.NO_MEM)
-    if code in _TRANSIENT or transfer.retry_after is not None:
-        return transfer.retry_after or 0
-    if code == errors.TLS_REFUSED and not transfer.was_refused:
-        transfer.was_refused = True  # once: a lack of memory and bytes damaged on the way look the same
-        transfer.agent.report.free_memory()
-        return 0
-    return 0 if code in _NO_MEMORY and transfer.agent.report.free_memory() else None

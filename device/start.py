@@ -20,9 +20,9 @@ _FORMAT = 1
 _UNKNOWN = {"version": "0.0.0", "build_time": ""}
 _READ_TRIES = 3
 _MODULES = (
-    "board config_table connection digest download ecdsa expiry failure http identity journal keys"
-    " keytable ntp offer offer_signature offers online p256_comb request rollback slot strict texts_en"
-    " texts_zh trial update wifi wm"
+    "board config_table connection download ecdsa expiry failure http identity journal keys keytable ntp"
+    " offer offer_signature offers online p256_comb request rollback slot strict texts_en texts_zh trial"
+    " update verify wifi wm"
 )
 
 
@@ -108,7 +108,7 @@ def holds(partition, record):
     for _ in range(_READ_TRIES):
         try:
             size, digest = record["size"], record["digest"]
-            return (yield from phases.steps("digest", "holds", partition, size, digest))
+            return (yield from phases.steps("verify", "holds", partition, size, digest))
         except errors.OtaError as error:
             log.error("slot of %s: %s" % (record["version"], error.detail))
     return False

@@ -19,7 +19,6 @@ _DOWNLOAD_FAILED = const(5)
 _DOWNLOADED = const(6)
 _UPGRADE_START = const(7)
 _UPGRADE_FAILED = const(8)
-_SPLICED_FAULTS = (errors.CRC_ERROR, errors.SHA256_ECDSA)  # what foreign bytes in the slot lead to
 
 
 class Transfer:
@@ -30,15 +29,18 @@ class Transfer:
         self.agent, self.offer = agent, agent.offer
         self.partition = phases.call("board", "spare")
         self.chip = phases.call("board", "chip")  # ESP chip id, None = unknown
-        self.block = bytearray(4096)  # between network and flash
+        self.block, self.read_back = (
+            bytearray(4096),
+            bytearray(1024),
+        )  # between network and flash, see slot.py
         self.position, self.etag = phases.call("journal", "find", self.offer)  # bytes that are in the slot
         self.head = None  # the first bytes of the image, held back, see slot.py
         self.header = None  # see download.py
         self.is_spliced = False  # the slot holds bytes of more than one answer
         self.stream = self.context = None  # net.Stream and TLS context of the file server
-        # Of request.py: from byte 0 because the file has changed; the last TLS handshake; what the server
-        # asks us to wait, in s, None = it did not; ms granted for that, the next pause, ticks of the last
-        # block.
+        # Of request.py and failure.py: from byte 0 because the file has changed; the last TLS handshake;
+        # what the server asks us to wait, in s, None = it did not; ms granted for that, the next pause,
+        # ticks of the last block.
         self.restarts = self.granted_ms = self.pause_ms = 0
         self.was_refused = False
         self.retry_after = None
@@ -87,7 +89,12 @@ def install(agent):
             yield from fetch(transfer)
             transfer.enter(_DOWNLOADED)
             transfer.enter(_UPGRADE_START)
-            record = yield from verify(transfer)
+            try:  # each by itself: less has to be in memory
+                sha = yield from phases.steps("verify", "digest", transfer)
+                signer = phases.call("keys", "image_signer", transfer, sha)
+                record = phases.call("identity", "record", transfer, sha, signer)
+            except errors.OtaError as error:
+                phases.call("failure", "fetch_again", transfer, error)
     except errors.OtaError:
         transfer.fail()
         raise
@@ -100,6 +107,7 @@ def install(agent):
 def fetch(transfer):
     """Generator: until the slot holds the whole image. Network failures are tried again until the window
     without a new block is over. Raises OtaError."""
+    transfer.read_back = bytearray(1024)
     while transfer.position < transfer.offer.size:
         try:
             if transfer.offer.address[0] == "https" and not transfer.context:  # while the heap is whole
@@ -113,28 +121,5 @@ def fetch(transfer):
             transfer.stream.close()
             transfer.stream = None
         if failure:
-            yield from phases.steps("request", "retry", transfer, failure)
-    transfer.context = None  # the signature's check needs the room
-
-
-def verify(transfer):
-    """Generator, two blocks a step, then the signature in one: returns the record of the image, see
-    identity.py. None if it is to be fetched once more: spliced from several answers, it may be of two files.
-    Raises OtaError."""
-    try:
-        sha, crc = yield from phases.steps("digest", "of_image", transfer)
-        if transfer.header.body_end and crc != transfer.header.body_crc:
-            raise errors.OtaError(errors.CRC_ERROR, "body of the image")
-        agent, signature = transfer.agent, transfer.offer.signature
-        signer = phases.call(
-            "keys", "signer", agent.config, sha, signature, agent.report.error, transfer.block
-        )
-        if signer is None:
-            raise errors.OtaError(errors.SHA256_ECDSA, "not signed by the owner of this board")
-        return phases.call("identity", "record", transfer, sha, signer)
-    except errors.OtaError as error:
-        if not transfer.is_spliced or error.code not in _SPLICED_FAULTS:
-            phases.call("journal", "forget", transfer.offer)
-            raise error
-        transfer.start_over(error.detail)
-        return None
+            yield from phases.steps("failure", "retry", transfer, failure)
+    transfer.context = transfer.read_back = None  # the signature's check needs the room
