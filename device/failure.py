@@ -121,4 +121,11 @@ def fetch_again(transfer, error):
     if not transfer.is_spliced or error.code not in _SPLICED_FAULTS:
         phases.call("journal", "forget", transfer.offer)
         raise error
-    transfer.start_over(error.detail)
+    start_over(transfer, error.detail)
+
+
+def start_over(transfer, why):
+    """From byte 0."""
+    log.warning("starting over: " + why)
+    phases.call("journal", "forget", transfer.offer)
+    transfer.position, transfer.etag, transfer.is_spliced = 0, None, False
