@@ -1,9 +1,9 @@
-"""Offers for tests: the fields of a valid one, with changes, as payload or as messages.Offer."""
+"""Offers for tests: the fields of a valid one, with changes, as payload or as offer.Offer."""
 
 import binascii
 import json
 
-from device import messages
+from device.offer import parse
 
 SIGNATURE = b"\x30\x44\x02\x20" + b"\x11" * 32 + b"\x02\x20" + b"\x22" * 32
 
@@ -24,10 +24,10 @@ def fields(**changes):
 
 
 def offer(**changes):
-    return messages.Offer(fields(**changes))
+    return parse(fields(**changes))
 
 
-def sealed(**changes):
+def signed(**changes):
     """The field `signed_offer` for the offer above, without a signature that is one."""
     values = {"sha256": "ab" * 32, "kind": "esp32", "expires": 1800000000}
     values["signature"] = binascii.b2a_base64(SIGNATURE).decode().strip()
