@@ -15,7 +15,7 @@ def fields(**changes):
         "http_url": "http://files/fw.bin",
         "https_url": "https://files:8443/fw.bin",
         "size": 10000,
-        "signature": binascii.b2a_base64(SIGNATURE).decode().strip(),
+        "signature": base64(SIGNATURE),
         "upgrade_delay": 0,
     }
     values.update(changes)
@@ -27,10 +27,15 @@ def offer(**changes):
     return parse(fields(**changes))
 
 
+def base64(data):
+    """As a signature or a key stands in JSON."""
+    return binascii.b2a_base64(data).decode().strip()
+
+
 def signed(**changes):
     """The field `signed_offer` for the offer above, without a signature that is one."""
     values = {"sha256": "ab" * 32, "kind": "esp32", "expires": 1800000000}
-    values["signature"] = binascii.b2a_base64(SIGNATURE).decode().strip()
+    values["signature"] = base64(SIGNATURE)
     values.update(changes)
     return {key: value for key, value in values.items() if value is not ABSENT}
 
