@@ -1,9 +1,12 @@
-"""device.http: the request to the letter, and heads of answers, good, odd and hostile."""
+"""device.http: the request to the letter, and heads of answers, good, odd and hostile; where redirects lead."""
 
 from check import raises_code, run
-from fakestream import CLOSE, STALL, Peer
+from fakeagent import FakeAgent
+from fakestream import CLOSE, STALL, TRICKLE, FakeStream, Peer
+from faketime import FakeTime
+from makeoffer import offer
 
-from device import errors, http
+from device import errors, http, strict
 
 PROVES = {errors.HTTP_STATUS: "test_what_is_not_http"}
 
@@ -44,7 +47,7 @@ def test_a_full_head():
         b"Content-Range: bytes 4096-9999/10000\r\nX-Other: y\r\n\r\n"
     )
     assert (response.status, response.length, response.span) == (206, 5904, (4096, 9999, 10000))
-    assert response.etag == '"abc"' and response.location is None and response.plain is True
+    assert response.etag == '"abc"' and response.location is None and response.is_plain is True
 
 
 def test_pauses_and_single_bytes_change_nothing():
@@ -179,8 +182,8 @@ def test_bodies_that_are_not_plain():
         b"Content-Length: 5\r\nTransfer-Encoding: chunked",
         b"Transfer-Encoding: chunked\r\nTransfer-Encoding: identity",
     ):  # fmt: skip
-        assert _header(line).plain is False, line
-    assert _header(b"Content-Encoding: identity").plain is True
+        assert _header(line).is_plain is False, line
+    assert _header(b"Content-Encoding: identity").is_plain is True
 
 
 def test_only_strong_etags_count():
@@ -194,9 +197,7 @@ def test_an_etag_cannot_carry_a_header():
 
 
 def _redirect(location, scheme="https", host="h", port=443, path="/dir/fw"):
-    response = http.Response(302)
-    response.location = location
-    return http.redirect_target(response, host, port, path, scheme)
+    return strict.redirect(location, scheme, host, port, path)
 
 
 def test_redirects_that_are_followed():
@@ -209,11 +210,55 @@ def test_redirects_that_are_followed():
 
 def test_redirects_that_are_refused():
     for location in (
-        "http://h/x", "HTTP://h/x", "ftp://h/x", "file:///x", "javascript:x", "", None, "x", "//o/x",
+        "http://h/x", "HTTP://h/x", "ftp://h/x", "file:///x", "javascript:x", "", "x", "//o/x",
         "https://o/\r\nX: y", "/a b", "/a\r\nHost: evil", "/\0", "https://u:p@o/", "https://o:0/",
         "https://u@o/", "https://o:8443@evil/", "https://o\tx/", "/x\ny", "///o/x", "\\\\o\\x",
         "https://", "https:/o/", " https://o/", "/\u4e0b",
     ):  # fmt: skip
         raises_code(errors.HTTP_STATUS, _redirect, location)
-    for location in ("ftp://h/x", "//o/x", "x", "", None, "http://o/\r\nX: y"):
+    for location in ("ftp://h/x", "//o/x", "x", "", "http://o/\r\nX: y"):
         raises_code(errors.HTTP_STATUS, _redirect, location, "http", "h", 80)
+
+
+ADDRESS = ("http", "h", 80, "/fw")
+
+
+def _ask(peer, clock, question=(0, 99, None), wlan_is_up=True):
+    """What http.ask() returns, and the agent it asked for."""
+    agent = FakeAgent(http_timeout_s=5)
+    agent.offer = offer(size=100)
+    agent.wlan.is_up = wlan_is_up
+    stream = FakeStream(peer, clock)
+    stream.limit(1000)
+    return run(http.ask(agent, stream, ADDRESS, question), clock.advance)
+
+
+def test_a_question_and_its_answer():
+    with FakeTime() as clock:
+        peer = Peer([STALL, OK + b'Content-Length: 100\r\nETag: "a"\r\n' + END + b"body", CLOSE])
+        answer, location = _ask(peer, clock, (64, 99, '"a"'))
+        assert peer.sent == http.request("http", "h", 80, "/fw", "bytes=64-", '"a"')
+        assert answer == (200, 100, None, 0, '"a"', True) and location is None
+        assert bytes(peer.script[0]) == b"body" and not peer.is_closed
+
+
+def test_where_an_answer_leads():
+    with FakeTime() as clock:
+        for status in (301, 302, 303, 307, 308):
+            head = b"HTTP/1.1 %d Moved\r\nLocation: /x\r\n" % status
+            assert _ask(Peer([head + END]), clock)[1] == "/x"
+            assert _ask(Peer([head[:20] + END]), clock)[1] == ""  # which strict.redirect() refuses
+        for status in (200, 206, 300, 304, 404):
+            assert _ask(Peer([b"HTTP/1.1 %d x\r\nLocation: /x\r\n" % status + END]), clock)[1] is None
+
+
+def test_a_head_that_does_not_come_or_trickles_is_bounded():
+    for script, chunk in (([STALL], 1000), ([OK, STALL], 1000), ([OK + b"X: y\r\n" * 60], TRICKLE)):
+        with FakeTime() as clock:
+            raises_code(errors.TIMEOUT, _ask, Peer(script, chunk), clock)
+            assert 5000 <= clock.elapsed_ms <= 5200
+
+
+def test_wifi_that_drops_while_a_head_is_waited_for():
+    with FakeTime() as clock:
+        raises_code(errors.NO_GOT_IP, _ask, Peer([STALL]), clock, (0, 99, None), False)
