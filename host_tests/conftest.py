@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import sys
 from collections import Counter
@@ -43,6 +44,11 @@ def pytest_configure(config: pytest.Config) -> None:
     if config.getoption("numprocesses", None):
         config.pluginmanager.register(Progress())
     config.addinivalue_line("markers", "sample(k): one in k of these plays in `test`, chosen by the commit")
+
+
+def pytest_collection_finish() -> None:
+    """The device collects garbage with each phase: it need not look through all of pytest each time."""
+    gc.freeze()
 
 
 @pytest.hookimpl(tryfirst=True)

@@ -1,4 +1,4 @@
-"""device.connection: certificates taken apart, TLS contexts, and a connection that fails leaves nothing open."""
+"""device.connection: certificates taken apart, TLS contexts; a connection that fails leaves nothing open."""
 
 from check import patched, raises, raises_code, settings
 from makecert import certificate
@@ -24,12 +24,15 @@ def test_what_is_no_certificate():
 
 def test_elements_lie_within_the_data():
     for data, start, end in (
-        (b"\x04\x00", 2, 2), (b"\x04\x02ab", 2, 4), (b"\x04\x02abc", 2, 4), (b"\x04\x7f" + b"a" * 127, 2, 129),
-        (b"\x04\x81\x80" + b"a" * 128, 3, 131), (b"\x04\x82\x01\x00" + b"a" * 256, 4, 260),
+        (b"\x04\x00", 2, 2), (b"\x04\x02ab", 2, 4), (b"\x04\x02abc", 2, 4),
+        (b"\x04\x7f" + b"a" * 127, 2, 129), (b"\x04\x81\x80" + b"a" * 128, 3, 131), (b"\x04\x82\x01\x00" + b"a" * 256, 4, 260),
     ):  # fmt: skip
         assert connection.element(data, 0) == (start, end), data
         assert connection.element(b"xy" + data, 2) == (start + 2, end + 2), data
-    for data in (b"", b"\x04", b"\x04\x01", b"\x04\x82\x01", b"\x04\x82\x01\x00" + b"a" * 255, b"\x04\xff" + b"a" * 99):
+    for data in (
+        b"", b"\x04", b"\x04\x01", b"\x04\x82\x01", b"\x04\x82\x01\x00" + b"a" * 255,
+        b"\x04\xff" + b"a" * 99,
+    ):  # fmt: skip
         raises_code(errors.NO_INIT, connection.element, data, 0)
 
 

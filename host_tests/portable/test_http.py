@@ -1,4 +1,4 @@
-"""device.http: the request to the letter, and heads of answers, good, odd and hostile; where redirects lead."""
+"""device.http: the request to the letter, and heads of answers, good and hostile; where redirects lead."""
 
 from check import raises_code, run
 from fakeagent import FakeAgent

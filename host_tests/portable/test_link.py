@@ -1,4 +1,4 @@
-"""device.link over umqtt: publish, receive and keep alive, every failure closes; and the socket that it gets."""
+"""device.link over umqtt: publish, receive, keep alive; every failure closes; the socket of umqtt."""
 
 import fakebroker
 from check import raises, raises_code, recorded_log

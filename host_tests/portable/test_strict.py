@@ -1,5 +1,4 @@
-"""device.strict: versions, URLs, base64 and JSON: what is taken, and what is refused because it could mean another thing
-than it seems to."""
+"""device.strict: what is taken for a URL or a version, and what is refused because it could smuggle something."""
 
 from check import raises_code
 
