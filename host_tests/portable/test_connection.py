@@ -25,7 +25,8 @@ def test_what_is_no_certificate():
 def test_elements_lie_within_the_data():
     for data, start, end in (
         (b"\x04\x00", 2, 2), (b"\x04\x02ab", 2, 4), (b"\x04\x02abc", 2, 4),
-        (b"\x04\x7f" + b"a" * 127, 2, 129), (b"\x04\x81\x80" + b"a" * 128, 3, 131), (b"\x04\x82\x01\x00" + b"a" * 256, 4, 260),
+        (b"\x04\x7f" + b"a" * 127, 2, 129),
+        (b"\x04\x81\x80" + b"a" * 128, 3, 131), (b"\x04\x82\x01\x00" + b"a" * 256, 4, 260),
     ):  # fmt: skip
         assert connection.element(data, 0) == (start, end), data
         assert connection.element(b"xy" + data, 2) == (start + 2, end + 2), data
@@ -41,34 +42,41 @@ def test_a_certificate_that_is_none():
         raises_code(errors.NO_INIT, connection.client_context, noise)
 
 
-def test_no_memory_for_a_certificate_is_said():
-    class Starved:
-        def load_verify_locations(self, _):
-            raise OSError(-0x2880)
+class _Tls:
+    """The module `tls`, whose context only notes what it is made of. error: what loading a CA raises."""
 
-    with patched(connection.tls, "SSLContext", lambda _: Starved()):
-        raises_code(errors.NO_MEM, connection.client_context, certificate())
+    PROTOCOL_TLS_CLIENT = 1
+    CERT_REQUIRED = 2
+
+    def __init__(self, error=None):
+        self._error = error
+        self.loaded = []
+        self.verify_mode = 0
+
+    def SSLContext(self, _):
+        return self
+
+    def load_cert_chain(self, chain, key):
+        self.loaded.append((chain, key))
+
+    def load_verify_locations(self, one):
+        if self._error:
+            raise self._error
+        self.loaded.append(one)
+
+
+def test_what_is_wrong_with_a_certificate_is_said():
+    for error, code in ((OSError(-0x2880), errors.NO_MEM), (ValueError("invalid cert"), errors.NO_INIT)):
+        with patched(connection, "tls", _Tls(error)):
+            raises_code(code, connection.client_context, certificate())
 
 
 def test_a_context_always_verifies():
-    class Recorded:
-        def __init__(self):
-            self.loaded = []
-            self.verify_mode = None
-
-        def load_cert_chain(self, chain, key):
-            self.loaded.append((chain, key))
-
-        def load_verify_locations(self, one):
-            self.loaded.append(one)
-
     one, two = certificate(), certificate(filler=5)
-    with patched(connection.tls, "SSLContext", lambda _: Recorded()):
-        context = connection.client_context(one + two, b"own", b"key")
-        assert context.loaded == [(b"own", b"key"), one, two]
-        assert context.verify_mode == connection.tls.CERT_REQUIRED
-        context = connection.client_context(one)
-        assert context.loaded == [one] and context.verify_mode == connection.tls.CERT_REQUIRED
+    for own, loaded in (((b"own", b"key"), [(b"own", b"key"), one, two]), ((), [one, two])):
+        with patched(connection, "tls", _Tls()):
+            context = connection.client_context(one + two, *own)
+            assert context.loaded == loaded and context.verify_mode == _Tls.CERT_REQUIRED
 
 
 def test_which_files_a_context_is_made_of():

@@ -1,4 +1,4 @@
-"""device.strict: what is taken for a URL or a version, and what is refused because it could smuggle something."""
+"""device.strict: what is taken for a URL or a version, and what is refused: it could smuggle something."""
 
 from check import raises_code
 
