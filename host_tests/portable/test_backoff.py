@@ -1,50 +1,89 @@
-"""device.backoff: the bounds of the waits, and that they are random."""
+"""device.clock and download.RetryWindow: the bounds of the waits, and that they are random."""
 
 import check
 from faketime import FakeTime
 
-from device import backoff
+from device import clock
+from device.download import RetryWindow
 
 
 def test_random_below_stays_below():
     for limit in (1, 2, 3, 1000, 60000, 1 << 24):
         for _ in range(50):
-            assert 0 <= backoff.random_below(limit) < limit
-    assert backoff.random_below(0) == backoff.random_below(-5) == 0
+            assert 0 <= clock.random_below(limit) < limit
+    assert clock.random_below(0) == clock.random_below(-5) == 0
 
 
 def test_random_below_varies():
-    assert len({backoff.random_below(1 << 24) for _ in range(20)}) > 10
+    assert len({clock.random_below(1 << 24) for _ in range(20)}) > 10
+
+
+def _delays(config, count):
+    """(The limits of the random delays, the delays)"""
+    limits, delays = [], []
+    ceiling_ms = 0
+    with check.patched(clock, "random_below", lambda limit: limits.append(limit) or limit - 1):
+        for _ in range(count):
+            ceiling_ms, delay_ms = clock.back_off(config, ceiling_ms)
+            delays.append(delay_ms)
+    return limits, delays
 
 
 def test_ceiling_doubles_up_to_the_maximum():
-    limits = []
-    with check.patched(backoff, "random_below", lambda limit: limits.append(limit) or limit - 1):
-        pause = backoff.Backoff(1, 10)
-        delays = [pause.next_ms() for _ in range(6)]
-        pause.reset()
-        pause.next_ms()
-    assert limits == [1000, 2000, 4000, 8000, 10000, 10000, 1000]
-    assert delays[-1] == 9999
+    limits, delays = _delays(check.settings(backoff_min_s=1, backoff_max_s=10), 6)
+    assert limits == [1000, 2000, 4000, 8000, 10000, 10000]
+    assert delays == [999, 1999, 3999, 7999, 9999, 9999]
 
 
 def test_minimum_above_maximum_stays_bounded():
-    limits = []
-    with check.patched(backoff, "random_below", lambda limit: limits.append(limit) or 0):
-        pause = backoff.Backoff(100, 10)
-        for _ in range(3):
-            pause.next_ms()
+    limits, _ = _delays(check.settings(backoff_min_s=100, backoff_max_s=10), 3)
     assert limits[1:] == [10000, 10000]
 
 
 def test_sleep_lasts_as_long_as_asked_across_the_wrap():
     for ms in (0, 1, 49, 50, 51, 1000):
-        with FakeTime() as clock:
-            check.run(backoff.sleep(ms), clock.advance)
-            assert ms <= clock.elapsed_ms < ms + backoff.IDLE_MS, ms
+        with FakeTime() as time:
+            check.run(clock.sleep(ms), time.advance)
+            assert ms <= time.elapsed_ms < ms + clock.IDLE_MS, ms
+
+
+def _window(**changes):
+    return RetryWindow(check.settings(backoff_min_s=1, backoff_max_s=2, retry_window_s=10, **changes))
 
 
 def test_pause_sleeps_the_random_delay():
-    with FakeTime() as clock, check.patched(backoff, "random_below", lambda limit: 700):
-        check.run(backoff.Backoff(1, 2).pause(), clock.advance)
-        assert clock.elapsed_ms == 700
+    with FakeTime() as time, check.patched(clock, "random_below", lambda limit: 700):
+        check.run(_window().pause(0), time.advance)
+        assert time.elapsed_ms == 700
+
+
+def test_a_window_without_progress_ends():
+    with FakeTime() as time, check.patched(clock, "random_below", lambda limit: limit):
+        window = _window()
+        pauses = 0
+        while not window.is_over():
+            check.run(window.pause(0), time.advance)
+            pauses += 1
+        assert pauses == 6 and time.elapsed_ms == 11000  # 1 + 5 x 2
+        window.progress()
+        assert not window.is_over()
+        check.run(window.pause(0), time.advance)
+        assert time.elapsed_ms == 12000, "the delays begin anew"
+        time.advance(9999)
+        assert window.is_over()
+
+
+def test_what_the_server_asks_for_does_not_shrink_the_window_up_to_an_hour():
+    with FakeTime() as time, check.patched(clock, "random_below", lambda limit: 0):
+        window = _window()
+        check.run(window.pause(3000), time.advance)
+        assert time.elapsed_ms == 3000_000 and not window.is_over()
+        check.run(window.pause(3000), time.advance)
+        assert time.elapsed_ms == 3600_000 and not window.is_over()
+        check.run(window.pause(3000), time.advance)
+        assert time.elapsed_ms == 3600_000
+        time.advance(10000)
+        assert window.is_over()
+        window.progress()
+        check.run(window.pause(3000), time.advance)
+        assert time.elapsed_ms == 6610_000 and not window.is_over()

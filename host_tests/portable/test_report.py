@@ -1,0 +1,127 @@
+"""device.report: envelopes to the letter, questions, and progress that never holds up an update."""
+
+import json
+
+from check import patched, raises_code, recorded_log
+from fakeagent import FakeLink
+
+from device import clock, errors
+from device.report import Report
+
+NOW = 1716517000
+
+
+def _reporter():
+    return Report(FakeLink(), "en")
+
+
+def _payloads(reporter):
+    return [payload for _, payload, _ in reporter.link.published]
+
+
+def test_envelopes_to_the_letter():
+    reporter = _reporter()
+    with patched(clock, "now", lambda: NOW), recorded_log() as lines:
+        reporter.progress(30)
+        reporter.publish("firmware/report", '{"a": 1}')
+    assert reporter.link.published == [
+        ("progress/report", '{"msg_sequence": 0, "time": 1716517000000, "data": {"progress": 30}}', False),
+        ("firmware/report", '{"msg_sequence": 1, "time": 1716517000000, "data": {"a": 1}}', True),
+    ]
+    assert len(lines) == 1 and lines[0].endswith(
+        'Publish ota firmware/report, payload: {"msg_sequence": 1, "time": 1716517000000, "data": {"a": 1}}'
+    )
+
+
+def test_sequences_begin_anew_before_they_need_the_heap():
+    reporter = _reporter()
+    last = (1 << 30) - 1
+    reporter._sequence = last - 1
+    for _ in range(3):
+        reporter.publish("get", "{}")
+    assert [json.loads(text)["msg_sequence"] for text in _payloads(reporter)] == [last - 1, last, 0]
+
+
+def test_the_answer_to_the_last_question_is_known():
+    reporter = _reporter()
+    assert reporter.asked is None
+    for number in range(2):
+        reporter.ask()
+        name, payload, waits = reporter.link.published[-1]
+        assert name == "get" and waits and json.loads(payload)["data"] == {}
+        assert json.loads(payload)["msg_sequence"] == reporter.asked == number
+
+
+def test_a_publication_that_fails_is_the_caller_s():
+    reporter = _reporter()
+    reporter.link.failures = [errors.OtaError(errors.TIMEOUT)]
+    raises_code(errors.TIMEOUT, reporter.publish, "get", "{}")
+
+
+def _percents(reporter):
+    return [json.loads(text)["data"]["progress"] for text in _payloads(reporter)]
+
+
+def test_progress_once_for_each_tenth():
+    reporter = _reporter()
+    for _ in range(2):
+        reporter.begin_update()
+        for percent in range(101):
+            reporter.progress(percent)
+        reporter.progress(100)
+    assert _percents(reporter) == list(range(0, 101, 10)) * 2
+    assert not any(waits for _, _, waits in reporter.link.published)
+
+
+def test_a_lost_link_is_connected_anew_until_that_fails_once():
+    reporter = _reporter()
+    link = reporter.link
+    reporter.begin_update()
+    link.close()
+    reporter.progress(0)
+    assert link.connects == 1 and link.is_open and _percents(reporter) == [0]
+    for failure in (errors.OtaError(errors.TIMEOUT), MemoryError()):
+        reporter.begin_update()
+        link.is_open = False
+        link.failures = [failure]
+        with recorded_log() as lines:
+            for percent in (10, 20, 30):
+                reporter.progress(percent)
+        assert not link.is_open and not link.failures
+        assert len([line for line in lines if line.startswith("E/ota")]) == 1, lines
+    assert link.connects == 3 and _percents(reporter) == [0]
+
+
+def test_a_publication_that_fails_closes_the_link_for_the_update():
+    for failure in (errors.OtaError(errors.TIMEOUT), MemoryError()):
+        reporter = _reporter()
+        reporter.begin_update()
+        reporter.link.failures = [failure]
+        for percent in (10, 20):
+            reporter.progress(percent)
+        assert not reporter.link.is_open and reporter.link.connects == 0 and _percents(reporter) == []
+
+
+def test_without_an_update_nothing_is_connected_anew():
+    reporter = _reporter()
+    reporter.link.is_open = False
+    reporter.add("{}")
+    assert reporter.link.connects == 0
+
+
+def test_more_of_an_update_than_progress():
+    reporter = _reporter()
+    reporter.add('{"state": "verified"}', True)
+    ((name, payload, waits),) = reporter.link.published
+    assert name == "progress/report" and waits and json.loads(payload)["data"] == {"state": "verified"}
+
+
+def test_memory_is_made_free_once():
+    reporter = _reporter()
+    reporter.begin_update()
+    reporter.link.context = "context"
+    assert reporter.free_memory()
+    assert not reporter.link.is_open and reporter.link.context is None
+    reporter.progress(10)
+    assert reporter.link.connects == 0, "the rest of the update has the memory"
+    assert not reporter.free_memory()
