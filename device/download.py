@@ -150,10 +150,10 @@ class Download:
                 self._progress.enter(update.CONNECTED)
                 question = (first, last, self._etag)
                 answer, location = yield from phases.steps("http", "ask", agent, stream, address, question)
-                if self._was_refused:  # by one of the hosts; with TLS 1.3 it shows only in an answer
-                    self._was_refused = False
-                    log_error(errors.OtaError(errors.NO_MEM, "TLS refused before"))
                 if location is None:
+                    if self._was_refused:  # by one of the hosts; with TLS 1.3 it shows only in an answer
+                        self._was_refused = False
+                        log_error(errors.OtaError(errors.NO_MEM, "TLS refused before"))
                     self._check(answer, first, last)
                     return stream
             except BaseException:

@@ -37,6 +37,12 @@ settings.register_profile("long", settings.get_profile("default"), derandomize=F
 settings.load_profile("default")
 
 
+def pytest_collection_finish() -> None:
+    """What is there now stays: device.phases collects garbage so often that to look through it costs minutes."""
+    gc.collect()
+    gc.freeze()
+
+
 def pytest_configure(config: pytest.Config) -> None:
     umqtt = str(runtimes.umqtt())
     if umqtt not in sys.path:
