@@ -52,11 +52,6 @@ def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "sample(k): one in k of these plays in `test`, chosen by the commit")
 
 
-def pytest_collection_finish() -> None:
-    """The device collects garbage with each phase: it need not look through all of pytest each time."""
-    gc.freeze()
-
-
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Leaves out interpreters that cannot be had here, and of long tests what the commit did not choose."""

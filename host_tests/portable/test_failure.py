@@ -1,9 +1,7 @@
 """device.failure: what an error of sockets or TLS means, what is said of it, and when the server hears it."""
 
-import json
-
 from check import patched, raises_code, recorded_log
-from fakeagent import FakeLink
+from fakeagent import FakeLink, data_of
 from fakestream import FakeStream, Peer
 
 from device import connection, errors, failure, phases, texts_en, texts_zh
@@ -101,7 +99,7 @@ def _heard(reporter):
     """The data of what was published, all of it as progress/report."""
     published = reporter.link.published
     assert all(name == "progress/report" and waits for name, _, waits in published), published
-    return [json.loads(payload)["data"] for _, payload, _ in published]
+    return [data_of(payload) for _, payload, _ in published]
 
 
 def test_an_error_is_told_at_once_where_there_is_a_link():

@@ -1,9 +1,7 @@
 """device.online: what a board does, in which order, until an image has proved itself; and after a failure."""
 
-import json
-
 from check import patched, recorded_log, run
-from fakeagent import FakeAgent
+from fakeagent import FakeAgent, data_of
 from faketime import FakeTime
 
 from device import board, broker, clock, errors, log, ntp, offers, online, rollback, trial
@@ -74,7 +72,7 @@ def test_what_a_board_says_of_itself_to_the_letter():
 def test_a_build_time_cannot_break_out_of_its_string():
     made = _Online()
     made.agent.running["build_time"] = 'a"b\\c\n'
-    assert json.loads(made.run().payloads[0])["data"]["build_time"] == 'a"b\\c\n'
+    assert data_of(made.run().payloads[0])["build_time"] == 'a"b\\c\n'
 
 
 SUBSCRIPTIONS = ["subscribe update", "subscribe response"]

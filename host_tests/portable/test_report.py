@@ -1,9 +1,7 @@
 """device.report: envelopes to the letter, questions, and progress that never holds up an update."""
 
-import json
-
 from check import patched, raises_code, recorded_log
-from fakeagent import FakeLink
+from fakeagent import FakeLink, data_of
 
 from device import clock, errors
 from device.report import Report
@@ -17,6 +15,10 @@ def _reporter():
 
 def _payloads(reporter):
     return [payload for _, payload, _ in reporter.link.published]
+
+
+def _sequence(payload):
+    return int(payload.split(",", 1)[0][len('{"msg_sequence": ') :])
 
 
 def test_envelopes_to_the_letter():
@@ -39,7 +41,7 @@ def test_sequences_begin_anew_before_they_need_the_heap():
     reporter._sequence = last - 1
     for _ in range(3):
         reporter.publish("get", "{}")
-    assert [json.loads(text)["msg_sequence"] for text in _payloads(reporter)] == [last - 1, last, 0]
+    assert [_sequence(payload) for payload in _payloads(reporter)] == [last - 1, last, 0]
 
 
 def test_the_answer_to_the_last_question_is_known():
@@ -48,8 +50,8 @@ def test_the_answer_to_the_last_question_is_known():
     for number in range(2):
         reporter.ask()
         name, payload, waits = reporter.link.published[-1]
-        assert name == "get" and waits and json.loads(payload)["data"] == {}
-        assert json.loads(payload)["msg_sequence"] == reporter.asked == number
+        assert name == "get" and waits and data_of(payload) == {}
+        assert _sequence(payload) == reporter.asked == number
 
 
 def test_a_publication_that_fails_is_the_caller_s():
@@ -59,7 +61,7 @@ def test_a_publication_that_fails_is_the_caller_s():
 
 
 def _percents(reporter):
-    return [json.loads(text)["data"]["progress"] for text in _payloads(reporter)]
+    return [data_of(payload)["progress"] for payload in _payloads(reporter)]
 
 
 def test_progress_once_for_each_tenth():
@@ -113,7 +115,7 @@ def test_more_of_an_update_than_progress():
     reporter = _reporter()
     reporter.add('{"state": "verified"}', True)
     ((name, payload, waits),) = reporter.link.published
-    assert name == "progress/report" and waits and json.loads(payload)["data"] == {"state": "verified"}
+    assert name == "progress/report" and waits and data_of(payload) == {"state": "verified"}
 
 
 def test_memory_is_made_free_once():
