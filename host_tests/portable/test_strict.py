@@ -79,3 +79,24 @@ def test_order_is_numeric():
     assert strict.version("1.10.0") > strict.version("1.9.99")
     assert strict.version("2.0.0") > strict.version("1.99.99")
     assert strict.version("0.0.10") > strict.version("0.0.9")
+
+
+def test_a_json_object_is_whole_or_none():
+    assert strict.json_object(b' {"a": [1, {"b": "}"}]}\n') == {"a": [1, {"b": "}"}]}
+    for text in (b"", b"1", b"[]", b'"{}"', b'{"a": 1', b'{"a": [1}]', b"{}{}", b"{} x", b'{"a": "\\"}'):
+        assert strict.json_object(text) is None, text
+    assert strict.json_object(b'{"a":' * 7 + b"{}" + b"}" * 7) is not None
+    assert strict.json_object(b'{"a":' * 8 + b"{}" + b"}" * 8) is None
+
+
+def test_base64_is_whole_or_none():
+    assert strict.base64("AAEC") == b"\0\1\2" and strict.base64("AAE=") == b"\0\1"
+    for text in ("AAE", "AAEC\n", "AA EC", "AAEC=", "AAF=", "-AEC", "AAEC====", None, 1, [], {}):
+        assert strict.base64(text) is None, text
+
+
+def test_a_boolean_is_no_number():
+    for value in (0, -1, 1 << 40):
+        assert strict.is_number(value)
+    for value in (True, False, 1.0, "1", None):
+        assert not strict.is_number(value)
