@@ -130,7 +130,8 @@ def test_brokers():
         _good("broker", value)
     for value in (
         "b", "b:8883", "mqtts:b", "mqtts://", "https://b", "mqttx://b", "mqtt", "mqtts://b:0",
-        "mqtts://b:65536", "mqtts://b c", "mqtts://u:p@b", "mqtts://b\r\n", 1, None, True, ["mqtt://b"],
+        "mqtts://b:65536", "mqtts://b c", "mqtts://u:p@b", "mqtts://b\r\n", "mqtts://b/x", "mqtt://b?x", 1,
+        None, True, ["mqtt://b"],
     ):  # fmt: skip
         _bad("broker", value)
     for value, parts in (
