@@ -10,9 +10,8 @@ since its last attempt; failed, the verdict.
 
 from micropython import const
 
-from . import board, clock, errors, log
+from . import board, clock, errors, head, log
 from .agent import call_hook
-from .slot import Slot
 from .start import holds
 from .trial import drop_waiting, select_boot
 
@@ -62,7 +61,7 @@ def _find_retry(agent):
     trial = agent.state["trial"]
     partition = board.spare()
     if not trial.get("failed"):
-        if not (yield from holds(agent, partition, trial)):
+        if not (yield from holds(partition, trial)):
             log.warning("trial of %s never began" % trial["version"])
             _end_trial(agent)
             return None
@@ -75,7 +74,7 @@ def _find_retry(agent):
         drop_waiting(agent.state, trial["signature"])
         _refuse(agent.state, trial)
         agent.save_state()
-    _make_unbootable(agent, partition)
+    _make_unbootable(partition)
     facts = [("version", trial["version"]), ("cause", str(trial["failed"]))]
     detail = "%s failed its trials: %s" % (trial["version"], trial["failed"])
     raise errors.OtaError(errors.ROLLED_BACK, detail, facts)
@@ -96,9 +95,9 @@ def _refuse(state, trial):
     state["refused"] = state["refused"][1 - _MAX_REFUSED :] + [{key: trial.get(key) for key in keys}]
 
 
-def _make_unbootable(agent, partition):
+def _make_unbootable(partition):
     try:
-        Slot(partition, agent.block).invalidate()
+        head.invalidate(partition)
     except errors.OtaError as error:
         log.error("slot of the failed image: %s" % error.detail)
 
