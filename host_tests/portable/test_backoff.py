@@ -1,10 +1,12 @@
-"""device.clock and download.RetryWindow: the bounds of the waits, and that they are random."""
+"""device.clock and failure.retry(): the bounds of the waits, and that they are random."""
 
 import check
+from fakeagent import FakeAgent
 from faketime import FakeTime
+from makeoffer import offer
 
-from device import clock
-from device.download import RetryWindow
+from device import clock, errors, failure
+from device.update import Transfer
 
 
 def test_random_below_stays_below():
@@ -47,43 +49,56 @@ def test_sleep_lasts_as_long_as_asked_across_the_wrap():
             assert ms <= time.elapsed_ms < ms + clock.IDLE_MS, ms
 
 
-def _window(**changes):
-    return RetryWindow(check.settings(backoff_min_s=1, backoff_max_s=2, retry_window_s=10, **changes))
+def _transfer():
+    agent = FakeAgent(backoff_min_s=1, backoff_max_s=2, retry_window_s=10)
+    agent.offer = offer()
+    return Transfer(agent)
+
+
+def _pause(transfer, time, asked_s=None):
+    """Between two tries, the first of which has met a busy server."""
+    transfer.retry_after = asked_s
+    check.run(failure.retry(transfer, errors.OtaError(errors.TIMEOUT)), time.advance)
+
+
+def _is_over(transfer, time):
+    before = time.elapsed_ms
+    try:
+        _pause(transfer, time)
+    except errors.OtaError:
+        assert time.elapsed_ms == before
+        return True
+    return False
 
 
 def test_pause_sleeps_the_random_delay():
     with FakeTime() as time, check.patched(clock, "random_below", lambda limit: 700):
-        check.run(_window().pause(0), time.advance)
+        _pause(_transfer(), time)
         assert time.elapsed_ms == 700
 
 
-def test_a_window_without_progress_ends():
+def test_a_window_without_a_block_ends():
     with FakeTime() as time, check.patched(clock, "random_below", lambda limit: limit):
-        window = _window()
+        transfer = _transfer()
         pauses = 0
-        while not window.is_over():
-            check.run(window.pause(0), time.advance)
+        while not _is_over(transfer, time):
             pauses += 1
         assert pauses == 6 and time.elapsed_ms == 11000  # 1 + 5 x 2
-        window.progress()
-        assert not window.is_over()
-        check.run(window.pause(0), time.advance)
+        transfer.progressed_ms = clock.time.ticks_ms()  # a block, see download.py
+        transfer.granted_ms = transfer.pause_ms = 0
+        _pause(transfer, time)
         assert time.elapsed_ms == 12000, "the delays begin anew"
-        time.advance(9999)
-        assert window.is_over()
+        time.advance(9000)
+        assert _is_over(transfer, time)
 
 
 def test_what_the_server_asks_for_does_not_shrink_the_window_up_to_an_hour():
     with FakeTime() as time, check.patched(clock, "random_below", lambda limit: 0):
-        window = _window()
-        check.run(window.pause(3000), time.advance)
-        assert time.elapsed_ms == 3000_000 and not window.is_over()
-        check.run(window.pause(3000), time.advance)
-        assert time.elapsed_ms == 3600_000 and not window.is_over()
-        check.run(window.pause(3000), time.advance)
-        assert time.elapsed_ms == 3600_000
-        time.advance(10000)
-        assert window.is_over()
-        window.progress()
-        check.run(window.pause(3000), time.advance)
-        assert time.elapsed_ms == 6610_000 and not window.is_over()
+        transfer = _transfer()
+        for elapsed_s in (3000, 3600, 3600):
+            _pause(transfer, time, 3000)
+            assert time.elapsed_ms == elapsed_s * 1000
+        time.advance(9999)
+        assert not _is_over(transfer, time)
+        time.advance(1)
+        assert _is_over(transfer, time)

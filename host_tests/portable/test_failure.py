@@ -1,11 +1,11 @@
-"""device.failure: what an error of sockets or TLS means, what is said of it, and when the server hears it."""
+"""device.failure: what an error of sockets or TLS means, and what is said of it."""
 
-from check import patched, raises_code, recorded_log
-from fakeagent import FakeLink, data_of
+import json
+
+from check import patched, raises_code
 from fakestream import FakeStream, Peer
 
-from device import connection, errors, failure, phases, texts_en, texts_zh
-from device.report import Report
+from device import connection, errors, failure, texts_en, texts_zh
 
 PROVES = {errors.TLS_REFUSED: "test_what_an_exception_of_the_socket_means"}
 
@@ -91,89 +91,25 @@ def test_an_alert_that_lies_unread_below_tls():
         assert found.code == code, unread
 
 
-def _reporter(language="en"):
-    return Report(FakeLink(), language)
-
-
-def _heard(reporter):
-    """The data of what was published, all of it as progress/report."""
-    published = reporter.link.published
-    assert all(name == "progress/report" and waits for name, _, waits in published), published
-    return [data_of(payload) for _, payload, _ in published]
-
-
-def test_an_error_is_told_at_once_where_there_is_a_link():
-    reporter = _reporter()
-    with recorded_log() as lines:
-        reporter.error(errors.OtaError(errors.SHA256_ECDSA, "details"))
-    (name, payload, _) = reporter.link.published[0]
+def test_what_the_server_hears_to_the_letter():
+    error = errors.OtaError(errors.SHA256_ECDSA, "details")
     data = '{"errorCode": %d, "errorMsg": "Bad signature"}' % errors.SHA256_ECDSA
-    assert name == "progress/report" and payload.endswith('000, "data": %s}' % data)
-    assert reporter.unsent == []
-    assert lines[0].startswith("E/ota") and "%d Bad signature: details" % errors.SHA256_ECDSA in lines[0]
-
-
-def test_in_chinese():
-    reporter = _reporter("zh")
-    with recorded_log() as lines:
-        reporter.error(errors.OtaError(errors.FW_OVERFLOW))
-    chinese = {"errorCode": errors.FW_OVERFLOW, "errorMsg": "FLASH \u7a7a\u95f4\u4e0d\u8db3"}
-    assert _heard(reporter) == [chinese]
-    assert "Image exceeds slot" in lines[0]  # the log is English
+    assert failure.report_data(error, "en") == data
+    chinese = json.loads(failure.report_data(errors.OtaError(errors.FW_OVERFLOW), "zh"))
+    assert chinese == {"errorCode": errors.FW_OVERFLOW, "errorMsg": "FLASH \u7a7a\u95f4\u4e0d\u8db3"}
 
 
 def test_facts_beside_a_code():
-    reporter = _reporter()
-    reporter.error(errors.OtaError(errors.ROLLED_BACK, "", [("version", "1.0.1"), ("cause", 'a "b"')]))
-    assert _heard(reporter)[0]["cause"] == 'a "b"'
-    assert reporter.link.published[0][1].endswith('"version": "1.0.1", "cause": "a \\"b\\""}}')
+    error = errors.OtaError(errors.ROLLED_BACK, "", [("version", "1.0.1"), ("cause", 'a "b"')])
+    text = failure.report_data(error, "en")
+    assert json.loads(text)["cause"] == 'a "b"'
+    assert text.endswith('"version": "1.0.1", "cause": "a \\"b\\""}')
 
 
-def test_errors_wait_for_a_link_each_code_once():
-    reporter = _reporter()
-    reporter.link.is_open = False
-    for code in (errors.FLASH, errors.NO_MEM, errors.FLASH):
-        reporter.error(errors.OtaError(code))
-    assert reporter.link.published == [] and len(reporter.unsent) == 2
-    reporter.link.is_open = True
-    failure.send_waiting(reporter)
-    assert [data["errorCode"] for data in _heard(reporter)] == [errors.FLASH] and len(reporter.unsent) == 1
-    reporter.error(errors.OtaError(errors.TIMEOUT))
-    codes = [data["errorCode"] for data in _heard(reporter)]
-    assert codes == [errors.FLASH, errors.NO_MEM, errors.TIMEOUT] and reporter.unsent == []
-
-
-def test_one_that_cannot_be_sent_goes_on_waiting():
-    reporter = _reporter()
-    reporter.link.failures = [errors.OtaError(errors.TIMEOUT, "the broker")]
-    with recorded_log() as lines:
-        reporter.error(errors.OtaError(errors.FLASH, "first"))
-    assert [error.code for error in reporter.unsent] == [errors.FLASH]
-    errors_logged = [line for line in lines if line.startswith("E/ota")]
-    assert len(errors_logged) == 2 and "the broker" in errors_logged[1]
-    reporter.link.is_open = True
-    reporter.link.failures = [errors.OtaError(errors.TIMEOUT)]
-    raises_code(errors.TIMEOUT, failure.send_waiting, reporter)
-    assert len(reporter.unsent) == 1
-
-
-def test_a_lack_of_memory_is_logged_by_its_code():
-    with recorded_log() as lines:
-        failure.log_error(MemoryError("no room"))
-    assert "%d Out of memory: no room" % errors.NO_MEM in lines[0]
-
-
-def test_a_text_that_cannot_be_loaded_is_left_out():
-    for error in (errors.OtaError(errors.NO_INIT), MemoryError()):
-
-        def failing(*_, error=error):
-            raise error
-
-        reporter = _reporter()
-        with patched(phases, "call", failing), recorded_log() as lines:
-            failure.report(reporter, errors.OtaError(errors.FLASH, "why"))
-        assert "%d : why" % errors.FLASH in lines[0]
-        assert _heard(reporter) == [{"errorCode": errors.FLASH, "errorMsg": ""}]
+def test_what_the_log_says():
+    line = failure.line(errors.OtaError(errors.SHA256_ECDSA, "details"))
+    assert line == "%d Bad signature: details" % errors.SHA256_ECDSA
+    assert failure.line(MemoryError("no room")) == "%d Out of memory: no room" % errors.NO_MEM
 
 
 def test_every_code_has_two_texts_of_at_most_20_characters():

@@ -5,8 +5,8 @@ import boardtime
 import facts
 import network
 import panel
-from check import patched, raises_code
-from fakestream import CLOSE, STALL, FakeStream, Peer
+from check import patched, raises_code, run
+from fakestream import CLOSE, STALL, TRICKLE, FakeStream, Peer
 from faketime import FakeTime
 
 from device import connection, errors, net
@@ -209,3 +209,28 @@ def test_the_end_of_the_stream_before_the_last_byte():
         stream.limit(1000)
         assert stream.read_exactly(buffer, 4) is False
         assert bytes(buffer[:3]) == b"abc"
+
+
+def _fill(stream, count, got, check):
+    run(stream.fill(memoryview(bytearray(100)), count, got, 1000, check))
+
+
+def test_the_rest_of_a_block():
+    with FakeTime() as clock:
+        calls = []
+
+        def note():
+            calls.append(1)
+
+        _fill(FakeStream(Peer([b"cd", STALL, b"e", STALL, b"fg"]), clock), 7, 2, note)
+        assert calls, "who waits asks whether there is sense in it"
+        raises_code(errors.CONNECTION_FAILED, _fill, FakeStream(Peer([b"cd", CLOSE])), 7, 2, note)
+        raises_code(errors.CONNECTION_FAILED, _fill, FakeStream(Peer([b"cd"])), 7, 0, note)
+
+
+def test_a_block_that_trickles_is_a_stall():
+    for script, chunk in (([STALL], 100), ([b"cd", STALL], 100), ([b"x" * 1000], TRICKLE)):
+        with FakeTime() as clock:
+            stream = FakeStream(Peer(script, chunk), clock)
+            raises_code(errors.TIMEOUT, _fill, stream, 100, None, lambda clock=clock: clock.advance(200))
+            assert 1000 <= clock.elapsed_ms <= 1500

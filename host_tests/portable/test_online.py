@@ -4,7 +4,7 @@ from check import patched, recorded_log, run
 from fakeagent import FakeAgent, data_of
 from faketime import FakeTime
 
-from device import board, broker, clock, errors, log, ntp, offers, online, rollback, trial
+from device import board, clock, errors, log, ntp, offers, online, rollback, trial
 from device.report import Report
 
 RECORD = {"version": "1.1.6", "build_time": "May 24 2024 10:33:41", "size": 100, "digest": ""}
@@ -21,7 +21,6 @@ class _Online:
         agent.self_test = lambda: self._note("self_test") or passes
         agent.clock.due_ms = 1 << 40
         agent.state["trial"] = on_trial
-        agent.link.connect = lambda: self._note("connect")
         agent.link.publish = lambda name, payload, waits=True: self._note(name, payload)
         self.calls = []
         self.payloads = []
@@ -40,7 +39,8 @@ class _Online:
         patches = [
             patched(board, "running", lambda: (None, "ota_0")),
             patched(board, "confirm", lambda: self._note("board.confirm") or True),
-            patched(broker, "subscribe", lambda _, name: self._note("subscribe " + name)),
+            patched(online, "open_link", lambda _: self._note("connect")),
+            patched(online, "subscribe", lambda _, name: self._note("subscribe " + name)),
             patched(trial, "confirm", lambda _: self._note("trial.confirm")),
             patched(rollback, "settle", settle),
             patched(rollback, "note_cause", lambda _, cause: self._note(cause)),

@@ -1,9 +1,9 @@
-"""device.report: envelopes to the letter, questions, and progress that never holds up an update."""
+"""device.report: envelopes, questions, progress that never holds up an update, errors that wait."""
 
 from check import patched, raises_code, recorded_log
 from fakeagent import FakeLink, data_of
 
-from device import clock, errors
+from device import clock, errors, phases
 from device.report import Report
 
 NOW = 1716517000
@@ -127,3 +127,72 @@ def test_memory_is_made_free_once():
     reporter.progress(10)
     assert reporter.link.connects == 0, "the rest of the update has the memory"
     assert not reporter.free_memory()
+
+
+def _heard(reporter):
+    """The data of the errors that were published."""
+    published = reporter.link.published
+    assert all(name == "progress/report" and waits for name, _, waits in published), published
+    return [data_of(payload) for _, payload, _ in published]
+
+
+def test_an_error_is_told_at_once_where_there_is_a_link():
+    reporter = _reporter()
+    with recorded_log() as lines:
+        reporter.error(errors.OtaError(errors.SHA256_ECDSA, "details"))
+    assert _heard(reporter) == [{"errorCode": errors.SHA256_ECDSA, "errorMsg": "Bad signature"}]
+    assert reporter.unsent == []
+    assert lines[0].startswith("E/ota") and "%d Bad signature: details" % errors.SHA256_ECDSA in lines[0]
+
+
+def test_an_error_in_chinese_is_logged_in_english():
+    reporter = Report(FakeLink(), "zh")
+    with recorded_log() as lines:
+        reporter.error(errors.OtaError(errors.FW_OVERFLOW))
+    assert _heard(reporter)[0]["errorMsg"] == "FLASH \u7a7a\u95f4\u4e0d\u8db3"
+    assert "Image exceeds slot" in lines[0]
+
+
+def _codes(reporter):
+    return [data["errorCode"] for data in _heard(reporter)]
+
+
+def test_errors_wait_for_a_link_each_code_once():
+    reporter = _reporter()
+    reporter.link.is_open = False
+    for code in (errors.FLASH, errors.NO_MEM, errors.FLASH):
+        reporter.error(errors.OtaError(code))
+    assert reporter.link.published == [] and len(reporter.unsent) == 2
+    reporter.link.is_open = True
+    reporter.send_waiting()
+    assert _codes(reporter) == [errors.FLASH] and len(reporter.unsent) == 1
+    reporter.error(errors.OtaError(errors.TIMEOUT))
+    assert _codes(reporter) == [errors.FLASH, errors.NO_MEM, errors.TIMEOUT] and reporter.unsent == []
+
+
+def test_an_error_that_cannot_be_sent_goes_on_waiting():
+    for failure in (errors.OtaError(errors.TIMEOUT, "the broker"), MemoryError("the broker")):
+        reporter = _reporter()
+        reporter.link.failures = [failure]
+        with recorded_log() as lines:
+            reporter.error(errors.OtaError(errors.FLASH, "first"))
+        assert [error.code for error in reporter.unsent] == [errors.FLASH]
+        logged = [line for line in lines if line.startswith("E/ota")]
+        assert len(logged) == 2 and "the broker" in logged[1]
+    reporter.link.is_open = True
+    reporter.link.failures = [errors.OtaError(errors.TIMEOUT)]
+    raises_code(errors.TIMEOUT, reporter.send_waiting)
+    assert len(reporter.unsent) == 1
+
+
+def test_what_cannot_be_loaded_does_not_hide_an_error():
+    for problem in (errors.OtaError(errors.NO_INIT), MemoryError()):
+
+        def failing(*_, problem=problem):
+            raise problem
+
+        reporter = _reporter()
+        with patched(phases, "call", failing), recorded_log() as lines:
+            reporter.error(errors.OtaError(errors.FLASH, "why"))
+        assert str(errors.FLASH) in lines[0] and "why" in lines[0]
+        assert [error.code for error in reporter.unsent] == [errors.FLASH] and _heard(reporter) == []

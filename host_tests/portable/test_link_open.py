@@ -1,4 +1,4 @@
-"""device.broker over umqtt: the greeting, the subscriptions, and that umqtt is left as it was found."""
+"""device.online opens the link over umqtt: greeting, subscriptions; umqtt is left as it was found."""
 
 import fakebroker
 import umqtt.simple
@@ -6,8 +6,7 @@ from check import patched, raises, raises_code, settings
 from fakebroker import MAC, SMALL, UPDATE, Broker, fails, with_link
 from fakestream import FakeStream
 
-from device import broker as opener
-from device import connection, errors
+from device import connection, errors, online
 from device.link import SUBSCRIBED, BlockingSocket, Link
 
 PROVES = {
@@ -82,7 +81,7 @@ def test_a_link_is_open_from_the_greeting_to_its_end():
 
 def _subscribe_all(link):
     for name in SUBSCRIBED:
-        opener.subscribe(link, name)
+        online.subscribe(link, name)
 
 
 def test_subscribe_to_the_letter():
@@ -99,10 +98,10 @@ def test_subscribe_to_the_letter():
 def test_a_subscription_that_is_refused_or_never_answered():
     def test(link, broker, clock):
         broker.grant = 0x80
-        fails(errors.CONNECTION_FAILED, link, clock, 0, opener.subscribe, link, "update")
+        fails(errors.CONNECTION_FAILED, link, clock, 0, online.subscribe, link, "update")
         link.connect()
         broker.acknowledge = False
-        fails(errors.TIMEOUT, link, clock, 3, opener.subscribe, link, "update")
+        fails(errors.TIMEOUT, link, clock, 3, online.subscribe, link, "update")
 
     with_link(test)
 
@@ -226,7 +225,7 @@ def test_an_offer_that_comes_with_the_greeting():
     """The session is persistent: the broker sends what it has kept at once."""
 
     def test(link, broker, clock):
-        opener.subscribe(link, "update")
+        online.subscribe(link, "update")
         assert link.receive() == ("update", b"kept")
 
     with_link(test, Broker(fakebroker.CONNACK + fakebroker.publish(UPDATE, b"kept")))

@@ -1,12 +1,13 @@
-"""device.http: the request to the letter, and heads of answers, good and hostile; where redirects lead."""
+"""device.response: heads of answers, good and hostile; where redirects lead, and how long one waits."""
 
-from check import raises_code, run
+from check import raises_code, recorded_log, run
 from fakeagent import FakeAgent
 from fakestream import CLOSE, STALL, TRICKLE, FakeStream, Peer
 from faketime import FakeTime
 from makeoffer import offer
 
-from device import errors, http, strict
+from device import errors, response, strict
+from device.update import Transfer
 
 PROVES = {errors.HTTP_STATUS: "test_what_is_not_http"}
 
@@ -16,7 +17,7 @@ END = b"\r\n"
 
 def _head(*pieces, chunk=1000):
     peer = Peer(list(pieces) + [CLOSE], chunk)
-    return run(http.read_head(peer))
+    return run(response.read_head(peer))
 
 
 def _refused(*pieces):
@@ -27,27 +28,13 @@ def _header(line):
     return _head(OK + line + b"\r\n" + END)
 
 
-def test_request_to_the_letter():
-    assert http.request("https", "files", 443, "/fw.bin", "", '"tag"') == (
-        b"GET /fw.bin HTTP/1.1\r\nHost: files\r\nUser-Agent: micropython-ota\r\n"
-        b"Accept-Encoding: identity\r\nConnection: close\r\n\r\n"
-    )
-    assert http.request("http", "10.0.0.7", 8443, "/a?b", "bytes=4096-", '"tag"') == (
-        b"GET /a?b HTTP/1.1\r\nHost: 10.0.0.7:8443\r\nUser-Agent: micropython-ota\r\n"
-        b'Accept-Encoding: identity\r\nRange: bytes=4096-\r\nIf-Range: "tag"\r\n'
-        b"Connection: close\r\n\r\n"
-    )
-    assert b"If-Range" not in http.request("http", "h", 80, "/", "bytes=4096-", None)
-    assert b"Host: h:443\r\n" in http.request("http", "h", 443, "/", "", None)
-
-
 def test_a_full_head():
-    response = _head(
+    found = _head(
         b'HTTP/1.1 206 Partial Content\r\nContent-Length: 5904\r\nETag: "abc"\r\n'
         b"Content-Range: bytes 4096-9999/10000\r\nX-Other: y\r\n\r\n"
     )
-    assert (response.status, response.length, response.span) == (206, 5904, (4096, 9999, 10000))
-    assert response.etag == '"abc"' and response.location is None and response.is_plain is True
+    assert (found.status, found.length, found.span) == (206, 5904, (4096, 9999, 10000))
+    assert found.etag == '"abc"' and found.location is None and found.is_plain is True
 
 
 def test_pauses_and_single_bytes_change_nothing():
@@ -56,20 +43,20 @@ def test_pauses_and_single_bytes_change_nothing():
     for index in range(len(whole)):
         script += [STALL, whole[index : index + 1], STALL, STALL]
     pauses = []
-    response = run(http.read_head(Peer(script)), pauses.append)
-    assert response.status == 200 and response.length == 7
+    found = run(response.read_head(Peer(script)), pauses.append)
+    assert found.status == 200 and found.length == 7
     assert len(pauses) >= len(whole)
 
 
 def test_not_a_byte_of_the_body_is_taken():
     peer = Peer([OK + b"Content-Length: 4\r\n\r\nbody", CLOSE])
-    run(http.read_head(peer))
+    run(response.read_head(peer))
     assert bytes(peer.script[0]) == b"body"
 
 
 def test_names_in_any_case_and_bare_line_feeds():
-    response = _head(b"HTTP/1.0 200\ncOnTeNt-LENGTH:9\nlocation:  /x \n\n")
-    assert (response.status, response.length, response.location) == (200, 9, "/x")
+    found = _head(b"HTTP/1.0 200\ncOnTeNt-LENGTH:9\nlocation:  /x \n\n")
+    assert (found.status, found.length, found.location) == (200, 9, "/x")
 
 
 def test_what_is_not_http():
@@ -94,7 +81,7 @@ def test_lines_and_heads_that_are_too_long():
     _refused(b"H" * 5000)
     _refused(OK + b"X: y\r\n" * 2000)
     peer = Peer([OK] + [b"X: y\r\n" * 100] * 100)
-    raises_code(errors.HTTP_STATUS, run, http.read_head(peer))
+    raises_code(errors.HTTP_STATUS, run, response.read_head(peer))
     assert peer.taken <= 4096
 
 
@@ -102,7 +89,7 @@ def test_the_number_of_lines_is_bounded():
     assert _head(OK + b"X: y\r\n" * 62 + END).status == 200
     _refused(OK + b"X: y\r\n" * 63 + END)
     peer = Peer([OK] + [b"a:\n" * 10] * 100)
-    raises_code(errors.HTTP_STATUS, run, http.read_head(peer))
+    raises_code(errors.HTTP_STATUS, run, response.read_head(peer))
     assert peer.taken <= len(OK) + 64 * 3
 
 
@@ -125,8 +112,8 @@ def test_control_characters():
 
 def test_interim_answers_are_skipped_within_the_limits():
     interim = b"HTTP/1.1 103 Early Hints\r\nContent-Length: 5\r\nLocation: /x\r\n\r\n"
-    response = _head(b"HTTP/1.1 100 Continue\r\n\r\n" + interim + OK + b"Content-Length: 7\r\n" + END)
-    assert (response.status, response.length, response.location) == (200, 7, None)
+    found = _head(b"HTTP/1.1 100 Continue\r\n\r\n" + interim + OK + b"Content-Length: 7\r\n" + END)
+    assert (found.status, found.length, found.location) == (200, 7, None)
     _refused(b"HTTP/1.1 100 Continue\r\n\r\n" * 40)
     assert _head(b"HTTP/1.1 101 Switching Protocols\r\n\r\n" + OK + END).status == 101
     raises_code(errors.CONNECTION_FAILED, _head, interim)
@@ -166,13 +153,6 @@ def test_retry_after():
     for text, seconds in ((b"0", 0), (b"120", 120), (b"-5", 0), (b"Wed, 21 Oct 2026 07:28:00 GMT", 0)):
         assert _header(b"Retry-After: " + text).retry_after == seconds, text
     assert _header(b"X: y").retry_after == 0
-
-
-def test_spans():
-    for first, last, size, text in (
-        (0, 99, 100, ""), (0, 63, 100, "bytes=0-63"), (64, 99, 100, "bytes=64-"), (5, 8, 100, "bytes=5-8"),
-    ):  # fmt: skip
-        assert http.span(first, last, size) == text
 
 
 def test_bodies_that_are_not_plain():
@@ -220,45 +200,64 @@ def test_redirects_that_are_refused():
         raises_code(errors.HTTP_STATUS, _redirect, location, "http", "h", 80)
 
 
-ADDRESS = ("http", "h", 80, "/fw")
-
-
-def _ask(peer, clock, question=(0, 99, None), wlan_is_up=True):
-    """What http.ask() returns, and the agent it asked for."""
+def _transfer(*script, chunk=1000, clock=None, **changes):
     agent = FakeAgent(http_timeout_s=5)
-    agent.offer = offer(size=100)
-    agent.wlan.is_up = wlan_is_up
-    stream = FakeStream(peer, clock)
-    stream.limit(1000)
-    return run(http.ask(agent, stream, ADDRESS, question), clock.advance)
+    agent.offer = offer(size=100, **changes)
+    transfer = Transfer(agent)
+    transfer.asked = (0, 99)
+    transfer.stream = FakeStream(Peer(list(script), chunk), clock)
+    return transfer
 
 
-def test_a_question_and_its_answer():
-    with FakeTime() as clock:
-        peer = Peer([STALL, OK + b'Content-Length: 100\r\nETag: "a"\r\n' + END + b"body", CLOSE])
-        answer, location = _ask(peer, clock, (64, 99, '"a"'))
-        assert peer.sent == http.request("http", "h", 80, "/fw", "bytes=64-", '"a"')
-        assert answer == (200, 100, None, 0, '"a"', True) and location is None
-        assert bytes(peer.script[0]) == b"body" and not peer.is_closed
+def _receive(transfer):
+    return run(response.receive(transfer))
+
+
+WHOLE = OK + b'Content-Length: 100\r\nETag: "a"\r\n' + END
+
+
+def test_an_answer_to_what_was_asked():
+    transfer = _transfer(STALL, WHOLE + b"body", CLOSE)
+    assert _receive(transfer) is True
+    assert transfer.etag == '"a"' and not transfer.is_spliced
+    assert bytes(transfer.stream._stream.script[0]) == b"body"
 
 
 def test_where_an_answer_leads():
-    with FakeTime() as clock:
-        for status in (301, 302, 303, 307, 308):
-            head = b"HTTP/1.1 %d Moved\r\nLocation: /x\r\n" % status
-            assert _ask(Peer([head + END]), clock)[1] == "/x"
-            assert _ask(Peer([head[:20] + END]), clock)[1] == ""  # which strict.redirect() refuses
-        for status in (200, 206, 300, 304, 404):
-            assert _ask(Peer([b"HTTP/1.1 %d x\r\nLocation: /x\r\n" % status + END]), clock)[1] is None
+    for status in (301, 302, 303, 307, 308):
+        head = b"HTTP/1.1 %d Moved\r\n" % status
+        transfer = _transfer(head + b"Location: /x\r\n" + END)
+        assert _receive(transfer) is False and transfer.address == ("https", "files", 8443, "/x")
+        raises_code(errors.HTTP_STATUS, _receive, _transfer(head + END))  # to nowhere
+    for status in (300, 304, 404):
+        head = b"HTTP/1.1 %d x\r\nLocation: /x\r\n" % status
+        raises_code(errors.HTTP_STATUS, _receive, _transfer(head + END))
+
+
+def test_redirects_have_an_end():
+    transfer = _transfer((b"HTTP/1.1 302 Moved\r\nLocation: /x\r\n" + END) * 4)
+    assert [_receive(transfer) for _ in range(3)] == [False] * 3
+    raises_code(errors.HTTP_STATUS, _receive, transfer)
+
+
+def test_a_refused_handshake_is_over_with_the_answer_that_was_asked_for():
+    """The host that redirects may be the one that did not refuse."""
+    transfer = _transfer(b"HTTP/1.1 302 Moved\r\nLocation: /x\r\n" + END + WHOLE)
+    transfer.was_refused = True
+    assert _receive(transfer) is False and transfer.was_refused
+    with recorded_log() as lines:
+        assert _receive(transfer) is True and not transfer.was_refused
+    assert "TLS refused before" in lines[0]
 
 
 def test_a_head_that_does_not_come_or_trickles_is_bounded():
     for script, chunk in (([STALL], 1000), ([OK, STALL], 1000), ([OK + b"X: y\r\n" * 60], TRICKLE)):
         with FakeTime() as clock:
-            raises_code(errors.TIMEOUT, _ask, Peer(script, chunk), clock)
+            raises_code(errors.TIMEOUT, _receive, _transfer(*script, chunk=chunk, clock=clock))
             assert 5000 <= clock.elapsed_ms <= 5200
 
 
 def test_wifi_that_drops_while_a_head_is_waited_for():
-    with FakeTime() as clock:
-        raises_code(errors.NO_GOT_IP, _ask, Peer([STALL]), clock, (0, 99, None), False)
+    transfer = _transfer(STALL)
+    transfer.agent.wlan.is_up = False
+    raises_code(errors.NO_GOT_IP, _receive, transfer)
