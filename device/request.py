@@ -19,8 +19,16 @@ def prepare(transfer):
         phases.call("journal", "forget", offer)
         return
     log.info("going on at byte %d of %d" % (position, offer.size))
-    phases.call("head", "remove", transfer.partition, transfer.block)
+    if not phases.call("head", "is_blank", transfer.partition):
+        _remove_head(slot)
     transfer.position, transfer.etag, transfer.is_spliced = position, etag, True
+
+
+def _remove_head(slot):
+    """The power has cut the writing of the head in half: it is taken out again."""
+    slot.read_block(0)
+    slot.blank_head()
+    slot.rewrite(0)
 
 
 def send(transfer):

@@ -78,9 +78,10 @@ def install(agent):
             transfer.enter(_DOWNLOADED)
             transfer.enter(_UPGRADE_START)
             try:  # each by itself: less has to be in memory
-                sha = yield from phases.steps("verify", "digest", transfer)
+                sha, tail = yield from phases.steps("verify", "digest", transfer)
+                transfer.block = None
                 signer = phases.call("keys", "image_signer", transfer, sha)
-                record = phases.call("verify", "record", transfer, sha, signer)
+                record = phases.call("verify", "record", transfer, sha, tail, signer)
             except errors.OtaError as error:
                 phases.call("failure", "fetch_again", transfer, error)
     except errors.OtaError:
@@ -95,6 +96,7 @@ def install(agent):
 def fetch(transfer):
     """Generator: until the slot holds the whole image. Network failures are tried again until the window
     without a new block is over. Raises OtaError."""
+    transfer.block = transfer.block or bytearray(4096)
     transfer.read_back = bytearray(1024)
     while transfer.position < transfer.offer.size:
         try:
