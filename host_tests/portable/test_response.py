@@ -1,13 +1,9 @@
-"""device.response: heads of answers, good and hostile; where redirects lead, and how long one waits."""
+"""device.response: heads of answers, good, odd and hostile."""
 
-from check import raises_code, recorded_log, run
-from fakeagent import FakeAgent
-from fakestream import CLOSE, STALL, TRICKLE, FakeStream, Peer
-from faketime import FakeTime
-from makeoffer import offer
+from check import raises_code, run
+from fakestream import CLOSE, STALL, Peer
 
-from device import errors, response, strict
-from device.update import Transfer
+from device import errors, response
 
 PROVES = {errors.HTTP_STATUS: "test_what_is_not_http"}
 
@@ -174,90 +170,3 @@ def test_only_strong_etags_count():
 
 def test_an_etag_cannot_carry_a_header():
     _refused(OK + b'ETag: "a\rRange: bytes=0-"\r\n' + END)
-
-
-def _redirect(location, scheme="https", host="h", port=443, path="/dir/fw"):
-    return strict.redirect(location, scheme, host, port, path)
-
-
-def test_redirects_that_are_followed():
-    assert _redirect("https://o:8443/x?y") == ("https", "o", 8443, "/x?y")
-    assert _redirect("/new") == ("https", "h", 443, "/new")
-    assert _redirect("/new", "http", "h", 8080) == ("http", "h", 8080, "/new")
-    assert _redirect("https://o/x", "http", "h", 80) == ("https", "o", 443, "/x")
-    assert _redirect("http://o/x", "http", "h", 80) == ("http", "o", 80, "/x")
-
-
-def test_redirects_that_are_refused():
-    for location in (
-        "http://h/x", "HTTP://h/x", "ftp://h/x", "file:///x", "javascript:x", "", "x", "//o/x",
-        "https://o/\r\nX: y", "/a b", "/a\r\nHost: evil", "/\0", "https://u:p@o/", "https://o:0/",
-        "https://u@o/", "https://o:8443@evil/", "https://o\tx/", "/x\ny", "///o/x", "\\\\o\\x",
-        "https://", "https:/o/", " https://o/", "/\u4e0b",
-    ):  # fmt: skip
-        raises_code(errors.HTTP_STATUS, _redirect, location)
-    for location in ("ftp://h/x", "//o/x", "x", "", "http://o/\r\nX: y"):
-        raises_code(errors.HTTP_STATUS, _redirect, location, "http", "h", 80)
-
-
-def _transfer(*script, chunk=1000, clock=None, **changes):
-    agent = FakeAgent(http_timeout_s=5)
-    agent.offer = offer(size=100, **changes)
-    transfer = Transfer(agent)
-    transfer.asked = (0, 99)
-    transfer.stream = FakeStream(Peer(list(script), chunk), clock)
-    return transfer
-
-
-def _receive(transfer):
-    return run(response.receive(transfer))
-
-
-WHOLE = OK + b'Content-Length: 100\r\nETag: "a"\r\n' + END
-
-
-def test_an_answer_to_what_was_asked():
-    transfer = _transfer(STALL, WHOLE + b"body", CLOSE)
-    assert _receive(transfer) is True
-    assert transfer.etag == '"a"' and not transfer.is_spliced
-    assert bytes(transfer.stream._stream.script[0]) == b"body"
-
-
-def test_where_an_answer_leads():
-    for status in (301, 302, 303, 307, 308):
-        head = b"HTTP/1.1 %d Moved\r\n" % status
-        transfer = _transfer(head + b"Location: /x\r\n" + END)
-        assert _receive(transfer) is False and transfer.address == ("https", "files", 8443, "/x")
-        raises_code(errors.HTTP_STATUS, _receive, _transfer(head + END))  # to nowhere
-    for status in (300, 304, 404):
-        head = b"HTTP/1.1 %d x\r\nLocation: /x\r\n" % status
-        raises_code(errors.HTTP_STATUS, _receive, _transfer(head + END))
-
-
-def test_redirects_have_an_end():
-    transfer = _transfer((b"HTTP/1.1 302 Moved\r\nLocation: /x\r\n" + END) * 4)
-    assert [_receive(transfer) for _ in range(3)] == [False] * 3
-    raises_code(errors.HTTP_STATUS, _receive, transfer)
-
-
-def test_a_refused_handshake_is_over_with_the_answer_that_was_asked_for():
-    """The host that redirects may be the one that did not refuse."""
-    transfer = _transfer(b"HTTP/1.1 302 Moved\r\nLocation: /x\r\n" + END + WHOLE)
-    transfer.was_refused = True
-    assert _receive(transfer) is False and transfer.was_refused
-    with recorded_log() as lines:
-        assert _receive(transfer) is True and not transfer.was_refused
-    assert "TLS refused before" in lines[0]
-
-
-def test_a_head_that_does_not_come_or_trickles_is_bounded():
-    for script, chunk in (([STALL], 1000), ([OK, STALL], 1000), ([OK + b"X: y\r\n" * 60], TRICKLE)):
-        with FakeTime() as clock:
-            raises_code(errors.TIMEOUT, _receive, _transfer(*script, chunk=chunk, clock=clock))
-            assert 5000 <= clock.elapsed_ms <= 5200
-
-
-def test_wifi_that_drops_while_a_head_is_waited_for():
-    transfer = _transfer(STALL)
-    transfer.agent.wlan.is_up = False
-    raises_code(errors.NO_GOT_IP, _receive, transfer)

@@ -1,4 +1,4 @@
-"""device.strict: what is taken for a URL or a version, and what is refused: it could smuggle something."""
+"""device.strict: what is taken for a URL, version, JSON … and what is refused: it could smuggle something."""
 
 from check import raises_code
 
@@ -100,3 +100,27 @@ def test_a_boolean_is_no_number():
         assert strict.is_number(value)
     for value in (True, False, 1.0, "1", None):
         assert not strict.is_number(value)
+
+
+def _redirect(location, scheme="https", host="h", port=443, path="/dir/fw"):
+    return strict.redirect(location, scheme, host, port, path)
+
+
+def test_redirects_that_are_followed():
+    assert _redirect("https://o:8443/x?y") == ("https", "o", 8443, "/x?y")
+    assert _redirect("/new") == ("https", "h", 443, "/new")
+    assert _redirect("/new", "http", "h", 8080) == ("http", "h", 8080, "/new")
+    assert _redirect("https://o/x", "http", "h", 80) == ("https", "o", 443, "/x")
+    assert _redirect("http://o/x", "http", "h", 80) == ("http", "o", 80, "/x")
+
+
+def test_redirects_that_are_refused():
+    for location in (
+        "http://h/x", "HTTP://h/x", "ftp://h/x", "file:///x", "javascript:x", "", "x", "//o/x",
+        "https://o/\r\nX: y", "/a b", "/a\r\nHost: evil", "/\0", "https://u:p@o/", "https://o:0/",
+        "https://u@o/", "https://o:8443@evil/", "https://o\tx/", "/x\ny", "///o/x", "\\\\o\\x",
+        "https://", "https:/o/", " https://o/", "/\u4e0b",
+    ):  # fmt: skip
+        raises_code(errors.HTTP_STATUS, _redirect, location)
+    for location in ("ftp://h/x", "//o/x", "x", "", "http://o/\r\nX: y"):
+        raises_code(errors.HTTP_STATUS, _redirect, location, "http", "h", 80)
