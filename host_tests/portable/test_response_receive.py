@@ -1,4 +1,4 @@
-"""device.response received for an update: is it what was asked for, where does it lead, how long one waits."""
+"""device.response in an update: is it what was asked for, where does it lead, how long one waits for it."""
 
 from check import raises_code, recorded_log, run
 from fakeagent import FakeAgent
