@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import sys
 from collections import Counter
@@ -34,6 +35,12 @@ settings.register_profile(
 )
 settings.register_profile("long", settings.get_profile("default"), derandomize=False, max_examples=20000)
 settings.load_profile("default")
+
+
+def pytest_collection_finish() -> None:
+    """What is there now stays: device.phases collects garbage often, which would take minutes."""
+    gc.collect()
+    gc.freeze()
 
 
 def pytest_configure(config: pytest.Config) -> None:
