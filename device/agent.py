@@ -70,13 +70,15 @@ class Agent:
         """One step. Returns how many ms the caller may do as it likes before the next call."""
         if self.feed:
             self.feed()
-        if self.is_updating:
-            self._check_messages_in_update()
         if files.is_broken and log.uptime_ms() > _SETTLE_MS:
             self.restart("the file system met bad flash")
         if self.can_return and log.uptime_ms() > self.config.trial_limit_s * 1000:
             limit_s = self.config.trial_limit_s
             self.give_up("not confirmed within %d s, last error %d" % (limit_s, self.last_code))
+        if self.is_updating and self.link.is_open:  # the broker is welcome then, but not needed
+            self._step += 1
+            if self._step % _POLL_STEPS == 0:
+                self._check_messages_in_update()
         return next(self._steps) or 0
 
     def is_busy(self):
@@ -108,14 +110,13 @@ class Agent:
                 self.plan_question()
                 while True:
                     yield from self._wait_for_update()
-                    failure = None
                     try:
                         yield from phases.steps("update", "install", self)
                     except (errors.OtaError, MemoryError) as error:
-                        failure = _as_ota_error(error, "update")
+                        failure = error
                     phases.call("offers", "fail", self, failure)
             except (errors.OtaError, MemoryError) as error:
-                failure = _as_ota_error(error, "online")
+                failure = error
             self.is_updating = False
             try:
                 yield from phases.steps("online", "fail", self, failure, started)
@@ -154,23 +155,18 @@ class Agent:
             raise errors.OtaError(errors.CONNECTION_FAILED, "broker lost")
 
     def check_messages(self):
+        """Take an offer, if one has come. Raises OtaError when the link fails."""
         message = self.link.receive()
         self.link.keep_alive()
-        if message:
-            self._take_offer(*message)
-
-    def _take_offer(self, name, payload):
+        if not message:
+            return
         try:  # one after the other: less has to be in memory
-            sequence, offer = phases.call("offer", "parse_message", payload)
-            phases.call("offers", "take", self, name, sequence, offer)
+            sequence, offer = phases.call("offer", "parse_message", message[1])
+            phases.call("offers", "take", self, message[0], sequence, offer)
         except errors.OtaError as error:
             self.report.error(error)
 
     def _check_messages_in_update(self):
-        """Now and then; the broker is welcome then, but not needed."""
-        self._step += 1
-        if self._step % _POLL_STEPS or not self.link.is_open:
-            return
         try:
             self.check_messages()
         except errors.OtaError as error:
@@ -193,12 +189,6 @@ class Agent:
         log.info(why)
         self.link.close()
         self.reset()
-
-
-def _as_ota_error(error, what):
-    if isinstance(error, MemoryError):
-        return errors.OtaError(errors.NO_MEM, "%s: %s" % (what, error))
-    return error
 
 
 def call_hook(hook):

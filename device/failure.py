@@ -18,6 +18,11 @@ _REFUSED = b"\xef\xf4\xdd\xdc\xcc"
 _NO_MEMORY = b"\x23\x51\x68\x7f\x9b\xa3\xaf\xc3\xfe\xd8"
 _NO_MEMORY_LOW = b"\x10\x17\x6a"  # of bignum, lms, asn1; MicroPython turns the sign of a small number round
 _NO_MEMORY_PSA = const(141)
+_CONNECTION_FAILED = const(2)  # states of an update, see update.py
+_CONNECTED = const(3)
+_DOWNLOAD_FAILED = const(5)
+_UPGRADE_START = const(7)
+_UPGRADE_FAILED = const(8)
 _MAX_GRANT_MS = const(3600_000)  # what Retry-After may add to the window
 _NO_ROOM = (errors.NO_MEM, errors.NO_INIT)  # a certificate that does not fit is said to be unusable
 _SPLICED_FAULTS = (errors.CRC_ERROR, errors.SHA256_ECDSA)  # what foreign bytes in the slot lead to
@@ -129,3 +134,11 @@ def start_over(transfer, why):
     log.warning("starting over: " + why)
     phases.call("journal", "forget", transfer.offer)
     transfer.position, transfer.etag, transfer.is_spliced = 0, None, False
+
+
+def enter_failed(transfer):
+    """The update came to nothing: in the log, at which stage."""
+    if transfer.state >= _UPGRADE_START:
+        transfer.enter(_UPGRADE_FAILED)
+    else:
+        transfer.enter(_DOWNLOAD_FAILED if transfer.state >= _CONNECTED else _CONNECTION_FAILED)

@@ -151,6 +151,8 @@ def begin(agent, position):
 def fail(agent, error):
     """The accepted offer came to nothing. Stored before it is told: cut in between, the board must
     not begin anew what the server believes to be over."""
+    if isinstance(error, MemoryError):
+        error = errors.OtaError(errors.NO_MEM, "update: %s" % error)
     entry = _entry(agent.state, agent.offer)
     is_fault = error.code in _IMAGE_FAULTS
     entry["starts"] = entry["position"] = 0

@@ -90,7 +90,9 @@ def _version(agent):
 
 def fail(agent, error, started):
     """Generator: something ended the connection, or kept it from coming about. Yields until the next try.
-    error: OtaError; started: uptime in ms at which this try began."""
+    error: OtaError or MemoryError; started: uptime in ms at which this try began."""
+    if isinstance(error, MemoryError):
+        error = errors.OtaError(errors.NO_MEM, "online: %s" % error)
     _note(agent, error)
     agent.link.close()
     if log.uptime_ms() - started > agent.config.backoff_max_s * 1000:

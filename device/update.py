@@ -8,16 +8,13 @@ from micropython import const
 
 from . import errors, log, phases
 
-# The vendor's states of an update, as they stand in the log.
+# The vendor's states of an update, as they stand in the log; those that failed: see failure.py.
 _START = const(0)
 _CONNECTION_START = const(1)
-_CONNECTION_FAILED = const(2)
 _CONNECTED = const(3)
 _DOWNLOAD_START = const(4)
-_DOWNLOAD_FAILED = const(5)
 _DOWNLOADED = const(6)
 _UPGRADE_START = const(7)
-_UPGRADE_FAILED = const(8)
 
 
 class Transfer:
@@ -34,11 +31,11 @@ class Transfer:
 
     def __init__(self, agent):
         self.agent, self.offer = agent, agent.offer
-        self._state = self._percent = 0
+        self.state = self._percent = 0
         phases.call("request", "clear", self)
 
     def enter(self, state):
-        self._state = state
+        self.state = state
         log.debug("OTA progress:%d-%d%%" % (state, self._percent))
 
     def report(self):
@@ -48,12 +45,6 @@ class Transfer:
         self.report_at = (tenths * self.offer.size + 9) // 10
         self.enter(_DOWNLOAD_START)
         self.agent.report.progress(self._percent)
-
-    def fail(self):
-        if self._state >= _UPGRADE_START:
-            self.enter(_UPGRADE_FAILED)
-        else:
-            self.enter(_DOWNLOAD_FAILED if self._state >= _CONNECTED else _CONNECTION_FAILED)
 
 
 def install(agent):
@@ -83,7 +74,7 @@ def install(agent):
             except errors.OtaError as error:
                 phases.call("failure", "fetch_again", transfer, error)
     except errors.OtaError:
-        transfer.fail()
+        phases.call("failure", "enter_failed", transfer)
         raise
     finally:
         gc.threshold(threshold)
