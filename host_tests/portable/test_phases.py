@@ -1,0 +1,313 @@
+"""device.phases: of what is over nothing is left, however it ended."""
+
+import gc
+import sys
+
+from check import MICROPYTHON, patched, raises, raises_code, run
+from phasefolder import PhaseFolder, own_import
+
+from device import errors, files, phases, start
+
+PROVES = {errors.NO_INIT: "test_what_cannot_be_imported"}
+
+CALLS = "def use(function, *arguments):\n    return function(*arguments)\n"
+LAZY = """
+def use(function):
+    from . import shared
+    return function()
+
+def steps(function):
+    yield function()
+    from . import shared
+    yield function()
+"""
+STEPS = """
+def use(*values):
+    for value in values:
+        yield value
+    return "end"
+
+def guarded(notes):
+    try:
+        yield "begun"
+        yield "not reached"
+    finally:
+        from . import shared
+        notes.append("closed")
+
+def fail():
+    yield 1
+    raise ValueError("in the middle")
+"""
+SHARED = "numbers = []\n"
+
+
+def test_what_a_function_returns_and_nothing_else_is_left():
+    with PhaseFolder({"one": CALLS}) as folder:
+        assert phases.call("one", "use", max, 3, 7) == 7
+        assert phases.call("one", "use", folder.loaded) == "one"
+        assert folder.loaded() == ""
+
+
+def test_each_time_the_module_is_another_one():
+    with PhaseFolder({"one": "count = []\n\ndef use():\n    count.append(1)\n    return len(count)\n"}):
+        assert [phases.call("one", "use") for _ in range(3)] == [1, 1, 1]
+
+
+def test_what_a_phase_imports_goes_with_it():
+    for source in ("from . import shared\nfrom .other import numbers\n" + CALLS, LAZY):
+        with PhaseFolder({"one": source, "shared": SHARED, "other": SHARED}) as folder:
+            seen = phases.call("one", "use", folder.loaded)
+            assert seen in ("one other shared", "one shared"), seen
+            assert folder.loaded() == ""
+
+
+def test_a_generator_has_its_module_until_its_end():
+    with PhaseFolder({"one": LAZY, "shared": SHARED}) as folder:
+        steps = phases.steps("one", "steps", folder.loaded)
+        assert folder.loaded() == "", "not before its first step"
+        assert list(steps) == ["one", "one shared"]
+        assert folder.loaded() == ""
+
+
+def test_what_a_generator_yields_and_returns():
+    with PhaseFolder({"one": STEPS}):
+        seen = []
+        assert run(phases.steps("one", "use", 5, None, 7), seen.append) == "end"
+        assert seen == [5, None, 7]
+
+
+def test_an_exception_passes_as_it_is():
+    def fail():
+        raise problem
+
+    with PhaseFolder({"one": LAZY, "two": STEPS, "shared": SHARED}):
+        for problem in (ValueError("x"), OSError(5), MemoryError(), KeyboardInterrupt(), errors.OtaError(-2)):
+            assert raises(type(problem), phases.call, "one", "use", fail) is problem
+            assert raises(type(problem), list, phases.steps("one", "steps", fail)) is problem
+        assert not files.is_broken
+        steps = phases.steps("two", "fail")
+        assert next(steps) == 1
+        raises(ValueError, next, steps)
+        raises(StopIteration, next, steps)
+
+
+def test_a_function_that_is_not_there():
+    with PhaseFolder({"one": CALLS}):
+        raises(AttributeError, phases.call, "one", "nothing")
+        raises(AttributeError, list, phases.steps("one", "nothing"))
+        raises(TypeError, phases.call, "one", "use")
+
+
+def test_a_generator_that_is_closed_ends_while_its_module_is_there():
+    with PhaseFolder({"one": STEPS, "shared": SHARED}):
+        notes = []
+        steps = phases.steps("one", "guarded", notes)
+        assert next(steps) == "begun" and notes == []
+        steps.close()
+        assert notes == ["closed"]
+        phases.steps("one", "guarded", notes).close()  # not begun: nothing to end
+        assert notes == ["closed"]
+
+
+def test_an_agent_that_was_given_up_in_the_middle():
+    """MicroPython closes no generator that is dropped."""
+    with PhaseFolder({"one": LAZY, "two": STEPS, "shared": SHARED}) as folder:
+        left = phases.steps("one", "steps", lambda: next(inner))
+        inner = phases.steps("two", "use", 1, 2)
+        assert next(left) == 1
+        assert next(left) == 2 and folder.loaded() == "one shared two"
+        phases.forget_all()
+        assert folder.loaded() == ""
+        assert phases.call("one", "use", folder.loaded) == "one shared"
+        phases.forget_all()
+        inner.close()  # CPython does it when it likes
+        left.close()
+
+
+def test_a_phase_in_a_phase():
+    """What the outer one has imported until then stays, and what the inner one alone has imported goes."""
+    sources = {"one": "from . import early\n" + LAZY, "two": "from . import early, late\n" + CALLS}
+    sources.update({"early": SHARED, "shared": SHARED, "late": SHARED})
+    with PhaseFolder(sources) as folder:
+        seen = []
+
+        def nested():
+            seen.append(folder.loaded())
+            seen.append(phases.call("two", "use", folder.loaded))
+            return folder.loaded()
+
+        before = "early one shared"
+        assert phases.call("one", "use", nested) == before
+        assert seen == [before, "early late one shared two"]
+        assert list(phases.steps("one", "steps", nested)) == ["early one", before]
+
+
+def test_a_phase_in_itself_is_the_same_module():
+    with PhaseFolder({"one": "numbers = []\n" + CALLS}) as folder:
+        deeper = phases.call("one", "use", phases.call, "one", "use", folder.loaded)
+        assert deeper == "one"
+        seen = []
+        phases.call("one", "use", lambda: seen.append(phases.call("one", "use", folder.loaded)))
+        assert seen == ["one"]
+        after = phases.call("one", "use", lambda: [phases.call("one", "use", int), folder.loaded()])
+        assert after == [0, "one"]
+
+
+def test_an_inner_phase_that_fails_takes_only_its_own():
+    bad = "from . import late\nraise ValueError\n"
+    with PhaseFolder({"one": LAZY, "bad": bad, "late": SHARED, "shared": SHARED}) as folder:
+
+        def nested():
+            raises_code(errors.NO_INIT, phases.call, "bad", "use")
+            return folder.loaded()
+
+        assert phases.call("one", "use", nested) == "one shared"
+
+
+def test_what_was_there_before_is_never_forgotten():
+    """An application's own import, or a test's: phases use that very module."""
+    with PhaseFolder({"one": LAZY, "shared": SHARED}, own=("one", "shared")) as folder:
+        own = own_import("one")
+        assert phases.call("one", "use", folder.loaded) == "one shared"
+        assert folder.loaded() == "one"
+        with patched(own, "use", lambda function: "patched"):
+            assert phases.call("one", "use", folder.loaded) == "patched"
+        shared = own_import("shared")
+        shared.numbers.append(5)
+        assert list(phases.steps("one", "steps", folder.loaded)) == ["one shared", "one shared"]
+        phases.forget_all()
+        assert own_import("one") is own and own_import("shared").numbers == [5]
+
+
+def test_what_stays_is_what_stood_there_before_the_outermost_phase():
+    """An application's import from within a phase, by a hook, is gone with it; what it holds works on."""
+    with PhaseFolder({"one": CALLS, "two": CALLS}) as folder:
+        own = phases.call("one", "use", own_import, "two")
+        assert folder.loaded() == "" and own.use(abs, -1) == 1
+        assert phases.call("two", "use", folder.loaded) == "two"
+
+
+def _cannot(source, expected=errors.OtaError):
+    """The exception with which the import of such a module ends, alone and inside a phase that goes on."""
+    sources = {"bad": "from . import late\nfrom .late import numbers\n%s\n" % source, "late": SHARED}
+    sources["one"] = CALLS
+    with PhaseFolder(sources) as folder:
+        raises(expected, list, phases.steps("bad", "use"))
+        assert folder.loaded() == ""
+        with patched(files, "is_broken", False):
+            nested = phases.call("one", "use", raises, expected, phases.call, "bad", "use")
+        assert folder.loaded() == "" and type(nested) is expected
+        error = raises(expected, phases.call, "bad", "use")
+    return error
+
+
+def test_what_cannot_be_imported():
+    for source in (
+        "from . import nowhere", "from .late import nothing", "import no_such_module", "raise ValueError",
+        "1 / 0", "def use(:", "use = nothing", "raise OSError(2, 'gone')", "raise OSError(84, 'damaged')",
+    ):  # fmt: skip
+        error = _cannot(source)
+        assert error.code == errors.NO_INIT and "device.bad" in error.detail, source
+        assert not files.is_broken, source
+
+
+def test_a_module_that_is_not_there_or_damaged():
+    with PhaseFolder({}) as folder:
+        error = raises_code(errors.NO_INIT, phases.call, "nowhere", "use")
+        assert "device.nowhere" in error.detail
+        for data in (b"", b"M", b"M\x00\x00\x00", b"not a module of bytecode"):
+            with open(folder.path + "/damaged.mpy", "wb") as file:
+                file.write(data)
+            raises_code(errors.NO_INIT, phases.call, "damaged", "use")
+        assert not files.is_broken
+
+
+def test_no_memory_passes_and_is_told_from_a_bad_module():
+    _cannot("raise MemoryError", MemoryError)
+
+
+def test_what_stops_a_program_passes():
+    _cannot("raise KeyboardInterrupt", KeyboardInterrupt)
+    _cannot("raise SystemExit", SystemExit)
+
+
+def test_an_error_of_the_flash_is_noted():
+    sources = {"bad": "raise OSError(5, 'flash')\n", "one": CALLS}
+    with PhaseFolder(sources), patched(files, "is_broken", False):
+        raises_code(errors.NO_INIT, phases.call, "bad", "use")
+        assert files.is_broken
+        raises_code(errors.FLASH, phases.call, "one", "use", int)
+
+
+def test_nothing_is_loaded_from_a_broken_file_system():
+    with PhaseFolder({"one": CALLS}) as folder:
+        with patched(files, "is_broken", True):
+            raises_code(errors.FLASH, phases.call, "one", "use", int)
+            raises_code(errors.FLASH, list, phases.steps("one", "use", int))
+        notes = []
+
+        def nested():
+            with patched(files, "is_broken", True):
+                raises_code(errors.FLASH, phases.call, "one", "use", int)
+            notes.append(folder.loaded())
+
+        phases.call("one", "use", nested)
+        assert notes == ["one"]
+
+
+def test_firmware_and_romfs_cannot_break():
+    with PhaseFolder({"one": CALLS}, own=["one"]) as folder:
+        assert phases.folder() == folder.path
+        own_import("one")  # nothing of ours lies there
+        for path in (".frozen/device", "/rom/device", "/rom/lib/device"):
+            folder.move(path)
+            assert phases.folder() is None
+            with patched(files, "is_broken", True):
+                assert phases.call("one", "use", abs, -5) == 5
+        for path in ("device", "lib/device", "/lib/device", "/flash/rom/device"):
+            folder.move(path)
+            assert phases.folder() == path
+
+
+def test_nothing_is_left_in_memory():
+    """Not a block of the heap a load, whatever its end."""
+    sources = {"one": LAZY, "two": STEPS, "shared": SHARED, "bad": "from . import shared\nraise ValueError\n"}
+    with PhaseFolder(sources):
+        _visit()
+        before = _allocated()
+        loads = sum(_visit() for _ in range(20))
+        assert _allocated() - before < 16 * loads, (before, _allocated())
+
+
+def _visit():
+    """Returns how many modules were loaded."""
+    phases.call("one", "use", int)
+    list(phases.steps("one", "steps", int))
+    phases.steps("two", "guarded", []).close()
+    steps = phases.steps("two", "use", 1)
+    next(steps)
+    phases.forget_all()
+    raises_code(errors.NO_INIT, phases.call, "bad", "use")
+    return 4
+
+
+def test_each_module_of_the_package_goes_without_a_trace():
+    names = start._MODULES.split()
+    with PhaseFolder({}) as folder:
+        folder.move(folder.real_path)
+        _load_each(names)  # the names in it stay
+        before = _allocated()
+        _load_each(names)
+        assert _allocated() - before < 16 * len(names), (before, _allocated())
+
+
+def _load_each(names):
+    for name in names:
+        phases._forget(phases._load(name))
+
+
+def _allocated():
+    """Bytes. Only MicroPython counts them, and its WebAssembly build collects nothing inside a test."""
+    gc.collect()
+    return gc.mem_alloc() if MICROPYTHON and sys.platform != "webassembly" else 0
