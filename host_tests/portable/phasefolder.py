@@ -9,6 +9,9 @@ from device import phases
 _PREFIX = device.__name__ + "."
 _count = 0
 
+CALLS = "def use(function, *arguments):\n    return function(*arguments)\n"
+SHARED = "numbers = []\n"
+
 
 class PhaseFolder:
     """Context: the package's folder has these modules, {name: source}; what is loaded already stays. Unless
