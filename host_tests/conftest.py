@@ -37,6 +37,12 @@ settings.register_profile("long", settings.get_profile("default"), derandomize=F
 settings.load_profile("default")
 
 
+def pytest_collection_finish() -> None:
+    """What is there now stays: device.phases collects garbage often, and to look through it all costs minutes."""
+    gc.collect()
+    gc.freeze()
+
+
 def pytest_configure(config: pytest.Config) -> None:
     umqtt = str(runtimes.umqtt())
     if umqtt not in sys.path:
@@ -62,11 +68,6 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     items[:] = kept
     if left_out:
         config.hook.pytest_deselected(items=left_out)
-
-
-def pytest_collection_finish() -> None:
-    """Device code collects garbage at each phase: on CPython not among all that pytest has imported."""
-    gc.freeze()
 
 
 def _texts(item: pytest.Item) -> set[str]:
