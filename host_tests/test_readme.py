@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from device import config, errors
+from device import config_table, errors
 from device.texts_en import TEXTS as ENGLISH
 from device.texts_zh import TEXTS as CHINESE
 from tools.__main__ import COMMANDS
@@ -37,7 +37,7 @@ def codes_of_module() -> set[int]:
 
 
 def test_every_key_is_documented_with_its_default():
-    defaults = {key: default for key, (default, *_) in config.KEYS.items()}
+    defaults = {key: default for key, (default, *_) in config_table.KEYS.items()}
     assert documented_defaults() == json.loads(json.dumps(defaults))  # a tuple is a list there
 
 

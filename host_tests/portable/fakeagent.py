@@ -3,6 +3,8 @@
 The methods are the real ones; only what leaves the board (link, report, record, restart) is noted instead.
 """
 
+import json
+
 from check import settings
 
 from device import agent, clock, errors, files, phases
@@ -106,6 +108,11 @@ class FakeLink:
         if failure:
             self.is_open = False
             raise failure
+
+
+def data_of(payload):
+    """The data in an envelope, which is no JSON while the simulated board's clock stands at 0."""
+    return json.loads(payload.split('"data": ', 1)[1][:-1])
 
 
 class FakeReport:

@@ -32,7 +32,7 @@ def base64(data):
     return binascii.b2a_base64(data).decode().strip()
 
 
-def sealed(**changes):
+def signed(**changes):
     """The field `signed_offer` for the offer above, without a signature that is one."""
     values = {"sha256": "ab" * 32, "kind": "esp32", "expires": 1800000000}
     values["signature"] = base64(SIGNATURE)

@@ -1,50 +1,10 @@
-"""device.clock: the time as everybody reads it, and the bounds of the waits, and that they are random."""
+"""device.clock: the time as everybody reads it; of its waits see test_backoff."""
 
-from check import patched, run, settings
-from faketime import FakeTime
+from check import patched
 
 from device import clock, log
 
 NOW = 1800000000
-
-
-def test_random_below_stays_below():
-    for limit in (1, 2, 3, 1000, 60000, 1 << 24):
-        for _ in range(50):
-            assert 0 <= clock.random_below(limit) < limit
-    assert clock.random_below(0) == clock.random_below(-5) == 0
-
-
-def test_random_below_varies():
-    assert len({clock.random_below(1 << 24) for _ in range(20)}) > 10
-
-
-def _back_off(count, **changes):
-    """The delays of so many failures in a row, and what they were drawn below."""
-    limits, delays, ceiling_ms = [], [], 0
-    with patched(clock, "random_below", lambda limit: limits.append(limit) or limit - 1):
-        for _ in range(count):
-            ceiling_ms, delay_ms = clock.back_off(settings(**changes), ceiling_ms)
-            delays.append(delay_ms)
-    return delays, limits
-
-
-def test_ceiling_doubles_up_to_the_maximum():
-    delays, limits = _back_off(6, backoff_min_s=1, backoff_max_s=10)
-    assert limits == [1000, 2000, 4000, 8000, 10000, 10000]
-    assert delays == [limit - 1 for limit in limits]
-    assert _back_off(1, backoff_min_s=1, backoff_max_s=10)[1] == [1000], "and from the start again"
-
-
-def test_minimum_above_maximum_stays_bounded():
-    assert _back_off(3, backoff_min_s=100, backoff_max_s=10)[1][1:] == [10000, 10000]
-
-
-def test_sleep_lasts_as_long_as_asked_across_the_wrap():
-    for ms in (0, 1, 49, 50, 51, 1000):
-        with FakeTime() as time:
-            run(clock.sleep(ms), time.advance)
-            assert ms <= time.elapsed_ms < ms + clock.IDLE_MS, ms
 
 
 def test_a_refused_certificate_asks_soon_and_no_more_often_than_every_ten_minutes():

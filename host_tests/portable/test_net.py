@@ -5,16 +5,15 @@ import boardtime
 import facts
 import network
 import panel
-from check import patched, raises, raises_code
-from fakestream import STALL, FakeStream, Peer
+from check import patched, raises_code, run
+from fakestream import CLOSE, STALL, TRICKLE, FakeStream, Peer
 from faketime import FakeTime
 
-from device import errors, net
-from device.umqttsocket import BlockingSocket, Sent, SocketModule
+from device import connection, errors, net
 
 PROVES = {
-    errors.TLS_REFUSED: "test_what_an_exception_of_the_socket_means",
-    errors.NO_INIT: "test_a_certificate_that_is_none",
+    errors.TIMEOUT: "test_a_silent_peer_ends_in_a_timeout",
+    errors.CONNECTION_FAILED: "test_nobody_listens",
 }
 
 
@@ -56,7 +55,7 @@ def _with_pair(test):
     """Run test(stream, peer) with both ends of a connection."""
     _join()
     listener, port = _listener()
-    stream = net.connect("127.0.0.1", port, None, 2000)
+    stream = connection.connect("127.0.0.1", port, None, 2000)
     peer = listener.accept()[0]
     try:
         test(stream, peer)
@@ -133,80 +132,12 @@ def test_nobody_listens():
     _join()
     listener, port = _listener()
     listener.close()
-    raises_code(errors.CONNECTION_FAILED, net.connect, "127.0.0.1", port, None, 1000)
+    raises_code(errors.CONNECTION_FAILED, connection.connect, "127.0.0.1", port, None, 1000)
 
 
 def test_no_wifi():
     with patched(network, "is_up", lambda: False):
-        raises_code(errors.CONNECTION_FAILED, net.connect, "127.0.0.1", 1, None, 1000)
-
-
-def _code_of(error):
-    try:
-        FakeStream(Peer([error])).readinto(bytearray(1))
-    except errors.OtaError as known:
-        return known.code
-
-
-def test_what_an_exception_of_the_socket_means():
-    for error, code in (
-        (ValueError("certificate expired"), errors.TLS_REFUSED), (OSError(-30592), errors.TLS_REFUSED),
-        (OSError(-28288), errors.TLS_REFUSED), (OSError(-29184), errors.CONNECTION_FAILED),
-        (OSError(110), errors.TIMEOUT), (OSError(-110), errors.TIMEOUT),
-        (OSError(104), errors.CONNECTION_FAILED), (OSError(), errors.CONNECTION_FAILED),
-        (OSError("text"), errors.CONNECTION_FAILED), (OSError(-29312), errors.CONNECTION_FAILED),
-        (OSError(-40000), errors.CONNECTION_FAILED), (OSError(12), errors.NO_MEM),
-    ):  # fmt: skip
-        assert _code_of(error) == code, error
-
-
-# "Allocation failed" in mbedtls' headers: of a module, and what leads to one.
-ALLOC_FAILED = (0x1180, 0x2880, 0x3400, 0x3F80, 0x4D80, 0x5180, 0x5780, 0x6180, 0x7F00)
-ALLOC_FAILED_LOW = (0x0010, 0x0017, 0x006A)
-
-
-def test_each_number_of_mbedtls_for_no_memory():
-    for high in ALLOC_FAILED:
-        for low in (0, 0x62) + ALLOC_FAILED_LOW:
-            assert _code_of(OSError(-high - low)) == errors.NO_MEM, (high, low)
-    for low in ALLOC_FAILED_LOW + (141,):
-        assert _code_of(OSError(-low, "text")) == _code_of(OSError(low)) == errors.NO_MEM, low
-        for high in (0x2080, 0x2500, 0x2700, 0x3B00, 0x4F80, 0x7780):  # what alone would be something else
-            if low != 141:
-                assert _code_of(OSError(-high - low, "text")) == errors.NO_MEM, (high, low)
-    assert _code_of(OSError(-0x6C00)) == errors.NO_MEM  # "internal error", as which some come out
-
-
-def test_a_certificate_of_bad_form_is_refused():
-    for high in range(0x2080, 0x2880, 0x80):  # of x509, all but "allocation failed" and files
-        for low in (0, 0x60, 0x62, 0x64, 0x66, 0x68):  # of asn1: out of data, unexpected tag ...
-            assert _code_of(OSError(-high - low, "text")) == errors.TLS_REFUSED, (high, low)
-    for high in (0x3A00, 0x3B00, 0x3C80, 0x3D00):  # the key in it
-        assert _code_of(OSError(-high - 0x62)) == errors.TLS_REFUSED, high
-
-
-def test_before_a_connection_an_errno_is_what_it_says():
-    """EBUSY, ENFILE, EISCONN or EAFNOSUPPORT, ECANCELED: whose numbers are those of mbedtls as well."""
-    for number in (16, 23, 106, 141):
-        def failing(*_, number=number):
-            raise OSError(number)
-
-        with patched(net.socket, "getaddrinfo", failing):
-            raises_code(errors.CONNECTION_FAILED, net.connect, "127.0.0.1", 1, None, 1000)
-
-
-def test_no_memory_is_not_taken_for_an_alert():
-    class Alerting(Peer):
-        def write(self, data):
-            raise OSError(self.number)
-
-    for number, code in ((-0x3F90, errors.NO_MEM), (104, errors.TLS_REFUSED)):
-        peer = Alerting([b"\x15\x03"])
-        peer.number = number
-        stream = FakeStream(Peer([b"\x15\x03"]))
-        stream._stream = peer
-        stream.limit(1000)
-        raises_code(code, stream.write, b"data")
+        raises_code(errors.CONNECTION_FAILED, connection.connect, "127.0.0.1", 1, None, 1000)
 
 
 def test_would_block_in_every_dialect():
@@ -259,32 +190,47 @@ def test_close_never_raises():
     assert stream.close() is None
 
 
-def test_a_certificate_that_is_none():
-    for noise in (b"", b"noise", b"\x30\x82\x01\x00" + b"\0" * 50):
-        raises_code(errors.NO_INIT, net.client_context, noise)
-
-
-def test_the_socket_of_umqtt():
+def test_a_stall_lasts_as_long_as_it_may():
     with FakeTime() as clock:
-        peer = Peer([b"abcdef", b"x" * 500, STALL])
-        sock = BlockingSocket(lambda: FakeStream(peer, clock), 100)
-        module = SocketModule(sock)
-        assert module.socket() is sock
-        sock.connect(module.getaddrinfo("broker", 1883)[0][-1])
-        sock.limit(1000)
-        assert sock.read(6) == b"abcdef"
-        assert sock.read(500) == b"" and peer.script == [STALL]  # drained, not kept
-        sock.setblocking(False)
-        assert sock.read(1) is None
-        sock.setblocking(True)
-        raises_code(errors.BAD_MESSAGE, sock.read, -1)
-        raises_code(errors.TIMEOUT, sock.read, 1)
-        sock.write(b"0123", 2)
-        sock.write(b"4")
-        assert peer.sent == b""  # a packet goes out in one
-        sock.flush()
-        assert peer.sent == b"014"
-        sock.leaves_answer = True
-        sock.write(b"5")
-        raises(Sent, sock.read, 1)
-        assert peer.sent == b"0145"
+        stream = FakeStream(Peer([STALL]), clock)
+        since = net.time.ticks_ms()
+        steps = 0
+        while clock.elapsed_ms <= 1000:
+            stream.stall(since, 1000)
+            steps += 1
+        assert 50 <= steps <= 52, "a step is short: the caller has other things to do"
+        raises_code(errors.TIMEOUT, stream.stall, since, 1000)
+
+
+def test_the_end_of_the_stream_before_the_last_byte():
+    with FakeTime() as clock:
+        stream = FakeStream(Peer([b"ab", STALL, b"c", CLOSE]), clock)
+        buffer = bytearray(5)
+        stream.limit(1000)
+        assert stream.read_exactly(buffer, 4) is False
+        assert bytes(buffer[:3]) == b"abc"
+
+
+def _fill(stream, count, got, check):
+    run(stream.fill(memoryview(bytearray(100)), count, got, 1000, check))
+
+
+def test_the_rest_of_a_block():
+    with FakeTime() as clock:
+        calls = []
+
+        def note():
+            calls.append(1)
+
+        _fill(FakeStream(Peer([b"cd", STALL, b"e", STALL, b"fg"]), clock), 7, 2, note)
+        assert calls, "who waits asks whether there is sense in it"
+        raises_code(errors.CONNECTION_FAILED, _fill, FakeStream(Peer([b"cd", CLOSE])), 7, 2, note)
+        raises_code(errors.CONNECTION_FAILED, _fill, FakeStream(Peer([b"cd"])), 7, 0, note)
+
+
+def test_a_block_that_trickles_is_a_stall():
+    for script, chunk in (([STALL], 100), ([b"cd", STALL], 100), ([b"x" * 1000], TRICKLE)):
+        with FakeTime() as clock:
+            stream = FakeStream(Peer(script, chunk), clock)
+            raises_code(errors.TIMEOUT, _fill, stream, 100, None, lambda clock=clock: clock.advance(200))
+            assert 1000 <= clock.elapsed_ms <= 1500

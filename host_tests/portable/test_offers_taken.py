@@ -102,7 +102,7 @@ def test_an_offer_without_its_own_signature_where_one_is_required():
     raises_code(errors.OFFER_SIGNATURE, _take, agent)
     checked = []
     with patched(offer_signature, "check", lambda agent, own: checked.append(own)):
-        offer = _take(agent, signed_offer=makeoffer.sealed())
+        offer = _take(agent, signed_offer=makeoffer.signed())
     assert checked == [offer.own_signature]
 
 
@@ -168,7 +168,7 @@ def test_what_waits_no_longer_is_told_and_forgotten():
 
 def test_an_offer_that_has_expired_while_it_waited_is_not_begun():
     agent = _agent()
-    agent.offer = makeoffer.offer(signed_offer=makeoffer.sealed(expires=NOW))
+    agent.offer = makeoffer.offer(signed_offer=makeoffer.signed(expires=NOW))
     with patched(clock, "now", lambda: NOW):
         raises_code(errors.OFFER_SIGNATURE, offers.begin, agent, 0)
     assert agent.saves == 0

@@ -1,13 +1,13 @@
-"""device.messages: envelopes and reports to the letter, and every check of an offer."""
+"""device.offer: every check of an offer that needs nothing but the message."""
 
-import hashlib
 import json
 
 import makeoffer
 from check import raises_code
-from makeoffer import ABSENT, fields, message, payload, sealed
+from makeoffer import ABSENT, fields, message, payload
 
-from device import errors, messages, texts_en, texts_zh
+from device import errors
+from device.offer import parse, parse_message
 
 PROVES = {errors.BAD_MESSAGE: "test_no_field_takes_a_value_of_another_kind"}
 
@@ -15,68 +15,26 @@ WRONG_FOR_ALL = (None, True, False, 1.5, -1, [], {}, [1], {"a": 1}, "", "x", "\0
 
 
 def _refused(raw):
-    return raises_code(errors.BAD_MESSAGE, messages.parse_offer, raw)
+    return raises_code(errors.BAD_MESSAGE, parse_message, raw)
 
 
 def _dump(value):
     return json.dumps(value).encode()
 
 
-def test_topics():
-    assert messages.topic("wm_iot", "AABBCCDDEEFF", "update") == "wm_iot/AABBCCDDEEFF/ota/update"
-    assert messages.REPORT == "firmware/report" and messages.PROGRESS == "progress/report"
-    assert (messages.GET, messages.RESPONSE, messages.UPDATE) == ("get", "response", "update")
-
-
-def test_facts_beside_a_code():
-    text = messages.error_data(errors.ROLLED_BACK, "en", [("version", "1.0.1"), ("cause", 'a "b"')])
-    assert json.loads(text)["cause"] == 'a "b"'
-    assert text.endswith('"version": "1.0.1", "cause": "a \\"b\\""}')
-
-
-def test_envelopes_and_reports_to_the_letter():
-    text = messages.envelope(4294967295, 1716517000, messages.progress_data(30))
-    assert text == '{"msg_sequence": 4294967295, "time": 1716517000000, "data": {"progress": 30}}'
-    assert messages.report_data("INIT", "1.1.6", "May 24 2024 10:33:41", "ota_0") == (
-        '{"type": "INIT", "version": "1.1.6", "build_time": "May 24 2024 10:33:41", "slot": "ota_0"}'
-    )
-    assert messages.error_data(errors.SHA256_ECDSA, "en") == (
-        '{"errorCode": %d, "errorMsg": "Bad signature"}' % errors.SHA256_ECDSA
-    )
-    chinese = json.loads(messages.error_data(errors.FW_OVERFLOW, "zh"))
-    assert chinese == {"errorCode": errors.FW_OVERFLOW, "errorMsg": "FLASH \u7a7a\u95f4\u4e0d\u8db3"}
-
-
-def test_a_build_time_cannot_break_out_of_its_string():
-    data = json.loads(messages.report_data("INIT", "1.1.6", 'a"b\\c\n', "ota_0"))
-    assert data["build_time"] == 'a"b\\c\n'
-
-
-def test_every_code_has_two_texts_of_at_most_20_characters():
-    assert len(texts_en.TEXTS) >= 24 and set(texts_en.TEXTS) == set(texts_zh.TEXTS)
-    for code in texts_en.TEXTS:
-        for language in ("en", "zh"):
-            assert 0 < len(errors.text(code, language)) <= 20, (code, language)
-    assert errors.text(-99999) == errors.text(-99999, "zh") == ""
-
-
-def test_every_code_of_errors_py_has_a_text():
-    names = [name for name in dir(errors) if name.upper() == name and name[0] != "_"]
-    assert len(names) == len(texts_en.TEXTS)
-    for name in names:
-        assert errors.text(getattr(errors, name)), name
-
-
 def test_a_good_offer():
-    sequence, offer = messages.parse_offer(payload())
+    sequence, offer = parse_message(payload())
     assert sequence == 7
     assert (offer.version, offer.size, offer.start_at) == ("1.2.3", 10000, 0)
+    assert offer.number == (1, 2, 3) and offer.own_signature is None
     assert offer.url == "https://files:8443/fw.bin" and offer.signature == makeoffer.SIGNATURE
+    assert offer.address == ("https", "files", 8443, "/fw.bin")
+    assert offer.signature_text == fields()["sig-sha256-ecdsa"]
 
 
 def test_https_is_preferred_and_either_is_enough():
-    assert messages.parse_offer(payload(http_url=ABSENT))[1].url.startswith("https:")
-    assert messages.parse_offer(payload(https_url=ABSENT))[1].url == "http://files/fw.bin"
+    assert parse_message(payload(http_url=ABSENT))[1].url.startswith("https:")
+    assert parse_message(payload(https_url=ABSENT))[1].url == "http://files/fw.bin"
     _refused(payload(http_url=ABSENT, https_url=ABSENT))
 
 
@@ -97,7 +55,7 @@ def test_every_needed_field_is_missed():
         whole = message(fields())
         del whole[name]
         _refused(_dump(whole))
-    assert messages.parse_offer(payload(upgrade_delay=ABSENT))[1].start_at == 0
+    assert parse_message(payload(upgrade_delay=ABSENT))[1].start_at == 0
 
 
 def test_no_field_takes_a_value_of_another_kind():
@@ -114,14 +72,14 @@ def test_no_field_takes_a_value_of_another_kind():
 
 def test_sizes():
     for size in (65, 1 << 20, 1 << 31):
-        assert messages.parse_offer(payload(size=size))[1].size == size
+        assert parse_message(payload(size=size))[1].size == size
     for size in (0, 1, 64, -1, -(1 << 31), (1 << 31) + 1, (1 << 32) - 1, 1 << 64, "10000", 10000.0):
         _refused(payload(size=size))
 
 
 def test_sequences():
     for sequence in (0, 1, (1 << 32) - 1, 1 << 32):
-        assert messages.parse_offer(_dump(message(fields(), sequence)))[0] == sequence
+        assert parse_message(_dump(message(fields(), sequence)))[0] == sequence
     for sequence in (-1, (1 << 32) + 1, 7.0, "7", None):
         _refused(_dump(message(fields(), sequence)))
 
@@ -131,7 +89,7 @@ def test_times_of_10_and_13_digits():
         (0, 0), (1, 1), (1716517000, 1716517000), (1716517000123, 1716517000),
         (99999999999, 99999999999), (100000000000, 100000000), (99999999999999, 99999999999),
     ):  # fmt: skip
-        assert messages.parse_offer(payload(upgrade_delay=given))[1].start_at == seconds
+        assert parse_message(payload(upgrade_delay=given))[1].start_at == seconds
     for given in (-1, 1.5, "1716517000", 1 << 64, 1716517000.0, True):
         _refused(payload(upgrade_delay=given))
         _refused(_dump(message(fields(), 7, given)))
@@ -145,15 +103,14 @@ def test_versions():
 def test_unknown_fields_are_ignored_and_not_kept():
     whole = fields()
     whole["note"] = "x" * 500
-    offer = messages.parse_offer(_dump(message(whole)))[1]
-    kept = offer.kept_fields()
-    assert kept == fields()
-    assert messages.Offer(kept).signature == offer.signature
+    offer = parse_message(_dump(message(whole)))[1]
+    assert offer.fields == fields()
+    assert parse(offer.fields) == offer
 
 
 def test_every_strict_prefix_is_refused():
     whole = payload()
-    messages.parse_offer(whole)
+    parse_message(whole)
     for length in range(len(whole)):
         _refused(whole[:length])
 
@@ -161,7 +118,7 @@ def test_every_strict_prefix_is_refused():
 def test_anything_after_the_object_is_refused():
     for tail in (b"}", b"x", b"{}", b",", b"1", b"\0", b"]", b'"', payload()):
         _refused(payload() + tail)
-    messages.parse_offer(b" \r\n\t" + payload() + b"\n ")
+    parse_message(b" \r\n\t" + payload() + b"\n ")
 
 
 def test_what_micropythons_parser_takes_for_json():
@@ -184,7 +141,7 @@ def test_missing_commas_and_colons_are_refused_or_change_nothing():
 
 def _same_offer_or_refused(raw):
     try:
-        _, offer = messages.parse_offer(raw)
+        _, offer = parse_message(raw)
     except errors.OtaError as error:
         assert error.code == errors.BAD_MESSAGE
         return
@@ -195,7 +152,7 @@ def test_duplicate_keys_are_checked_as_the_last_one():
     twice = payload().replace(b'"size": 10000', b'"size": 10000, "size": -1')
     _refused(twice)
     twice = payload().replace(b'"size": 10000', b'"size": -1, "size": 10000')
-    assert messages.parse_offer(twice)[1].size == 10000
+    assert parse_message(twice)[1].size == 10000
 
 
 def test_nul_and_bytes_that_are_no_text():
@@ -217,7 +174,7 @@ def test_nesting_is_bounded():
 def test_brackets_inside_strings_are_text():
     whole = fields()
     whole["note"] = '}]{["\\'
-    assert messages.parse_offer(_dump(message(whole)))[0] == 7
+    assert parse_message(_dump(message(whole)))[0] == 7
 
 
 def test_base64_noise():
@@ -233,45 +190,3 @@ def test_base64_noise():
 def test_float_forms_of_integers_are_refused():
     for text in (b"1e4", b"10000.0", b"1E4", b"0x2710", b"1_0000", b"NaN", b"Infinity", b"-0.0"):
         _refused(payload().replace(b'"size": 10000', b'"size": ' + text))
-
-
-def test_a_signed_offer():
-    seal = messages.parse_offer(payload(signed_offer=sealed()))[1].seal
-    assert (seal.image_digest, seal.kind, seal.expires) == ("ab" * 32, "esp32", 1800000000)
-    text = hashlib.sha256(b"1.2.3 10000 " + b"ab" * 32 + b" esp32 1800000000").digest()
-    assert seal.digest == hashlib.sha256(b"ota-offer-1\n" + text).digest()
-    in_ms = messages.parse_offer(payload(signed_offer=sealed(expires=1800000000123)))[1].seal
-    assert in_ms.expires == 1800000000 and in_ms.digest != seal.digest
-    assert messages.parse_offer(payload())[1].seal is None
-    assert messages.parse_offer(payload(signed_offer=None))[1].seal is None
-
-
-def test_what_the_seal_says_is_in_its_digest():
-    digests = [messages.parse_offer(payload(signed_offer=sealed()))[1].seal.digest]
-    for change in ({"sha256": "ac" * 32}, {"kind": "wm"}, {"expires": 1800000001}):
-        digests.append(messages.parse_offer(payload(signed_offer=sealed(**change)))[1].seal.digest)
-    for change in ({"version": "1.2.4"}, {"size": 10001}):
-        digests.append(messages.parse_offer(payload(signed_offer=sealed(), **change))[1].seal.digest)
-    assert len(set(digests)) == 6
-
-
-def test_a_seal_of_the_wrong_form_is_refused():
-    for value in (True, 1, "x", [], {}):
-        _refused(payload(signed_offer=value))
-    for name in ("sha256", "kind", "expires", "signature"):
-        _refused(payload(signed_offer=sealed(**{name: ABSENT})))
-        for value in WRONG_FOR_ALL:
-            if not (name == "kind" and isinstance(value, str)):
-                _refused(payload(signed_offer=sealed(**{name: value})))
-    for name, value in (
-        ("sha256", "AB" * 32), ("sha256", "ab" * 31), ("sha256", "ab" * 33), ("sha256", "xy" * 32),
-        ("kind", "k" * 16), ("expires", -1), ("expires", 1e9), ("signature", "abcd"),
-    ):  # fmt: skip
-        _refused(payload(signed_offer=sealed(**{name: value})))
-
-
-def test_only_known_fields_of_a_seal_are_kept():
-    seal = sealed()
-    offer = messages.parse_offer(payload(signed_offer=sealed(note="x" * 1000)))[1]
-    assert offer.kept_fields()["signed_offer"] == seal
-    assert messages.Offer(offer.kept_fields()).seal.digest == offer.seal.digest

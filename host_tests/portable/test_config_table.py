@@ -1,10 +1,10 @@
-"""device.config: every key's default and type, and what is said about a bad file."""
+"""device.config and device.config_table: every key's default and type, and what is said about a bad file."""
 
 import json
 
 from check import raises_code, settings
 
-from device import config, errors
+from device import config, config_table, errors, files
 
 PROVES = {
     errors.NO_INIT: "test_a_file_that_is_not_there",
@@ -13,24 +13,28 @@ PROVES = {
 
 REQUIRED = {"wifi": [["net", "password"]], "broker": "mqtts://broker:8883", "board": "b"}
 OF_NO_TYPE = (None, 1.5, {}, {"a": 1}, [], [[]], -1, "", "\0" * 200)
-SECONDS = [key for key in config.KEYS if key.endswith("_s")]
+SECONDS = [key for key in config_table.KEYS if key.endswith("_s")]
 COUNTS = ("trial_attempts", "format")
 FLAGS = ("accept_unversioned", "require_rollback")
 TEXTS_THAT_MAY_BE_EMPTY = ("broker_user", "broker_password")
 MAY_BE_ZERO = ("check_interval_s", "watchdog_s")
 
 
+def _made(values):
+    return config_table.fill(config.Config(), values)
+
+
 def _bad(key, value):
     values = dict(REQUIRED)
     values[key] = value
-    error = raises_code(errors.INVALID_PARAM, config.Config, values)
+    error = raises_code(errors.INVALID_PARAM, _made, values)
     assert repr(key) in error.detail, (key, value, error.detail)
 
 
 def _good(key, value):
     values = dict(REQUIRED)
     values[key] = value
-    assert getattr(config.Config(values), key) == value, (key, value)
+    assert getattr(_made(values), key) == value, (key, value)
 
 
 def _write(name, content):
@@ -40,15 +44,16 @@ def _write(name, content):
 
 
 def test_defaults_are_valid_and_are_what_one_gets():
-    made = config.Config(REQUIRED)
-    for key, (default, _, _) in config.KEYS.items():
+    made = _made(REQUIRED)
+    for key, (default, low, high) in config_table.KEYS.items():
         if key not in REQUIRED:
-            assert config._is_right(key, list(default) if isinstance(default, tuple) else default), key
+            value = list(default) if isinstance(default, tuple) else default
+            assert config_table._is_right(key, value, default, low, high), key
             assert getattr(made, key) == default, key
 
 
 def test_vendor_constants_are_the_defaults():
-    made = config.Config(REQUIRED)
+    made = _made(REQUIRED)
     assert (made.retry_window_s, made.http_timeout_s, made.checkpoint_kib) == (120, 30, 64)
     assert (made.mqtt_timeout_s, made.subscribe_timeout_s, made.check_interval_s) == (30, 10, 60)
     assert made.topic_prefix == "wm_iot"
@@ -59,7 +64,7 @@ def test_every_required_key_is_missed_by_name():
     for key in REQUIRED:
         values = dict(REQUIRED)
         del values[key]
-        error = raises_code(errors.INVALID_PARAM, config.Config, values)
+        error = raises_code(errors.INVALID_PARAM, _made, values)
         assert repr(key) in error.detail and "missing" in error.detail
 
 
@@ -69,7 +74,7 @@ def test_an_unknown_key_is_named():
 
 
 def test_a_wrong_type_is_named():
-    for key in config.KEYS:
+    for key in config_table.KEYS:
         for value in OF_NO_TYPE:
             if not (value == "" and key in TEXTS_THAT_MAY_BE_EMPTY):
                 _bad(key, value)
@@ -125,9 +130,15 @@ def test_brokers():
         _good("broker", value)
     for value in (
         "b", "b:8883", "mqtts:b", "mqtts://", "https://b", "mqttx://b", "mqtt", "mqtts://b:0",
-        "mqtts://b:65536", "mqtts://b c", "mqtts://u:p@b", "mqtts://b\r\n", 1, None, True, ["mqtt://b"],
+        "mqtts://b:65536", "mqtts://b c", "mqtts://u:p@b", "mqtts://b\r\n", "mqtts://b/x", "mqtt://b?x", 1,
+        None, True, ["mqtt://b"],
     ):  # fmt: skip
         _bad("broker", value)
+    for value, parts in (
+        ("mqtt://b", ("mqtt", "b", 1883)), ("mqtts://10.0.0.7", ("mqtts", "10.0.0.7", 8883)),
+        ("mqtts://b:1/", ("mqtts", "b", 1)),
+    ):  # fmt: skip
+        assert settings(broker=value).broker_address == parts
     _good("broker", "mqtts://%s:65535/" % ("b" * 253))
     _bad("broker", "mqtts://%s" % ("b" * 254))
     _bad("broker", "mqtts://b#" + "b" * 272)
@@ -151,7 +162,7 @@ def test_ntp_hosts():
 def test_a_file_that_is_not_there():
     error = raises_code(errors.NO_INIT, config.load, "no/such/ota.json")
     assert "no/such/ota.json" in error.detail
-    raises_code(errors.NO_INIT, config.read_file, "no_such.der")
+    raises_code(errors.NO_INIT, files.read_required, "no_such.der")
 
 
 def test_files_that_are_no_configuration():
@@ -170,7 +181,7 @@ def test_half_a_file_is_refused():
 def test_a_file_that_is_one():
     loaded = config.load(_write("good.json", json.dumps(REQUIRED).encode()))
     assert loaded.wifi == REQUIRED["wifi"] and loaded.board == "b"
-    assert config.read_file("good.json").startswith(b"{")
+    assert files.read_required("good.json").startswith(b"{")
 
 
 def test_test_settings_are_a_configuration():

@@ -1,0 +1,182 @@
+"""device.online: what a board does, in which order, until an image has proved itself; and after a failure."""
+
+from check import patched, recorded_log, run
+from fakeagent import FakeAgent, data_of
+from faketime import FakeTime
+
+from device import board, clock, errors, log, ntp, offers, online, rollback, trial
+from device.report import Report
+
+RECORD = {"version": "1.1.6", "build_time": "May 24 2024 10:33:41", "size": 100, "digest": ""}
+
+
+class _Online:
+    """One call of online.connect(). calls: in their order."""
+
+    def __init__(self, is_new=False, passes=True, can_return=True, on_trial=None):
+        self.agent = agent = FakeAgent()
+        agent.report = Report(agent.link, "en")
+        agent.running = dict(RECORD)
+        agent.is_new, agent.can_return = is_new, can_return
+        agent.self_test = lambda: self._note("self_test") or passes
+        agent.clock.due_ms = 1 << 40
+        agent.state["trial"] = on_trial
+        agent.link.publish = lambda name, payload, waits=True: self._note(name, payload)
+        self.calls = []
+        self.payloads = []
+
+    def _note(self, name, payload=None):
+        self.calls.append(name)
+        self.payloads += [payload] if payload else []
+
+    def run(self):
+        """Returns self."""
+
+        def settle(_):
+            self._note("settle")
+            yield
+
+        patches = [
+            patched(board, "running", lambda: (None, "ota_0")),
+            patched(board, "confirm", lambda: self._note("board.confirm") or True),
+            patched(online, "open_link", lambda _: self._note("connect")),
+            patched(online, "subscribe", lambda _, name: self._note("subscribe " + name)),
+            patched(trial, "confirm", lambda _: self._note("trial.confirm")),
+            patched(rollback, "settle", settle),
+            patched(rollback, "note_cause", lambda _, cause: self._note(cause)),
+            patched(ntp, "note_known", lambda _: self._note("note_known")),
+            patched(offers, "restore", lambda _: self._note("restore")),
+        ]
+        for patch in patches:
+            patch.__enter__()
+        try:
+            run(online.connect(self.agent))
+        finally:
+            for patch in patches:
+                patch.__exit__()
+        return self
+
+
+def _version(**changes):
+    first = _Online(**changes)
+    return first.run().payloads[0].split('"data": ', 1)[1]
+
+
+def test_what_a_board_says_of_itself_to_the_letter():
+    assert _version() == (
+        '{"type": "INIT", "version": "1.1.6", "build_time": "May 24 2024 10:33:41", "slot": "ota_0"}}'
+    )
+    assert _version(is_new=True).startswith('{"type": "UPDATE", "version": "1.1.6", ')
+
+
+def test_a_build_time_cannot_break_out_of_its_string():
+    made = _Online()
+    made.agent.running["build_time"] = 'a"b\\c\n'
+    assert data_of(made.run().payloads[0])["build_time"] == 'a"b\\c\n'
+
+
+SUBSCRIPTIONS = ["subscribe update", "subscribe response"]
+
+
+def test_the_order_for_an_image_that_is_known():
+    made = _Online()
+    made.agent.last_code = made.agent.memory_failures = 3
+    assert made.run().calls == ["connect"] + SUBSCRIPTIONS + [
+        "firmware/report", "board.confirm", "note_known", "restore"
+    ]  # fmt: skip
+    assert made.agent.has_rollback and made.agent.last_code == made.agent.memory_failures == 0
+
+
+def test_the_order_for_an_image_on_trial():
+    """All that a board must be able to do confirms it; only then errors are told, and offers taken up."""
+    made = _Online(is_new=True)
+    made.agent.report.unsent.append(errors.OtaError(errors.FLASH))
+    assert made.run().calls == ["connect", "self_test"] + SUBSCRIPTIONS + [
+        "firmware/report", "board.confirm", "trial.confirm", "progress/report", "note_known", "restore"
+    ]  # fmt: skip
+    assert made.agent.report.unsent == [] and made.agent.restarts == []
+
+
+def test_a_failed_self_test_sends_the_image_back():
+    made = _Online(is_new=True, passes=False).run()
+    assert made.calls[:3] == ["connect", "self_test", "self test failed"]
+    assert made.agent.restarts == ["trial of 1.1.6: self test failed"]
+
+
+def test_a_failed_self_test_is_ignored_where_nothing_would_come_back():
+    made = _Online(is_new=True, passes=False, can_return=False).run()
+    assert made.agent.restarts == [] and "trial.confirm" in made.calls
+
+
+def test_an_old_image_with_a_trial_on_record_settles_it_and_takes_no_offers_up():
+    calls = _Online(on_trial=RECORD).run().calls
+    assert "settle" in calls and not {"self_test", "trial.confirm", "restore"} & set(calls)
+
+
+def test_a_certificate_that_is_taken_after_all_was_a_matter_of_memory():
+    refused = errors.TLS_REFUSED
+    for code, is_doubtful, count in ((refused, True, 1), (refused, False, 0), (0, True, 0)):
+        made = _Online()
+        made.agent.last_code, made.agent.clock.is_doubtful = code, is_doubtful
+        with recorded_log() as lines:
+            made.run()
+        assert len([line for line in lines if "TLS refused before" in line]) == count
+
+
+def _fail(agent, *codes):
+    for code in codes:
+        run(online.fail(agent, errors.OtaError(code, "why"), log.uptime_ms()))
+
+
+def _agent():
+    agent = FakeAgent(backoff_min_s=1, backoff_max_s=1)
+    agent.clock.due_ms = 1 << 40
+    agent.running = dict(RECORD)
+    return agent
+
+
+def test_which_failures_the_server_hears():
+    with patched(clock, "random_below", lambda _: 0):
+        for code in (errors.TIMEOUT, errors.CONNECTION_FAILED, errors.NO_GOT_IP):
+            agent = _agent()
+            _fail(agent, code, code)
+            assert agent.report.errors == [] and agent.last_code == code and agent.network_failed
+            assert not agent.link.is_open
+        for code in (errors.FLASH, errors.NO_MEM):
+            agent = _agent()
+            _fail(agent, code)
+            assert agent.report.codes() == [code]
+
+
+def test_a_refused_certificate_is_told_when_it_is_refused_again():
+    agent = _agent()
+    with patched(clock, "random_below", lambda _: 0), recorded_log() as lines:
+        _fail(agent, errors.TLS_REFUSED)
+        assert agent.report.errors == [] and lines[-1].startswith("W/ota")
+        assert agent.clock.is_doubtful and agent.clock.due_ms < 1 << 40
+        _fail(agent, errors.TLS_REFUSED)
+    assert agent.report.codes() == [errors.TLS_REFUSED]
+
+
+def test_ten_failures_for_want_of_memory_restart_the_board():
+    with patched(clock, "random_below", lambda _: 0):
+        agent = _agent()
+        _fail(agent, *[errors.NO_MEM] * 9)
+        _fail(agent, errors.TIMEOUT)
+        _fail(agent, *[errors.NO_MEM] * 9)
+        assert agent.restarts == []
+        _fail(agent, errors.NO_MEM)
+        assert agent.restarts == ["no memory to get online"]
+
+
+def test_pauses_grow_until_the_board_was_online_for_long():
+    agent = FakeAgent(backoff_min_s=1, backoff_max_s=5)
+    pauses = []
+    with FakeTime() as time, patched(log, "uptime_ms", lambda: 100000):
+        with patched(clock, "random_below", lambda limit: limit):
+            for online_ms in (0, 0, 0, 0, 5000, 5001, 0):
+                before = time.elapsed_ms
+                error = errors.OtaError(errors.TIMEOUT)
+                run(online.fail(agent, error, 100000 - online_ms), time.advance)
+                pauses.append(time.elapsed_ms - before)
+    assert pauses == [1000, 2000, 4000, 5000, 5000, 1000, 2000]

@@ -1,0 +1,78 @@
+"""device.response in an update: is it what was asked for, where does it lead, how long one waits for it."""
+
+from check import raises_code, recorded_log, run
+from fakeagent import FakeAgent
+from fakestream import CLOSE, STALL, TRICKLE, FakeStream, Peer
+from faketime import FakeTime
+from makeoffer import offer
+
+from device import errors, response
+from device.update import Transfer
+
+PROVES = {errors.HTTP_STATUS: "test_redirects_have_an_end"}
+
+OK = b"HTTP/1.1 200 OK\r\n"
+END = b"\r\n"
+
+
+def _transfer(*script, chunk=1000, clock=None, **changes):
+    agent = FakeAgent(http_timeout_s=5)
+    agent.offer = offer(size=100, **changes)
+    transfer = Transfer(agent)
+    transfer.asked = (0, 99)
+    transfer.stream = FakeStream(Peer(list(script), chunk), clock)
+    return transfer
+
+
+def _receive(transfer):
+    return run(response.receive(transfer))
+
+
+WHOLE = OK + b'Content-Length: 100\r\nETag: "a"\r\n' + END
+
+
+def test_an_answer_to_what_was_asked():
+    transfer = _transfer(STALL, WHOLE + b"body", CLOSE)
+    assert _receive(transfer) is True
+    assert transfer.etag == '"a"' and not transfer.is_spliced
+    assert bytes(transfer.stream._stream.script[0]) == b"body"
+
+
+def test_where_an_answer_leads():
+    for status in (301, 302, 303, 307, 308):
+        head = b"HTTP/1.1 %d Moved\r\n" % status
+        transfer = _transfer(head + b"Location: /x\r\n" + END)
+        assert _receive(transfer) is False and transfer.address == ("https", "files", 8443, "/x")
+        raises_code(errors.HTTP_STATUS, _receive, _transfer(head + END))  # to nowhere
+    for status in (300, 304, 404):
+        head = b"HTTP/1.1 %d x\r\nLocation: /x\r\n" % status
+        raises_code(errors.HTTP_STATUS, _receive, _transfer(head + END))
+
+
+def test_redirects_have_an_end():
+    transfer = _transfer((b"HTTP/1.1 302 Moved\r\nLocation: /x\r\n" + END) * 4)
+    assert [_receive(transfer) for _ in range(3)] == [False] * 3
+    raises_code(errors.HTTP_STATUS, _receive, transfer)
+
+
+def test_a_refused_handshake_is_over_with_the_answer_that_was_asked_for():
+    """The host that redirects may be the one that did not refuse."""
+    transfer = _transfer(b"HTTP/1.1 302 Moved\r\nLocation: /x\r\n" + END + WHOLE)
+    transfer.was_refused = True
+    assert _receive(transfer) is False and transfer.was_refused
+    with recorded_log() as lines:
+        assert _receive(transfer) is True and not transfer.was_refused
+    assert "TLS refused before" in lines[0]
+
+
+def test_a_head_that_does_not_come_or_trickles_is_bounded():
+    for script, chunk in (([STALL], 1000), ([OK, STALL], 1000), ([OK + b"X: y\r\n" * 60], TRICKLE)):
+        with FakeTime() as clock:
+            raises_code(errors.TIMEOUT, _receive, _transfer(*script, chunk=chunk, clock=clock))
+            assert 5000 <= clock.elapsed_ms <= 5200
+
+
+def test_wifi_that_drops_while_a_head_is_waited_for():
+    transfer = _transfer(STALL)
+    transfer.agent.wlan.is_up = False
+    raises_code(errors.NO_GOT_IP, _receive, transfer)
