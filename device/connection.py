@@ -22,9 +22,18 @@ def broker_context(config):
     return client_context(read(config.broker_ca), read(config.client_cert), read(config.client_key))
 
 
-def file_context(config):
-    """For the file server. Raises OtaError, see client_context()."""
-    return client_context(files.read_required(config.file_ca))
+def make_file_context(transfer):
+    """For the file server of an update.Transfer, if it needs one. Raises OtaError, see client_context()."""
+    if transfer.address[0] == "https" and not transfer.context:
+        transfer.context = client_context(files.read_required(transfer.agent.config.file_ca))
+
+
+def connect_file_server(transfer):
+    """transfer.stream is then a net.Stream. At most http_timeout_s. Raises OtaError, see connect()."""
+    make_file_context(transfer)
+    scheme, host, port, _ = transfer.address
+    context = transfer.context if scheme == "https" else None
+    transfer.stream = connect(host, port, context, transfer.agent.config.http_timeout_s * 1000)
 
 
 def client_context(ca, certificate=None, key=None):

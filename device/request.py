@@ -1,27 +1,35 @@
-"""Asks the file server for what is missing of an image: connects, and sends one GET."""
+"""Asks the file server for what is missing of an image."""
 
-from . import errors, log, phases, update
+import time
+
+from . import errors, log, phases
 from .slot import HEAD, Slot
 
 
+def clear(transfer):
+    """The values of an update.Transfer before anything has happened."""
+    transfer.context = transfer.block = transfer.read_back = transfer.stream = transfer.partition = None
+    transfer.address, transfer.redirects = transfer.offer.address, 0
+    transfer.etag = transfer.head = transfer.header = transfer.asked = transfer.retry_after = None
+    transfer.position = transfer.restarts = transfer.granted_ms = transfer.pause_ms = transfer.report_at = 0
+    transfer.is_spliced = transfer.has_block = transfer.was_refused = False
+    transfer.progressed_ms = time.ticks_ms()
+
+
 def prepare(transfer):
-    """Fill an update.Transfer, and go on where the last run was cut. Raises OtaError: NO_SLOT, FW_OVERFLOW,
-    FLASH."""
-    offer = transfer.offer
-    transfer.partition = phases.call("board", "spare")
-    transfer.chip = phases.call("board", "chip")
-    slot = Slot(transfer.partition, transfer.block)
-    if offer.size > slot.capacity:
+    """Go on where the last run was cut. Raises OtaError: FW_OVERFLOW, FLASH."""
+    slot = Slot(transfer.partition)
+    position, size = transfer.position, transfer.offer.size
+    if size > slot.capacity:
         raise errors.OtaError(errors.FW_OVERFLOW, "slot holds %d" % slot.capacity)
-    position, etag = phases.call("journal", "find", offer)
-    phases.call("offers", "begin", transfer.agent, position)
-    if not 0 < position < offer.size or position % slot.block_size:
-        phases.call("journal", "forget", offer)
-        return
-    log.info("going on at byte %d of %d" % (position, offer.size))
-    if not phases.call("head", "is_blank", transfer.partition):
-        _remove_head(slot)
-    transfer.position, transfer.etag, transfer.is_spliced = position, etag, True
+    if not 0 < position < size or position % slot.block_size:
+        phases.call("journal", "forget", transfer.offer)
+        transfer.position, transfer.etag = 0, None
+    else:
+        log.info("going on at byte %d of %d" % (position, size))
+        if not phases.call("head", "is_blank", transfer.partition):
+            _remove_head(slot)
+        transfer.is_spliced = True
 
 
 def _remove_head(slot):
@@ -32,32 +40,15 @@ def _remove_head(slot):
 
 
 def send(transfer):
-    """Generator: transfer.stream is then a net.Stream from which an answer comes, to transfer.asked, the
-    first and the last byte asked for: of all that is missing, or of the head alone if only that is.
-    transfer: update.Transfer. Raises OtaError."""
-    agent = transfer.agent
+    """Ask transfer.stream for what is missing, or for the head alone if only that is. transfer:
+    update.Transfer. Raises OtaError."""
     transfer.retry_after = None
-    if not agent.wlan.isconnected():
-        yield from phases.steps("wifi", "join", agent.wlan, agent.config)
     lacks_head = transfer.position and not transfer.head
     first = 0 if lacks_head else transfer.position
     last = (HEAD if lacks_head else transfer.offer.size) - 1
     transfer.asked = (first, last)
-    transfer.enter(update.CONNECTION_START)
-    scheme, host, port, path = transfer.address
-    transfer.stream = _connect(transfer, scheme, host, port)
     wanted = span(first, last, transfer.offer.size)
-    transfer.stream.write(request(scheme, host, port, path, wanted, transfer.etag))
-    transfer.enter(update.CONNECTED)
-
-
-def _connect(transfer, scheme, host, port):
-    config, context = transfer.agent.config, None
-    if scheme == "https":
-        if not transfer.context:  # a redirect needs it
-            transfer.context = phases.call("connection", "file_context", config)
-        context = transfer.context
-    return phases.call("connection", "connect", host, port, context, config.http_timeout_s * 1000)
+    transfer.stream.write(request(*transfer.address, wanted, transfer.etag))
 
 
 def span(first, last, size):

@@ -3,7 +3,6 @@ it lies, and only then released.
 """
 
 import gc
-import time
 
 from micropython import const
 
@@ -11,9 +10,9 @@ from . import errors, log, phases
 
 # The vendor's states of an update, as they stand in the log.
 _START = const(0)
-CONNECTION_START = const(1)
+_CONNECTION_START = const(1)
 _CONNECTION_FAILED = const(2)
-CONNECTED = const(3)
+_CONNECTED = const(3)
 _DOWNLOAD_START = const(4)
 _DOWNLOAD_FAILED = const(5)
 _DOWNLOADED = const(6)
@@ -33,15 +32,10 @@ class Transfer:
     report_at: the position with more progress to report.
     """
 
-    partition = chip = etag = head = header = stream = context = asked = retry_after = read_back = None
-    position = redirects = restarts = granted_ms = pause_ms = report_at = _state = _percent = 0
-    is_spliced = has_block = was_refused = False
-
     def __init__(self, agent):
         self.agent, self.offer = agent, agent.offer
-        self.address = self.offer.address
-        self.block = bytearray(4096)  # between network and flash
-        self.progressed_ms = time.ticks_ms()
+        self._state = self._percent = 0
+        phases.call("request", "clear", self)
 
     def enter(self, state):
         self._state = state
@@ -59,18 +53,22 @@ class Transfer:
         if self._state >= _UPGRADE_START:
             self.enter(_UPGRADE_FAILED)
         else:
-            self.enter(_DOWNLOAD_FAILED if self._state >= CONNECTED else _CONNECTION_FAILED)
+            self.enter(_DOWNLOAD_FAILED if self._state >= _CONNECTED else _CONNECTION_FAILED)
 
 
 def install(agent):
     """Generator, a block a step: install agent.offer, and restart into it. Raises OtaError, and then
     nothing in the slot can boot."""
-    transfer = Transfer(agent)
     agent.report.begin_update()
     threshold = gc.threshold()
     gc.threshold(-1)  # no garbage is made, but MicroPython counts the frames of functions
+    transfer = Transfer(agent)
     try:
         transfer.enter(_START)
+        transfer.position, transfer.etag = phases.call("journal", "find", transfer.offer)
+        phases.call("offers", "begin", agent, transfer.position)
+        transfer.partition = phases.call("board", "spare")
+        transfer.chip = phases.call("board", "chip")
         phases.call("request", "prepare", transfer)
         record = None
         while record is None:
@@ -96,13 +94,18 @@ def install(agent):
 def fetch(transfer):
     """Generator: until the slot holds the whole image. Network failures are tried again until the window
     without a new block is over. Raises OtaError."""
-    transfer.block = transfer.block or bytearray(4096)
-    transfer.read_back = bytearray(1024)
+    agent = transfer.agent
     while transfer.position < transfer.offer.size:
         try:
-            if transfer.offer.address[0] == "https" and not transfer.context:  # while the heap is whole
-                transfer.context = phases.call("connection", "file_context", transfer.agent.config)
-            yield from phases.steps("request", "send", transfer)
+            phases.call("connection", "make_file_context", transfer)  # what is long and stays comes first
+            transfer.block = transfer.block or bytearray(4096)
+            transfer.read_back = transfer.read_back or bytearray(1024)
+            if not agent.wlan.isconnected():
+                yield from phases.steps("wifi", "join", agent.wlan, agent.config)
+            transfer.enter(_CONNECTION_START)
+            phases.call("connection", "connect_file_server", transfer)
+            phases.call("request", "send", transfer)
+            transfer.enter(_CONNECTED)
             if (yield from phases.steps("response", "receive", transfer)):
                 transfer.report()
                 only_head = transfer.position and not transfer.head

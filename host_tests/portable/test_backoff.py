@@ -102,3 +102,42 @@ def test_what_the_server_asks_for_does_not_shrink_the_window_up_to_an_hour():
         assert not _is_over(transfer, time)
         time.advance(1)
         assert _is_over(transfer, time)
+
+
+def _retry(transfer, problem, time):
+    check.run(failure.retry(transfer, problem), time.advance)
+
+
+def test_a_lack_of_memory_is_tried_again_once_room_was_made():
+    """Certificates that do not fit are said to be unusable."""
+    unusable = errors.OtaError(errors.NO_INIT, "x")
+    for problem in (MemoryError("x"), errors.OtaError(errors.NO_MEM, "x"), unusable):
+        with FakeTime() as time, check.recorded_log() as lines:
+            transfer = _transfer()
+            _retry(transfer, problem, time)
+            assert transfer.agent.report.rooms == 0
+            assert "%d Out of memory: x" % errors.NO_MEM in lines[0] and "at byte 0: x" in lines[1]
+            assert check.raises(type(problem), _retry, transfer, problem, time) is problem
+
+
+def test_a_refused_handshake_is_tried_again_once():
+    with FakeTime() as time:
+        transfer = _transfer()
+        refused = errors.OtaError(errors.TLS_REFUSED)
+        _retry(transfer, refused, time)
+        assert transfer.was_refused and transfer.agent.report.rooms == 0
+        check.raises_code(errors.TLS_REFUSED, _retry, transfer, refused, time)
+
+
+def test_which_failures_are_final():
+    for code in (errors.HTTP_STATUS, errors.SIZE_MISMATCH, errors.HEADER_INVALID, errors.FLASH):
+        with FakeTime() as time:
+            check.raises_code(code, _retry, _transfer(), errors.OtaError(code), time)
+            assert time.elapsed_ms == 0
+    for code in (errors.TIMEOUT, errors.CONNECTION_FAILED, errors.NO_GOT_IP):
+        with FakeTime() as time:
+            _retry(_transfer(), errors.OtaError(code), time)
+    with FakeTime() as time:  # what the server may answer otherwise the next time
+        transfer = _transfer()
+        transfer.retry_after = 0
+        _retry(transfer, errors.OtaError(errors.SIZE_MISMATCH), time)
