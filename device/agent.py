@@ -177,7 +177,10 @@ class Agent:
     def give_up(self, cause):
         """A restart makes the heap whole, and sends a new image back to the old one."""
         if self.is_new:
-            phases.call("rollback", "note_cause", self, cause)
+            try:
+                phases.call("rollback", "note_cause", self, cause)
+            except (errors.OtaError, MemoryError) as error:  # it cannot be loaded
+                log_error(error)
             cause = "trial of %s: %s" % (self.running["version"], cause)
         self.restart(cause)
 

@@ -48,9 +48,9 @@ def forget_all():
 
 def folder():
     """Where the package's files are; None if it is in the firmware or in a ROMFS, which cannot break."""
-    path = sys.modules[_PACKAGE].__path__
-    path = path if isinstance(path, str) else path[0]  # CPython has a list
-    return None if path.startswith((".frozen", "/rom")) else path
+    paths = sys.modules[_PACKAGE].__path__
+    path = paths if isinstance(paths, str) else paths[0]  # CPython has a list
+    return None if path.startswith(".frozen") or path.startswith("/rom") else path
 
 
 def _load(name):

@@ -2,16 +2,19 @@
 
 from check import patched, raises_code
 
-from device import board as board_module
-from device import errors
+from device import board, errors
 
 
 class _Station:
     def __init__(self, kind):
         self.kind = kind
+        self.is_on = False
 
     def active(self, on):
-        pass
+        self.is_on = on
+
+    def config(self, name):
+        return {"mac": b"\x02\x00\xab\xcd\xef\x09"}[name]
 
 
 class _OldNetwork:
@@ -43,45 +46,66 @@ class _Partition:
         """Ignored, as by bad flash."""
 
     def get_next_update(self):
-        if self.next is None:
+        if _Partition.next is None:
             raise OSError(2)
-        return self.next
+        return _Partition.next
 
 
-def _other(label, encrypted):
+def _other(label, encrypted=False):
     other = _Partition(1)
     other._info = (0, 17, 0x110000, 0x100000, label, encrypted)
     return other
 
 
-def _board(next_slot=None, network=_OldNetwork):
-    with patched(board_module, "network", network), patched(board_module, "Partition", _Partition):
-        board = board_module.Board()
-    board.running.next = next_slot
-    return board
+def _spare(next_slot):
+    """What spare() says on a board whose other slot is that."""
+    with patched(board, "Partition", _Partition), patched(_Partition, "next", next_slot):
+        return board.spare()
 
 
 def test_the_station_is_found_in_old_and_new_micropython():
-    assert _board().wlan.kind == 0
-    assert _board(network=_NewNetwork).wlan.kind == 7
+    for network, kind in ((_OldNetwork, 0), (_NewNetwork, 7)):
+        with patched(board, "network", network):
+            wlan, reset, mac = board.start()
+        assert wlan.kind == kind and wlan.is_on and mac == "0200ABCDEF09"
+        assert reset is board.machine.reset
 
 
 def test_the_other_slot_is_the_spare_one():
-    assert _board(_other("ota_1", False)).spare().info()[4] == "ota_1"
+    assert _spare(_other("ota_1")).info()[4] == "ota_1"
+
+
+def test_the_slot_that_runs_and_its_label():
+    with patched(board, "Partition", _Partition):
+        partition, label = board.running()
+    assert label == "ota_0" == board.label(partition)
 
 
 def test_no_second_slot():
-    raises_code(errors.NO_SLOT, _board().spare)
-    raises_code(errors.NO_SLOT, _board(_other("ota_0", False)).spare)
+    raises_code(errors.NO_SLOT, _spare, None)
+    raises_code(errors.NO_SLOT, _spare, _other("ota_0"))
 
 
 def test_an_encrypted_slot_is_refused():
-    error = raises_code(errors.NO_SLOT, _board(_other("ota_1", True)).spare)
+    error = raises_code(errors.NO_SLOT, _spare, _other("ota_1", True))
     assert "encryption" in error.detail
 
 
 def test_a_boot_record_that_did_not_take_is_told():
-    board = _board()
-    with patched(board_module, "Partition", _Partition):
-        raises_code(errors.FLASH, board.set_boot, _other("ota_1", False))
-        board.set_boot(board.running)
+    with patched(board, "Partition", _Partition):
+        raises_code(errors.FLASH, board.set_boot, _other("ota_1"))
+        board.set_boot(_Partition(1))
+
+
+def test_a_watchdog_is_started_only_where_one_is_wanted():
+    class Machine:
+        class WDT:
+            def __init__(self, timeout):
+                self.timeout = timeout
+
+            def feed(self):
+                return self.timeout
+
+    with patched(board, "machine", Machine):
+        assert board.start_watchdog(0) is None
+        assert board.start_watchdog(180)() == 180000

@@ -47,14 +47,17 @@ def test_no_memory_in_the_middle_leaves_the_old_file_and_none_open():
     assert json.loads(files.read("full.json")) == {"a": 1} and not files.is_broken
 
 
-def test_a_file_may_go_into_a_buffer_that_it_fits():
-    files.write("room.bin", b"abc")
-    room = bytearray(4)
-    view = files.read("room.bin", 4, room)
-    assert view == b"abc" and room == b"abc\0"
-    room[0] = 0x61 ^ 0x20
-    assert view == b"Abc", "a view, not a copy"
-    assert files.read("room.bin", 4, bytearray(2)) == b"abc"
+def test_what_somebody_else_met_is_noted():
+    for error, is_broken in (
+        (OSError(5, "flash"), True), (OSError(-262), True), (OSError(2), False), (OSError(28), False),
+        (OSError(84), False), (ValueError(5), False), (MemoryError(), False),
+    ):  # fmt: skip
+        with patched(files, "is_broken", False):
+            files.note(error)
+            assert files.is_broken is is_broken, error
+            files.note(OSError(5))
+            files.note(error)
+            assert files.is_broken, "until the restart"
 
 
 def test_a_file_that_is_not_there_is_no_accident():

@@ -1,0 +1,197 @@
+"""device.offers: which offers are taken, and what becomes of the one that waits."""
+
+import makeoffer
+from check import patched, raises_code
+from fakeagent import FakeAgent
+
+from device import board, clock, errors, offer_signature, offers
+
+PROVES = {
+    errors.SAME_VERSION: "test_no_offer_below_the_running_version_or_the_floor_is_taken",
+    errors.DOWNGRADE: "test_no_offer_below_the_running_version_or_the_floor_is_taken",
+    errors.ALREADY_RUNNING: "test_during_an_update_only_its_own_offer_is_welcome",
+    errors.REFUSED_IMAGE: "test_an_image_that_failed_its_trials_is_refused",
+}
+
+NOW = 1800000000
+FILE = "taken.json"
+SIGNATURE = makeoffer.fields()["sig-sha256-ecdsa"]
+
+
+def _agent(running="1.0.0", path=None, **changes):
+    agent = FakeAgent(path, **changes)
+    agent.running = {"version": running, "build_time": ""}
+    agent.has_rollback = True
+    return agent
+
+
+def _take(agent, name="update", sequence=0, **changes):
+    """Offered at NOW to a board with two slots. Returns the offer."""
+    offer = makeoffer.offer(**changes)
+    with patched(clock, "now", lambda: NOW), patched(board, "spare", lambda: None):
+        offers.take(agent, name, sequence, offer)
+    return offer
+
+
+def test_an_offer_that_is_taken_waits_on_record_until_its_time():
+    agent = _agent(path=FILE)
+    offer = _take(agent, upgrade_delay=NOW + 60)
+    assert agent.offer is offer and agent.due == NOW + 60
+    assert FakeAgent(FILE).state["waiting"] == makeoffer.fields(upgrade_delay=NOW + 60)
+    agent.save_fails, agent.offer = True, None
+    raises_code(errors.FLASH, _take, agent)
+    assert agent.offer is None, "what a power cut would forget is not begun"
+
+
+def test_no_offer_below_the_running_version_or_the_floor_is_taken():
+    for floor, running, lowest, below in (
+        (None, "1.2.3", "1.2.3", "1.2.2"), ("1.2.4", "1.2.3", "1.2.4", "1.2.3"),
+        ("1.2.3", "1.10.0", "1.10.0", "1.9.9"), ("1.2.3", "nonsense", "1.2.3", "1.2.2"),
+        (None, "", "0.0.0", None), ("nonsense", "1.0.0", "1.0.0", "0.9.9"), (7, "1.0.0", "1.0.0", "0.9.9"),
+    ):  # fmt: skip
+        agent = _agent(running)
+        agent.state["floor"] = floor
+        if below:
+            code = errors.SAME_VERSION if below == running else errors.DOWNGRADE
+            _is_refused(code, agent, below)
+        if lowest == running:
+            _is_refused(errors.SAME_VERSION, agent, lowest)
+        else:
+            assert _take(agent, version=lowest) is agent.offer
+
+
+def _is_refused(code, agent, version):
+    error = raises_code(code, lambda: _take(agent, version=version))
+    assert version in error.detail and agent.offer is None
+
+
+def test_an_image_that_failed_its_trials_is_refused():
+    agent = _agent()
+    agent.state["refused"] = [{"digest": "ab"}, {"signature": SIGNATURE, "digest": "cd"}]
+    raises_code(errors.REFUSED_IMAGE, _take, agent)
+    agent.state["refused"].pop()
+    _take(agent)
+    assert offers.is_refused(agent.state, "digest", "ab")
+    assert not offers.is_refused(agent.state, "digest", "cd")
+
+
+def test_a_board_that_could_not_go_back_takes_nothing_unless_it_may():
+    for require, has, is_taken in ((True, False, False), (True, True, True), (False, False, True)):
+        agent = _agent(require_rollback=require)
+        agent.has_rollback = has
+        if is_taken:
+            _take(agent)
+        else:
+            raises_code(errors.NO_SLOT, _take, agent)
+        assert (agent.offer is not None) is is_taken
+
+
+def test_without_a_second_slot_nothing_is_taken():
+    agent = _agent()
+
+    def none():
+        raise errors.OtaError(errors.NO_SLOT, "no second slot")
+
+    with patched(board, "spare", none):
+        raises_code(errors.NO_SLOT, offers.take, agent, "update", 0, makeoffer.offer())
+    assert agent.offer is None
+
+
+def test_an_offer_without_its_own_signature_where_one_is_required():
+    agent = _agent(require_signed_offer=True)
+    raises_code(errors.OFFER_SIGNATURE, _take, agent)
+    checked = []
+    with patched(offer_signature, "check", lambda agent, own: checked.append(own)):
+        offer = _take(agent, signed_offer=makeoffer.signed())
+    assert checked == [offer.own_signature]
+
+
+def test_a_response_is_taken_once_and_only_if_somebody_asked():
+    agent = _agent()
+    _take(agent, "response", 0)
+    assert agent.offer is None, "nobody asked"
+    agent.report.asked = 5
+    _take(agent, "response", 4)
+    assert agent.offer is None and agent.report.asked == 5, "an answer to something else"
+    _take(agent, "response", 5, version="1.0.0")
+    assert agent.offer is None and agent.report.asked is None, "nothing newer"
+    agent.report.asked = 6
+    assert _take(agent, "response", 6) is agent.offer
+    _take(agent, "response", 6, version="1.2.4")
+    assert agent.offer.version == "1.2.3", "answered already"
+
+
+def test_another_time_or_address_of_a_waiting_offer_is_news():
+    agent = _agent()
+    first = _take(agent)
+    saves = agent.saves
+    _take(agent)
+    assert agent.offer is first and agent.saves == saves
+    later = _take(agent, upgrade_delay=NOW + 5)
+    assert agent.offer is later and agent.due == NOW + 5
+    moved = _take(agent, https_url="https://files/new")
+    assert agent.offer is moved
+
+
+def test_during_an_update_only_its_own_offer_is_welcome():
+    agent = _agent()
+    first = _take(agent)
+    agent.is_updating = True
+    _take(agent, upgrade_delay=NOW + 5, https_url="https://files/new")
+    assert agent.offer is first
+    other = makeoffer.offer(signature="b3RoZXIhISEh")
+    raises_code(errors.ALREADY_RUNNING, offers.take, agent, "update", 0, other)
+    assert agent.offer is first
+
+
+def test_what_was_waiting_is_taken_up_again():
+    _take(_agent(path=FILE), upgrade_delay=NOW + 60)
+    agent = _agent(path=FILE)
+    offers.restore(agent)
+    assert agent.offer.fields == makeoffer.fields(upgrade_delay=NOW + 60) and agent.due == NOW + 60
+    same = agent.offer
+    offers.restore(agent)
+    assert agent.offer is same
+
+
+def test_what_waits_no_longer_is_told_and_forgotten():
+    for running, fields, code in (
+        ("1.2.3", makeoffer.fields(), errors.SAME_VERSION), ("2.0.0", makeoffer.fields(), errors.DOWNGRADE),
+        ("1.0.0", {"version": "x"}, errors.BAD_MESSAGE),
+    ):  # fmt: skip
+        agent = _agent(running, FILE)
+        agent.state["waiting"] = fields
+        offers.restore(agent)
+        assert agent.report.codes() == [code] and agent.offer is None
+        assert FakeAgent(FILE).state["waiting"] is None
+
+
+def test_an_offer_that_has_expired_while_it_waited_is_not_begun():
+    agent = _agent()
+    agent.offer = makeoffer.offer(signed_offer=makeoffer.signed(expires=NOW))
+    with patched(clock, "now", lambda: NOW):
+        raises_code(errors.OFFER_SIGNATURE, offers.begin, agent, 0)
+    assert agent.saves == 0
+    with patched(clock, "now", lambda: NOW - 1):
+        offers.begin(agent, 0)
+    assert agent.saves == 1
+
+
+def test_a_failure_is_stored_before_it_is_told():
+    """Cut in between, the board must not begin anew what the server believes to be over."""
+    agent = _agent(path=FILE)
+    _take(agent)
+    agent.is_updating = True
+    seen = []
+    agent.report.error = lambda error: seen.append((error.code, FakeAgent(FILE).state["waiting"]))
+    offers.fail(agent, errors.OtaError(errors.TIMEOUT))
+    assert seen == [(errors.TIMEOUT, None)]
+    assert agent.offer is None and not agent.is_updating
+
+
+def test_a_failure_that_cannot_be_stored_is_told_too():
+    agent = _agent()
+    _take(agent)
+    agent.save_fails = True
+    offers.fail(agent, errors.OtaError(errors.TIMEOUT))
+    assert agent.report.codes() == [errors.FLASH, errors.TIMEOUT] and agent.offer is None

@@ -1,0 +1,186 @@
+"""device.rollback: what becomes of an image that did not confirm."""
+
+from check import patched, run
+from faketrial import BLOCK, NEW, SIGNATURE, Board
+
+from device import errors, rollback
+
+PROVES = {errors.ROLLED_BACK: "test_the_verdict_is_repeated_until_it_was_told"}
+
+WAIT = 50  # ms, what an idle step yields
+
+
+def _settle(agent):
+    """What becomes of the trial: the cause of a verdict, "again", None if there was no trial."""
+    run(rollback.settle(agent))
+    if agent.restarts:
+        return "again"
+    return dict(agent.report.errors[-1].facts)["cause"] if agent.report.errors else None
+
+
+def _counts(agent):
+    return agent.state["trial"]["attempts"], agent.state["trial"]["excuses"]
+
+
+def test_a_trial_that_never_began_costs_nothing():
+    """Cut before the head was written: the slot does not hold the image."""
+    with Board() as made:
+        made.begin()
+        made.spare.data[:64] = b"\xff" * 64
+        agent = made.start()
+        assert _settle(agent) is None and made.selected is None
+        assert made.start().state["trial"] is None and agent.state["refused"] == []
+
+
+def test_attempts_are_counted_across_starts():
+    with Board() as made:
+        agent = made.begin(trial_attempts=3)
+        for count in (1, 2):
+            assert _settle(agent) == "again" and made.selected is made.spare
+            agent = made.start(trial_attempts=3)
+            assert _counts(agent) == (count, 0)
+        assert _settle(agent) == "reset" and agent.report.codes() == [errors.ROLLED_BACK]
+        assert made.selected is None
+
+
+def test_the_verdict_is_repeated_until_it_was_told():
+    """Power may go between the verdict and its report, and the slot is erased by then."""
+    with Board() as made:
+        agent = made.begin(trial_attempts=1)
+        for _ in range(2):
+            agent.report.unsent.append("cannot be told now")
+            assert _settle(agent) == "reset" and agent.report.codes() == [errors.ROLLED_BACK]
+            assert bytes(made.spare.data[:BLOCK]) == b"\xff" * BLOCK
+            agent = made.start(trial_attempts=1)
+            assert [entry["version"] for entry in agent.state["refused"]] == ["1.2.3"]
+            assert agent.state["trial"]["failed"] == "reset"
+        assert _settle(agent) == "reset"
+        assert made.start().state["trial"] is None
+
+
+def test_a_power_cut_does_not_count():
+    with Board() as made:
+        made.cause = "power loss"
+        agent = made.begin(trial_attempts=1)
+        for count in range(1, 10):
+            assert _settle(agent) == "again"
+            agent = made.start(trial_attempts=1)
+            assert _counts(agent) == (0, count)
+        assert _settle(agent) == "power loss", "nor does it excuse for ever"
+
+
+def test_a_network_that_failed_for_the_old_image_too_does_not_count():
+    with Board() as made:
+        agent = made.begin(trial_attempts=1)
+        agent.network_failed = True
+        assert _settle(agent) == "again" and _counts(agent) == (0, 1)
+
+
+def test_the_verdict_names_version_and_cause():
+    with Board() as made:
+        made.cause = "watchdog"
+        agent = made.begin(trial_attempts=1)
+        _settle(agent)
+        assert agent.report.errors[0].facts == [("version", "1.2.3"), ("cause", "watchdog")]
+
+
+def test_a_new_image_leaves_its_cause_behind():
+    with Board() as made:
+        made.begin(trial_attempts=1)
+        running, made.running = made.running, made.spare
+        agent = made.start()
+        assert agent.is_new
+        rollback.note_cause(agent, "self test failed")
+        made.running = running
+        agent = made.start(trial_attempts=1)
+        _settle(agent)
+        assert agent.report.errors[0].facts == [("version", "1.2.3"), ("cause", "self test failed")]
+
+
+def test_a_cause_that_cannot_be_recorded_or_belongs_to_nothing():
+    with Board() as made:
+        agent = made.begin()
+        agent.save_fails = True
+        rollback.note_cause(agent, "x")
+        agent.state["trial"] = None
+        rollback.note_cause(agent, "x")
+        assert agent.state["trial"] is None
+
+
+def test_a_boot_counts_once_however_often_the_old_image_starts():
+    """The application may make the retry wait, and the old image be reset meanwhile."""
+    with Board() as made:
+        agent = made.begin(trial_attempts=3)
+        for _ in range(5):
+            agent.may_start = lambda: False
+            settle = rollback.settle(agent)
+            while next(settle) != WAIT:
+                pass  # the slot is read
+            assert next(settle) == WAIT and made.selected is None
+            agent = made.start(trial_attempts=3)
+            assert _counts(agent) == (1, 0)
+        assert _settle(agent) == "again"
+        agent = made.start(trial_attempts=3)
+        assert _settle(agent) == "again" and _counts(agent) == (2, 0)
+
+
+def test_a_retry_that_waits_looks_after_the_link():
+    for break_it, code in (("link", errors.CONNECTION_FAILED), ("wlan", errors.NO_GOT_IP)):
+        with Board() as made:
+            agent = made.begin(trial_attempts=3)
+            agent.may_start = lambda: False
+            settle = rollback.settle(agent)
+            while next(settle) != WAIT:
+                pass
+            if break_it == "link":
+                agent.link.is_open = False
+            else:
+                agent.wlan.is_up = False
+            try:
+                next(settle)
+                raise AssertionError("it waits on")
+            except errors.OtaError as error:
+                assert error.code == code
+
+
+def test_a_slot_that_cannot_be_read_ends_in_no_loop():
+    with Board() as made:
+        agent = made.begin()
+        with patched(made.spare, "readblocks", _fails):
+            assert _settle(agent) is None
+        assert agent.state["trial"] is None
+
+
+def _fails(*_):
+    raise OSError(5, "flash")
+
+
+def test_bad_flash_does_not_hide_the_verdict():
+    with Board() as made:
+        agent = made.begin(trial_attempts=1)
+        settle = rollback.settle(agent)
+        next(settle)  # both blocks were read
+        made.spare.fail_at = made.spare.operations + 1  # after the head is looked at: the erase
+        run(settle)
+        assert agent.report.codes() == [errors.ROLLED_BACK]
+        assert bytes(made.spare.data[: len(NEW)]) == NEW
+
+
+def test_what_fails_its_trials_is_no_longer_waiting():
+    for signature, left in ((SIGNATURE, None), ("b3RoZXI=", {"sig-sha256-ecdsa": "b3RoZXI="})):
+        with Board() as made:
+            agent = made.begin(trial_attempts=1)
+            agent.state["waiting"] = {"sig-sha256-ecdsa": signature}
+            _settle(agent)
+            assert agent.state["waiting"] == left
+
+
+def test_the_refused_list_is_bounded_and_keeps_the_newest():
+    state = {"refused": []}
+    for number in range(20):
+        trial = {"version": "1.2.3", "size": 5, "signature": "c2ln", "build_time": "", "attempts": 1}
+        trial["digest"] = "%02d" % number
+        rollback._refuse(state, trial)
+    assert [entry["digest"] for entry in state["refused"]] == ["%02d" % number for number in range(12, 20)]
+    assert all(entry["signature"] == "c2ln" for entry in state["refused"])
+    assert sorted(state["refused"][0]) == ["digest", "signature", "size", "version"]
