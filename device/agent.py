@@ -35,8 +35,8 @@ class Agent:
         self.may_start, self._before_reboot, self.self_test = may_start, before_reboot, self_test
         self.block = bytearray(4096)  # between network and flash; made while the heap is whole
         self.clock = clock.Clock()
-        # Set by start.py: what feeds the watchdog, what survives a reboot (see there), the record of the image that
-        # runs; is it on trial; would a reset bring back the one before?
+        # Set by start.py: what feeds the watchdog, what survives a reboot (see there), the record of the
+        # image that runs; is it on trial; would a reset bring back the one before?
         self.feed = self.state = self.running = None
         self.is_new = self.can_return = False
         # Set by online.py: can the boot loader return; why the board is offline; failures in a row.
@@ -63,6 +63,7 @@ class Agent:
     async def task(self):
         """The same for asyncio."""
         import asyncio
+
         while True:
             await asyncio.sleep(self.poll() / 1000)
 
@@ -196,7 +197,9 @@ class Agent:
 
 
 def _as_ota_error(error, what):
-    return errors.OtaError(errors.NO_MEM, "%s: %s" % (what, error)) if isinstance(error, MemoryError) else error
+    if isinstance(error, MemoryError):
+        return errors.OtaError(errors.NO_MEM, "%s: %s" % (what, error))
+    return error
 
 
 def call_hook(hook):

@@ -1,5 +1,5 @@
-"""The board, an ESP32: the only importer of network, machine, esp32 and ntptime. Another board = another one of
-these files, with the same functions."""
+"""The board, an ESP32: the only importer of network, machine, esp32 and ntptime. Another board = another one
+of these files, with the same functions."""
 
 import binascii
 import errno
@@ -35,8 +35,8 @@ _CHIPS = (  # esp_chip_id_t, the longer names first
 
 
 def start():
-    """Switch the radio on: (the station, a `network.WLAN`; what restarts the board; its MAC, 12 upper-case hex
-    digits)."""
+    """Switch the radio on: (the station, a `network.WLAN`; what restarts the board; its MAC, 12 upper-case
+    hex digits)."""
     # MicroPython 1.24 moved the constant into the class.
     wlan = network.WLAN(network.STA_IF if hasattr(network, "STA_IF") else network.WLAN.IF_STA)
     wlan.active(True)

@@ -50,7 +50,8 @@ _CHOICES = {"image": ("esp32", "wm", "raw"), "language": ("en", "zh")}
 
 
 def load(path, config):
-    """Fill a config.Config. Raises OtaError: NO_INIT if the file is not there, INVALID_PARAM if it is wrong."""
+    """Fill a config.Config. Raises OtaError: NO_INIT if the file is not there, INVALID_PARAM if it is
+    wrong."""
     values = strict.json_object(files.read_required(path))
     if values is None:
         raise _bad("%s is not a JSON object" % path)

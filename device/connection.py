@@ -1,5 +1,5 @@
-"""Opens connections: the TLS contexts, of certificates in DER, and a Stream to a host. With net, the only module
-that imports sockets and TLS.
+"""Opens connections: the TLS contexts, of certificates in DER, and a Stream to a host. With net, the only
+module that imports sockets and TLS.
 """
 
 import gc
@@ -101,10 +101,11 @@ def connect(host, port, context, timeout_ms):
             sock.close()
         raise net.failure(error, host, False)
     sock.setblocking(False)
+    secured = sock
     try:
-        # The handshake waits for the first write, which can be bounded.
-        tls_or_sock = context.wrap_socket(sock, server_hostname=host, do_handshake_on_connect=False) if context else sock
-        stream = net.Stream(sock, tls_or_sock)
+        if context:  # the handshake waits for the first write, which can be bounded
+            secured = context.wrap_socket(sock, server_hostname=host, do_handshake_on_connect=False)
+        stream = net.Stream(sock, secured)
     except (OSError, ValueError) as error:
         sock.close()
         raise net.failure(error, "TLS")

@@ -9,14 +9,15 @@ _UINT32 = 0xFFFFFFFF
 
 
 def of_image(agent, partition, head, header):
-    """Generator: (SHA-256, CRC of the body of a wm image) of agent.offer's image; head: the bytes that are held back;
-    header: image.Header. Raises OtaError(FLASH)."""
+    """Generator: (SHA-256, CRC of the body of a wm image) of agent.offer's image; head: the bytes that are
+    held back; header: image.Header. Raises OtaError(FLASH)."""
     slot = Slot(partition, agent.block, head)
     return (yield from read(slot, agent.offer.size, header.body_end))
 
 
 def holds(agent, partition, size, digest):
-    """Generator: do the first `size` bytes of this partition have this SHA-256, in hex? Raises OtaError(FLASH)."""
+    """Generator: do the first `size` bytes of this partition have this SHA-256, in hex? Raises
+    OtaError(FLASH)."""
     slot = Slot(partition, agent.block)
     if size > slot.capacity:
         return False

@@ -1,5 +1,5 @@
-"""The image on its way from the file server into the slot: which answers are taken, and how often it is asked for;
-interrupted by whatever, it goes on at the last whole block.
+"""The image on its way from the file server into the slot: which answers are taken, and how often it is
+asked for; interrupted by whatever, it goes on at the last whole block.
 
 The journal gets a checkpoint at most once an interval. After a reboot the 64 bytes that the slot had
 held back are fetched again first.
@@ -22,9 +22,9 @@ def download(agent, partition, chip, context, journal, progress):
     """Generator: fetch until the slot holds the whole image. Returns the head that is held back, the image's
     header (see image.py), and whether it was spliced from several answers.
 
-    chip: ESP chip id or None. context: of TLS for the file server, None for http. journal: journal.Journal bound to
-    the offer. progress: update.Progress. Network failures are tried again until the window without a new block is
-    over. Raises OtaError.
+    chip: ESP chip id or None. context: of TLS for the file server, None for http. journal: journal.Journal
+    bound to the offer. progress: update.Progress. Network failures are tried again until the window without
+    a new block is over. Raises OtaError.
     """
     steps = Download(agent, partition, chip, context, journal, progress)
     steps.resume()

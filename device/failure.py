@@ -41,8 +41,8 @@ def _is_memory(size):
 
 
 def of_write(error, stream, sock):
-    """The same for a write. A peer that refuses our certificate hangs up while we still write: its alert, a plain
-    TLS record, then lies unread below TLS."""
+    """The same for a write. A peer that refuses our certificate hangs up while we still write: its alert, a
+    plain TLS record, then lies unread below TLS."""
     failure = of_socket(error, "write")
     head = bytearray(2)
     try:

@@ -16,17 +16,17 @@ _LF = const(10)
 _CR = const(13)
 
 # What a response head says. status: int. length: of the body in bytes, -1 where it does not say. span: of
-# Content-Range as (first, last, total), None without one, () if it is not understood. retry_after: s. etag: str or
-# None. is_plain: no Transfer-Encoding, not compressed.
+# Content-Range as (first, last, total), None without one, () if it is not understood. retry_after: s. etag:
+# str or None. is_plain: no Transfer-Encoding, not compressed.
 Answer = namedtuple("Answer", ("status", "length", "span", "retry_after", "etag", "is_plain"))
 
 
 def ask(agent, stream, address, question):
-    """Generator: send the request over a net.Stream, read the head of what comes: (Answer, where a redirect leads:
-    str, None if it is not one). The stream then gives the body.
+    """Generator: send the request over a net.Stream, read the head of what comes: (Answer, where a redirect
+    leads: str, None if it is not one). The stream then gives the body.
 
-    address: (scheme, host, port, path). question: (first byte, last byte, ETag of the file it must still be or None) of
-    agent.offer's image. Raises OtaError.
+    address: (scheme, host, port, path). question: (first byte, last byte, ETag of the file it must still be
+    or None) of agent.offer's image. Raises OtaError.
     """
     first, last, etag = question
     scheme, host, port, path = address
@@ -168,7 +168,7 @@ def _header(response, line):
 
 
 def _content_range(value):
-    """"bytes 4096-9999/10000" -> (4096, 9999, 10000); () if it is anything else."""
+    """ "bytes 4096-9999/10000" -> (4096, 9999, 10000); () if it is anything else."""
     unit, _, rest = value.partition(" ")
     between, slash, total = rest.partition("/")
     first, dash, last = between.partition("-")
@@ -178,9 +178,7 @@ def _content_range(value):
 
 def _is_strong_etag(value):
     return (
-        2 <= len(value) <= 128
-        and value[0] == value[-1] == '"'
-        and all("!" <= char <= "~" for char in value)
+        2 <= len(value) <= 128 and value[0] == value[-1] == '"' and all("!" <= char <= "~" for char in value)
     )
 
 

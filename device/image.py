@@ -1,4 +1,5 @@
-"""What an image says of itself, in its first bytes and in its trailer: for which board it is, which version."""
+"""What an image says of itself, in its first bytes and in its trailer: for which board it is, which
+version."""
 
 import struct
 from collections import namedtuple
@@ -15,8 +16,8 @@ _TRAILER_MARK = b"OTAT"
 _TRAILER_END = const(6)  # u16 length, then the mark
 _TRAILER_LIMIT = const(512)
 
-# version: str, "" where it names none. body_end: where the CRC'd body ends (wm), else 0. body_crc: the CRC the body
-# must have. file_end: where a trailer may begin, 0 = not known.
+# version: str, "" where it names none. body_end: where the CRC'd body ends (wm), else 0. body_crc: the CRC
+# the body must have. file_end: where a trailer may begin, 0 = not known.
 Header = namedtuple("Header", ("version", "body_end", "body_crc", "file_end"))
 
 
@@ -54,11 +55,11 @@ def padded_text(block, start, length):
 
 
 def record(agent, partition, head, header, sha, signer):
-    """The record of a signed image that lies in the partition: {"version", "build_time", "size", "digest", "signer",
-    "next_key"}, all str but for the size. From here on the bytes are the owner's.
+    """The record of a signed image that lies in the partition: {"version", "build_time", "size", "digest",
+    "signer", "next_key"}, all str but for the size. From here on the bytes are the owner's.
 
-    head: the bytes that are held back; sha: its digest, 32 bytes; signer: fingerprint of its key. Raises OtaError:
-    SIZE_MISMATCH, OFFER_SIGNATURE, REFUSED_IMAGE and those of check_identity().
+    head: the bytes that are held back; sha: its digest, 32 bytes; signer: fingerprint of its key. Raises
+    OtaError: SIZE_MISMATCH, OFFER_SIGNATURE, REFUSED_IMAGE and those of check_identity().
     """
     offer, digest = agent.offer, sha.hex()
     trailer, start = read_trailer(Slot(partition, agent.block, head).read, offer.size)

@@ -70,6 +70,7 @@ def _table(path, key, report, room):
     if not data:
         return None
     from . import keytable  # only boards that have a table need it
+
     try:
         return keytable.load(data, key)
     except errors.OtaError as error:

@@ -117,8 +117,9 @@ class Sent(Exception):
 class BlockingSocket:
     """What umqtt takes for a socket: each read and write within the limit of its stream, a net.Stream.
 
-    What umqtt writes piece by piece goes out in one, when it reads or at `flush()`. A read of a huge message is
-    drained and comes back empty, so that it cannot exhaust the heap. With leaves_answer a read raises Sent.
+    What umqtt writes piece by piece goes out in one, when it reads or at `flush()`. A read of a huge message
+    is drained and comes back empty, so that it cannot exhaust the heap. With leaves_answer a read raises
+    Sent.
     """
 
     def __init__(self, stream):

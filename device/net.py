@@ -90,8 +90,8 @@ class Stream:
         return self._poll(select.POLLIN, timeout_ms)
 
     def stall(self, since, timeout_ms):
-        """Nothing has come since this ticks_ms: wait a little. Raises OtaError(TIMEOUT) if that lasts longer than
-        timeout_ms."""
+        """Nothing has come since this ticks_ms: wait a little. Raises OtaError(TIMEOUT) if that lasts longer
+        than timeout_ms."""
         if time.ticks_diff(time.ticks_ms(), since) > timeout_ms:
             raise errors.OtaError(errors.TIMEOUT, "server stalled")
         self.wait(_STALL_MS)

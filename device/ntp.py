@@ -4,8 +4,8 @@ NTP is not authenticated. So a time before the build of the running image, or be
 board was already online, is taken for a lie. Without a time to be believed the board goes on with the last
 one it knows: certificates are judged by that, and nothing is locked out.
 
-Of the record (see start.py): known_time is the latest time at which this board was online over TLS, doubts how
-often NTP has gone back behind it.
+Of the record (see start.py): known_time is the latest time at which this board was online over TLS, doubts
+how often NTP has gone back behind it.
 """
 
 import time
@@ -31,9 +31,9 @@ def check_state(state):
 
 
 def sync(agent):
-    """Generator: set the clock by NTP, else to the last known time if it stands before that. A time that is not
-    known keeps nobody offline: it is reported, at the first of several failures. Then certificates that expire
-    soon are named in the log."""
+    """Generator: set the clock by NTP, else to the last known time if it stands before that. A time that is
+    not known keeps nobody offline: it is reported, at the first of several failures. Then certificates that
+    expire soon are named in the log."""
     try:
         yield from Sync(agent).steps()
     except errors.OtaError as error:
@@ -163,7 +163,7 @@ def unix(year, month, day, hour, minute, second):
 
 
 def build_seconds(text):
-    """"May 24 2024 10:33:41" -> Unix seconds; 0 for anything else."""
+    """ "May 24 2024 10:33:41" -> Unix seconds; 0 for anything else."""
     parts = text.replace(":", " ").split()
     if len(parts) != 6 or len(parts[0]) != 3:
         return 0

@@ -10,15 +10,15 @@ _SMALLEST = 65  # of an image, in bytes: more than its held-back head
 _SIZE_LIMIT = 1 << 31
 _KEPT = ("version", "http_url", "https_url", "size", "sig-sha256-ecdsa", "upgrade_delay")
 
-# version str, number (major, minor, patch), url str, address (scheme, host, port, path), size int bytes, signature
-# bytes (DER), signature_text str (base64 of it), start_at int Unix seconds (0 = now), own_signature: see
-# offer_signature.py, None without one. fields: the offer's own dict, as far as it is worth storing, so that it
-# can be checked again after a reboot.
+# version str, number (major, minor, patch), url str, address (scheme, host, port, path), size int bytes,
+# signature bytes (DER), signature_text str (base64 of it), start_at int Unix seconds (0 = now),
+# own_signature: see offer_signature.py, None without one. fields: the offer's own dict, as far as it is
+# worth storing, so that it can be checked again after a reboot.
 Offer = namedtuple(
     "Offer",
     (
-        "version", "number", "url", "address", "size", "signature", "signature_text", "start_at", "own_signature",
-        "fields",
+        "version", "number", "url", "address", "size", "signature", "signature_text", "start_at",
+        "own_signature", "fields",
     ),
 )  # fmt: skip
 

@@ -1,5 +1,5 @@
-"""The owner's word on the offer itself, for offers that have the field `signed_offer`: an object with sha256 (of
-the image, 64 hex digits), kind, expires (Unix s or ms) and signature (base64).
+"""The owner's word on the offer itself, for offers that have the field `signed_offer`: an object with sha256
+(of the image, 64 hex digits), kind, expires (Unix s or ms) and signature (base64).
 """
 
 import hashlib
@@ -14,7 +14,8 @@ OfferSignature = namedtuple("OfferSignature", ("image_digest", "kind", "expires"
 
 
 def parse(fields, version, size):
-    """version and size of the offer -> (OfferSignature, the fields worth storing). Raises OtaError(BAD_MESSAGE)."""
+    """version and size of the offer -> (OfferSignature, the fields worth storing). Raises
+    OtaError(BAD_MESSAGE)."""
     offer.need(isinstance(fields, dict), "signed_offer")
     image_digest = fields.get("sha256")
     offer.need(_is_hex(image_digest) and len(image_digest) == 64, "sha256")

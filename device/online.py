@@ -1,5 +1,5 @@
-"""Getting online: Wi-Fi, clock, broker, report; then the image that runs has proved itself. And what is done when
-that fails, or ends.
+"""Getting online: Wi-Fi, clock, broker, report; then the image that runs has proved itself. And what is done
+when that fails, or ends.
 """
 
 import json
@@ -51,7 +51,8 @@ def _version(agent):
     """What a firmware/report says, JSON by hand: MicroPython's dicts do not keep their order."""
     running = agent.running
     _, slot = phases.call("board", "running")
-    facts = ("UPDATE" if agent.is_new else "INIT", running["version"], json.dumps(running["build_time"]), slot)
+    kind, build_time = "UPDATE" if agent.is_new else "INIT", json.dumps(running["build_time"])
+    facts = (kind, running["version"], build_time, slot)
     return '{"type": "%s", "version": "%s", "build_time": %s, "slot": "%s"}' % facts
 
 

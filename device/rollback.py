@@ -4,8 +4,8 @@ The boot loader gives a new image one boot and returns to the old one at any res
 confirm, a power cut too. So an old image that finds a trial tries again, and an attempt counts only
 when the old image then reaches the broker at its first try: else power or network were to blame.
 
-In the trial record (see trial.py): cause is why the new image gave itself up; booted, whether it was started since
-its last attempt; failed, the verdict.
+In the trial record (see trial.py): cause is why the new image gave itself up; booted, whether it was started
+since its last attempt; failed, the verdict.
 """
 
 from micropython import const

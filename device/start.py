@@ -1,8 +1,9 @@
 """The start: what the agent is made of, and which image runs.
 
 What survives a reboot is one JSON record, replaced as a whole by an atomic rename. Records are additive: keys
-this version does not know are kept as they are, and `format` stays at the number of the newest image that wrote
-here, so that an old one after a rollback spoils nothing. Who owns a key checks it when the record is read.
+this version does not know are kept as they are, and `format` stays at the number of the newest image that
+wrote here, so that an old one after a rollback spoils nothing. Who owns a key checks it when the record is
+read.
   slots    {label: record} of the image in each slot; a record has version, build_time, size, digest
   trial    the record of the image that was made bootable and is not confirmed yet, see trial.py
   floor    the highest version ever confirmed
@@ -44,7 +45,8 @@ def check_package():
     found = [name.split(".")[0] for name in os.listdir(folder)]
     for name in _MODULES.split():
         if name not in found:
-            raise errors.OtaError(errors.NO_INIT, "%s/%s is missing: deploy the package again" % (folder, name))
+            what = "%s/%s is missing: deploy the package again" % (folder, name)
+            raise errors.OtaError(errors.NO_INIT, what)
 
 
 def load_state(path):

@@ -1,6 +1,7 @@
 """Texts from outside, parsed strictly: JSON, base64, URLs, versions.
 
-MicroPython's own parsers take a JSON text that was cut off for a good one, and skip in base64 what they do not know.
+MicroPython's own parsers take a JSON text that was cut off for a good one, and skip in base64 what they do
+not know.
 """
 
 import binascii
@@ -70,7 +71,7 @@ def base64(text):
 
 
 def version(text):
-    """"1.2.13" -> (1, 2, 13), each 0..99; None for anything that is not such a version."""
+    """ "1.2.13" -> (1, 2, 13), each 0..99; None for anything that is not such a version."""
     if not isinstance(text, str) or not 5 <= len(text) <= 8:
         return None
     parts = text.split(".")
@@ -87,7 +88,7 @@ def _are_digits(text):
 
 
 def url(text, scheme):
-    """"https://host:8443/a?b" with its scheme -> (host, port, "/a?b"); nothing in it could smuggle a header.
+    """ "https://host:8443/a?b" with its scheme -> (host, port, "/a?b"); nothing in it could smuggle a header.
 
     Raises OtaError(BAD_MESSAGE) for another scheme, user names, control characters, spaces
     or anything else a request line must not hold.

@@ -1,8 +1,8 @@
 """The trial of a verified image: how it begins, and how it ends well. rollback.py is the other end.
 
-It begins with its record, then the image's head, then the boot selector. All of this is in memory before the first
-byte is written. The record is that of the image (see image.py) with its signature (base64), the attempts that count
-against it and the excuses, boots that do not; rollback.py adds to it.
+It begins with its record, then the image's head, then the boot selector. All of this is in memory before the
+first byte is written. The record is that of the image (see image.py) with its signature (base64), the
+attempts that count against it and the excuses, boots that do not; rollback.py adds to it.
 """
 
 from micropython import const
@@ -14,8 +14,8 @@ _MAX_ADOPTIONS = const(3)  # that fail
 
 
 def begin(agent, partition, head, record, journal):
-    """On return the next boot is the new image's. head: the bytes held back. Raises OtaError, and then nothing
-    in the slot can boot."""
+    """On return the next boot is the new image's. head: the bytes held back. Raises OtaError, and then
+    nothing in the slot can boot."""
     agent.report.add('{"state": "verified"}', True)  # and so all before it: a reset may follow
     # The offer stays on record too: cut before the first byte of the head, the update goes on with it.
     trial = dict(record)

@@ -1,5 +1,5 @@
-"""One update: from the accepted offer to an image that boots. Downloaded into the spare slot, verified where it
-lies, and only then released.
+"""One update: from the accepted offer to an image that boots. Downloaded into the spare slot, verified where
+it lies, and only then released.
 """
 
 import gc
@@ -26,7 +26,8 @@ class Progress:
     """How far an update is: the states in the log, each tenth in the log and on the wire."""
 
     def __init__(self, size, report):
-        """size: bytes of the image; report(percent): called at the start of each answer and for each tenth."""
+        """size: bytes of the image; report(percent): called at the start of each answer and for each
+        tenth."""
         self._size = size
         self._report = report
         self._state = self._percent = 0
@@ -97,8 +98,8 @@ def fetch_and_verify(agent, partition, chip, journal, progress):
 
 
 def _fetch(agent, partition, chip, journal, progress):
-    """The TLS context comes first, while the heap is whole; where that or the code of the phase does not fit, the
-    broker's link makes room."""
+    """The TLS context comes first, while the heap is whole; where that or the code of the phase does not
+    fit, the broker's link makes room."""
     while True:
         try:
             context = None
@@ -116,8 +117,8 @@ def _fetch(agent, partition, chip, journal, progress):
 
 
 def _verify(agent, partition, head, header):
-    """Generator, two blocks a step, then the signature in one: returns the record of the image, see image.py. Raises
-    OtaError."""
+    """Generator, two blocks a step, then the signature in one: returns the record of the image, see
+    image.py. Raises OtaError."""
     sha, crc = yield from phases.steps("digest", "of_image", agent, partition, head, header)
     if header.body_end and crc != header.body_crc:
         raise errors.OtaError(errors.CRC_ERROR, "body of the image")
