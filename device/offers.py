@@ -69,7 +69,7 @@ def _consider(agent, offer):
         return
     if agent.is_updating:
         raise errors.OtaError(errors.ALREADY_RUNNING, "offer of " + offer.version)
-    _check(agent, offer)
+    check(agent, offer)
     if agent.config.require_rollback and not agent.has_rollback:
         raise errors.OtaError(errors.NO_SLOT, "the boot loader cannot roll back")
     phases.call("board", "spare")
@@ -93,7 +93,8 @@ def _is_known(agent, offer):
     return offer.fields == agent.offer.fields
 
 
-def _check(agent, offer):
+def check(agent, offer):
+    """May this offer be taken, by all that is on record? Raises OtaError."""
     state = agent.state
     running = strict.version(agent.running["version"])
     if offer.number == running:
@@ -125,7 +126,7 @@ def restore(agent):
         return
     try:
         offer = phases.call("offer", "parse", agent.state["waiting"])
-        _check(agent, offer)
+        check(agent, offer)
     except errors.OtaError as error:
         agent.report.error(error)
         _forget(agent)
