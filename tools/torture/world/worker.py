@@ -127,8 +127,8 @@ def _play_alone(case, kit):
 
 
 def _load_package():
-    """All of it, before "/" is the board's: as if it were in the firmware. What is loaded before a phase begins is
-    not forgotten."""
+    """All of it, before "/" is the board's: as if it were in the firmware. What is there before a phase is
+    not forgotten after it."""
     for file in os.listdir(phases.folder()):
         name, _, ending = file.partition(".")
         if ending == "py" and name not in ("__init__", "manifest"):
