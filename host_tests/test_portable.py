@@ -22,7 +22,7 @@ from tools.simboard.factory import HEAP_KIB
 
 PORTABLE = Path(__file__).resolve().parent / "portable"
 FILES = sorted(PORTABLE.glob("test_*.py"))
-LINK_FILES = sorted(PORTABLE.glob("test_link*.py"))
+LINK_FILES = sorted([*PORTABLE.glob("test_link*.py"), PORTABLE / "test_broker.py"])
 UMQTT_180 = PORTABLE.parent / "umqtt180"
 WEBASSEMBLY = PORTABLE.parent / "webassembly"
 MICROPYTHONS = [name for name in runtimes.INTERPRETERS if name != "cpython"]

@@ -2,7 +2,7 @@
 
 import sys
 
-from device import config, errors
+from device import config, config_table, errors
 
 MICROPYTHON = sys.implementation.name == "micropython"
 
@@ -40,7 +40,7 @@ def settings(**changes):
     """A valid configuration."""
     values = dict(_REQUIRED)
     values.update(changes)
-    return config.Config(values)
+    return config_table.fill(config.Config(), values)
 
 
 class patched:

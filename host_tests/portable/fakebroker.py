@@ -5,7 +5,7 @@ from check import patched, raises_code, settings
 from fakestream import STALL, FakeStream, Peer
 from faketime import FakeTime
 
-from device import net
+from device import connection
 from device.link import Link
 
 MAC = "AABBCCDDEEFF"
@@ -94,7 +94,7 @@ class Broker(Peer):
 
 
 def connector(brokers, clock):
-    """A stand-in for net.connect: each call takes the next of brokers."""
+    """A stand-in for connection.connect: each call takes the next of brokers."""
     left = list(brokers)
 
     def connect(host, port, context, timeout_ms):
@@ -109,7 +109,7 @@ def with_link(test, broker=None, connected=True):
     """Run test(link, broker, clock) with a link over fake streams."""
     broker = broker or Broker()
     with FakeTime() as clock:
-        with patched(net, "connect", connector([broker] * 3, clock)):
+        with patched(connection, "connect", connector([broker] * 3, clock)):
             link = Link(settings(**SMALL), MAC)
             if connected:
                 link.connect()

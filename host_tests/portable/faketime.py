@@ -1,11 +1,11 @@
 """A clock that only the test moves, for the device's module `time`; starts just below the wrap."""
 
-from device import backoff
+from device import clock
 
 _MASK = (1 << 30) - 1
 _START = (1 << 30) - 500
 
-time = backoff.time  # the module that device code gets when it imports `time`
+time = clock.time  # the module that device code gets when it imports `time`
 
 
 class FakeTime:

@@ -1,9 +1,9 @@
-"""Offers for tests: the fields of a valid one, with changes, as payload or as messages.Offer."""
+"""Offers for tests: the fields of a valid one, with changes, as payload or as offer.Offer."""
 
 import binascii
 import json
 
-from device import messages
+from device.offer import parse
 
 SIGNATURE = b"\x30\x44\x02\x20" + b"\x11" * 32 + b"\x02\x20" + b"\x22" * 32
 
@@ -15,7 +15,7 @@ def fields(**changes):
         "http_url": "http://files/fw.bin",
         "https_url": "https://files:8443/fw.bin",
         "size": 10000,
-        "signature": binascii.b2a_base64(SIGNATURE).decode().strip(),
+        "signature": base64(SIGNATURE),
         "upgrade_delay": 0,
     }
     values.update(changes)
@@ -24,13 +24,18 @@ def fields(**changes):
 
 
 def offer(**changes):
-    return messages.Offer(fields(**changes))
+    return parse(fields(**changes))
 
 
-def sealed(**changes):
+def base64(data):
+    """As a signature or a key stands in JSON."""
+    return binascii.b2a_base64(data).decode().strip()
+
+
+def signed(**changes):
     """The field `signed_offer` for the offer above, without a signature that is one."""
     values = {"sha256": "ab" * 32, "kind": "esp32", "expires": 1800000000}
-    values["signature"] = binascii.b2a_base64(SIGNATURE).decode().strip()
+    values["signature"] = base64(SIGNATURE)
     values.update(changes)
     return {key: value for key, value in values.items() if value is not ABSENT}
 

@@ -14,8 +14,8 @@ def test_receive_takes_one_at_a_time_in_order_and_never_waits():
     def test(link, broker, clock):
         assert link.receive() is None
         broker.send(fakebroker.publish(UPDATE, b"1") + fakebroker.publish(UPDATE, b"2" * 3000))
-        assert link.receive() == (UPDATE, b"1")
-        assert link.receive() == (UPDATE, b"2" * 3000)
+        assert link.receive() == ("update", b"1")
+        assert link.receive() == ("update", b"2" * 3000)
         assert link.receive() is None and clock.elapsed_ms == 0
 
     with_link(test)
@@ -28,7 +28,7 @@ def test_single_bytes_and_pauses_change_nothing():
         for index in range(len(packet)):
             script += [packet[index : index + 1], STALL]
         broker.script = script + [STALL]
-        assert link.receive() == (UPDATE, b"payload")
+        assert link.receive() == ("update", b"payload")
 
     with_link(test)
 
@@ -88,10 +88,10 @@ def test_64_kb_are_drained_and_come_back_empty():
         length = fakebroker.remaining_length(len(UPDATE) + 4 + size)
         broker.send(packet[:1] + length + packet[2:])
         broker.left = size
-        assert link.receive() == (UPDATE, b"")
+        assert link.receive() == ("update", b"")
         assert broker.left == 0
         broker.send(fakebroker.publish(UPDATE, b"next"))
-        assert link.receive() == (UPDATE, b"next")
+        assert link.receive() == ("update", b"next")
 
     with_link(test, Big())
 

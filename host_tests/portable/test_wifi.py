@@ -3,8 +3,7 @@
 from check import raises_code, recorded_log, run, settings
 from faketime import FakeTime
 
-from device import errors
-from device.wifi import Wifi
+from device import errors, wifi
 
 PROVES = {errors.NO_GOT_IP: "test_no_network_is_given_up_within_the_sum_of_the_limits"}
 
@@ -48,16 +47,15 @@ class Wlan:
 
 
 def _join(wlan, seconds=2):
-    wifi = Wifi(wlan, settings(wifi=NETWORKS, wifi_timeout_s=seconds))
-    run(wifi.join(), wlan.clock.advance)
-    return wifi
+    run(wifi.join(wlan, settings(wifi=NETWORKS, wifi_timeout_s=seconds)), wlan.clock.advance)
+    return wlan
 
 
 def test_networks_are_tried_in_order_until_one_is_up():
     for count, good in enumerate("abc"):
         with FakeTime() as clock:
             wlan = Wlan(clock, good, 700)
-            assert _join(wlan).is_up()
+            assert _join(wlan).isconnected()
             assert wlan.joins() == ["a", "b", "c"][: count + 1]
             assert 2000 * count + 700 <= clock.elapsed_ms <= 2050 * count + 750
 
@@ -87,7 +85,7 @@ def test_a_busy_driver_is_no_end():
         wlan = Wlan(clock, "b")
         wlan.busy = 1
         with recorded_log() as lines:
-            assert _join(wlan).is_up()
+            assert _join(wlan).isconnected()
         assert wlan.joins() == ["a", "b"]
         assert any("Internal Error" in line for line in lines)
 
@@ -101,7 +99,7 @@ def test_a_driver_that_throws_everywhere():
             raise OSError("Wifi Not Started")
 
     with FakeTime() as clock:
-        assert _join(Broken(clock, "a")).is_up()
+        assert _join(Broken(clock, "a")).isconnected()
 
 
 def test_up_already():
