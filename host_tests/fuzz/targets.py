@@ -8,10 +8,11 @@ import binascii
 import struct
 
 import signer
-from check import patched, run
+from check import patched, run, settings
 from fakestream import CLOSE, TRICKLE, Peer
 
-from device import clock, ecdsa, errors, http, image, jsontext, log, messages, url, version
+from device import ecdsa, errors, http, image, log, ntp, strict
+from device.offer import parse, parse_message
 
 _SCHEMES = ("http", "https", "mqtt", "mqtts")
 _KINDS = ("wm", "esp32", "raw")
@@ -31,12 +32,12 @@ def _text(raw):
 
 
 def json_object(raw):
-    return jsontext.parse_object(raw)
+    return strict.json_object(raw)
 
 
 def offer(raw):
-    sequence, made = messages.parse_offer(raw)
-    again = messages.Offer(made.kept_fields())  # as after a reboot
+    sequence, made = parse_message(raw)
+    again = parse(made.fields)  # as after a reboot
     assert (again.version, again.url, again.size) == (made.version, made.url, made.size)
     assert (again.signature, again.start_at) == (made.signature, made.start_at)
     return {
@@ -46,19 +47,19 @@ def offer(raw):
 
 
 def version_text(raw):
-    return version.parse(_text(raw))
+    return strict.version(_text(raw))
 
 
 def build_time(raw):
     text = _text(raw)
-    return (text is not None and clock.build_seconds(text)) or None
+    return (text is not None and ntp.build_seconds(text)) or None
 
 
 def url_text(raw):
     """The first byte chooses the scheme that is asked for; what is no text comes as bytes."""
     scheme = _SCHEMES[raw[0] & 3] if raw else "http"
     text = _text(raw[1:])
-    return url.parse(raw if text is None else text, scheme)
+    return strict.url(raw if text is None else text, scheme)
 
 
 def head(raw):
@@ -89,7 +90,7 @@ def _read_head(peer):
         response = run(http.read_head(peer), count)
         found = {
             "status": response.status, "length": response.length, "span": response.span,
-            "retry_after": response.retry_after, "etag": response.etag, "plain": response.plain,
+            "retry_after": response.retry_after, "etag": response.etag, "plain": response.is_plain,
             "location": response.location, "taken": peer.taken,
         }  # fmt: skip
     except errors.OtaError as error:
@@ -101,12 +102,13 @@ def _read_head(peer):
 def redirect(raw):
     """Where a head leads, for a request over http and for one over https."""
     response = run(http.read_head(_peer(raw)))
-    return [_target(response, "http"), _target(response, "https")]
+    location = response.location or ""
+    return [_target(location, "http"), _target(location, "https")]
 
 
-def _target(response, scheme):
+def _target(location, scheme):
     try:
-        return http.redirect_target(response, "files", 8080, "/old", scheme)
+        return strict.redirect(location, scheme, "files", 8080, "/old")
     except errors.OtaError as error:
         return error.code
 
@@ -123,7 +125,8 @@ def trailer(raw):
     """A whole image: its trailer, and whether the offer's version had to stand in for one inside."""
     record, start = image.read_trailer(lambda offset, count: raw[offset : offset + count], len(raw))
     assert 0 <= start <= len(raw) and (record is not None or start == len(raw))
-    stands = image.check_identity(record, image.Header(), OFFERED, BOARD, record is None)
+    config = settings(board=BOARD, accept_unversioned=record is None)
+    stands = image.check_identity(record, image.Header("", 0, 0, 0), strict.version(OFFERED), config)
     return [record and {key: record[key] for key in ("version", "board", "build_time")}, stands]
 
 

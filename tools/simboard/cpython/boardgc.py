@@ -2,7 +2,7 @@
 
 
 def collect():
-    """Python does so when it likes: all of a process full of tests takes long, and phases ask for it often."""
+    """Python does so when it likes; in a process full of tests it takes long, and phases ask for it often."""
 
 
 def threshold(amount=-1):
