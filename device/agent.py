@@ -33,7 +33,6 @@ class Agent:
         phases.forget_all()
         self.config = settings
         self.may_start, self._before_reboot, self.self_test = may_start, before_reboot, self_test
-        self.block = bytearray(4096)  # between network and flash; made while the heap is whole
         self.clock = clock.Clock()
         # Set by start.py: what feeds the watchdog, what survives a reboot (see there), the record of the
         # image that runs; is it on trial; would a reset bring back the one before?

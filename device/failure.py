@@ -1,11 +1,15 @@
-"""What a failure is and says: the code of an error of sockets or TLS, its text, the report of it."""
+"""What a failure is and says, and what comes of it: the code of an error of sockets or TLS, the report with
+its text, another try of a download.
+"""
 
 import errno
 import json
+import time
 
 from micropython import const
 
-from . import errors, log, phases
+from . import clock, errors, log, phases
+from .report import log_error
 
 # A number of mbedtls is minus the sum of a module's own, a multiple of 128, and a low one that led to it.
 # Of ssl: fatal alert, the peer refused us; no certificate for servers; too old; nothing in common; nonsense.
@@ -14,6 +18,10 @@ _REFUSED = b"\xef\xf4\xdd\xdc\xcc"
 _NO_MEMORY = b"\x23\x51\x68\x7f\x9b\xa3\xaf\xc3\xfe\xd8"
 _NO_MEMORY_LOW = b"\x10\x17\x6a"  # of bignum, lms, asn1; MicroPython turns the sign of a small number round
 _NO_MEMORY_PSA = const(141)
+_MAX_GRANT_MS = const(3600_000)  # what Retry-After may add to the window
+_NO_ROOM = (errors.NO_MEM, errors.NO_INIT)  # a certificate that does not fit is said to be unusable
+_SPLICED_FAULTS = (errors.CRC_ERROR, errors.SHA256_ECDSA)  # what foreign bytes in the slot lead to
+_TRANSIENT = (errors.TIMEOUT, errors.CONNECTION_FAILED, errors.NO_GOT_IP)
 
 
 def of_socket(error, what, is_connected=True):
@@ -54,38 +62,63 @@ def of_write(error, stream, sock):
     return failure
 
 
-def report(reporter, error):
-    """reporter: report.Report. Log the OtaError, and tell the server now or later."""
-    log_error(error)
-    if not any(waiting.code == error.code for waiting in reporter.unsent):
-        reporter.unsent.append(error)
-    try:
-        while reporter.link.is_open and reporter.unsent:
-            send_waiting(reporter)
-    except errors.OtaError as problem:
-        log_error(problem)
-
-
-def send_waiting(reporter):
-    """Send the oldest error that waits. Raises OtaError."""
-    error = reporter.unsent[0]
-    text = json.dumps(_text(error.code, reporter.language))
-    data = '{"errorCode": %d, "errorMsg": %s' % (error.code, text)
+def report_data(error, language):
+    """What a progress/report says of an OtaError, JSON by hand: MicroPython's dicts do not keep their
+    order."""
+    data = '{"errorCode": %d, "errorMsg": %s' % (error.code, json.dumps(_text(error.code, language)))
     for name, value in error.facts:
         data += ', "%s": %s' % (name, json.dumps(value))
-    reporter.publish("progress/report", data + "}")
-    reporter.unsent.pop(0)
+    return data + "}"
 
 
-def log_error(error):
-    """error: an OtaError or a MemoryError."""
+def line(error):
+    """What the log says of an OtaError or a MemoryError."""
     code = getattr(error, "code", errors.NO_MEM)
-    log.error("%d %s: %s" % (code, _text(code, "en"), getattr(error, "detail", error)))
+    return "%d %s: %s" % (code, _text(code, "en"), getattr(error, "detail", error))
 
 
 def _text(code, language):
-    """What a code says; "" where that cannot be loaded."""
-    try:
-        return phases.call("texts_" + language, "text", code)
-    except (errors.OtaError, MemoryError):
-        return ""
+    return phases.call("texts_" + language, "text", code)
+
+
+def retry(transfer, failure):
+    """Generator: yields until the next try; raises the failure (OtaError, MemoryError) if there is none.
+    Tries go on until a window that begins anew with each block is over; what the server asks us to wait does
+    not count."""
+    asked_s = _may_retry(transfer, failure)
+    if asked_s is None:
+        raise failure
+    if isinstance(failure, MemoryError):
+        failure = errors.OtaError(errors.NO_MEM, str(failure))
+    if failure.code in _NO_ROOM:
+        log_error(errors.OtaError(errors.NO_MEM, failure.detail))
+    log.warning("download at byte %d: %s" % (transfer.position, failure.detail))
+    waited_ms = time.ticks_diff(time.ticks_ms(), transfer.progressed_ms) - transfer.granted_ms
+    config = transfer.agent.config
+    if waited_ms >= config.retry_window_s * 1000:
+        raise failure
+    granted_ms = min(asked_s * 1000, _MAX_GRANT_MS - transfer.granted_ms)
+    transfer.granted_ms += granted_ms
+    transfer.pause_ms, delay_ms = clock.back_off(config, transfer.pause_ms)
+    yield from clock.sleep(granted_ms + delay_ms)
+
+
+def _may_retry(transfer, failure):
+    """Seconds that the server asks us to wait, 0 = none, None = there is no sense in another try."""
+    code = getattr(failure, "code", errors.NO_MEM)
+    if code in _TRANSIENT or transfer.retry_after is not None:
+        return transfer.retry_after or 0
+    if code == errors.TLS_REFUSED and not transfer.was_refused:
+        transfer.was_refused = True  # once: a lack of memory and bytes damaged on the way look the same
+        transfer.agent.report.free_memory()
+        return 0
+    return 0 if code in _NO_ROOM and transfer.agent.report.free_memory() else None
+
+
+def fetch_again(transfer, error):
+    """An image that does not verify is fetched once more, from byte 0, if it was spliced from several
+    answers, which may be of two files. Else raises the error."""
+    if not transfer.is_spliced or error.code not in _SPLICED_FAULTS:
+        phases.call("journal", "forget", transfer.offer)
+        raise error
+    transfer.start_over(error.detail)

@@ -21,16 +21,16 @@ _CR = const(13)
 Answer = namedtuple("Answer", ("status", "length", "span", "retry_after", "etag", "is_plain"))
 
 
-def ask(agent, stream, address, question):
-    """Generator: send the request over a net.Stream, read the head of what comes: (Answer, where a redirect
-    leads: str, None if it is not one). The stream then gives the body.
+def ask(transfer, address, first, last):
+    """Generator: send the request over transfer.stream, read the head of what comes: (Answer, where a
+    redirect leads: str, None if it is not one). The stream then gives the body.
 
-    address: (scheme, host, port, path). question: (first byte, last byte, ETag of the file it must still be
-    or None) of agent.offer's image. Raises OtaError.
+    transfer: update.Transfer, of whose image bytes first to last are asked for. address: (scheme, host, port,
+    path). Raises OtaError.
     """
-    first, last, etag = question
+    agent, stream = transfer.agent, transfer.stream
     scheme, host, port, path = address
-    stream.write(request(scheme, host, port, path, span(first, last, agent.offer.size), etag))
+    stream.write(request(scheme, host, port, path, span(first, last, transfer.offer.size), transfer.etag))
     started = time.ticks_ms()
     head = read_head(stream)
     while True:

@@ -17,27 +17,32 @@ _MAGIC = b"OTJ2"  # another layout gets another magic, and images that do not kn
 _BODY = "<4sII32s128s"
 _BODY_SIZE = const(172)
 _SIZE = const(176)
+_NAMES = ("ota_journal.0", "ota_journal.1")
+
+
+def find(offer):
+    """(bytes of this offer's image that are in the slot, ETag of the file they came from)."""
+    journal = Journal(offer)
+    return journal.position, journal.etag
+
+
+def forget(offer):
+    """Nothing of this offer's image may be counted on any more."""
+    Journal(offer).forget()
 
 
 class Journal:
     """position: bytes of the bound offer's image that are in the slot; etag: of the file they came from."""
 
-    def __init__(self, path):
-        """path: of the two files, without ".0" and ".1"."""
-        self._names = (path + ".0", path + ".1")
+    def __init__(self, offer):
+        """Finds the checkpoint of this offer.Offer: position 0 if there is none."""
         self._record = bytearray(_SIZE)
         self._body = memoryview(self._record)[:_BODY_SIZE]
         self._sequence = 0
-        self._binding = b""
-        self.position = 0
-        self.etag = None
-
-    def bind(self, offer):
-        """Find the checkpoint of this offer.Offer: position 0 if there is none."""
         text = "%s %d" % (offer.version, offer.size)
         self._binding = hashlib.sha256(offer.signature + text.encode()).digest()
         self.position, self.etag = 0, None
-        records = [self._read(name) for name in self._names]
+        records = [_read(name) for name in _NAMES]
         newest = max((r for r in records if r), key=lambda record: record[0], default=None)
         if newest:
             self._sequence = newest[0] + 1
@@ -51,7 +56,7 @@ class Journal:
         struct.pack_into(_BODY, self._record, 0, _MAGIC, self._sequence, position, self._binding, tag)
         struct.pack_into("<I", self._record, _BODY_SIZE, binascii.crc32(self._body))
         try:
-            files.write(self._names[self._sequence & 1], self._record)
+            files.write(_NAMES[self._sequence & 1], self._record)
         except OSError as error:
             log.warning("journal: %r" % error)
         self._sequence += 1
@@ -61,18 +66,19 @@ class Journal:
         if self.position:
             self.save(0, None)
 
-    def _read(self, name):
-        """(sequence, position, binding, etag), or None for what is missing, torn or of another layout."""
-        try:
-            raw = files.read(name, _SIZE)
-        except OSError:
-            return None
-        if len(raw) != _SIZE or raw[:4] != _MAGIC:
-            return None
-        _, sequence, position, binding, tag, crc = struct.unpack(_BODY + "I", raw)
-        if crc != binascii.crc32(raw[:_BODY_SIZE]):
-            return None
-        try:
-            return sequence, position, binding, tag.rstrip(b"\0").decode() or None
-        except UnicodeError:
-            return None
+
+def _read(name):
+    """(sequence, position, binding, etag), or None for what is missing, torn or of another layout."""
+    try:
+        raw = files.read(name, _SIZE)
+    except OSError:
+        return None
+    if len(raw) != _SIZE or raw[:4] != _MAGIC:
+        return None
+    _, sequence, position, binding, tag, crc = struct.unpack(_BODY + "I", raw)
+    if crc != binascii.crc32(raw[:_BODY_SIZE]):
+        return None
+    try:
+        return sequence, position, binding, tag.rstrip(b"\0").decode() or None
+    except UnicodeError:
+        return None

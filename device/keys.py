@@ -22,6 +22,16 @@ def check(config):
         raise errors.OtaError(errors.NO_INIT, what)
 
 
+def image_signer(transfer, sha):
+    """The fingerprint of the key that signed the image of an update.Transfer; sha: its digest. Raises
+    OtaError: SHA256_ECDSA, FLASH."""
+    agent = transfer.agent
+    found = signer(agent.config, sha, transfer.offer.signature, agent.report.error, transfer.block)
+    if found is None:
+        raise errors.OtaError(errors.SHA256_ECDSA, "not signed by the owner of this board")
+    return found
+
+
 def signer(config, digest, signature, report, room=b""):
     """The fingerprint of the key that signed this digest (32 bytes) with this DER signature, or None.
 

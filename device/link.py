@@ -1,4 +1,4 @@
-"""The link to the MQTT broker: umqtt.simple made bounded, with the socket that it gets. broker.py opens it.
+"""The link to the MQTT broker: umqtt.simple made bounded, with the socket that it gets. online.py opens it.
 
 After any error the link is closed and must be opened anew: umqtt keeps no promise after one.
 """
@@ -35,7 +35,7 @@ class Link:
 
     def connect(self):
         """At most mqtt_timeout_s. Raises OtaError."""
-        phases.call("broker", "connect", self)
+        phases.call("online", "open_link", self)
 
     def publish(self, name, payload, waits=True):
         """Publish at QoS 1. The acknowledgement is waited for, or left to receive(). Raises OtaError."""

@@ -1,27 +1,29 @@
 """Getting online: Wi-Fi, clock, broker, report; then the image that runs has proved itself. And what is done
-when that fails, or ends.
+when that fails, or ends. The only importer of umqtt.
 """
 
 import json
+import time
 
+import umqtt.simple
 from micropython import const
 
 from . import clock, errors, log, phases
 from .agent import call_hook
-from .link import SUBSCRIBED
+from .link import SUBSCRIBED, BlockingSocket
 from .report import log_error
 
 _MAX_MEMORY_FAILURES = const(10)  # in a row
 
 
 def connect(agent):
-    """Generator. Raises OtaError."""
+    """Generator: all of it. Raises OtaError."""
     if not agent.wlan.isconnected():
         yield from phases.steps("wifi", "join", agent.wlan, agent.config)
     if agent.clock.is_due():
         yield from phases.steps("ntp", "sync", agent)
     link, report = agent.link, agent.report
-    link.connect()
+    open_link(link)
     if agent.last_code == errors.TLS_REFUSED and agent.clock.is_doubtful:
         log_error(errors.OtaError(errors.NO_MEM, "TLS refused before"))
     log.info("MQTTS connected" if agent.config.broker_address[0] == "mqtts" else "MQTT connected")
@@ -29,7 +31,7 @@ def connect(agent):
     if agent.is_new and not call_hook(agent.self_test) and agent.can_return:
         agent.give_up("self test failed")  # ignored where a reset would only bring the same image back
     for name in SUBSCRIBED:  # before the report, which a server may answer with an offer at once
-        phases.call("broker", "subscribe", link, name)
+        subscribe(link, name)
         yield
     report.publish("firmware/report", _version(agent))
     yield
@@ -39,12 +41,42 @@ def connect(agent):
     elif agent.state["trial"]:
         yield from phases.steps("rollback", "settle", agent)
     while report.unsent:
-        phases.call("failure", "send_waiting", report)
+        report.send_waiting()
         yield
     agent.last_code = agent.memory_failures = 0
     phases.call("ntp", "note_known", agent)
     if not agent.state["trial"]:
         phases.call("offers", "restore", agent)
+
+
+def open_link(link):
+    """Connect with the persistent session. At most mqtt_timeout_s. Raises OtaError."""
+    config = link.config
+    link.close()
+    scheme, host, port = config.broker_address
+    if scheme == "mqtts" and not link.context:
+        link.context = phases.call("connection", "broker_context", config)
+    stream = phases.call("connection", "connect", host, port, link.context, config.mqtt_timeout_s * 1000)
+    link.socket = BlockingSocket(stream)
+    user = (config.broker_user or link.mac).encode()
+    before = umqtt.simple.socket  # an application may have a client of its own
+    umqtt.simple.socket = _Sockets(link.socket)
+    try:
+        link.client = umqtt.simple.MQTTClient(
+            link.mac.encode(), host, port, user, config.broker_password.encode(), config.keepalive_s
+        )
+        link.client.set_callback(link.on_message)
+        link.call(link.client.connect, False)
+    finally:
+        umqtt.simple.socket = before
+    link.is_open = True
+    link.last_ping = time.ticks_ms()
+
+
+def subscribe(link, name):
+    """name: one of link.SUBSCRIBED. At most subscribe_timeout_s. Raises OtaError."""
+    link.limit(link.config.subscribe_timeout_s)
+    link.call(link.client.subscribe, link.topic(name), 1)
 
 
 def _version(agent):
@@ -79,3 +111,16 @@ def _note(agent, error):
         agent.give_up("no memory to get online")
     is_reported = error.code in (errors.TLS_REFUSED, errors.FLASH, errors.NO_MEM)
     (agent.report.error if is_reported else log_error)(error)
+
+
+class _Sockets:
+    """What umqtt takes for its module `socket`, for as long as it connects: hands out one socket."""
+
+    def __init__(self, socket):
+        self._socket = socket
+
+    def socket(self, *_):
+        return self._socket
+
+    def getaddrinfo(self, host, port, *_):
+        return [(0, 0, 0, "", (host, port))]

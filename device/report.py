@@ -15,7 +15,7 @@ class Report:
 
     def __init__(self, link, language):
         self.link = link
-        self.language = language
+        self._language = language
         self._sequence = 0
         self._tenth = -1  # the last progress reported
         self._may_reconnect = False
@@ -62,8 +62,21 @@ class Report:
         return True
 
     def error(self, error):
-        """Log it, and tell the server now or later."""
-        phases.call("failure", "report", self, error)
+        """Log an OtaError, and tell the server now or later."""
+        log_error(error)
+        if not any(waiting.code == error.code for waiting in self.unsent):
+            self.unsent.append(error)
+        try:
+            while self.link.is_open and self.unsent:
+                self.send_waiting()
+        except (errors.OtaError, MemoryError) as problem:
+            log_error(problem)
+
+    def send_waiting(self):
+        """Send the oldest error that waits. Raises OtaError."""
+        error = self.unsent[0]
+        self.publish("progress/report", phases.call("failure", "report_data", error, self._language))
+        self.unsent.pop(0)
 
     def publish(self, name, data):
         """data: JSON, which gets its envelope. Raises OtaError if it is not acknowledged."""
@@ -79,5 +92,9 @@ class Report:
 
 
 def log_error(error):
-    """error: an OtaError or a MemoryError."""
-    phases.call("failure", "log_error", error)
+    """error: an OtaError or a MemoryError. Its text is left out where that cannot be loaded."""
+    try:
+        line = phases.call("failure", "line", error)
+    except (errors.OtaError, MemoryError):
+        line = str(error)
+    log.error(line)

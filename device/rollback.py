@@ -62,7 +62,7 @@ def _find_retry(agent):
     trial = agent.state["trial"]
     partition = board.spare()
     if not trial.get("failed"):
-        if not (yield from holds(agent, partition, trial)):
+        if not (yield from holds(partition, trial)):
             log.warning("trial of %s never began" % trial["version"])
             _end_trial(agent)
             return None
@@ -75,7 +75,7 @@ def _find_retry(agent):
         drop_waiting(agent.state, trial["signature"])
         refuse(agent.state, trial)
         agent.save_state()
-    _make_unbootable(agent, partition)
+    _make_unbootable(partition)
     facts = [("version", trial["version"]), ("cause", str(trial["failed"]))]
     detail = "%s failed its trials: %s" % (trial["version"], trial["failed"])
     raise errors.OtaError(errors.ROLLED_BACK, detail, facts)
@@ -96,9 +96,9 @@ def refuse(state, trial):
     state["refused"] = state["refused"][1 - _MAX_REFUSED :] + [{key: trial.get(key) for key in keys}]
 
 
-def _make_unbootable(agent, partition):
+def _make_unbootable(partition):
     try:
-        Slot(partition, agent.block).invalidate()
+        Slot(partition).invalidate()
     except errors.OtaError as error:
         log.error("slot of the failed image: %s" % error.detail)
 

@@ -22,9 +22,9 @@ _ERASED = b"\xff" * _CHUNK
 class Slot:
     """One image on its way into a partition."""
 
-    def __init__(self, partition, block, head=None):
-        """block: a bytearray, used if it is as long as the partition's blocks. head: of release_head() or
-        held_head, where the first bytes are held back already."""
+    def __init__(self, partition, block=b"", head=None, read_back=None):
+        """block: a bytearray, used if it is as long as the partition's blocks. head: the first bytes of the
+        image, where they are held back already. read_back: a bytearray, for write_block()."""
         self._partition = partition
         self._readblocks = partition.readblocks  # bound once: binding allocates
         self._writeblocks = partition.writeblocks
@@ -32,16 +32,12 @@ class Slot:
         self.capacity = partition.ioctl(_IOCTL_BLOCKS, 0) * self.block_size
         self.block = block if self.block_size == len(block) else bytearray(self.block_size)
         self.view = memoryview(self.block)
-        self._read_back = None
+        self._read_back, self._pieces = read_back, None
         self.head = head  # the first bytes of the image, while they are held back
         self.position = 0  # bytes of the image that are in place
 
-    def restart(self):
-        self.position = 0
-
-    def resume(self, position):
-        """Go on after a reboot: the blocks before `position` are in place, but for the first 64 bytes. A head
-        that the power cut in half is taken out again. Raises OtaError(FLASH)."""
+    def remove_head(self):
+        """After a reboot: a head that the power cut in half is taken out again. Raises OtaError(FLASH)."""
         if not self.is_head_blank():
             self.read_block(0)
             self._blank_head()
@@ -49,24 +45,19 @@ class Slot:
                 self._writeblocks(0, self.block)
             except OSError as error:
                 raise _flash_error("block 0", error)
-        self.position = position
-
-    @property
-    def lacks_head(self):
-        return self.position > 0 and not self.head
 
     def write_block(self, count):
         """Put block[:count] at `position` and check it. Raises OtaError(FLASH).
 
-        Every block but the last must be full. The rest of the last one is written as 0xFF.
+        Every block but the last must be full. The rest of the last one is written as 0xFF. Of the first one,
+        hold_head() must have kept the head.
         """
         if count < self.block_size:
             self._pad(count)
         if self.position == 0:
-            self.hold_head()
             self._blank_head()
-        if not self._read_back:
-            self._prepare_read_back()
+        if not self._pieces:
+            self._cut_pieces()
         number = self.position // self.block_size
         try:
             self._writeblocks(number, self.block)
@@ -78,9 +69,10 @@ class Slot:
             raise _flash_error("block %d" % number, error)
         self.position += count
 
-    def _prepare_read_back(self):
-        count = min(_READ_BACK, self.block_size)
-        self._read_back = bytearray(count)
+    def _cut_pieces(self):
+        if not self._read_back or self.block_size % len(self._read_back):
+            self._read_back = bytearray(min(_READ_BACK, self.block_size))
+        count = len(self._read_back)
         self._pieces = [(i, self.view[i : i + count]) for i in range(0, self.block_size, count)]
 
     def hold_head(self):

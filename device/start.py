@@ -20,9 +20,9 @@ _FORMAT = 1
 _UNKNOWN = {"version": "0.0.0", "build_time": ""}
 _READ_TRIES = 3
 _MODULES = (
-    "board broker config_table connection digest download ecdsa expiry failure http image journal keys"
-    " keytable ntp offer offer_signature offers online p256_comb rollback slot strict texts_en texts_zh"
-    " trial update wifi wm"
+    "board config_table connection download ecdsa expiry failure http identity journal keys keytable ntp"
+    " offer offer_signature offers online p256_comb request rollback slot strict texts_en texts_zh trial"
+    " update verify wifi wm"
 )
 
 
@@ -94,7 +94,7 @@ def identify(agent):
     partition, label = phases.call("board", "running")
     agent.running = agent.state["slots"].get(label, _UNKNOWN)
     trial = agent.state["trial"]
-    if trial and (yield from holds(agent, partition, trial)):
+    if trial and (yield from holds(partition, trial)):
         agent.running = trial
         agent.is_new = True
         agent.can_return = phases.call("board", "can_return")
@@ -103,12 +103,12 @@ def identify(agent):
     log.info("%s build at %s" % (agent.running["version"], agent.running["build_time"]))
 
 
-def holds(agent, partition, record):
+def holds(partition, record):
     """Generator: does this partition hold the image of this record? One that cannot be read does not."""
     for _ in range(_READ_TRIES):
         try:
             size, digest = record["size"], record["digest"]
-            return (yield from phases.steps("digest", "holds", agent, partition, size, digest))
+            return (yield from phases.steps("verify", "holds", partition, size, digest))
         except errors.OtaError as error:
             log.error("slot of %s: %s" % (record["version"], error.detail))
     return False

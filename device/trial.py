@@ -1,33 +1,34 @@
 """The trial of a verified image: how it begins, and how it ends well. rollback.py is the other end.
 
 It begins with its record, then the image's head, then the boot selector. All of this is in memory before the
-first byte is written. The record is that of the image (see image.py) with its signature (base64), the
+first byte is written. The record is that of the image (see identity.py) with its signature (base64), the
 attempts that count against it and the excuses, boots that do not; rollback.py adds to it.
 """
 
 from micropython import const
 
-from . import board, errors, log, phases, strict
+from . import board, errors, journal, log, phases, strict
 from .slot import Slot
 
 _MAX_ADOPTIONS = const(3)  # that fail
 
 
-def begin(agent, partition, head, record, journal):
-    """On return the next boot is the new image's. head: the bytes held back. Raises OtaError, and then
-    nothing in the slot can boot."""
+def begin(transfer, record):
+    """On return the next boot is the new image's. transfer: update.Transfer; record: see identity.py. Raises
+    OtaError, and then nothing in the slot can boot."""
+    agent = transfer.agent
     agent.report.add('{"state": "verified"}', True)  # and so all before it: a reset may follow
     # The offer stays on record too: cut before the first byte of the head, the update goes on with it.
     trial = dict(record)
     trial.update({"signature": agent.offer.signature_text, "attempts": 0, "excuses": 0})
     agent.state["trial"] = trial
     agent.save_state()
-    slot = Slot(partition, agent.block, head)
+    slot = Slot(transfer.partition, transfer.block, transfer.head)
     try:
         slot.release_head()
-        select_boot(partition)
+        select_boot(transfer.partition)
     except (errors.OtaError, MemoryError) as error:
-        _take_back(agent, slot, journal)
+        _take_back(agent, slot)
         raise error
 
 
@@ -36,8 +37,8 @@ def select_boot(partition):
     board.set_boot(partition)
 
 
-def _take_back(agent, slot, journal):
-    journal.forget()
+def _take_back(agent, slot):
+    journal.forget(agent.offer)
     try:
         slot.invalidate()
     except errors.OtaError as error:

@@ -3,11 +3,11 @@ it lies, and only then released.
 """
 
 import gc
+import time
 
 from micropython import const
 
 from . import errors, log, phases
-from .journal import Journal
 
 # The vendor's states of an update, as they stand in the log.
 _START = const(0)
@@ -19,19 +19,34 @@ _DOWNLOAD_FAILED = const(5)
 _DOWNLOADED = const(6)
 _UPGRADE_START = const(7)
 _UPGRADE_FAILED = const(8)
-_SPLICED_FAULTS = (errors.CRC_ERROR, errors.SHA256_ECDSA)  # what foreign bytes in the slot lead to
 
 
-class Progress:
-    """How far an update is: the states in the log, each tenth in the log and on the wire."""
+class Transfer:
+    """What the phases of one update share."""
 
-    def __init__(self, size, report):
-        """size: bytes of the image; report(percent): called at the start of each answer and for each
-        tenth."""
-        self._size = size
-        self._report = report
+    def __init__(self, agent):
+        """Raises OtaError(NO_SLOT)."""
+        self.agent, self.offer = agent, agent.offer
+        self.partition = phases.call("board", "spare")
+        self.chip = phases.call("board", "chip")  # ESP chip id, None = unknown
+        self.block, self.read_back = (
+            bytearray(4096),
+            bytearray(1024),
+        )  # between network and flash, see slot.py
+        self.position, self.etag = phases.call("journal", "find", self.offer)  # bytes that are in the slot
+        self.head = None  # the first bytes of the image, held back, see slot.py
+        self.header = None  # see download.py
+        self.is_spliced = False  # the slot holds bytes of more than one answer
+        self.stream = self.context = None  # net.Stream and TLS context of the file server
+        # Of request.py and failure.py: from byte 0 because the file has changed; the last TLS handshake;
+        # what the server asks us to wait, in s, None = it did not; ms granted for that, the next pause,
+        # ticks of the last block.
+        self.restarts = self.granted_ms = self.pause_ms = 0
+        self.was_refused = False
+        self.retry_after = None
+        self.progressed_ms = time.ticks_ms()
+        self.report_at = 0  # the position at which there is more progress to report
         self._state = self._percent = 0
-        self.next = 0  # the position in the image at which there is more to tell
 
     def enter(self, state):
         self._state = state
@@ -43,87 +58,68 @@ class Progress:
         else:
             self.enter(_DOWNLOAD_FAILED if self._state >= CONNECTED else _CONNECTION_FAILED)
 
-    def receive(self, position):
-        """Tell it: bytes are coming, and so many are in place."""
-        self._percent = position * 100 // self._size
+    def report(self):
+        """Bytes are coming, and so many are in place: at the start of each answer and for each tenth."""
+        self._percent = self.position * 100 // self.offer.size
         tenths = self._percent // 10 + 1
-        self.next = (tenths * self._size + 9) // 10
+        self.report_at = (tenths * self.offer.size + 9) // 10
         self.enter(_DOWNLOAD_START)
-        self._report(self._percent)
+        self.agent.report.progress(self._percent)
+
+    def start_over(self, why):
+        """From byte 0."""
+        log.warning("starting over: " + why)
+        phases.call("journal", "forget", self.offer)
+        self.position, self.etag, self.is_spliced = 0, None, False
 
 
 def install(agent):
     """Generator, a block a step: install agent.offer, and restart into it. Raises OtaError, and then
     nothing in the slot can boot."""
-    offer = agent.offer
-    partition = phases.call("board", "spare")
-    chip = phases.call("board", "chip")
-    journal = Journal("ota_journal")
-    journal.bind(offer)
-    phases.call("offers", "begin", agent, journal.position)
+    transfer = Transfer(agent)
+    phases.call("offers", "begin", agent, transfer.position)
     agent.report.begin_update()
-    progress = Progress(offer.size, agent.report.progress)
     threshold = gc.threshold()
     gc.threshold(-1)  # no garbage is made, but MicroPython counts the frames of functions
     try:
-        progress.enter(_START)
-        head, record = yield from fetch_and_verify(agent, partition, chip, journal, progress)
+        transfer.enter(_START)
+        phases.call("download", "prepare", transfer)
+        record = None
+        while record is None:
+            yield from fetch(transfer)
+            transfer.enter(_DOWNLOADED)
+            transfer.enter(_UPGRADE_START)
+            try:  # each by itself: less has to be in memory
+                sha = yield from phases.steps("verify", "digest", transfer)
+                signer = phases.call("keys", "image_signer", transfer, sha)
+                record = phases.call("identity", "record", transfer, sha, signer)
+            except errors.OtaError as error:
+                phases.call("failure", "fetch_again", transfer, error)
     except errors.OtaError:
-        progress.fail()
+        transfer.fail()
         raise
     finally:
         gc.threshold(threshold)
-    phases.call("trial", "begin", agent, partition, head, record, journal)
+    phases.call("trial", "begin", transfer, record)
     agent.reboot()
 
 
-def fetch_and_verify(agent, partition, chip, journal, progress):
-    """Generator: returns the image's held-back head and its record. Raises OtaError.
-
-    What was spliced from several answers and does not verify is fetched once more, from byte 0.
-    """
-    may_repeat = True
-    while True:
-        head, header, is_spliced = yield from _fetch(agent, partition, chip, journal, progress)
-        progress.enter(_DOWNLOADED)
-        progress.enter(_UPGRADE_START)
+def fetch(transfer):
+    """Generator: until the slot holds the whole image. Network failures are tried again until the window
+    without a new block is over. Raises OtaError."""
+    transfer.read_back = bytearray(1024)
+    while transfer.position < transfer.offer.size:
         try:
-            return head, (yield from _verify(agent, partition, head, header))
-        except errors.OtaError as error:
-            journal.forget()
-            if error.code not in _SPLICED_FAULTS or not (is_spliced and may_repeat):
-                raise error
-            may_repeat = False
-            log.warning("starting over: " + error.detail)
-
-
-def _fetch(agent, partition, chip, journal, progress):
-    """The TLS context comes first, while the heap is whole; where that or the code of the phase does not
-    fit, the broker's link makes room."""
-    while True:
-        try:
-            context = None
-            if agent.offer.address[0] == "https":
-                context = phases.call("connection", "file_context", agent.config)
-            return (yield from phases.steps(
-                "download", "download", agent, partition, chip, context, journal, progress
-            ))  # fmt: skip
-        except MemoryError:
-            if not agent.report.free_memory():
-                raise
-        except errors.OtaError as error:
-            if error.code not in (errors.NO_MEM, errors.NO_INIT) or not agent.report.free_memory():
-                raise error
-
-
-def _verify(agent, partition, head, header):
-    """Generator, two blocks a step, then the signature in one: returns the record of the image, see
-    image.py. Raises OtaError."""
-    sha, crc = yield from phases.steps("digest", "of_image", agent, partition, head, header)
-    if header.body_end and crc != header.body_crc:
-        raise errors.OtaError(errors.CRC_ERROR, "body of the image")
-    offer, report = agent.offer, agent.report.error
-    signer = phases.call("keys", "signer", agent.config, sha, offer.signature, report, agent.block)
-    if signer is None:
-        raise errors.OtaError(errors.SHA256_ECDSA, "not signed by the owner of this board")
-    return phases.call("image", "record", agent, partition, head, header, sha, signer)
+            if transfer.offer.address[0] == "https" and not transfer.context:  # while the heap is whole
+                transfer.context = phases.call("connection", "file_context", transfer.agent.config)
+            yield from phases.steps("request", "open_image", transfer)
+            yield from phases.steps("download", "receive", transfer)
+            failure = None
+        except (errors.OtaError, MemoryError) as error:
+            failure = error
+        if transfer.stream:
+            transfer.stream.close()
+            transfer.stream = None
+        if failure:
+            yield from phases.steps("failure", "retry", transfer, failure)
+    transfer.context = transfer.read_back = None  # the signature's check needs the room

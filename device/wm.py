@@ -5,19 +5,20 @@ import struct
 
 from micropython import const
 
-from . import errors, image
+from . import errors
+from .download import Header, padded_text
 from .slot import HEAD
 
 _MAGIC = 0xA0FFFF9F
 _SIGNED = const(0x100)
 _GZIP = const(0x10000)
 _SIGNATURE = const(128)  # bytes of the vendor's own, behind the body
-_MAX_TRAILER = const(518)  # bytes, see verify.py
+_MAX_TRAILER = const(518)  # bytes, see identity.py
 _UINT32 = 0xFFFFFFFF
 
 
 def read_header(block, size):
-    """The first 64 bytes of an image of `size` bytes -> image.Header. Raises OtaError: HEADER_INVALID,
+    """The first 64 bytes of an image of `size` bytes -> download.Header. Raises OtaError: HEADER_INVALID,
     SIZE_MISMATCH."""
     if size <= HEAD:
         raise errors.OtaError(errors.HEADER_INVALID, "shorter than its header")
@@ -32,7 +33,7 @@ def read_header(block, size):
     file_end = end + _SIGNATURE if attributes & _SIGNED else end
     if not length or not file_end <= size <= file_end + _MAX_TRAILER:
         raise errors.OtaError(errors.SIZE_MISMATCH, "header says %d bytes, offer %d" % (file_end, size))
-    return image.Header(image.padded_text(block, 32, 16), end, body_crc, file_end)
+    return Header(padded_text(block, 32, 16), end, body_crc, file_end)
 
 
 def crc(data):

@@ -15,7 +15,7 @@ import pytest
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 
-from tools import certificates, firmware, images, keyfiles, romfs, runtimes, signing, versions
+from tools import certificates, firmware, images, keyfiles, runtimes, signing, versions
 from tools.commands import build, sign
 from tools.errors import ToolError
 
@@ -125,11 +125,11 @@ def app(tmp_path: Path) -> Path:
 
 
 def test_an_image_holds_the_package_and_the_application(app: Path) -> None:
-    contents = romfs.contents(firmware.application_files(app), source=False)
+    contents = firmware.contents(firmware.application_files(app), source=False)
     assert {"main.py", "data.json", "toy/part.mpy", "device/version.mpy"} <= set(contents)
     assert not any("cache" in name or "hidden" in name for name in contents)
     assert contents["main.py"] == (app / "main.py").read_bytes()
-    source = romfs.contents(firmware.application_files(app), source=True)
+    source = firmware.contents(firmware.application_files(app), source=True)
     assert "toy/part.py" in source and not any(name.endswith(".mpy") for name in source)
 
 

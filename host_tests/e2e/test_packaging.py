@@ -127,7 +127,7 @@ def test_romfs(make_bare, tmp_path: Path):
     tools("build", "--romfs", "--output", image)
     folder = tmp_path / "romfs"
     files = {f"device/{name}": path for name, path in firmware.package_modules().items()}
-    for name, content in romfs.contents(files, source=False).items():
+    for name, content in firmware.contents(files, source=False).items():
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         (folder / name).write_bytes(content)
     mpremote("romfs", "--no-mpy", "--output", tmp_path / "theirs.romfs", "build", folder)

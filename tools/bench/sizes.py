@@ -6,7 +6,7 @@ import ast
 import functools
 from pathlib import Path
 
-from tools import cache, firmware, romfs
+from tools import cache, firmware
 
 LEVEL = 3  # of mpy-cross: no asserts, no line numbers
 DEVICE = cache.REPO / "device"
@@ -14,9 +14,11 @@ DEVICE = cache.REPO / "device"
 
 @functools.cache
 def device_code() -> dict[str, bytes]:
-    """The .mpy of each module of device/, by its name."""
+    """The .mpy of each module of device/ as `deploy` brings it, by its name."""
     names = sorted(Path(name).stem for name in firmware.package_modules())
-    return {name: romfs.compile_module(DEVICE / f"{name}.py", f"device/{name}.py", LEVEL) for name in names}
+    return {
+        name: firmware.compile_module(DEVICE / f"{name}.py", f"device/{name}.py", LEVEL) for name in names
+    }
 
 
 def modules() -> dict[str, int]:

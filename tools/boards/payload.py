@@ -71,4 +71,4 @@ def _module(name: str, path: Path, source: bool, prefix: str = "") -> tuple[str,
     if source:
         return name, path.read_bytes()
     shown = f"{prefix}/{name}" if prefix else name
-    return name[: -len(".py")] + ".mpy", romfs.compile_module(path, shown, _STRIPPED)
+    return name[: -len(".py")] + ".mpy", firmware.compile_module(path, shown, _STRIPPED)

@@ -17,6 +17,7 @@ import serial
 from mpremote.transport import TransportError
 from mpremote.transport_serial import SerialTransport
 
+from tools import firmware
 from tools.errors import ToolError
 
 ONBOARD = Path(__file__).resolve().parent / "onboard"
@@ -85,7 +86,8 @@ class Session:
         except (TransportError, OSError) as error:
             raise ToolError(f"{self.port} has fallen silent ({error}): check the cable, run again") from None
         if problem:
-            lines = problem.decode(errors="replace").strip().splitlines()
+            text = firmware.short_names().restore(problem.decode(errors="replace"))
+            lines = text.strip().splitlines()
             raise BoardError(lines[-1] if lines else "unknown error on the board")
         return output.decode(errors="replace")
 

@@ -2,17 +2,21 @@
 
 Interrupts what runs on the board and starts it anew at the end; nothing on it is changed. The checks of
 Wi-Fi, time and broker are done by the board, with the package that is on it.
+With --traceback no board is needed: .mpy files have short names for what is private, and this tells those of
+the sources, if they are here in the board's version.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import sys
 from pathlib import Path
 
 from rich.console import Console
 from rich.markup import escape
 
+from tools import firmware
 from tools.boards import checks_board, checks_identity, findings, ports
 from tools.boards.examination import Facts, examine
 from tools.boards.findings import Finding
@@ -32,10 +36,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--offer", type=Path, metavar="FILE", help="would this board accept this offer, as `sign` prints it?"
     )
+    parser.add_argument(
+        "--traceback", metavar="FILE", help="what a board printed (-: standard input), in the source's names"
+    )
 
 
 def run(args: argparse.Namespace) -> int:
     """1 if a line is red."""
+    if args.traceback:
+        print(firmware.short_names().restore(_printed(args.traceback)), end="")
+        return 0
     console = Console(highlight=False)
     offer = _read(args.offer) if args.offer else None
     with console.status("looking at the board"), Session(ports.choose(args.port)) as board:
@@ -53,6 +63,10 @@ def diagnose(facts: Facts, has_offer: bool) -> list[tuple[str, Finding]]:
     if has_offer:
         checks.append(("offer", checks_identity.offer))
     return [(name, check(facts)) for name, check in checks]
+
+
+def _printed(name: str) -> str:
+    return sys.stdin.read() if name == "-" else Path(name).read_text(encoding="utf-8", errors="replace")
 
 
 def _read(path: Path) -> str:

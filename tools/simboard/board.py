@@ -18,14 +18,13 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import IO
 
-from tools import runtimes
+from tools import firmware, runtimes
 from tools.errors import ToolError
 
 HERE = Path(__file__).resolve().parent
 ONBOARD = HERE / "onboard"
 MICROPYTHON = HERE / "micropython"
 CPYTHON = HERE / "cpython"
-
 BLOCK = 4096
 HANG_S = 300  # ends a wait for what never comes, on the slowest machine
 TABLE_ADDRESS = 0x8000
@@ -121,6 +120,7 @@ class SimBoard:
     # Console
 
     def _take_line(self, line: str) -> None:
+        line = firmware.short_names().restore(line)
         with self._changed:
             self.lines.append(line)
             self._changed.notify_all()

@@ -1,31 +1,35 @@
-"""The digest of an image where it lies: what is verified is what would boot, not what came over the wire."""
+"""Reads an image where it lies: what is verified is what would boot, not what came over the wire."""
 
 import binascii
 import hashlib
 
+from . import errors
 from .slot import HEAD, Slot
 
 _UINT32 = 0xFFFFFFFF
 
 
-def of_image(agent, partition, head, header):
-    """Generator: (SHA-256, CRC of the body of a wm image) of agent.offer's image; head: the bytes that are
-    held back; header: image.Header. Raises OtaError(FLASH)."""
-    slot = Slot(partition, agent.block, head)
-    return (yield from read(slot, agent.offer.size, header.body_end))
+def digest(transfer):
+    """Generator, two blocks a step: SHA-256, 32 bytes, of what an update.Transfer has brought. Raises
+    OtaError: CRC_ERROR (of a wm image), FLASH."""
+    slot, header = Slot(transfer.partition, transfer.block, transfer.head), transfer.header
+    sha, crc = yield from read_digest(slot, transfer.offer.size, header.body_end)
+    if header.body_end and crc != header.body_crc:
+        raise errors.OtaError(errors.CRC_ERROR, "body of the image")
+    return sha
 
 
-def holds(agent, partition, size, digest):
+def holds(partition, size, digest):
     """Generator: do the first `size` bytes of this partition have this SHA-256, in hex? Raises
     OtaError(FLASH)."""
-    slot = Slot(partition, agent.block)
+    slot = Slot(partition)
     if size > slot.capacity:
         return False
-    sha, _ = yield from read(slot, size)
+    sha, _ = yield from read_digest(slot, size)
     return sha.hex() == digest
 
 
-def read(slot, size, body_end=0):
+def read_digest(slot, size, body_end=0):
     """Generator, two blocks a step: returns (SHA-256 digest, CRC of the body of a wm image)."""
     sha = hashlib.sha256()
     crc = 0

@@ -1,68 +1,28 @@
-"""What an image says of itself, in its first bytes and in its trailer: for which board it is, which
-version."""
+"""What a signed image says of itself, in its trailer or header: for which board it is, which version."""
 
 import struct
-from collections import namedtuple
 
 from micropython import const
 
 from . import errors, log, phases, strict
 from .slot import Slot
 
-_ESP32_MAGIC = const(0xE9)
-_ESP32_DESC_MAGIC = 0xABCD5432
-_ESP32_HEADER = const(96)
 _TRAILER_MARK = b"OTAT"
 _TRAILER_END = const(6)  # u16 length, then the mark
 _TRAILER_LIMIT = const(512)
 
-# version: str, "" where it names none. body_end: where the CRC'd body ends (wm), else 0. body_crc: the CRC
-# the body must have. file_end: where a trailer may begin, 0 = not known.
-Header = namedtuple("Header", ("version", "body_end", "body_crc", "file_end"))
 
-
-def read_header(kind, block, size, chip):
-    """kind: "wm", "esp32" or "raw"; block: the first bytes of the image (96 are enough);
-    size: of the whole file; chip: this board's ESP chip id, None = unknown. Returns a Header.
-
-    Raises OtaError: HEADER_INVALID, SIZE_MISMATCH, WRONG_BOARD.
-    """
-    if kind == "wm":
-        return phases.call("wm", "read_header", block, size)
-    if kind == "esp32":
-        return _esp32_header(block, size, chip)
-    return Header("", 0, 0, 0)
-
-
-def _esp32_header(block, size, chip):
-    if size < _ESP32_HEADER or block[0] != _ESP32_MAGIC:
-        raise errors.OtaError(errors.HEADER_INVALID, "not an ESP32 application image")
-    (image_chip,) = struct.unpack_from("<H", block, 12)
-    (desc_magic,) = struct.unpack_from("<I", block, 32)
-    if desc_magic != _ESP32_DESC_MAGIC:
-        raise errors.OtaError(errors.HEADER_INVALID, "no application description")
-    if chip is not None and image_chip != chip:
-        raise errors.OtaError(errors.WRONG_BOARD, "image for chip %d, this is %d" % (image_chip, chip))
-    return Header(padded_text(block, 48, 32), 0, 0, 0)
-
-
-def padded_text(block, start, length):
-    """A text padded with NUL; "" if it holds anything but printable ASCII."""
-    raw = bytes(memoryview(block)[start : start + length]).split(b"\0", 1)[0]
-    if not all(0x20 <= byte < 0x7F for byte in raw):
-        return ""
-    return raw.decode()
-
-
-def record(agent, partition, head, header, sha, signer):
-    """The record of a signed image that lies in the partition: {"version", "build_time", "size", "digest",
+def record(transfer, sha, signer):
+    """The record of a signed image that lies in the slot: {"version", "build_time", "size", "digest",
     "signer", "next_key"}, all str but for the size. From here on the bytes are the owner's.
 
-    head: the bytes that are held back; sha: its digest, 32 bytes; signer: fingerprint of its key. Raises
+    transfer: update.Transfer; sha: its digest, 32 bytes; signer: fingerprint of its key. Raises
     OtaError: SIZE_MISMATCH, OFFER_SIGNATURE, REFUSED_IMAGE and those of check_identity().
     """
-    offer, digest = agent.offer, sha.hex()
-    trailer, start = read_trailer(Slot(partition, agent.block, head).read, offer.size)
+    agent, offer, header = transfer.agent, transfer.offer, transfer.header
+    digest = sha.hex()
+    slot = Slot(transfer.partition, transfer.block, transfer.head)
+    trailer, start = read_trailer(slot.read, offer.size)
     if header.file_end and start != header.file_end:
         raise errors.OtaError(errors.SIZE_MISMATCH, "bytes between image and trailer")
     if check_identity(trailer, header, offer.number, agent.config):

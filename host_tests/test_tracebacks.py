@@ -1,0 +1,92 @@
+"""Tracebacks of shortened .mpy files, as a board prints them, in the names of the sources."""
+
+from __future__ import annotations
+
+import argparse
+import io
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tools import firmware, romfs, runtimes
+from tools.commands import doctor
+from tools.shortnames import ShortNames
+
+PART = """\
+class Part:
+    def __init__(self):
+        self._size = 3
+
+    def _read(self, wanted):
+        return self._size + wanted._missing
+
+
+def _fail(part):
+    return part._read(part)
+
+
+def run():
+    _fail(Part())
+
+
+def use(it):
+    it._missing = 1
+"""
+
+
+@pytest.fixture
+def printed(tmp_path: Path) -> str:
+    """What MicroPython prints about PART, shortened and compiled as the package is."""
+    (tmp_path / "device").mkdir()
+    (tmp_path / "part.py").write_text(PART)
+    text = ShortNames({"part": PART}).shorten("part")
+    code = romfs.compile_module(tmp_path / "part.py", "device.part", 0, text)
+    (tmp_path / "device" / "part.mpy").write_bytes(code)
+    command = [*runtimes.interpreter("mp32"), "-c", "from device import part\npart.run()"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=120)
+    return done.stderr
+
+
+def test_a_traceback_has_the_sources_names_and_lines(printed: str) -> None:
+    assert "_read" not in printed and "_fail" not in printed and "_missing" not in printed
+    shown = ShortNames({"part": PART}).restore(printed)
+    frames = ("14, in run", "10, in _fail", "6, in _read")
+    places = [shown.index(f'  File "device/part.py", line {frame}\n') for frame in frames]
+    assert places == sorted(places)
+    assert "AttributeError: 'Part' object has no attribute '_missing'" in shown
+
+
+def _any_name() -> tuple[str, str, str]:
+    """A module of the package, a private name of it, and what that is called on a board."""
+    for module, names in firmware.short_names().short.items():
+        for name, short in names.items():
+            return module, name, short
+    raise AssertionError("the package has no private names")
+
+
+def test_what_is_no_frame_of_ours_stays() -> None:
+    module, _, short = _any_name()
+    ours = f'  File "device.{module}", line 3, in {short}\n'
+    text = (
+        f'I/ota {short}\n  File "main.py", line 3, in <module>\n'
+        f'  File "device/{module}.py", line 3, in {short}\nValueError: \'{short}\''
+    )
+    assert firmware.short_names().restore(ours + text).endswith(text)
+
+
+@pytest.mark.parametrize("where", ["file", "-"])
+def test_doctor_shows_a_traceback_that_was_pasted(
+    where: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    module, name, short = _any_name()
+    text = f'Traceback (most recent call last):\n  File "device.{module}", line 1, in {short}\nOSError: -2\n'
+    path = tmp_path / "printed.txt"
+    path.write_text(text)
+    monkeypatch.setattr(sys, "stdin", io.StringIO(text))
+    parser = argparse.ArgumentParser()
+    doctor.add_arguments(parser)
+    assert doctor.run(parser.parse_args(["--traceback", str(path) if where == "file" else "-"])) == 0
+    expected = text.replace(f"device.{module}", f"device/{module}.py").replace(f"in {short}", f"in {name}")
+    assert capsys.readouterr().out == expected

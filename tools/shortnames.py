@@ -1,0 +1,238 @@
+"""Short names for the device package's .mpy files: a board keeps each name in its heap, and the tables in
+which it looks them up grow by doubling, so few names and short ones are worth kilobytes.
+
+**Private names**, with one underscore in front, of functions, classes, methods and attributes that the
+package binds: capital letters, the same again in each module, as its private names are its own business.
+What another module may mean as well is _shared() and has one short name in all of them. Those stay:
+`_X = const(...)`, which costs nothing as long as the underscore is there; what occurs in a text, which
+getattr() may be given; and what the package only reads, for then it is somebody else's.
+**Arguments**: a, b, c in each function by itself, see _Arguments.
+
+Only names change, each where it stands, so a traceback has the source's lines, and restore() gives it the
+source's names. Short names follow from the sources alone, whatever Python runs this.
+"""
+
+from __future__ import annotations
+
+import ast
+import builtins
+import io
+import itertools
+import keyword
+import re
+import string
+import tokenize
+from collections.abc import Iterator
+
+PRIVATE = re.compile(r"_[A-Za-z0-9]\w*")
+_PREFIX = "device."
+_FRAME = re.compile(r'File "([^"]*)", line (\d+), in (\S+)')
+_MESSAGE = re.compile(r"\w+Error: ")  # behind the frames: "no attribute 'A'"
+_Function = ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda
+_Place = tuple[int, int]  # line from 1, column in bytes of UTF-8, as in ast
+
+
+class ShortNames:
+    """short: module → its private names → what they are called in its .mpy file."""
+
+    def __init__(self, sources: dict[str, str]) -> None:
+        """sources: the text of each module of the package by its name."""
+        self._sources = sources
+        self._trees = {module: ast.parse(text) for module, text in sources.items()}
+        kept = set().union(*map(_kept, self._trees.values()))
+        used = {module: {token.string for token in _name_tokens(text)} for module, text in sources.items()}
+        bound = {module: _private(_bound(tree)) - kept for module, tree in self._trees.items()}
+        shared = _shared(self._trees, used, bound)
+        taken = kept.union(*used.values())
+        common = dict(zip(sorted(shared), _free(taken), strict=False))
+        taken |= set(common.values())
+        self.short = {
+            module: dict(zip(sorted(names - shared), _free(taken), strict=False)) | common
+            for module, names in bound.items()
+        }
+        self._keywords = set().union(*map(_keywords, self._trees.values()))
+
+    def shorten(self, module: str) -> str:
+        """The text of a module with short names, each in the line where it was."""
+        names = self.short[module]
+        arguments = _Arguments(self._trees[module], self._keywords).edits
+        lines = self._sources[module].split("\n")
+        for token in reversed(list(_name_tokens(self._sources[module]))):
+            row, column = token.start
+            line = lines[row - 1]
+            place = (row, len(line[:column].encode()))
+            name = arguments.get(place) or names.get(token.string, token.string)
+            lines[row - 1] = line[:column] + name + line[token.end[1] :]
+        return "\n".join(lines)
+
+    def restore(self, text: str) -> str:
+        """A board's output, with the source's files and names in the lines of tracebacks."""
+        lines = text.splitlines(keepends=True)
+        module = ""  # of the frame above
+        for number, line in enumerate(lines):
+            frame = _FRAME.search(line)
+            if frame:
+                module = frame[1].removeprefix(_PREFIX) if frame[1].startswith(_PREFIX) else ""
+                if module:
+                    told = f'File "device/{module}.py", line {frame[2]}, in {self._restore(module, frame[3])}'
+                    lines[number] = line[: frame.start()] + told + line[frame.end() :]
+            elif _MESSAGE.match(line):
+                words = line.split("'")
+                lines[number] = "'".join(self._restore(module, word) for word in words)
+        return "".join(lines)
+
+    def _restore(self, module: str, name: str) -> str:
+        known = self.short.get(module, {}).items()
+        return next((long for long, short in known if short == name), name)
+
+
+class _Arguments:
+    """edits: place in the source → new name, of the arguments that are shortened and of all their uses.
+
+    These are the arguments of what is private, and those that a function requires, unless a call in the
+    package names them: who calls from outside may name what has a default, as README.md does, and nothing
+    else. A name that the function's body binds otherwise, in a nested function say, stays.
+    """
+
+    def __init__(self, tree: ast.Module, keywords: set[str]) -> None:
+        self.edits: dict[_Place, str] = {}
+        self._keywords = keywords
+        self._visit(tree, False)
+
+    def _visit(self, node: ast.AST, in_private: bool) -> None:
+        """Outer functions first: an inner one must not take their new names."""
+        for child in ast.iter_child_nodes(node):
+            is_private = in_private or bool(PRIVATE.fullmatch(getattr(child, "name", None) or ""))
+            if isinstance(child, _Function):
+                self._shorten(child, is_private or isinstance(child, ast.Lambda))
+            self._visit(child, is_private)
+
+    def _shorten(self, function: _Function, is_private: bool) -> None:
+        args = function.args
+        body = function.body if isinstance(function.body, list) else [function.body]
+        inside = [node for statement in body for node in ast.walk(statement)]
+        if any(isinstance(node, ast.ClassDef) for node in inside):
+            return
+        positional = [*args.posonlyargs, *args.args]
+        required = positional if is_private else positional[: len(positional) - len(args.defaults)]
+        fixed = _otherwise_bound(inside) | self._keywords | {"self"}
+        chosen = [argument for argument in required if argument.arg not in fixed]
+        old = [argument.arg for argument in chosen]
+        uses = [node for node in inside if isinstance(node, ast.Name)]
+        taken = {node.arg for node in ast.walk(args) if isinstance(node, ast.arg)}
+        taken |= {self.edits.get(_place(node), node.id) for node in uses}
+        free = (letter for letter in string.ascii_lowercase if letter not in (taken - set(old)) | fixed)
+        new = dict(zip(old, free, strict=False))
+        self.edits |= {_place(node): new[node.arg] for node in chosen if node.arg in new}
+        self.edits |= {_place(node): new[node.id] for node in uses if node.id in new}
+
+
+def _place(node: ast.arg | ast.Name) -> _Place:
+    return node.lineno, node.col_offset
+
+
+def _otherwise_bound(nodes: list[ast.AST]) -> set[str]:
+    """Names that are bound, or used, by something else than an ast.Name of its own place."""
+    found: set[str] = set()
+    for node in nodes:
+        if isinstance(node, ast.arg):
+            found.add(node.arg)
+        elif isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ExceptHandler):
+            found.add(node.name or "")
+        elif isinstance(node, ast.Global | ast.Nonlocal):
+            found.update(node.names)
+        elif isinstance(node, ast.alias):
+            found.add(node.asname or node.name)
+        elif isinstance(node, ast.JoinedStr):
+            found |= _names_in(node)
+    return found
+
+
+def _shared(
+    trees: dict[str, ast.Module], used: dict[str, set[str]], bound: dict[str, set[str]]
+) -> set[str]:
+    """Private names that more than one module may mean: read here and bound there, of another object than
+    `self`, or in a module with a class that is derived from one of somewhere else."""
+    everywhere = set().union(*bound.values())
+    found: set[str] = set()
+    for module, tree in trees.items():
+        nodes = list(ast.walk(tree))
+        classes = [node for node in nodes if isinstance(node, ast.ClassDef)]
+        own = {node.name for node in classes} | set(dir(builtins))
+        bases = [base for node in classes for base in node.bases]
+        is_derived = any(not (isinstance(base, ast.Name) and base.id in own) for base in bases)
+        found |= used[module] if is_derived else used[module] - bound[module]
+        attributes = [node for node in nodes if isinstance(node, ast.Attribute)]
+        found |= {node.attr for node in attributes if getattr(node.value, "id", "") != "self"}
+    return found & everywhere
+
+
+def _bound(tree: ast.Module) -> set[str]:
+    """Names that get a value somewhere, attributes included."""
+    found: set[str] = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+            found.add(node.name)
+        elif isinstance(node, ast.arg):
+            found.add(node.arg)
+        elif isinstance(node, ast.alias) and node.asname:
+            found.add(node.asname)
+        elif isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
+            found.add(node.id)
+        elif isinstance(node, ast.Attribute) and isinstance(node.ctx, ast.Store):
+            found.add(node.attr)
+    return found
+
+
+def _kept(tree: ast.Module) -> set[str]:
+    """Names that must stay: constants, words of texts, what f-strings use (in which Python tells places since
+    3.12 only), modules and what comes from outside."""
+    found: set[str] = set()
+    docstrings = {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Expr)}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in docstrings:
+            found.update(re.findall(r"\w+", node.value))
+        elif isinstance(node, ast.JoinedStr):
+            found |= _names_in(node)
+        elif isinstance(node, ast.Assign) and _is_const(node.value):
+            found |= {target.id for target in node.targets if isinstance(target, ast.Name)}
+        elif isinstance(node, ast.Import) or (isinstance(node, ast.ImportFrom) and not node.level):
+            found.update(*(alias.name.split(".") for alias in node.names))
+        elif isinstance(node, ast.ImportFrom) and node.module is None:
+            found |= {alias.name for alias in node.names}
+    return found
+
+
+def _is_const(value: ast.expr) -> bool:
+    return isinstance(value, ast.Call) and isinstance(value.func, ast.Name) and value.func.id == "const"
+
+
+def _private(names: set[str]) -> set[str]:
+    return {name for name in names if PRIVATE.fullmatch(name)}
+
+
+def _keywords(tree: ast.Module) -> set[str]:
+    """Names by which a call passes arguments."""
+    return {node.arg for node in ast.walk(tree) if isinstance(node, ast.keyword) and node.arg}
+
+
+def _names_in(tree: ast.AST) -> set[str]:
+    nodes = list(ast.walk(tree))
+    names = {node.id for node in nodes if isinstance(node, ast.Name)}
+    return names | {node.attr for node in nodes if isinstance(node, ast.Attribute)}
+
+
+def _name_tokens(source: str) -> Iterator[tokenize.TokenInfo]:
+    for token in tokenize.generate_tokens(io.StringIO(source).readline):
+        if token.type == tokenize.NAME and not keyword.iskeyword(token.string):
+            yield token
+
+
+def _free(taken: set[str]) -> Iterator[str]:
+    """A … Z, AA … Z9, AAA …, but for those that are taken."""
+    for length in itertools.count(0):
+        for first in string.ascii_uppercase:
+            for rest in itertools.product(string.ascii_letters + string.digits, repeat=length):
+                name = first + "".join(rest)
+                if name not in taken:
+                    yield name
