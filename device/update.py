@@ -37,6 +37,7 @@ class Transfer:
         self.head = None  # the first bytes of the image, held back, see slot.py
         self.header = None  # see download.py
         self.is_spliced = False  # the slot holds bytes of more than one answer
+        self.may_repeat = True  # what was spliced and does not verify: once
         self.stream = self.context = None  # net.Stream and TLS context of the file server
         # Of request.py and failure.py: from byte 0 because the file has changed; the last TLS handshake;
         # what the server asks us to wait, in s, None = it did not; ms granted for that, the next pause,
