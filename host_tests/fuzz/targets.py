@@ -11,7 +11,7 @@ import signer
 from check import patched, run, settings
 from fakestream import CLOSE, TRICKLE, Peer
 
-from device import ecdsa, errors, http, image, log, ntp, strict
+from device import download, ecdsa, errors, http, identity, log, ntp, strict
 from device.offer import parse, parse_message
 
 _SCHEMES = ("http", "https", "mqtt", "mqtts")
@@ -117,16 +117,16 @@ def header(raw):
     """Kind, chip (255 = not known) and u32 size of the file, then the first bytes, padded as a block is."""
     raw += bytes(max(0, 102 - len(raw)))
     kind, chip, size = struct.unpack("<BBI", raw[:6])
-    found = image.read_header(_KINDS[kind % 3], raw[6:], size, None if chip == _UNKNOWN_CHIP else chip)
+    found = download.read_header(_KINDS[kind % 3], raw[6:], size, None if chip == _UNKNOWN_CHIP else chip)
     return [found.version, found.body_end, found.body_crc, found.file_end]
 
 
 def trailer(raw):
     """A whole image: its trailer, and whether the offer's version had to stand in for one inside."""
-    record, start = image.read_trailer(lambda offset, count: raw[offset : offset + count], len(raw))
+    record, start = identity.read_trailer(lambda offset, count: raw[offset : offset + count], len(raw))
     assert 0 <= start <= len(raw) and (record is not None or start == len(raw))
     config = settings(board=BOARD, accept_unversioned=record is None)
-    stands = image.check_identity(record, image.Header("", 0, 0, 0), strict.version(OFFERED), config)
+    stands = identity.check_identity(record, download.Header("", 0, 0, 0), strict.version(OFFERED), config)
     return [record and {key: record[key] for key in ("version", "board", "build_time")}, stands]
 
 

@@ -8,7 +8,7 @@ from fakestream import CLOSE, STALL, FakeStream, Peer
 from faketime import FakeTime
 from targets import TARGETS
 
-from device import board, broker, connection, ntp
+from device import board, connection, ntp, online
 from device.link import SUBSCRIBED, Link
 
 _CHUNKS = (1 << 20, 1, 3)
@@ -48,7 +48,7 @@ def _connector(peer, time):
 def _session(link):
     link.connect()
     for name in SUBSCRIBED:
-        broker.subscribe(link, name)
+        online.subscribe(link, name)
     link.publish("firmware/report", "{}")
     received = []
     for _ in range(_RECEIVE_CALLS):

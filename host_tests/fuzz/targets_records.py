@@ -7,8 +7,7 @@ from check import patched, raises_code
 from fakeagent import FakeAgent
 from targets import TARGETS, show
 
-from device import clock, config, config_table, errors, offers, rollback, strict, trial
-from device.journal import Journal
+from device import clock, config, config_table, errors, journal, offers, rollback, strict, trial
 from device.offer import parse
 
 NOW = 1800000000
@@ -61,19 +60,15 @@ def _use(agent):
     agent.clear_refused()
 
 
-def journal(raw):
+def checkpoints(raw):
     """u8 length of the first file, the first file, the second file. Returns (position, ETag)."""
     length = raw[0] if raw else 0
     for number, content in ((0, raw[1 : 1 + length]), (1, raw[1 + length :])):
-        _write("%s.%d" % (_FILE, number), content)
+        _write("ota_journal.%d" % number, content)
     offer = makeoffer.offer()
-    made = Journal(_FILE)
-    made.bind(offer)
-    found = (made.position, made.etag)
-    made.save(8192, '"tag"')
-    again = Journal(_FILE)
-    again.bind(offer)
-    assert (again.position, again.etag) == (8192, '"tag"'), again.position
+    found = journal.find(offer)
+    journal.Journal(offer).save(8192, '"tag"')
+    assert journal.find(offer) == (8192, '"tag"'), journal.find(offer)
     return found
 
 
@@ -91,4 +86,4 @@ def _remove(path):
 
 TARGETS["config"] = settings
 TARGETS["state"] = state
-TARGETS["journal"] = journal
+TARGETS["journal"] = checkpoints
