@@ -16,7 +16,7 @@ from micropython import const
 from . import clock, errors, log, phases, strict
 
 _FAILED_KEYS = ("starts", "position", "code", "count", "until", "faults", "rest")  # numbers
-_IMAGE_FAULTS = (  # no second try can end otherwise
+IMAGE_FAULTS = (  # no second try can end otherwise
     errors.HEADER_INVALID,
     errors.CRC_ERROR,
     errors.FW_OVERFLOW,
@@ -101,7 +101,7 @@ def check(agent, offer):
         raise errors.OtaError(errors.SAME_VERSION, offer.version)
     if offer.number < max(running or (0, 0, 0), strict.version(state["floor"]) or (0, 0, 0)):
         raise errors.OtaError(errors.DOWNGRADE, offer.version)
-    if _is_same(state, offer) and pause_left_s(state, offer) and state["failed"]["code"] in _IMAGE_FAULTS:
+    if _is_same(state, offer) and pause_left_s(state, offer) and state["failed"]["code"] in IMAGE_FAULTS:
         raise errors.OtaError(state["failed"]["code"], "this offer has failed before")
     if is_refused(state, "signature", offer.signature_text):
         raise errors.OtaError(errors.REFUSED_IMAGE, offer.version)
@@ -153,7 +153,7 @@ def fail(agent, error):
     """The accepted offer came to nothing. Stored before it is told: cut in between, the board must
     not begin anew what the server believes to be over."""
     entry = _entry(agent.state, agent.offer)
-    is_fault = error.code in _IMAGE_FAULTS
+    is_fault = error.code in IMAGE_FAULTS
     entry["starts"] = entry["position"] = 0
     entry["count"] = entry["count"] + 1 if entry["code"] == error.code else 1
     entry["code"] = error.code
