@@ -11,7 +11,7 @@ from collections import namedtuple
 
 from micropython import const
 
-from . import errors, log, phases
+from . import errors, phases
 from .journal import Journal
 from .slot import HEAD, Slot
 
@@ -22,21 +22,6 @@ _ESP32_HEADER = const(96)
 # What the first bytes of an image say. version: str, "" where it names none. body_end: where the CRC'd body
 # ends (wm), else 0. body_crc: the CRC the body must have. file_end: where a trailer may begin, 0 = not known.
 Header = namedtuple("Header", ("version", "body_end", "body_crc", "file_end"))
-
-
-def prepare(transfer):
-    """Go on where the last run was cut. transfer: update.Transfer. Raises OtaError: FW_OVERFLOW, FLASH."""
-    slot = Slot(transfer.partition, transfer.block)
-    position, size = transfer.position, transfer.offer.size
-    if size > slot.capacity:
-        raise errors.OtaError(errors.FW_OVERFLOW, "slot holds %d" % slot.capacity)
-    if not 0 < position < size or position % slot.block_size:
-        phases.call("journal", "forget", transfer.offer)
-        transfer.position, transfer.etag = 0, None
-        return
-    log.info("going on at byte %d of %d" % (position, size))
-    slot.remove_head()
-    transfer.is_spliced = True
 
 
 def receive(transfer):

@@ -1,19 +1,28 @@
-"""Asks the file server for what is missing of an image: which answers are taken, and how often it is
-asked."""
+"""Asks the file server for what is missing of an image: connects, and sends one GET."""
 
-from micropython import const
-
-from . import errors, phases, update
-from .report import log_error
-from .slot import HEAD
-
-_MAX_REDIRECTS = const(3)
-_MAX_RESTARTS = const(3)  # from byte 0, because the file has changed
+from . import errors, log, phases, update
+from .slot import HEAD, Slot
 
 
-def open_image(transfer):
-    """Generator: transfer.stream (net.Stream) gives what is missing, or only the head, if nothing else tells
-    it any more. transfer: update.Transfer. Raises OtaError."""
+def prepare(transfer):
+    """Go on where the last run was cut. transfer: update.Transfer. Raises OtaError: FW_OVERFLOW, FLASH."""
+    slot = Slot(transfer.partition, transfer.block)
+    position, size = transfer.position, transfer.offer.size
+    if size > slot.capacity:
+        raise errors.OtaError(errors.FW_OVERFLOW, "slot holds %d" % slot.capacity)
+    if not 0 < position < size or position % slot.block_size:
+        phases.call("journal", "forget", transfer.offer)
+        transfer.position, transfer.etag = 0, None
+        return
+    log.info("going on at byte %d of %d" % (position, size))
+    phases.call("head", "remove", transfer.partition, transfer.block)
+    transfer.is_spliced = True
+
+
+def send(transfer):
+    """Generator: transfer.stream is then a net.Stream from which an answer comes, to transfer.asked, the
+    first and the last byte asked for: of all that is missing, or of the head alone if only that is.
+    transfer: update.Transfer. Raises OtaError."""
     agent = transfer.agent
     transfer.retry_after = None
     if not agent.wlan.isconnected():
@@ -21,23 +30,16 @@ def open_image(transfer):
     lacks_head = transfer.position and not transfer.head
     first = 0 if lacks_head else transfer.position
     last = (HEAD if lacks_head else transfer.offer.size) - 1
-    address = transfer.offer.address
-    for _ in range(_MAX_REDIRECTS + 1):
-        transfer.enter(update.CONNECTION_START)
-        transfer.stream = _connect(transfer, *address)
-        transfer.enter(update.CONNECTED)
-        answer, location = yield from phases.steps("http", "ask", transfer, address, first, last)
-        if transfer.was_refused:  # by one of the hosts; with TLS 1.3 it shows only in an answer
-            transfer.was_refused = False
-            log_error(errors.OtaError(errors.NO_MEM, "TLS refused before"))
-        if location is None:
-            return _check(transfer, answer, first, last)
-        transfer.stream.close()
-        address = phases.call("strict", "redirect", location, *address)
-    raise errors.OtaError(errors.HTTP_STATUS, "too many redirects")
+    transfer.asked = (first, last)
+    transfer.enter(update.CONNECTION_START)
+    scheme, host, port, path = transfer.address
+    transfer.stream = _connect(transfer, scheme, host, port)
+    wanted = span(first, last, transfer.offer.size)
+    transfer.stream.write(request(scheme, host, port, path, wanted, transfer.etag))
+    transfer.enter(update.CONNECTED)
 
 
-def _connect(transfer, scheme, host, port, _):
+def _connect(transfer, scheme, host, port):
     config, context = transfer.agent.config, None
     if scheme == "https":
         if not transfer.context:  # a redirect needs it
@@ -46,40 +48,23 @@ def _connect(transfer, scheme, host, port, _):
     return phases.call("connection", "connect", host, port, context, config.http_timeout_s * 1000)
 
 
-def _check(transfer, answer, first, last):
-    """Is this what was asked for? answer: http.Answer. Raises OtaError."""
-    status, size = answer.status, transfer.offer.size
-    if status in (408, 429) or status >= 500:
-        transfer.retry_after = answer.retry_after
-        raise errors.OtaError(errors.HTTP_STATUS, "HTTP status %d" % status)
-    if status == 416 and transfer.position:
-        _ask_anew(transfer, "the file has become shorter")
-    if status not in (200, 206) or not answer.is_plain:
-        raise errors.OtaError(errors.HTTP_STATUS, "HTTP status %d" % status)
-    is_whole = status == 200 and transfer.position > 0
-    if is_whole:
-        first, last = 0, size - 1
-    elif transfer.etag and answer.etag != transfer.etag:
-        _ask_anew(transfer, "the file has changed")
-    if answer.length != last + 1 - first:
-        raise errors.OtaError(errors.SIZE_MISMATCH, "Content-Length %d" % answer.length)
-    if is_whole:
-        _start_over(transfer, "the server sends the whole file again")
-    if answer.span != ((first, last, size) if status == 206 else None):
-        raise errors.OtaError(errors.SIZE_MISMATCH, "Content-Range")
-    transfer.etag = answer.etag
-    transfer.is_spliced = transfer.position > 0
+def span(first, last, size):
+    """The value of the header Range for these bytes of a file of that size, "" for all of it."""
+    if last + 1 < size:
+        return "bytes=%d-%d" % (first, last)
+    return "bytes=%d-" % first if first else ""
 
 
-def _ask_anew(transfer, why):
-    """The answer was clear, but the same question may get a better one."""
-    _start_over(transfer, why)
-    transfer.retry_after = 0
-    raise errors.OtaError(errors.SIZE_MISMATCH, why)
-
-
-def _start_over(transfer, why):
-    transfer.restarts += 1
-    if transfer.restarts > _MAX_RESTARTS:
-        raise errors.OtaError(errors.SIZE_MISMATCH, why)
-    transfer.start_over(why)
+def request(scheme, host, port, path, wanted, etag):
+    """The bytes of a GET. wanted: of span(); etag: of the file it must still be, None = any."""
+    if port != (443 if scheme == "https" else 80):
+        host = "%s:%d" % (host, port)
+    lines = ["GET %s HTTP/1.1" % path, "Host: %s" % host]
+    lines.append("User-Agent: micropython-ota")
+    lines.append("Accept-Encoding: identity")
+    if wanted:
+        lines.append("Range: " + wanted)
+        if etag:
+            lines.append("If-Range: " + etag)
+    lines.append("Connection: close\r\n\r\n")
+    return "\r\n".join(lines).encode()

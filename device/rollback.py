@@ -10,9 +10,8 @@ since its last attempt; failed, the verdict.
 
 from micropython import const
 
-from . import board, clock, errors, log
+from . import board, clock, errors, head, log
 from .agent import call_hook
-from .slot import Slot
 from .start import holds
 from .trial import drop_waiting, select_boot
 
@@ -98,7 +97,7 @@ def refuse(state, trial):
 
 def _make_unbootable(partition):
     try:
-        Slot(partition).invalidate()
+        head.invalidate(partition)
     except errors.OtaError as error:
         log.error("slot of the failed image: %s" % error.detail)
 

@@ -2,7 +2,7 @@
 
 Works on any object with the block protocol of `esp32.Partition`: `ioctl(4|5, 0)`, `readblocks(n,
 buf[, off])`, `writeblocks(n, buf)` (erases, then writes) and `writeblocks(n, buf, off)` (writes only).
-Until `release_head()` the first 64 bytes exist in RAM only, so no boot loader can take the slot
+Until head.release() the first 64 bytes exist in RAM only, so no boot loader can take the slot
 for an image; programming them needs no erase, because they are still 0xFF.
 """
 
@@ -13,7 +13,6 @@ from . import errors
 HEAD = const(64)  # bytes that are held back; the size of a W80x header
 _IOCTL_BLOCKS = const(4)
 _IOCTL_BLOCK_SIZE = const(5)
-_IOCTL_ERASE = const(6)
 _READ_BACK = const(1024)  # bytes compared at a time
 _CHUNK = const(64)
 _ERASED = b"\xff" * _CHUNK
@@ -36,16 +35,6 @@ class Slot:
         self.head = head  # the first bytes of the image, while they are held back
         self.position = 0  # bytes of the image that are in place
 
-    def remove_head(self):
-        """After a reboot: a head that the power cut in half is taken out again. Raises OtaError(FLASH)."""
-        if not self.is_head_blank():
-            self.read_block(0)
-            self._blank_head()
-            try:
-                self._writeblocks(0, self.block)
-            except OSError as error:
-                raise _flash_error("block 0", error)
-
     def write_block(self, count):
         """Put block[:count] at `position` and check it. Raises OtaError(FLASH).
 
@@ -55,7 +44,7 @@ class Slot:
         if count < self.block_size:
             self._pad(count)
         if self.position == 0:
-            self._blank_head()
+            self.blank_head()
         if not self._pieces:
             self._cut_pieces()
         number = self.position // self.block_size
@@ -66,7 +55,7 @@ class Slot:
                 if self._read_back != piece:
                     raise errors.OtaError(errors.FLASH, "block %d reads back wrong" % number)
         except OSError as error:
-            raise _flash_error("block %d" % number, error)
+            raise flash_error("block %d" % number, error)
         self.position += count
 
     def _cut_pieces(self):
@@ -87,7 +76,7 @@ class Slot:
         for chunk in range(start, self.block_size, _CHUNK):
             self.view[chunk : chunk + _CHUNK] = _ERASED
 
-    def _blank_head(self):
+    def blank_head(self):
         for i in range(HEAD):
             self.block[i] = 0xFF
 
@@ -96,54 +85,10 @@ class Slot:
         try:
             self._readblocks(number, self.block, 0)
         except OSError as error:
-            raise _flash_error("block %d" % number, error)
+            raise flash_error("block %d" % number, error)
         if number == 0 and self.head:
             self.view[:HEAD] = self.head
 
-    def read(self, offset, count):
-        """bytes [offset, offset + count) of the image; for small reads, overwrites `block`."""
-        result = bytearray()
-        while count:
-            self.read_block(offset // self.block_size)
-            start = offset % self.block_size
-            piece = self.view[start : start + count]
-            result.extend(piece)
-            offset += len(piece)
-            count -= len(piece)
-        return bytes(result)
 
-    def release_head(self):
-        """Write the bytes held back and check them. Raises OtaError(FLASH)."""
-        try:
-            self._writeblocks(0, self.head, 0)
-        except OSError as error:
-            raise _flash_error("head", error)
-        if self._read_head() != self.head:
-            raise errors.OtaError(errors.FLASH, "head reads back wrong")
-        self.head = None
-
-    def is_head_blank(self):
-        """Do the first 64 bytes of the flash stand at 0xFF? Raises OtaError(FLASH)."""
-        return self._read_head() == b"\xff" * HEAD
-
-    def invalidate(self):
-        """Erase the first block unless its head is blank, so that nothing can boot from here. Raises
-        OtaError(FLASH)."""
-        if self.is_head_blank():
-            return
-        try:
-            self._partition.ioctl(_IOCTL_ERASE, 0)
-        except OSError as error:
-            raise _flash_error("erase", error)
-
-    def _read_head(self):
-        head = bytearray(HEAD)
-        try:
-            self._readblocks(0, head, 0)
-        except OSError as error:
-            raise _flash_error("head", error)
-        return head
-
-
-def _flash_error(what, error):
+def flash_error(what, error):
     return errors.OtaError(errors.FLASH, "%s: %s" % (what, error))

@@ -1,20 +1,19 @@
 """The trial of a verified image: how it begins, and how it ends well. rollback.py is the other end.
 
 It begins with its record, then the image's head, then the boot selector. All of this is in memory before the
-first byte is written. The record is that of the image (see identity.py) with its signature (base64), the
+first byte is written. The record is that of the image (see verify.py) with its signature (base64), the
 attempts that count against it and the excuses, boots that do not; rollback.py adds to it.
 """
 
 from micropython import const
 
-from . import board, errors, journal, log, phases, strict
-from .slot import Slot
+from . import board, errors, head, journal, log, phases, strict
 
 _MAX_ADOPTIONS = const(3)  # that fail
 
 
 def begin(transfer, record):
-    """On return the next boot is the new image's. transfer: update.Transfer; record: see identity.py. Raises
+    """On return the next boot is the new image's. transfer: update.Transfer; record: see verify.py. Raises
     OtaError, and then nothing in the slot can boot."""
     agent = transfer.agent
     agent.report.add('{"state": "verified"}', True)  # and so all before it: a reset may follow
@@ -23,12 +22,11 @@ def begin(transfer, record):
     trial.update({"signature": agent.offer.signature_text, "attempts": 0, "excuses": 0})
     agent.state["trial"] = trial
     agent.save_state()
-    slot = Slot(transfer.partition, transfer.block, transfer.head)
     try:
-        slot.release_head()
+        head.release(transfer.partition, transfer.head)
         select_boot(transfer.partition)
     except (errors.OtaError, MemoryError) as error:
-        _take_back(agent, slot)
+        _take_back(agent, transfer.partition)
         raise error
 
 
@@ -37,10 +35,10 @@ def select_boot(partition):
     board.set_boot(partition)
 
 
-def _take_back(agent, slot):
+def _take_back(agent, partition):
     journal.forget(agent.offer)
     try:
-        slot.invalidate()
+        head.invalidate(partition)
     except errors.OtaError as error:
         log.error(error.detail)
     agent.state["trial"] = None

@@ -29,17 +29,16 @@ class Transfer:
         self.agent, self.offer = agent, agent.offer
         self.partition = phases.call("board", "spare")
         self.chip = phases.call("board", "chip")  # ESP chip id, None = unknown
-        self.block, self.read_back = (
-            bytearray(4096),
-            bytearray(1024),
-        )  # between network and flash, see slot.py
+        self.block, self.read_back = bytearray(4096), None  # between network and flash, see slot.py
         self.position, self.etag = phases.call("journal", "find", self.offer)  # bytes that are in the slot
         self.head = None  # the first bytes of the image, held back, see slot.py
         self.header = None  # see download.py
         self.is_spliced = False  # the slot holds bytes of more than one answer
         self.may_repeat = True  # what was spliced and does not verify: once
+        self.address, self.redirects = self.offer.address, 0  # of the server that is asked
         self.stream = self.context = None  # net.Stream and TLS context of the file server
-        # Of request.py and failure.py: from byte 0 because the file has changed; the last TLS handshake;
+        self.asked = None  # (first, last) byte of the request
+        # Of response.py and failure.py: from byte 0 because the file has changed; the last TLS handshake;
         # what the server asks us to wait, in s, None = it did not; ms granted for that, the next pause,
         # ticks of the last block.
         self.restarts = self.granted_ms = self.pause_ms = 0
@@ -84,7 +83,7 @@ def install(agent):
     gc.threshold(-1)  # no garbage is made, but MicroPython counts the frames of functions
     try:
         transfer.enter(_START)
-        phases.call("download", "prepare", transfer)
+        phases.call("request", "prepare", transfer)
         record = None
         while record is None:
             yield from fetch(transfer)
@@ -93,7 +92,7 @@ def install(agent):
             try:  # each by itself: less has to be in memory
                 sha = yield from phases.steps("verify", "digest", transfer)
                 signer = phases.call("keys", "image_signer", transfer, sha)
-                record = phases.call("identity", "record", transfer, sha, signer)
+                record = phases.call("verify", "record", transfer, sha, signer)
             except errors.OtaError as error:
                 phases.call("failure", "fetch_again", transfer, error)
     except errors.OtaError:
@@ -113,8 +112,10 @@ def fetch(transfer):
         try:
             if transfer.offer.address[0] == "https" and not transfer.context:  # while the heap is whole
                 transfer.context = phases.call("connection", "file_context", transfer.agent.config)
-            yield from phases.steps("request", "open_image", transfer)
-            yield from phases.steps("download", "receive", transfer)
+            yield from phases.steps("request", "send", transfer)
+            if (yield from phases.steps("response", "receive", transfer)):
+                yield from phases.steps("download", "receive", transfer)
+                transfer.address, transfer.redirects = transfer.offer.address, 0
             failure = None
         except (errors.OtaError, MemoryError) as error:
             failure = error
@@ -122,5 +123,6 @@ def fetch(transfer):
             transfer.stream.close()
             transfer.stream = None
         if failure:
+            transfer.address, transfer.redirects = transfer.offer.address, 0
             yield from phases.steps("failure", "retry", transfer, failure)
     transfer.context = transfer.read_back = None  # the signature's check needs the room

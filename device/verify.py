@@ -1,11 +1,20 @@
-"""Reads an image where it lies: what is verified is what would boot, not what came over the wire."""
+"""Reads an image where it lies: its digest, and what it says of itself: for which board it is, which version.
+
+What is verified is what would boot, not what came over the wire. keys.py says whether it is the owner's.
+"""
 
 import binascii
 import hashlib
+import struct
 
-from . import errors
+from micropython import const
+
+from . import errors, log, phases, strict
 from .slot import HEAD, Slot
 
+_TRAILER_MARK = b"OTAT"
+_TRAILER_END = const(6)  # u16 length, then the mark
+_TRAILER_LIMIT = const(512)
 _UINT32 = 0xFFFFFFFF
 
 
@@ -49,3 +58,91 @@ def _add_crc(crc, slot, start, body_end):
     first = HEAD if start == 0 else 0
     end = min(body_end - start, slot.block_size)
     return binascii.crc32(slot.view[first:end], crc) if end > first else crc
+
+
+def record(transfer, sha, signer):
+    """The record of a signed image that lies in the slot: {"version", "build_time", "size", "digest",
+    "signer", "next_key"}, all str but for the size. From here on the bytes are the owner's.
+
+    transfer: update.Transfer; sha: its digest, 32 bytes; signer: fingerprint of its key. Raises
+    OtaError: SIZE_MISMATCH, OFFER_SIGNATURE, REFUSED_IMAGE and those of check_identity().
+    """
+    agent, offer, header = transfer.agent, transfer.offer, transfer.header
+    digest = sha.hex()
+    slot = Slot(transfer.partition, transfer.block, transfer.head)
+    trailer, start = read_trailer(lambda offset, count: _read(slot, offset, count), offer.size)
+    if header.file_end and start != header.file_end:
+        raise errors.OtaError(errors.SIZE_MISMATCH, "bytes between image and trailer")
+    if check_identity(trailer, header, offer.number, agent.config):
+        log.warning("the image names no usable version: the offer's %s stands" % offer.version)
+    if offer.own_signature and offer.own_signature.image_digest != digest:
+        raise errors.OtaError(errors.OFFER_SIGNATURE, "the offer is for another image")
+    if any(entry.get("digest") == digest for entry in agent.state["refused"]):
+        raise errors.OtaError(errors.REFUSED_IMAGE, offer.version)
+    trailer = trailer or {}
+    next_key = trailer.get("next_key", "")
+    if "next_key" in trailer:
+        phases.call("keys", "decode", next_key)
+    return {
+        "version": offer.version,
+        "build_time": trailer.get("build_time", ""),
+        "size": offer.size,
+        "digest": digest,
+        "signer": signer,
+        "next_key": next_key,
+    }
+
+
+def read_trailer(read, size):
+    """read(offset, n) -> bytes of the image. Returns (record dict, offset of the trailer) or (None, size).
+
+    The record has the keys version, board, build_time, all str, and may have next_key, see
+    keys. Raises OtaError(HEADER_INVALID) for a trailer that is marked as one but is not.
+    """
+    if size < _TRAILER_END:
+        return None, size
+    end = read(size - _TRAILER_END, _TRAILER_END)
+    if end[2:] != _TRAILER_MARK:
+        return None, size
+    (length,) = struct.unpack_from("<H", end, 0)
+    start = size - _TRAILER_END - length
+    if length > _TRAILER_LIMIT or start < 0:
+        raise errors.OtaError(errors.HEADER_INVALID, "trailer length")
+    record = strict.json_object(read(start, length))
+    names = ("version", "board", "build_time")
+    if record is None or not all(isinstance(record.get(name), str) for name in names):
+        raise errors.OtaError(errors.HEADER_INVALID, "trailer content")
+    return record, start
+
+
+def check_identity(trailer, header, number, config):
+    """Compare what the signed image says of itself with the offer and the board.
+
+    trailer: its record or None; number: the offer's version. Raises OtaError: WRONG_BOARD,
+    VERSION_UNKNOWN, HEADER_INVALID (another version inside). Returns True if the offer's
+    version had to stand in for one the image does not name.
+    """
+    if trailer and trailer["board"] != config.board:
+        raise errors.OtaError(errors.WRONG_BOARD, "image for %r" % trailer["board"])
+    named = trailer["version"] if trailer else header.version
+    inside = strict.version(named)
+    if inside is None:
+        if config.accept_unversioned:
+            return True
+        raise errors.OtaError(errors.VERSION_UNKNOWN, "image names %r" % named)
+    if inside != number:
+        raise errors.OtaError(errors.HEADER_INVALID, "image is %s, offer %d.%d.%d" % ((named,) + number))
+    return False
+
+
+def _read(slot, offset, count):
+    """bytes [offset, offset + count) of the image; for small reads, overwrites the slot's block."""
+    result = bytearray()
+    while count:
+        slot.read_block(offset // slot.block_size)
+        start = offset % slot.block_size
+        piece = slot.view[start : start + count]
+        result.extend(piece)
+        offset += len(piece)
+        count -= len(piece)
+    return bytes(result)

@@ -13,7 +13,7 @@ _MAGIC = 0xA0FFFF9F
 _SIGNED = const(0x100)
 _GZIP = const(0x10000)
 _SIGNATURE = const(128)  # bytes of the vendor's own, behind the body
-_MAX_TRAILER = const(518)  # bytes, see identity.py
+_MAX_TRAILER = const(518)  # bytes, see verify.py
 _UINT32 = 0xFFFFFFFF
 
 

@@ -11,7 +11,7 @@ import signer
 from check import patched, run, settings
 from fakestream import CLOSE, TRICKLE, Peer
 
-from device import download, ecdsa, errors, http, identity, log, ntp, strict
+from device import download, ecdsa, errors, log, ntp, response, strict, verify
 from device.offer import parse, parse_message
 
 _SCHEMES = ("http", "https", "mqtt", "mqtts")
@@ -87,11 +87,11 @@ def _read_head(peer):
         pauses += 1
 
     try:
-        response = run(http.read_head(peer), count)
+        said = run(response.read_head(peer), count)
         found = {
-            "status": response.status, "length": response.length, "span": response.span,
-            "retry_after": response.retry_after, "etag": response.etag, "plain": response.is_plain,
-            "location": response.location, "taken": peer.taken,
+            "status": said.status, "length": said.length, "span": said.span,
+            "retry_after": said.retry_after, "etag": said.etag, "plain": said.is_plain,
+            "location": said.location, "taken": peer.taken,
         }  # fmt: skip
     except errors.OtaError as error:
         found = error
@@ -101,8 +101,7 @@ def _read_head(peer):
 
 def redirect(raw):
     """Where a head leads, for a request over http and for one over https."""
-    response = run(http.read_head(_peer(raw)))
-    location = response.location or ""
+    location = run(response.read_head(_peer(raw))).location or ""
     return [_target(location, "http"), _target(location, "https")]
 
 
@@ -123,10 +122,10 @@ def header(raw):
 
 def trailer(raw):
     """A whole image: its trailer, and whether the offer's version had to stand in for one inside."""
-    record, start = identity.read_trailer(lambda offset, count: raw[offset : offset + count], len(raw))
+    record, start = verify.read_trailer(lambda offset, count: raw[offset : offset + count], len(raw))
     assert 0 <= start <= len(raw) and (record is not None or start == len(raw))
     config = settings(board=BOARD, accept_unversioned=record is None)
-    stands = identity.check_identity(record, download.Header("", 0, 0, 0), strict.version(OFFERED), config)
+    stands = verify.check_identity(record, download.Header("", 0, 0, 0), strict.version(OFFERED), config)
     return [record and {key: record[key] for key in ("version", "board", "build_time")}, stands]
 
 

@@ -1,13 +1,15 @@
-"""HTTP/1.1, the part a download needs: one GET, a bounded head; every wait bounded."""
+"""The head of an HTTP/1.1 response: bounded in size and time, and whether it is what was asked for."""
 
 import time
-from collections import namedtuple
 
 from micropython import const
 
-from . import errors
+from . import errors, phases
+from .report import log_error
 
 _REDIRECTS = (301, 302, 303, 307, 308)
+_MAX_REDIRECTS = const(3)
+_MAX_RESTARTS = const(3)  # from byte 0, because the file has changed
 _HEAD_LIMIT = const(4096)  # status line and headers together
 _LINE_LIMIT = const(2048)  # a redirect to a signed URL can be long
 _LINES_LIMIT = const(64)
@@ -15,22 +17,11 @@ _TAB = const(9)
 _LF = const(10)
 _CR = const(13)
 
-# What a response head says. status: int. length: of the body in bytes, -1 where it does not say. span: of
-# Content-Range as (first, last, total), None without one, () if it is not understood. retry_after: s. etag:
-# str or None. is_plain: no Transfer-Encoding, not compressed.
-Answer = namedtuple("Answer", ("status", "length", "span", "retry_after", "etag", "is_plain"))
 
-
-def ask(transfer, address, first, last):
-    """Generator: send the request over transfer.stream, read the head of what comes: (Answer, where a
-    redirect leads: str, None if it is not one). The stream then gives the body.
-
-    transfer: update.Transfer, of whose image bytes first to last are asked for. address: (scheme, host, port,
-    path). Raises OtaError.
-    """
+def receive(transfer):
+    """Generator: True if transfer.stream now gives what was asked for, False if another address is to be
+    asked. transfer: update.Transfer. Raises OtaError."""
     agent, stream = transfer.agent, transfer.stream
-    scheme, host, port, path = address
-    stream.write(request(scheme, host, port, path, span(first, last, transfer.offer.size), transfer.etag))
     started = time.ticks_ms()
     head = read_head(stream)
     while True:
@@ -42,11 +33,62 @@ def ask(transfer, address, first, last):
         agent.check_wifi()
         stream.stall(started, agent.config.http_timeout_s * 1000)
         yield
-    return response.answer(), (response.location or "") if response.status in _REDIRECTS else None
+    if transfer.was_refused:  # by one of the hosts; with TLS 1.3 it shows only in an answer
+        transfer.was_refused = False
+        log_error(errors.OtaError(errors.NO_MEM, "TLS refused before"))
+    if response.status not in _REDIRECTS:
+        check(transfer, response, *transfer.asked)
+        return True
+    transfer.redirects += 1
+    if transfer.redirects > _MAX_REDIRECTS:
+        raise errors.OtaError(errors.HTTP_STATUS, "too many redirects")
+    transfer.address = phases.call("strict", "redirect", response.location or "", *transfer.address)
+    return False
+
+
+def check(transfer, answer, first, last):
+    """Is this what was asked for? answer: Response. Raises OtaError."""
+    status, size = answer.status, transfer.offer.size
+    if status in (408, 429) or status >= 500:
+        transfer.retry_after = answer.retry_after
+        raise errors.OtaError(errors.HTTP_STATUS, "HTTP status %d" % status)
+    if status == 416 and transfer.position:
+        _ask_anew(transfer, "the file has become shorter")
+    if status not in (200, 206) or not answer.is_plain:
+        raise errors.OtaError(errors.HTTP_STATUS, "HTTP status %d" % status)
+    is_whole = status == 200 and transfer.position > 0
+    if is_whole:
+        first, last = 0, size - 1
+    elif transfer.etag and answer.etag != transfer.etag:
+        _ask_anew(transfer, "the file has changed")
+    if answer.length != last + 1 - first:
+        raise errors.OtaError(errors.SIZE_MISMATCH, "Content-Length %d" % answer.length)
+    if is_whole:
+        _start_over(transfer, "the server sends the whole file again")
+    if answer.span != ((first, last, size) if status == 206 else None):
+        raise errors.OtaError(errors.SIZE_MISMATCH, "Content-Range")
+    transfer.etag = answer.etag
+    transfer.is_spliced = transfer.position > 0
+
+
+def _ask_anew(transfer, why):
+    """The answer was clear, but the same question may get a better one."""
+    _start_over(transfer, why)
+    transfer.retry_after = 0
+    raise errors.OtaError(errors.SIZE_MISMATCH, why)
+
+
+def _start_over(transfer, why):
+    transfer.restarts += 1
+    if transfer.restarts > _MAX_RESTARTS:
+        raise errors.OtaError(errors.SIZE_MISMATCH, why)
+    transfer.start_over(why)
 
 
 class Response:
-    """An Answer on its way; location: where a redirect leads, str or None."""
+    """What a response head says. status: int. length: of the body in bytes, -1 where it does not say. span:
+    of Content-Range as (first, last, total), None without one, () if it is not understood. retry_after: s.
+    etag, location: str or None. is_plain: no Transfer-Encoding, not compressed."""
 
     def __init__(self, status):
         self.status = status
@@ -56,31 +98,6 @@ class Response:
         self.etag = None
         self.location = None
         self.is_plain = True
-
-    def answer(self):
-        return Answer(self.status, self.length, self.span, self.retry_after, self.etag, self.is_plain)
-
-
-def span(first, last, size):
-    """The value of the header Range for these bytes of a file of that size, "" for all of it."""
-    if last + 1 < size:
-        return "bytes=%d-%d" % (first, last)
-    return "bytes=%d-" % first if first else ""
-
-
-def request(scheme, host, port, path, wanted, etag):
-    """The bytes of a GET. wanted: of span(); etag: of the file it must still be, None = any."""
-    if port != (443 if scheme == "https" else 80):
-        host = "%s:%d" % (host, port)
-    lines = ["GET %s HTTP/1.1" % path, "Host: %s" % host]
-    lines.append("User-Agent: micropython-ota")
-    lines.append("Accept-Encoding: identity")
-    if wanted:
-        lines.append("Range: " + wanted)
-        if etag:
-            lines.append("If-Range: " + etag)
-    lines.append("Connection: close\r\n\r\n")
-    return "\r\n".join(lines).encode()
 
 
 def read_head(stream):
