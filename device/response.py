@@ -33,10 +33,10 @@ def receive(transfer):
         agent.check_wifi()
         stream.stall(started, agent.config.http_timeout_s * 1000)
         yield
-    if transfer.was_refused:  # by one of the hosts; with TLS 1.3 it shows only in an answer
-        transfer.was_refused = False
-        log_error(errors.OtaError(errors.NO_MEM, "TLS refused before"))
     if response.status not in _REDIRECTS:
+        if transfer.was_refused:  # by one of the hosts; with TLS 1.3 it shows only in an answer
+            transfer.was_refused = False
+            log_error(errors.OtaError(errors.NO_MEM, "TLS refused before"))
         check(transfer, response, *transfer.asked)
         return True
     transfer.redirects += 1
