@@ -118,8 +118,15 @@ def _may_retry(transfer, failure):
 def fetch_again(transfer, error):
     """An image that does not verify is fetched once more, from byte 0, if it was spliced from several
     answers, which may be of two files. Else raises the error."""
-    may_repeat, transfer.may_repeat = transfer.may_repeat, False
-    if not (transfer.is_spliced and may_repeat) or error.code not in _SPLICED_FAULTS:
+    if not transfer.is_spliced or transfer.was_repeated or error.code not in _SPLICED_FAULTS:
         phases.call("journal", "forget", transfer.offer)
         raise error
-    transfer.start_over(error.detail)
+    transfer.was_repeated = True
+    start_over(transfer, error.detail)
+
+
+def start_over(transfer, why):
+    """From byte 0."""
+    log.warning("starting over: " + why)
+    phases.call("journal", "forget", transfer.offer)
+    transfer.position, transfer.etag, transfer.is_spliced = 0, None, False

@@ -18,10 +18,9 @@ is_broken = False
 _file = None  # the one in use; a broken one stays here, or the garbage collector would close it
 
 
-def read(path, limit=_MAX_SIZE, room=b""):
-    """A file of at most limit bytes. Raises OSError, for a longer one too. room: a bytearray; where the file
-    fits into it, it costs no memory, and what comes back is a view of it."""
-    return _call(_read, path, limit, room)
+def read(path, limit=_MAX_SIZE):
+    """The bytes of a file. Raises OSError, for one of more than limit bytes too."""
+    return _call(_read, path, limit)
 
 
 def read_required(path):
@@ -43,16 +42,13 @@ def replace(path, data):
     _call(os.rename, path + ".new", path)
 
 
-def _read(path, limit, room):
+def _read(path, limit):
     global _file
     size = os.stat(path)[6]
     if size > limit:
         raise OSError(_EFBIG, "too long")
     _file = open(path, "rb")
-    if room and size <= len(room):
-        data = memoryview(room)[: _file.readinto(room)]
-    else:
-        data = _file.read(size)
+    data = _file.read(size)
     _file.close()
     return data
 

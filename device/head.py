@@ -1,15 +1,15 @@
 """The first 64 bytes of a slot, without which nothing boots from it: written last, taken away first.
 
-partition: as for slot.Slot. All functions raise OtaError(FLASH).
+partition: as in slot.py. All functions raise OtaError(FLASH).
 """
 
 from micropython import const
 
 from . import errors
-from .slot import HEAD, Slot, flash_error
 
+_HEAD = const(64)  # as in slot.py
 _IOCTL_ERASE = const(6)
-_BLANK = b"\xff" * HEAD
+_BLANK = b"\xff" * _HEAD
 
 
 def release(partition, head):
@@ -17,7 +17,7 @@ def release(partition, head):
     try:
         partition.writeblocks(0, head, 0)
     except OSError as error:
-        raise flash_error("head", error)
+        raise errors.OtaError(errors.FLASH, "head: %s" % error)
     if _read(partition) != head:
         raise errors.OtaError(errors.FLASH, "head reads back wrong")
 
@@ -27,20 +27,6 @@ def is_blank(partition):
     return _read(partition) == _BLANK
 
 
-def remove(partition, block):
-    """After a reboot: a head that the power cut in half is taken out again. block: a bytearray, see
-    slot.Slot."""
-    if is_blank(partition):
-        return
-    slot = Slot(partition, block)
-    slot.read_block(0)
-    slot.blank_head()
-    try:
-        partition.writeblocks(0, slot.block)
-    except OSError as error:
-        raise flash_error("block 0", error)
-
-
 def invalidate(partition):
     """Erase the first block unless its head is blank, so that nothing can boot from here."""
     if is_blank(partition):
@@ -48,13 +34,13 @@ def invalidate(partition):
     try:
         partition.ioctl(_IOCTL_ERASE, 0)
     except OSError as error:
-        raise flash_error("erase", error)
+        raise errors.OtaError(errors.FLASH, "erase: %s" % error)
 
 
 def _read(partition):
-    head = bytearray(HEAD)
+    head = bytearray(_HEAD)
     try:
         partition.readblocks(0, head, 0)
     except OSError as error:
-        raise flash_error("head", error)
+        raise errors.OtaError(errors.FLASH, "head: %s" % error)
     return head

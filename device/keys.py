@@ -26,26 +26,25 @@ def image_signer(transfer, sha):
     """The fingerprint of the key that signed the image of an update.Transfer; sha: its digest. Raises
     OtaError: SHA256_ECDSA, FLASH."""
     agent = transfer.agent
-    found = signer(agent.config, sha, transfer.offer.signature, agent.report.error, transfer.block)
+    found = signer(agent.config, sha, transfer.offer.signature, agent.report.error)
     if found is None:
         raise errors.OtaError(errors.SHA256_ECDSA, "not signed by the owner of this board")
     return found
 
 
-def signer(config, digest, signature, report, room=b""):
+def signer(config, digest, signature, report):
     """The fingerprint of the key that signed this digest (32 bytes) with this DER signature, or None.
 
-    report(OtaError): called for a damaged table. room: a bytearray that a key's table may go into. Raises
-    OtaError(FLASH).
+    report(OtaError): called for a damaged table. Raises OtaError(FLASH).
     """
     key = _read_key(config.signing_key)
     if key is None:
         raise errors.OtaError(errors.FLASH, "cannot read " + config.signing_key)
-    if ecdsa.verify(key, digest, signature, _table(config.signing_key, key, report, room)):
+    if ecdsa.verify(key, digest, signature, _table(config.signing_key, key, report)):
         return _fingerprint(key)
     next_key = _read_key(config.next_signing_key)
     if next_key not in (None, key):
-        if ecdsa.verify(next_key, digest, signature, _table(config.next_signing_key, next_key, report, room)):
+        if ecdsa.verify(next_key, digest, signature, _table(config.next_signing_key, next_key, report)):
             return _fingerprint(next_key)
     return None
 
@@ -74,9 +73,9 @@ def adopt(config, fingerprint, brought):
         raise errors.OtaError(errors.FLASH, "signing key: %s" % error)
 
 
-def _table(path, key, report, room):
+def _table(path, key, report):
     """The table of a key; None without one, and if it is damaged."""
-    data = _read_table(path, room)
+    data = _read_table(path)
     if not data:
         return None
     from . import keytable  # only boards that have a table need it
@@ -98,10 +97,10 @@ def _table_path(path):
     return path.rsplit(".", 1)[0] + ".tab"
 
 
-def _read_table(path, room=b""):
+def _read_table(path):
     """The table of the key in this file; empty without one, or without the memory for it."""
     try:
-        return files.read(_table_path(path), _TABLE_LIMIT, room)
+        return files.read(_table_path(path), _TABLE_LIMIT)
     except (OSError, MemoryError):
         return b""
 

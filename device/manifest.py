@@ -19,6 +19,7 @@ package(
         "failure.py",
         "files.py",
         "head.py",
+        "header.py",
         "journal.py",
         "keys.py",
         "keytable.py",

@@ -89,6 +89,22 @@ class Stream:
         nothing."""
         return self._poll(select.POLLIN, timeout_ms)
 
+    def fill(self, view, count, got, timeout_ms, check):
+        """Generator: read the rest of view[:count] after a read that gave `got`. While nothing comes,
+        check() is called, and yielded. A trickle counts as a stall: raises OtaError(TIMEOUT) after
+        timeout_ms; CONNECTION_FAILED at the end of the stream."""
+        started = time.ticks_ms()
+        done = got or 0
+        while done < count:
+            if got == 0:
+                raise errors.OtaError(errors.CONNECTION_FAILED, "connection closed early")
+            if got is None:
+                check()
+                self.stall(started, timeout_ms)
+                yield
+            got = self.readinto(view[done:count])
+            done += got or 0
+
     def stall(self, since, timeout_ms):
         """Nothing has come since this ticks_ms: wait a little. Raises OtaError(TIMEOUT) if that lasts longer
         than timeout_ms."""

@@ -5,18 +5,30 @@ from .slot import HEAD, Slot
 
 
 def prepare(transfer):
-    """Go on where the last run was cut. transfer: update.Transfer. Raises OtaError: FW_OVERFLOW, FLASH."""
+    """Fill an update.Transfer, and go on where the last run was cut. Raises OtaError: NO_SLOT, FW_OVERFLOW,
+    FLASH."""
+    offer = transfer.offer
+    transfer.partition = phases.call("board", "spare")
+    transfer.chip = phases.call("board", "chip")
     slot = Slot(transfer.partition, transfer.block)
-    position, size = transfer.position, transfer.offer.size
-    if size > slot.capacity:
+    if offer.size > slot.capacity:
         raise errors.OtaError(errors.FW_OVERFLOW, "slot holds %d" % slot.capacity)
-    if not 0 < position < size or position % slot.block_size:
-        phases.call("journal", "forget", transfer.offer)
-        transfer.position, transfer.etag = 0, None
+    position, etag = phases.call("journal", "find", offer)
+    phases.call("offers", "begin", transfer.agent, position)
+    if not 0 < position < offer.size or position % slot.block_size:
+        phases.call("journal", "forget", offer)
         return
-    log.info("going on at byte %d of %d" % (position, size))
-    phases.call("head", "remove", transfer.partition, transfer.block)
-    transfer.is_spliced = True
+    log.info("going on at byte %d of %d" % (position, offer.size))
+    if not phases.call("head", "is_blank", transfer.partition):
+        _remove_head(slot)
+    transfer.position, transfer.etag, transfer.is_spliced = position, etag, True
+
+
+def _remove_head(slot):
+    """The power has cut the writing of the head in half: it is taken out again."""
+    slot.read_block(0)
+    slot.blank_head()
+    slot.rewrite(0)
 
 
 def send(transfer):

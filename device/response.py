@@ -82,7 +82,7 @@ def _start_over(transfer, why):
     transfer.restarts += 1
     if transfer.restarts > _MAX_RESTARTS:
         raise errors.OtaError(errors.SIZE_MISMATCH, why)
-    transfer.start_over(why)
+    phases.call("failure", "start_over", transfer, why)
 
 
 class Response:

@@ -58,6 +58,13 @@ class Slot:
             raise flash_error("block %d" % number, error)
         self.position += count
 
+    def rewrite(self, number):
+        """Put `block` into a block that was in use. Raises OtaError(FLASH)."""
+        try:
+            self._writeblocks(number, self.block)
+        except OSError as error:
+            raise flash_error("block %d" % number, error)
+
     def _cut_pieces(self):
         if not self._read_back or self.block_size % len(self._read_back):
             self._read_back = bytearray(min(_READ_BACK, self.block_size))

@@ -7,7 +7,7 @@ attempts that count against it and the excuses, boots that do not; rollback.py a
 
 from micropython import const
 
-from . import board, errors, head, journal, log, phases, strict
+from . import board, errors, head, log
 
 _MAX_ADOPTIONS = const(3)  # that fail
 
@@ -36,13 +36,15 @@ def select_boot(partition):
 
 
 def _take_back(agent, partition):
-    journal.forget(agent.offer)
     try:
         head.invalidate(partition)
     except errors.OtaError as error:
         log.error(error.detail)
     agent.state["trial"] = None
     agent.save_state()
+    from . import journal
+
+    journal.forget(agent.offer)
 
 
 def confirm(agent):
@@ -52,6 +54,8 @@ def confirm(agent):
     record = {key: agent.running[key] for key in ("version", "build_time", "size", "digest")}
     _adopt_keys(agent)
     agent.is_new = False  # even if no record can be made of it
+    from . import strict
+
     state = agent.state
     _, label = board.running()
     state["slots"][label] = record
@@ -73,9 +77,10 @@ def drop_waiting(state, signature):
 def _adopt_keys(agent):
     """Before the trial is off the record, so that a power cut does not lose it. A board whose keys cannot
     be written goes on with what it has."""
-    signer, brought = agent.running.get("signer"), agent.running.get("next_key")
+    from . import keys
+
     try:
-        phases.call("keys", "adopt", agent.config, signer, brought)
+        keys.adopt(agent.config, agent.running.get("signer"), agent.running.get("next_key"))
     except errors.OtaError as error:
         agent.failed_adoptions += 1
         if agent.failed_adoptions < _MAX_ADOPTIONS:

@@ -22,41 +22,30 @@ _UPGRADE_FAILED = const(8)
 
 
 class Transfer:
-    """What the phases of one update share."""
+    """What the phases of one update share.
+
+    position: bytes that are in the slot; etag: of the file they came from; is_spliced: they are of more than
+    one answer. head: the first bytes of the image, held back, see slot.py; header: see header.py; has_block:
+    block holds the first one. address, redirects: of the server that is asked; asked: (first, last) byte;
+    stream, context: net.Stream and TLS context. Of failure.py: restarts, from byte 0 because the file has
+    changed; was_refused, the last TLS handshake; retry_after, what the server asks us to wait, in s, None =
+    it did not, and granted_ms of it; pause_ms, the next one; progressed_ms, ticks of the last block.
+    was_repeated: what was spliced did not verify. report_at: the position with more progress to report.
+    """
+
+    partition = chip = etag = head = header = stream = context = asked = retry_after = read_back = None
+    position = redirects = restarts = granted_ms = pause_ms = report_at = _state = _percent = 0
+    is_spliced = has_block = was_refused = was_repeated = False
 
     def __init__(self, agent):
-        """Raises OtaError(NO_SLOT)."""
         self.agent, self.offer = agent, agent.offer
-        self.partition = phases.call("board", "spare")
-        self.chip = phases.call("board", "chip")  # ESP chip id, None = unknown
-        self.block, self.read_back = bytearray(4096), None  # between network and flash, see slot.py
-        self.position, self.etag = phases.call("journal", "find", self.offer)  # bytes that are in the slot
-        self.head = None  # the first bytes of the image, held back, see slot.py
-        self.header = None  # see download.py
-        self.is_spliced = False  # the slot holds bytes of more than one answer
-        self.may_repeat = True  # what was spliced and does not verify: once
-        self.address, self.redirects = self.offer.address, 0  # of the server that is asked
-        self.stream = self.context = None  # net.Stream and TLS context of the file server
-        self.asked = None  # (first, last) byte of the request
-        # Of response.py and failure.py: from byte 0 because the file has changed; the last TLS handshake;
-        # what the server asks us to wait, in s, None = it did not; ms granted for that, the next pause,
-        # ticks of the last block.
-        self.restarts = self.granted_ms = self.pause_ms = 0
-        self.was_refused = False
-        self.retry_after = None
+        self.address = self.offer.address
+        self.block = bytearray(4096)  # between network and flash
         self.progressed_ms = time.ticks_ms()
-        self.report_at = 0  # the position at which there is more progress to report
-        self._state = self._percent = 0
 
     def enter(self, state):
         self._state = state
         log.debug("OTA progress:%d-%d%%" % (state, self._percent))
-
-    def fail(self):
-        if self._state >= _UPGRADE_START:
-            self.enter(_UPGRADE_FAILED)
-        else:
-            self.enter(_DOWNLOAD_FAILED if self._state >= CONNECTED else _CONNECTION_FAILED)
 
     def report(self):
         """Bytes are coming, and so many are in place: at the start of each answer and for each tenth."""
@@ -66,18 +55,17 @@ class Transfer:
         self.enter(_DOWNLOAD_START)
         self.agent.report.progress(self._percent)
 
-    def start_over(self, why):
-        """From byte 0."""
-        log.warning("starting over: " + why)
-        phases.call("journal", "forget", self.offer)
-        self.position, self.etag, self.is_spliced = 0, None, False
+    def fail(self):
+        if self._state >= _UPGRADE_START:
+            self.enter(_UPGRADE_FAILED)
+        else:
+            self.enter(_DOWNLOAD_FAILED if self._state >= CONNECTED else _CONNECTION_FAILED)
 
 
 def install(agent):
     """Generator, a block a step: install agent.offer, and restart into it. Raises OtaError, and then
     nothing in the slot can boot."""
     transfer = Transfer(agent)
-    phases.call("offers", "begin", agent, transfer.position)
     agent.report.begin_update()
     threshold = gc.threshold()
     gc.threshold(-1)  # no garbage is made, but MicroPython counts the frames of functions
@@ -90,9 +78,10 @@ def install(agent):
             transfer.enter(_DOWNLOADED)
             transfer.enter(_UPGRADE_START)
             try:  # each by itself: less has to be in memory
-                sha = yield from phases.steps("verify", "digest", transfer)
+                sha, tail = yield from phases.steps("verify", "digest", transfer)
+                transfer.block = None
                 signer = phases.call("keys", "image_signer", transfer, sha)
-                record = phases.call("verify", "record", transfer, sha, signer)
+                record = phases.call("verify", "record", transfer, sha, tail, signer)
             except errors.OtaError as error:
                 phases.call("failure", "fetch_again", transfer, error)
     except errors.OtaError:
@@ -107,6 +96,7 @@ def install(agent):
 def fetch(transfer):
     """Generator: until the slot holds the whole image. Network failures are tried again until the window
     without a new block is over. Raises OtaError."""
+    transfer.block = transfer.block or bytearray(4096)
     transfer.read_back = bytearray(1024)
     while transfer.position < transfer.offer.size:
         try:
@@ -114,7 +104,12 @@ def fetch(transfer):
                 transfer.context = phases.call("connection", "file_context", transfer.agent.config)
             yield from phases.steps("request", "send", transfer)
             if (yield from phases.steps("response", "receive", transfer)):
-                yield from phases.steps("download", "receive", transfer)
+                transfer.report()
+                only_head = transfer.position and not transfer.head
+                if only_head or not transfer.position:
+                    yield from phases.steps("header", "receive", transfer)
+                if not only_head:
+                    yield from phases.steps("download", "receive", transfer)
                 transfer.address, transfer.redirects = transfer.offer.address, 0
             failure = None
         except (errors.OtaError, MemoryError) as error:

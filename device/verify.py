@@ -14,18 +14,33 @@ from .slot import HEAD, Slot
 
 _TRAILER_MARK = b"OTAT"
 _TRAILER_END = const(6)  # u16 length, then the mark
-_TRAILER_LIMIT = const(512)
+_MAX_TRAILER = const(518)  # bytes, with its end
 _UINT32 = 0xFFFFFFFF
 
 
 def digest(transfer):
-    """Generator, two blocks a step: SHA-256, 32 bytes, of what an update.Transfer has brought. Raises
-    OtaError: CRC_ERROR (of a wm image), FLASH."""
-    slot, header = Slot(transfer.partition, transfer.block, transfer.head), transfer.header
-    sha, crc = yield from read_digest(slot, transfer.offer.size, header.body_end)
+    """Generator, two blocks a step: (SHA-256, 32 bytes, the last bytes) of what an update.Transfer has
+    brought. Raises OtaError: CRC_ERROR (of a wm image), FLASH."""
+    slot, header, size = (
+        Slot(transfer.partition, transfer.block, transfer.head),
+        transfer.header,
+        transfer.offer.size,
+    )
+    sha, crc = yield from read_digest(slot, size, header.body_end)
     if header.body_end and crc != header.body_crc:
         raise errors.OtaError(errors.CRC_ERROR, "body of the image")
-    return sha
+    return sha, read_tail(slot, size, _MAX_TRAILER)
+
+
+def read_tail(slot, size, count):
+    """The last bytes of the image, at most count."""
+    tail = bytearray()
+    while len(tail) < min(size, count):
+        offset = size - min(size, count) + len(tail)
+        slot.read_block(offset // slot.block_size)
+        start = offset % slot.block_size
+        tail.extend(slot.view[start : start + min(size, count) - len(tail)])
+    return bytes(tail)
 
 
 def holds(partition, size, digest):
@@ -60,17 +75,17 @@ def _add_crc(crc, slot, start, body_end):
     return binascii.crc32(slot.view[first:end], crc) if end > first else crc
 
 
-def record(transfer, sha, signer):
+def record(transfer, sha, tail, signer):
     """The record of a signed image that lies in the slot: {"version", "build_time", "size", "digest",
     "signer", "next_key"}, all str but for the size. From here on the bytes are the owner's.
 
-    transfer: update.Transfer; sha: its digest, 32 bytes; signer: fingerprint of its key. Raises
+    transfer: update.Transfer; sha, tail: of digest(); signer: fingerprint of its key. Raises
     OtaError: SIZE_MISMATCH, OFFER_SIGNATURE, REFUSED_IMAGE and those of check_identity().
     """
     agent, offer, header = transfer.agent, transfer.offer, transfer.header
     digest = sha.hex()
-    slot = Slot(transfer.partition, transfer.block, transfer.head)
-    trailer, start = read_trailer(lambda offset, count: _read(slot, offset, count), offer.size)
+    trailer, length = read_trailer(tail)
+    start = offer.size - length
     if header.file_end and start != header.file_end:
         raise errors.OtaError(errors.SIZE_MISMATCH, "bytes between image and trailer")
     if check_identity(trailer, header, offer.number, agent.config):
@@ -93,26 +108,23 @@ def record(transfer, sha, signer):
     }
 
 
-def read_trailer(read, size):
-    """read(offset, n) -> bytes of the image. Returns (record dict, offset of the trailer) or (None, size).
+def read_trailer(tail):
+    """The last bytes of an image -> (record dict, bytes of the trailer) or (None, 0).
 
     The record has the keys version, board, build_time, all str, and may have next_key, see
     keys. Raises OtaError(HEADER_INVALID) for a trailer that is marked as one but is not.
     """
-    if size < _TRAILER_END:
-        return None, size
-    end = read(size - _TRAILER_END, _TRAILER_END)
-    if end[2:] != _TRAILER_MARK:
-        return None, size
-    (length,) = struct.unpack_from("<H", end, 0)
-    start = size - _TRAILER_END - length
-    if length > _TRAILER_LIMIT or start < 0:
+    if tail[-4:] != _TRAILER_MARK or len(tail) < _TRAILER_END:
+        return None, 0
+    (length,) = struct.unpack_from("<H", tail, len(tail) - _TRAILER_END)
+    start = len(tail) - _TRAILER_END - length
+    if start < 0:
         raise errors.OtaError(errors.HEADER_INVALID, "trailer length")
-    record = strict.json_object(read(start, length))
+    record = strict.json_object(tail[start : start + length])
     names = ("version", "board", "build_time")
     if record is None or not all(isinstance(record.get(name), str) for name in names):
         raise errors.OtaError(errors.HEADER_INVALID, "trailer content")
-    return record, start
+    return record, length + _TRAILER_END
 
 
 def check_identity(trailer, header, number, config):
@@ -133,16 +145,3 @@ def check_identity(trailer, header, number, config):
     if inside != number:
         raise errors.OtaError(errors.HEADER_INVALID, "image is %s, offer %d.%d.%d" % ((named,) + number))
     return False
-
-
-def _read(slot, offset, count):
-    """bytes [offset, offset + count) of the image; for small reads, overwrites the slot's block."""
-    result = bytearray()
-    while count:
-        slot.read_block(offset // slot.block_size)
-        start = offset % slot.block_size
-        piece = slot.view[start : start + count]
-        result.extend(piece)
-        offset += len(piece)
-        count -= len(piece)
-    return bytes(result)

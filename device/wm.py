@@ -6,7 +6,7 @@ import struct
 from micropython import const
 
 from . import errors
-from .download import Header, padded_text
+from .header import Header, padded_text
 from .slot import HEAD
 
 _MAGIC = 0xA0FFFF9F
@@ -18,7 +18,7 @@ _UINT32 = 0xFFFFFFFF
 
 
 def read_header(block, size):
-    """The first 64 bytes of an image of `size` bytes -> download.Header. Raises OtaError: HEADER_INVALID,
+    """The first 64 bytes of an image of `size` bytes -> header.Header. Raises OtaError: HEADER_INVALID,
     SIZE_MISMATCH."""
     if size <= HEAD:
         raise errors.OtaError(errors.HEADER_INVALID, "shorter than its header")

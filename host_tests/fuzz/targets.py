@@ -11,13 +11,15 @@ import signer
 from check import patched, run, settings
 from fakestream import CLOSE, TRICKLE, Peer
 
-from device import download, ecdsa, errors, log, ntp, response, strict, verify
+from device import ecdsa, errors, log, ntp, response, strict, verify
+from device import header as image_header
 from device.offer import parse, parse_message
 
 _SCHEMES = ("http", "https", "mqtt", "mqtts")
 _KINDS = ("wm", "esp32", "raw")
 _UNKNOWN_CHIP = 255
 _HEAD_LIMIT = 4096
+_TRAILER_LIMIT = 518  # bytes of the end of an image that the device looks at
 _SHOWN = 60  # characters of a text
 _DIGEST = signer.hashlib.sha256(b"fuzz").digest()
 BOARD = "lamp"
@@ -116,16 +118,16 @@ def header(raw):
     """Kind, chip (255 = not known) and u32 size of the file, then the first bytes, padded as a block is."""
     raw += bytes(max(0, 102 - len(raw)))
     kind, chip, size = struct.unpack("<BBI", raw[:6])
-    found = download.read_header(_KINDS[kind % 3], raw[6:], size, None if chip == _UNKNOWN_CHIP else chip)
+    found = image_header.read_header(_KINDS[kind % 3], raw[6:], size, None if chip == _UNKNOWN_CHIP else chip)
     return [found.version, found.body_end, found.body_crc, found.file_end]
 
 
 def trailer(raw):
     """A whole image: its trailer, and whether the offer's version had to stand in for one inside."""
-    record, start = verify.read_trailer(lambda offset, count: raw[offset : offset + count], len(raw))
-    assert 0 <= start <= len(raw) and (record is not None or start == len(raw))
+    record, length = verify.read_trailer(raw[-_TRAILER_LIMIT:])
+    assert 0 <= length <= len(raw) and (record is not None or length == 0)
     config = settings(board=BOARD, accept_unversioned=record is None)
-    stands = verify.check_identity(record, download.Header("", 0, 0, 0), strict.version(OFFERED), config)
+    stands = verify.check_identity(record, image_header.Header("", 0, 0, 0), strict.version(OFFERED), config)
     return [record and {key: record[key] for key in ("version", "board", "build_time")}, stands]
 
 
