@@ -7,7 +7,7 @@ import time
 
 from micropython import const
 
-from . import errors, log, phases
+from . import errors, log, net, phases  # noqa: F401 (net stays: its streams outlive the phase that opens them)
 
 _MAX_PAYLOAD = const(4096)
 _QUEUE = const(4)  # messages waiting; a broker that sends more before we look loses the oldest
@@ -30,7 +30,7 @@ class Link:
         self._topics = ("%s/%s/ota/" % (config.topic_prefix, mac)).encode()
         self.context = self.client = self.socket = None
         self.is_open = False
-        self.last_ping = 0  # ticks_ms
+        self.last_ping = time.ticks_ms()
         self._queue = []
 
     def connect(self):
