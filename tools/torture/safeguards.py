@@ -41,7 +41,7 @@ MUTANTS = (
            ("host_tests/portable/test_files.py::test_after_an_error_of_the_flash_nothing_goes_through",)),
     Mutant("after bad flash nothing is loaded from the file system", "phases",
            "if files.is_broken and folder():", "if False:",
-           ("host_tests/portable/test_phases.py::test_nothing_is_loaded_from_a_broken_file_system",)),
+           ("host_tests/portable/test_phases_import.py::test_nothing_is_loaded_from_a_broken_file_system",)),
     Mutant("after bad flash the board restarts", "agent",
            "if files.is_broken and log.uptime_ms() > _SETTLE_MS:", "if False:", ("flash",)),
     Mutant("what a phase loads is forgotten", "phases",
@@ -187,5 +187,5 @@ MUTANTS = (
            "if topic == self.topic(name):", 'if topic.endswith(b"/" + name.encode()):', ("packet",)),
     Mutant("umqtt's socket is given back to an application's own client", "online",
            "        umqtt.simple.socket = before\n", "        pass\n",
-           ("host_tests/portable/test_online.py::test_an_application_has_a_client_of_its_own",)),
+           ("host_tests/portable/test_link_open.py::test_an_application_has_a_client_of_its_own",)),
 )  # fmt: skip
