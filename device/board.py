@@ -80,10 +80,10 @@ def chip():
 def running():
     """(the partition that runs, its label)."""
     partition = Partition(Partition.RUNNING)
-    return partition, label(partition)
+    return partition, _label(partition)
 
 
-def label(partition):
+def _label(partition):
     """The partition's name in the table."""
     return partition.info()[4]
 
@@ -95,7 +95,7 @@ def spare():
         found = partition.get_next_update()
     except OSError:
         found = None
-    if found is None or label(found) == own:
+    if found is None or _label(found) == own:
         raise errors.OtaError(errors.NO_SLOT, "no second slot: flash an OTA firmware variant")
     if found.info()[5]:
         # The 64 bytes held back, written as 0xFF, are not 0xFF in an encrypted flash.
@@ -108,10 +108,10 @@ def set_boot(partition):
     not take the image, FLASH if its record reads back wrong."""
     try:
         partition.set_boot()
-        selected = label(Partition(Partition.BOOT))
+        selected = _label(Partition(Partition.BOOT))
     except OSError as error:
         raise errors.OtaError(errors.HEADER_INVALID, "boot loader refuses: %s" % error)
-    if selected != label(partition):
+    if selected != _label(partition):
         raise errors.OtaError(errors.FLASH, "boot record still names %s" % selected)
 
 
@@ -122,7 +122,7 @@ def confirm():
     """
     try:
         partition, own = running()
-        if label(Partition(Partition.BOOT)) != own:
+        if _label(Partition(Partition.BOOT)) != own:
             partition.set_boot()  # a call before this one spoilt the record
         Partition.mark_app_valid_cancel_rollback()
         if not _is_marked_valid():
@@ -153,4 +153,4 @@ def _is_marked_valid():
         sequence, state, crc = struct.unpack("<I20xII", entry)
         if crc == binascii.crc32(entry[:4], 0xFFFFFFFF) and state not in _REJECTED:
             newest = max(newest, (sequence, state))
-    return newest[1] == _VALID and label(Partition(Partition.BOOT)) == running()[1]
+    return newest[1] == _VALID and _label(Partition(Partition.BOOT)) == running()[1]

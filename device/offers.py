@@ -16,7 +16,7 @@ from micropython import const
 from . import clock, errors, log, phases, strict
 
 _FAILED_KEYS = ("starts", "position", "code", "count", "until", "faults", "rest")  # numbers
-_IMAGE_FAULTS = (  # no second try can end otherwise
+IMAGE_FAULTS = (  # no second try can end otherwise
     errors.HEADER_INVALID,
     errors.CRC_ERROR,
     errors.FW_OVERFLOW,
@@ -69,7 +69,7 @@ def _consider(agent, offer):
         return
     if agent.is_updating:
         raise errors.OtaError(errors.ALREADY_RUNNING, "offer of " + offer.version)
-    _check(agent, offer)
+    check(agent, offer)
     if agent.config.require_rollback and not agent.has_rollback:
         raise errors.OtaError(errors.NO_SLOT, "the boot loader cannot roll back")
     phases.call("board", "spare")
@@ -93,14 +93,15 @@ def _is_known(agent, offer):
     return offer.fields == agent.offer.fields
 
 
-def _check(agent, offer):
+def check(agent, offer):
+    """May this offer be taken, by all that is on record? Raises OtaError."""
     state = agent.state
     running = strict.version(agent.running["version"])
     if offer.number == running:
         raise errors.OtaError(errors.SAME_VERSION, offer.version)
     if offer.number < max(running or (0, 0, 0), strict.version(state["floor"]) or (0, 0, 0)):
         raise errors.OtaError(errors.DOWNGRADE, offer.version)
-    if _is_same(state, offer) and pause_left_s(state, offer) and state["failed"]["code"] in _IMAGE_FAULTS:
+    if _is_same(state, offer) and pause_left_s(state, offer) and state["failed"]["code"] in IMAGE_FAULTS:
         raise errors.OtaError(state["failed"]["code"], "this offer has failed before")
     if is_refused(state, "signature", offer.signature_text):
         raise errors.OtaError(errors.REFUSED_IMAGE, offer.version)
@@ -125,7 +126,7 @@ def restore(agent):
         return
     try:
         offer = phases.call("offer", "parse", agent.state["waiting"])
-        _check(agent, offer)
+        check(agent, offer)
     except errors.OtaError as error:
         agent.report.error(error)
         _forget(agent)
@@ -154,7 +155,7 @@ def fail(agent, error):
     if isinstance(error, MemoryError):
         error = errors.OtaError(errors.NO_MEM, "update: %s" % error)
     entry = _entry(agent.state, agent.offer)
-    is_fault = error.code in _IMAGE_FAULTS
+    is_fault = error.code in IMAGE_FAULTS
     entry["starts"] = entry["position"] = 0
     entry["count"] = entry["count"] + 1 if entry["code"] == error.code else 1
     entry["code"] = error.code

@@ -12,7 +12,7 @@ def clear(transfer):
     transfer.address, transfer.redirects = transfer.offer.address, 0
     transfer.etag = transfer.head = transfer.header = transfer.asked = transfer.retry_after = None
     transfer.position = transfer.restarts = transfer.granted_ms = transfer.pause_ms = transfer.report_at = 0
-    transfer.is_spliced = transfer.has_block = transfer.was_refused = False
+    transfer.is_spliced = transfer.has_block = transfer.was_refused = transfer.was_repeated = False
     transfer.progressed_ms = time.ticks_ms()
 
 

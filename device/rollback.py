@@ -72,7 +72,7 @@ def _find_retry(agent):
             return partition
         trial["failed"] = cause
         drop_waiting(agent.state, trial["signature"])
-        _refuse(agent.state, trial)
+        refuse(agent.state, trial)
         agent.save_state()
     _make_unbootable(partition)
     facts = [("version", trial["version"]), ("cause", str(trial["failed"]))]
@@ -90,7 +90,7 @@ def _count_attempt(agent, trial):
     return cause
 
 
-def _refuse(state, trial):
+def refuse(state, trial):
     keys = ("version", "size", "signature", "digest")
     state["refused"] = state["refused"][1 - _MAX_REFUSED :] + [{key: trial.get(key) for key in keys}]
 

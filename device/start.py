@@ -64,6 +64,13 @@ def load_state(path):
     return state
 
 
+def clear_refused():
+    """For an operator at the cable, where no agent runs: what Agent.clear_refused() does. Raises OSError."""
+    state = load_state(STATE)
+    state["refused"], state["failed"] = [], None
+    files.replace(STATE, state)
+
+
 def _read(path):
     """On FAT a cut inside the rename leaves the record under its new name only."""
     for name in (path, path + ".new"):

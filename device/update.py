@@ -26,7 +26,7 @@ class Transfer:
     stream, context: net.Stream and TLS context. Of failure.py: restarts, from byte 0 because the file has
     changed; was_refused, the last TLS handshake; retry_after, what the server asks us to wait, in s, None =
     it did not, and granted_ms of it; pause_ms, the next one; progressed_ms, ticks of the last block.
-    report_at: the position with more progress to report.
+    was_repeated: what was spliced did not verify. report_at: the position with more progress to report.
     """
 
     def __init__(self, agent):

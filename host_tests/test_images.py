@@ -126,7 +126,7 @@ def app(tmp_path: Path) -> Path:
 
 def test_an_image_holds_the_package_and_the_application(app: Path) -> None:
     contents = firmware.contents(firmware.application_files(app), source=False)
-    assert {"main.py", "data.json", "toy/part.mpy", "device/version.mpy"} <= set(contents)
+    assert {"main.py", "data.json", "toy/part.mpy", "device/strict.mpy"} <= set(contents)
     assert not any("cache" in name or "hidden" in name for name in contents)
     assert contents["main.py"] == (app / "main.py").read_bytes()
     source = firmware.contents(firmware.application_files(app), source=True)
@@ -154,8 +154,8 @@ with open(sys.argv[1], "rb") as file:
     image = file.read()
 vfs.mount(vfs.VfsRom(memoryview(image)[int(sys.argv[2]):]), "/rom")
 sys.path.insert(0, "/rom")
-import device.version
-print(device.version.__file__, device.version.parse("1.2.3"))
+import device.strict
+print(device.strict.__file__, device.strict.version("1.2.3"))
 exec(open("/rom/main.py").read())
 """
 
@@ -170,7 +170,7 @@ def test_micropython_mounts_and_runs_the_body_in_place(
     command = [*runtimes.interpreter(interpreter), str(tmp_path / "mount.py")]
     command += [str(tmp_path / "image"), str(BODY_OFFSETS[kind])]
     result = subprocess.run(command, capture_output=True, text=True, timeout=30)
-    expected = "/rom/device/version.mpy (1, 2, 3)\nran 42\n"
+    expected = "/rom/device/strict.mpy (1, 2, 3)\nran 42\n"
     assert (result.stdout, result.returncode) == (expected, 0), result.stderr
 
 

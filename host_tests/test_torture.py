@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from device import config, errors
+from device import config_table, errors
 from tools import cache
 from tools.__main__ import main
 from tools.errors import ToolError
@@ -174,5 +174,5 @@ def test_a_case_that_is_not_there(identity, capfd):
 def test_the_longest_poll_is_what_the_settings_say():
     source = (cache.REPO / "tools/torture/world/world.py").read_text()
     limit_ms = int(re.search(r"_LONGEST_POLL_MS = ([\d_]+)", source)[1].replace("_", ""))
-    longest_s = config.KEYS["mqtt_timeout_s"][0] + config.KEYS["publish_timeout_s"][0]
+    longest_s = config_table.KEYS["mqtt_timeout_s"][0] + config_table.KEYS["publish_timeout_s"][0]
     assert longest_s * 1000 <= limit_ms <= longest_s * 1000 + 2000

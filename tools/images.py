@@ -1,6 +1,6 @@
 """Firmware image formats on the host: makes and describes W80x and ESP32 images and the trailer.
 
-Written from the formats' descriptions, not from device/image.py, so that each can check the other.
+Written from the formats' descriptions, not from the device code, so that each can check the other.
 """
 
 from __future__ import annotations

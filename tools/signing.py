@@ -13,7 +13,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from tools import images, versions
 from tools.errors import ToolError
 
-# What device/url.py takes: printable ASCII, no user name, a port of digits.
+# What device/strict.py takes: printable ASCII, no user name, a port of digits.
 _REST_OF_URL = re.compile(r"[A-Za-z0-9.-]{1,253}(:[0-9]{1,5})?([/?][!-~]*)?")
 SMALLEST = 65
 SEAL_MARK = b"ota-offer-1\n"  # with a digest shorter than any image, so it can pass for none

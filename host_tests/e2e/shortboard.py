@@ -13,7 +13,7 @@ import tlsmemory
 
 esp32.start()
 
-from device import agent, backoff, link, net  # noqa: E402
+from device import agent, clock, connection, link, net  # noqa: E402
 
 CONNECTION, FIRST, MOST = [int(word) for word in sys.argv[1:4]]
 contexts = connections = 0
@@ -37,12 +37,12 @@ def client_context(*arguments):
     return make_context(*arguments)
 
 
-def start_tls(stream, context, host):
+def connect(*arguments):
     global connections
     connections += 1
     if connections == CONNECTION == 1:
         begin()
-    start(stream, context, host)
+    return make_connection(*arguments)
 
 
 def write(stream, data):
@@ -58,9 +58,9 @@ def close(broker_link):
     give_up(broker_link)
 
 
-make_context, net.client_context = net.client_context, client_context
-start, net.Stream.start_tls = net.Stream.start_tls, start_tls
+make_context, connection.client_context = connection.client_context, client_context
+make_connection, connection.connect = connection.connect, connect
 send, net.Stream.write = net.Stream.write, write
 give_up, link.Link.close = link.Link.close, close
-backoff.random_below = lambda limit: 0  # no pause
+clock.random_below = lambda limit: 0  # no pause
 agent.main("ota.json")

@@ -92,4 +92,4 @@ def test_deploy_on_the_official_build(official):
             deployment.check_mpy()
             result = deployment.put(wanted)
             assert (len(result.sent), len(result.unchanged)) == expected
-        assert board.run("from device import version\nprint(version.parse('1.2.3'))").strip() == "(1, 2, 3)"
+        assert board.run("from device import strict\nprint(strict.version('1.2.3'))").strip() == "(1, 2, 3)"

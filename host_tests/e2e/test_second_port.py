@@ -13,22 +13,15 @@ from tools.stage import BOARD
 PORT = REPO / "device" / "ports" / "generic"
 
 
-def _offered(path: Path) -> dict[str, set[str]]:
-    """The public names of a board module: its own, and those of its class Board."""
-    tree = ast.parse(path.read_text())
-    found: dict[str, set[str]] = {"module": set(), "Board": set()}
-    for node in tree.body:
-        if isinstance(node, ast.FunctionDef | ast.ClassDef):
-            found["module"].add(node.name)
+def _offered(path: Path) -> dict[str, list[str]]:
+    """What a board module has for others: functions with the names of their arguments, and constants."""
+    found: dict[str, list[str]] = {}
+    for node in ast.parse(path.read_text()).body:
+        if isinstance(node, ast.FunctionDef):
+            found[node.name] = [argument.arg for argument in node.args.args]
         if isinstance(node, ast.Assign):
-            found["module"] |= {target.id for target in node.targets if isinstance(target, ast.Name)}
-        if isinstance(node, ast.ClassDef) and node.name == "Board":
-            found["Board"] |= {item.name for item in node.body if isinstance(item, ast.FunctionDef)}
-            found["Board"] |= {
-                item.attr for item in ast.walk(node)
-                if isinstance(item, ast.Attribute) and isinstance(item.ctx, ast.Store)
-            }  # fmt: skip
-    return {kind: {name for name in names if not name.startswith("_")} for kind, names in found.items()}
+            found |= {target.id: [] for target in node.targets if isinstance(target, ast.Name)}
+    return {name: arguments for name, arguments in found.items() if not name.startswith("_")}
 
 
 def test_it_offers_what_the_esp32s_offers():

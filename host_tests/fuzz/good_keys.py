@@ -78,7 +78,7 @@ def next_key_rule(raw: bytes, value: Any) -> bool:
 
 
 @st.composite
-def seal_values(draw: DrawFn) -> dict:
+def signed_offer_objects(draw: DrawFn) -> dict:
     return {
         "sha256": draw(st.binary(min_size=32, max_size=32)).hex(),
         "kind": draw(st.sampled_from(("esp32", "wm", "raw", "", "fifteen letters"))),
@@ -87,20 +87,20 @@ def seal_values(draw: DrawFn) -> dict:
     }
 
 
-def _seal_case(values: dict) -> tuple[bytes, list]:
+def _signed_offer_case(values: dict) -> tuple[bytes, list]:
     expires = values["expires"]
     signature = base64.b64decode(values["signature"])
     seconds = expires // 1000 if expires >= 10**11 else expires
     return json.dumps(values).encode(), [values["sha256"], values["kind"], seconds, signature]
 
 
-seals = seal_values().map(_seal_case)
+signed_offers = signed_offer_objects().map(_signed_offer_case)
 
 
-def seal_rule(raw: bytes, value: Any) -> bool:
+def signed_offer_rule(raw: bytes, value: Any) -> bool:
     values = json.loads(raw)
     return (
-        _seal_case(values)[1] == value
+        _signed_offer_case(values)[1] == value
         and re.fullmatch("[0-9a-f]{64}", values["sha256"]) is not None
         and type(values["expires"]) is int and 0 <= values["expires"] <= 10**14
         and len(values["kind"]) < 16

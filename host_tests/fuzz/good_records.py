@@ -43,7 +43,7 @@ RANGES = {
     "checkpoint_kib": (4, 16384), "trial_attempts": (1, 100), "watchdog_s": (0, 86400),
 }  # fmt: skip
 CHOICES = {"image": ("esp32", "wm", "raw"), "language": ("en", "zh")}
-DEFAULTS = {name: default for name, (default, *_) in targets_records.config.KEYS.items()}
+DEFAULTS = {name: default for name, (default, *_) in targets_records.config_table.KEYS.items()}
 
 config_objects = st.fixed_dictionaries(REQUIRED, optional=OPTIONAL)
 config_cases = config_objects.map(lambda values: (json.dumps(values).encode(), DEFAULTS | values))
@@ -98,6 +98,8 @@ PARTS: dict[str, SearchStrategy] = {
     "failed": failures,
     "floor": versions,
     "refused": st.lists(records, max_size=8),
+    "known_time": st.integers(1, 2**33),
+    "doubts": st.integers(1, 200),
 }
 state_objects = st.fixed_dictionaries({"format": st.just(1)}, optional=PARTS)
 
@@ -105,8 +107,9 @@ state_objects = st.fixed_dictionaries({"format": st.just(1)}, optional=PARTS)
 def _state_case(values: dict) -> tuple[bytes, dict]:
     expected = {name: values.get(name) for name in PARTS}
     expected["slots"], expected["refused"] = values.get("slots", {}), values.get("refused", [])
-    floor = tuple(map(int, values["floor"].split("."))) if "floor" in values else (1, 0, 0)
-    return json.dumps(values).encode(), expected | {"lowest": max((1, 0, 0), floor)}
+    expected["floor"] = tuple(map(int, values["floor"].split("."))) if "floor" in values else None
+    expected["known_time"], expected["doubts"] = values.get("known_time", 0), values.get("doubts", 0)
+    return json.dumps(values).encode(), expected
 
 
 state_cases = state_objects.map(_state_case)
@@ -124,7 +127,8 @@ def state_rule(raw: bytes, value: Any) -> bool:
         and all(isinstance(record[key], str) for record in records for key in TEXTS)
         and (not value["trial"] or isinstance(value["trial"]["attempts"], int))
         and all(isinstance(entry, dict) for entry in value["refused"])
-        and len(value["lowest"]) == 3 and value["lowest"] >= (1, 0, 0)
+        and all(type(value[name]) is int and value[name] >= 0 for name in ("known_time", "doubts"))
+        and (value["floor"] is None or len(value["floor"]) == 3)
     )  # fmt: skip
 
 

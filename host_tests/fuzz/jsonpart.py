@@ -1,7 +1,7 @@
 """The JSON inside an input: MicroPython's parser takes some texts that are no JSON, so what it saw is written
 down anew, and CPython judges that."""
 
-_PARTS = ("json", "offer", "config", "state", "seal")
+_PARTS = ("json", "offer", "config", "state", "signed_offer")
 _MARK = b"OTAT"
 
 

@@ -104,9 +104,9 @@ PARSERS = {
     "certificates": Parser(good_keys.certificates(), good_keys.certificates_rule, (errors.NO_INIT,)),
     "table": Parser(good_keys.tables, good_keys.table_rule, (errors.NO_INIT,)),
     "next_key": Parser(good_keys.next_keys, good_keys.next_key_rule, (errors.HEADER_INVALID,), True),
-    "seal": Parser(
-        good_keys.seals, good_keys.seal_rule, (errors.BAD_MESSAGE,), True,
-        evil.hostile_json(good_keys.seal_values()),
+    "signed_offer": Parser(
+        good_keys.signed_offers, good_keys.signed_offer_rule, (errors.BAD_MESSAGE,), True,
+        evil.hostile_json(good_keys.signed_offer_objects()),
     ),
     "config": Parser(
         good_records.config_cases, good_records.config_rule, (errors.INVALID_PARAM,), True,

@@ -8,15 +8,18 @@ import binascii
 import struct
 
 import signer
-from check import patched, run
+from check import patched, run, settings
 from fakestream import CLOSE, TRICKLE, Peer
 
-from device import clock, ecdsa, errors, http, image, jsontext, log, messages, url, version
+from device import ecdsa, errors, log, ntp, response, strict, verify
+from device import header as image_header
+from device.offer import parse, parse_message
 
 _SCHEMES = ("http", "https", "mqtt", "mqtts")
 _KINDS = ("wm", "esp32", "raw")
 _UNKNOWN_CHIP = 255
 _HEAD_LIMIT = 4096
+_TRAILER_LIMIT = 518  # bytes of the end of an image that the device looks at
 _SHOWN = 60  # characters of a text
 _DIGEST = signer.hashlib.sha256(b"fuzz").digest()
 BOARD = "lamp"
@@ -31,12 +34,12 @@ def _text(raw):
 
 
 def json_object(raw):
-    return jsontext.parse_object(raw)
+    return strict.json_object(raw)
 
 
 def offer(raw):
-    sequence, made = messages.parse_offer(raw)
-    again = messages.Offer(made.kept_fields())  # as after a reboot
+    sequence, made = parse_message(raw)
+    again = parse(made.fields)  # as after a reboot
     assert (again.version, again.url, again.size) == (made.version, made.url, made.size)
     assert (again.signature, again.start_at) == (made.signature, made.start_at)
     return {
@@ -46,19 +49,19 @@ def offer(raw):
 
 
 def version_text(raw):
-    return version.parse(_text(raw))
+    return strict.version(_text(raw))
 
 
 def build_time(raw):
     text = _text(raw)
-    return (text is not None and clock.build_seconds(text)) or None
+    return (text is not None and ntp.build_seconds(text)) or None
 
 
 def url_text(raw):
     """The first byte chooses the scheme that is asked for; what is no text comes as bytes."""
     scheme = _SCHEMES[raw[0] & 3] if raw else "http"
     text = _text(raw[1:])
-    return url.parse(raw if text is None else text, scheme)
+    return strict.url(raw if text is None else text, scheme)
 
 
 def head(raw):
@@ -86,11 +89,11 @@ def _read_head(peer):
         pauses += 1
 
     try:
-        response = run(http.read_head(peer), count)
+        said = run(response.read_head(peer), count)
         found = {
-            "status": response.status, "length": response.length, "span": response.span,
-            "retry_after": response.retry_after, "etag": response.etag, "plain": response.plain,
-            "location": response.location, "taken": peer.taken,
+            "status": said.status, "length": said.length, "span": said.span,
+            "retry_after": said.retry_after, "etag": said.etag, "plain": said.is_plain,
+            "location": said.location, "taken": peer.taken,
         }  # fmt: skip
     except errors.OtaError as error:
         found = error
@@ -100,13 +103,13 @@ def _read_head(peer):
 
 def redirect(raw):
     """Where a head leads, for a request over http and for one over https."""
-    response = run(http.read_head(_peer(raw)))
-    return [_target(response, "http"), _target(response, "https")]
+    location = run(response.read_head(_peer(raw))).location or ""
+    return [_target(location, "http"), _target(location, "https")]
 
 
-def _target(response, scheme):
+def _target(location, scheme):
     try:
-        return http.redirect_target(response, "files", 8080, "/old", scheme)
+        return strict.redirect(location, scheme, "files", 8080, "/old")
     except errors.OtaError as error:
         return error.code
 
@@ -115,15 +118,16 @@ def header(raw):
     """Kind, chip (255 = not known) and u32 size of the file, then the first bytes, padded as a block is."""
     raw += bytes(max(0, 102 - len(raw)))
     kind, chip, size = struct.unpack("<BBI", raw[:6])
-    found = image.read_header(_KINDS[kind % 3], raw[6:], size, None if chip == _UNKNOWN_CHIP else chip)
+    found = image_header.read_header(_KINDS[kind % 3], raw[6:], size, None if chip == _UNKNOWN_CHIP else chip)
     return [found.version, found.body_end, found.body_crc, found.file_end]
 
 
 def trailer(raw):
     """A whole image: its trailer, and whether the offer's version had to stand in for one inside."""
-    record, start = image.read_trailer(lambda offset, count: raw[offset : offset + count], len(raw))
-    assert 0 <= start <= len(raw) and (record is not None or start == len(raw))
-    stands = image.check_identity(record, image.Header(), OFFERED, BOARD, record is None)
+    record, length = verify.read_trailer(raw[-_TRAILER_LIMIT:])
+    assert 0 <= length <= len(raw) and (record is not None or length == 0)
+    config = settings(board=BOARD, accept_unversioned=record is None)
+    stands = verify.check_identity(record, image_header.Header("", 0, 0, 0), strict.version(OFFERED), config)
     return [record and {key: record[key] for key in ("version", "board", "build_time")}, stands]
 
 

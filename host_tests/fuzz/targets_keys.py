@@ -1,17 +1,18 @@
 """What the owner's keys and certificates are kept in, and what the owner signs besides images."""
 
-import makeoffer
 import signer
 from targets import TARGETS
 
-from device import certs, jsontext, keyring, keytable, messages
+from device import connection, expiry, keys, keytable, offer_signature, strict
+
+_OFFER = ("1.2.3", 10000)  # its version and size
 
 
 def certificates(raw):
     """Where each of several ends, and until when it is valid."""
-    found = certs.split(raw)
+    found = connection.certificates(raw)
     assert b"".join(found) == raw
-    return [[len(one), list(certs.end_of(one))] for one in found]
+    return [[len(one), list(expiry.end_of(one))] for one in found]
 
 
 def table(raw):
@@ -25,15 +26,15 @@ def next_key(raw):
         text = raw.decode()
     except UnicodeError:
         text = ""
-    return keyring.KeyRing.decode(text)
+    return keys.decode(text)
 
 
-def seal(raw):
-    values = jsontext.parse_object(raw)
+def signed_offer(raw):
+    values = strict.json_object(raw)
     if values is None:
         return None
-    made = messages.Seal(values, makeoffer.offer())
-    again = messages.Seal(made.kept_fields(), makeoffer.offer())  # as after a reboot
+    made, kept = offer_signature.parse(values, *_OFFER)
+    again, _ = offer_signature.parse(kept, *_OFFER)  # as after a reboot
     assert again.digest == made.digest and len(made.digest) == 32
     return [made.image_digest, made.kind, made.expires, made.signature]
 
@@ -41,4 +42,4 @@ def seal(raw):
 TARGETS["certificates"] = certificates
 TARGETS["table"] = table
 TARGETS["next_key"] = next_key
-TARGETS["seal"] = seal
+TARGETS["signed_offer"] = signed_offer

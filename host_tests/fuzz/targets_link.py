@@ -3,12 +3,13 @@
 import fakebroker
 import ntptime
 from check import patched, run, settings
+from fakeagent import FakeAgent
 from fakestream import CLOSE, STALL, FakeStream, Peer
 from faketime import FakeTime
 from targets import TARGETS
 
-from device import clock, messages, net
-from device.link import Link
+from device import board, connection, ntp, online
+from device.link import SUBSCRIBED, Link
 
 _CHUNKS = (1 << 20, 1, 3)
 _LIMIT_MS = 30000  # of all waits of a session together, by fakebroker.SMALL
@@ -23,7 +24,7 @@ def mqtt(raw):
     if not raw[1:]:
         peer.script = peer.script[1:]
     with FakeTime() as time:
-        with patched(net, "connect", _connector(peer, time)):
+        with patched(connection, "connect", _connector(peer, time)):
             link = Link(settings(**fakebroker.SMALL), fakebroker.MAC)
             try:
                 return _session(link)
@@ -46,14 +47,14 @@ def _connector(peer, time):
 
 def _session(link):
     link.connect()
-    link.subscribe(messages.UPDATE)
-    link.subscribe(messages.RESPONSE)
-    link.publish(messages.REPORT, "{}")
+    for name in SUBSCRIBED:
+        online.subscribe(link, name)
+    link.publish("firmware/report", "{}")
     received = []
     for _ in range(_RECEIVE_CALLS):
         message = link.receive()
         if message is not None:
-            received.append([link.name_of(message[0]), message[1]])
+            received.append(list(message))
     return received
 
 
@@ -89,27 +90,14 @@ class _Network:
         return _Datagram(self._answer)
 
 
-class _Board:
-    moment = None
-
-    def ntp_time(self, host):
-        return ntptime.time()
-
-    def set_clock(self, moment):
-        self.moment = list(moment[:6])
-
-
-class _State:
-    known_time = doubts = 0
-
-
-def ntp(raw):
+def ntp_answer(raw):
     """The moment that the clock is set to."""
-    board = _Board()
+    moments = []
     with patched(ntptime, "boardsocket", _Network(raw)):
-        run(clock.Clock(settings(ntp_hosts=["a"]), board, _State(), "").sync())
-    return board.moment
+        with patched(board, "set_clock", moments.append):
+            run(ntp.Sync(FakeAgent(ntp_hosts=["a"])).steps())
+    return list(moments[0][:6])
 
 
 TARGETS["mqtt"] = mqtt
-TARGETS["ntp"] = ntp
+TARGETS["ntp"] = ntp_answer

@@ -3,75 +3,72 @@
 import os
 
 import makeoffer
-from check import patched
+from check import patched, raises_code
+from fakeagent import FakeAgent
 from targets import TARGETS, show
 
-from device import clock, config, errors, jsontext, messages
-from device.failures import Failures
-from device.journal import Journal
-from device.state import State
+from device import clock, config, config_table, errors, journal, offers, rollback, strict, trial
+from device.offer import parse
 
 NOW = 1800000000
 _FILE = "fuzz.record"
-_PARTS = ("slots", "trial", "waiting", "failed", "floor", "refused")
+_PARTS = ("slots", "trial", "waiting", "failed", "refused", "known_time", "doubts")
 
 
 def settings(raw):
-    values = jsontext.parse_object(raw)
-    made = config.Config(values) if values is not None else None
-    return made and {name: getattr(made, name) for name in config.KEYS}
+    values = strict.json_object(raw)
+    made = config_table.fill(config.Config(), values) if values is not None else None
+    return made and {name: getattr(made, name) for name in config_table.KEYS}
 
 
 def state(raw):
     """What is read, is the same after it was saved; and whatever it is, it can be worked with."""
     _remove(_FILE + ".new")
     _write(_FILE, raw)
-    first = State(_FILE)
-    found = {name: getattr(first, name) for name in _PARTS}
-    found["lowest"] = first.lowest_allowed("1.0.0")
-    first.save()
-    second = State(_FILE)
-    for name in _PARTS:
-        assert show(getattr(second, name)) == show(getattr(first, name)), name
+    first = FakeAgent(_FILE)
+    found = {name: first.state[name] for name in _PARTS}
+    found["floor"] = strict.version(first.state["floor"])
+    first.save_state()
+    second = FakeAgent(_FILE)
+    for name in first.state:
+        assert show(second.state[name]) == show(first.state[name]), name
     _use(second)
     return found
 
 
-def _use(record):
+def _use(agent):
     """As the agent does after a start, for an offer that has failed before."""
-    if record.waiting:
+    record = agent.state
+    if record["waiting"]:
         try:
-            messages.Offer(record.waiting)
+            parse(record["waiting"])
         except errors.OtaError as error:
             assert error.code == errors.BAD_MESSAGE
-    offer = makeoffer.offer()
-    if record.failed:
-        record.failed["offer"] = [offer.version, offer.signature_text, offer.url, offer.size]
-    failures = Failures(record)
+    agent.running = {"version": "1.0.0"}
+    raises_code(errors.DOWNGRADE, offers.check, agent, makeoffer.offer(version="0.99.99"))
+    agent.offer = offer = makeoffer.offer()
+    if record["failed"]:
+        record["failed"]["offer"] = [offer.version, offer.signature_text, offer.url, offer.size]
     with patched(clock, "now", lambda: NOW):
-        assert 0 <= failures.pause_left_s(offer) <= 86400
-        failures.start(offer, 0)
-        failures.end(offer, errors.TIMEOUT)
-        assert 0 <= failures.pause_left_s(offer) <= 86400
-    record.refuse(record.trial or {})
-    record.drop_waiting(offer.signature_text)
-    record.is_refused("digest", "ab")
-    record.clear_refused()
+        assert 0 <= offers.pause_left_s(record, offer) <= 86400
+        offers.begin(agent, 0)
+        offers.fail(agent, errors.OtaError(errors.TIMEOUT))
+        assert 0 <= offers.pause_left_s(record, offer) <= 86400
+    rollback.refuse(record, record["trial"] or {})
+    trial.drop_waiting(record, offer.signature_text)
+    offers.is_refused(record, "digest", "ab")
+    agent.clear_refused()
 
 
-def journal(raw):
+def checkpoints(raw):
     """u8 length of the first file, the first file, the second file. Returns (position, ETag)."""
     length = raw[0] if raw else 0
     for number, content in ((0, raw[1 : 1 + length]), (1, raw[1 + length :])):
-        _write("%s.%d" % (_FILE, number), content)
+        _write("ota_journal.%d" % number, content)
     offer = makeoffer.offer()
-    made = Journal(_FILE)
-    made.bind(offer)
-    found = (made.position, made.etag)
-    made.save(8192, '"tag"')
-    again = Journal(_FILE)
-    again.bind(offer)
-    assert (again.position, again.etag) == (8192, '"tag"'), again.position
+    found = journal.find(offer)
+    journal.Journal(offer).save(8192, '"tag"')
+    assert journal.find(offer) == (8192, '"tag"'), journal.find(offer)
     return found
 
 
@@ -89,4 +86,4 @@ def _remove(path):
 
 TARGETS["config"] = settings
 TARGETS["state"] = state
-TARGETS["journal"] = journal
+TARGETS["journal"] = checkpoints

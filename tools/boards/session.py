@@ -24,7 +24,7 @@ ONBOARD = Path(__file__).resolve().parent / "onboard"
 OPEN_LIMIT_S = 10
 ENTER_LIMITS_S = (2, 5, 10)  # what was typed while the board booted is lost
 ANSWER_LIMIT_S = 60
-_FOUND_AGENT = "import sys\nprint('device.board' in sys.modules)"
+_FOUND_AGENT = "import sys\nprint('device.agent' in sys.modules)"
 # ^C for what runs, ^A for the raw REPL, ^D behind what it is to run.
 _INTERRUPT_AND_RESET = b"\r\x03\x03\r\x01import machine\nmachine.reset()\x04"
 

@@ -14,8 +14,21 @@ from array import array
 import esp32
 import ffi
 
+
+class _Collector:
+    """What the device takes for `gc`: phases free nothing while allocations are counted."""
+
+    threshold = gc.threshold
+
+    def collect():
+        if gc.isenabled():
+            gc.collect()
+
+
+sys.modules["gc"] = _Collector
+
 # At this level: imports inside imports are deep for a 32-bit stack.
-from device import agent, config
+from device import agent, config  # noqa: E402
 
 esp32.erases = bytearray(1024)
 esp32.start()

@@ -4,14 +4,19 @@ import json
 gc.threshold(4096)
 
 
-class _Reporter:
-    """Takes what the agent would report."""
+class _Agent:
+    """As much of an agent as the package's phases ask for here."""
 
-    def __init__(self):
-        self.caught = None
+    def __init__(self, settings):
+        self.config = settings
+        self.state = self.running = None
+        self.is_new = self.can_return = False
+        self.block = bytearray(4096)
+        self.report = self
 
     def error(self, error):
-        self.caught = error
+        """What an agent would report."""
+        raise error
 
 
 def judge_offer(text):
@@ -26,33 +31,21 @@ def judge_offer(text):
 
 
 def _judge(fields):
-    from device import config, errors, messages, offers
-    from device.board import Board
-    from device.keyring import KeyRing
-    from device.slot import Slot
-    from device.state import State
-    from device.trial import Trial
+    """Phase after phase, as in the agent: no two have to be in memory together."""
+    from device import config, errors, phases
 
-    settings = config.load("ota.json")
-    board = Board()
-    state = State("ota_state.json")
-    state.save = lambda: None
-    reporter = _Reporter()
-    keys = KeyRing(settings, reporter.error)
-    trial = Trial(state, board, settings, keys)
-    for _ in trial.identify():
+    agent = _Agent(config.load("ota.json"))
+    agent.state = phases.call("start", "load_state", "ota_state.json")
+    for _ in phases.steps("start", "identify", agent):
         pass
-    judge = offers.Offers(settings, state, trial, board, reporter, keys)
-    judge.has_rollback = _has_record()
-    message = {"msg_sequence": 0, "time": 0, "data": fields}
-    state.waiting = None
-    judge.take(messages.UPDATE, json.dumps(message).encode())
-    if reporter.caught:
-        raise reporter.caught
-    size = judge.accepted.size
-    if size > Slot(board.spare()).capacity:
-        raise errors.OtaError(errors.FW_OVERFLOW, str(size))
-    return judge.accepted.version
+    offer = phases.call("offer", "parse", fields)
+    phases.call("offers", "check", agent, offer)
+    if agent.config.require_rollback and not _has_record():
+        raise errors.OtaError(errors.NO_SLOT, "the boot loader cannot roll back")
+    slot = phases.call("board", "spare")
+    if offer.size > slot.ioctl(4, 0) * slot.ioctl(5, 0):
+        raise errors.OtaError(errors.FW_OVERFLOW, str(offer.size))
+    return offer.version
 
 
 def _has_record():

@@ -30,36 +30,36 @@ def _attempt(step):
 
 def check_config():
     """Load the configuration and read what it names, as the agent will."""
-    global settings
     from device import config
 
     def step():
         global settings
         settings = config.load("ota.json")
-        return {key: getattr(settings, key) for key in config.KEYS}
+        return dict(settings.__dict__)
 
     return _attempt(step)
 
 
 def join():
-    global board
-    from device import wifi
-    from device.board import Board
+    global station, station_mac
+    from device import phases
 
-    board = Board()
-    return _attempt(lambda: _run(wifi.Wifi(board.wlan, settings).join()) or board.wlan.ifconfig()[0])
+    station, _, station_mac = phases.call("board", "start")
+    return _attempt(lambda: _run(phases.steps("wifi", "join", station, settings)) or station.ifconfig()[0])
 
 
 def ask_time():
     """Unix seconds of each NTP host, or what went wrong."""
     import time
 
+    from device import phases
+
     offset = 946684800 if time.gmtime(0)[0] == 2000 else 0
     answers = []
     for host in settings.ntp_hosts:
         feed()
         try:
-            answers.append([host, board.ntp_time(host) + offset])
+            answers.append([host, phases.call("board", "ntp_time", host) + offset])
         except Exception as error:  # what a bad packet provokes has many names
             answers.append([host, repr(error)])
     return answers
@@ -69,8 +69,10 @@ def set_clock(unix_s):
     """For the certificates' sake, as the agent would; it lasts until the board has started anew."""
     import time
 
+    from device import phases
+
     offset = 946684800 if time.gmtime(0)[0] == 2000 else 0
-    board.set_clock(time.gmtime(unix_s - offset))
+    phases.call("board", "set_clock", time.gmtime(unix_s - offset))
 
 
 def connect():
@@ -78,7 +80,7 @@ def connect():
     from device import link
 
     def step():
-        connection = link.Link(settings, board.mac())
+        connection = link.Link(settings, station_mac)
         connection.connect()
         connection.close()
         return True

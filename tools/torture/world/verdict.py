@@ -60,7 +60,7 @@ class Judge:
     def _nap_if_idle(self):
         """Idle: nothing is installed, nothing on trial."""
         made = self._world.agent
-        is_idle = not made._offers.updating and not made._state.trial
+        is_idle = not made.is_updating and not made.state["trial"]
         self._idle_steps = self._idle_steps + 1 if is_idle else 0
         is_long = self._idle_steps > _IDLE_STEPS
         self.naps_ms = _IDLE_MS if is_long else self._world.case.get("naps_ms", 1)
@@ -68,7 +68,7 @@ class Judge:
     def _is_settled(self):
         world = self._world
         made = world.agent
-        if not made._link.is_open or made._offers.accepted or made._state.trial or world.mishaps.timers:
+        if not made.link.is_open or made.offer or made.state["trial"] or world.mishaps.timers:
             return False
         return bool(world.broker.reports) and world.broker.again_at_ms is None
 

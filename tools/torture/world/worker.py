@@ -5,6 +5,7 @@ usage: worker.py FOLDER KIT …     (folders that kit.py made)
 """
 
 import json
+import os
 import sys
 
 import air
@@ -15,8 +16,7 @@ import rail
 import vfs
 import world
 
-from device import ecdsa, log
-from device.texts_en import TEXTS  # noqa: F401  (loaded before "/" is the board's)
+from device import ecdsa, log, phases
 
 _known = {}  # results of the one slow and pure function, by its arguments
 _verify = ecdsa.verify
@@ -126,8 +126,23 @@ def _play_alone(case, kit):
     _tell(result)
 
 
+def _load_package():
+    """All of it, before "/" is the board's: as if it were in the firmware. What is there before a phase is
+    not forgotten after it."""
+    for file in os.listdir(phases.folder()):
+        name, _, ending = file.partition(".")
+        if ending == "py" and name not in ("__init__", "manifest"):
+            __import__("device." + name)
+    phases.folder = _no_folder
+
+
+def _no_folder():
+    return None
+
+
 def main(folder, names):
     fork.end_with_parent()
+    _load_package()
     world.install()
     ecdsa.verify = _remembered_verify
     found = {name: kits.Kit(folder + "/" + name) for name in names}

@@ -24,7 +24,7 @@ from mishaps import Mishaps
 from rail import PowerCut, Rail, Reset
 from verdict import Judge, Verdict
 
-from device import agent, backoff, board, config, errors, net
+from device import agent, board, clock, config, connection, errors, net
 
 running = None  # the World of this process
 show = False  # tell on the console what escapes from the device code
@@ -37,8 +37,8 @@ _MAIN_RESTARTS_MS = 10_000  # what main.py waits after something escaped
 def install():
     """Put virtual time, power and network below the device code. Once per process."""
     virtualtime.install()
-    net.socket = net.select = net.tls = air
-    backoff.random_below = lambda limit: limit // 2
+    connection.socket = connection.tls = net.select = air
+    clock.random_below = lambda limit: limit // 2
     faults.cut_power = _cut
     memory.end_process = _end
     memory.kill_process_after = virtualtime.feed_watchdog
@@ -46,6 +46,7 @@ def install():
 
 
 def _cut():
+    running.has_power = False  # device code that yet runs, to clear up after itself, would not
     raise PowerCut
 
 
