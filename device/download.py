@@ -147,9 +147,10 @@ class Download:
             self._progress.enter(update.CONNECTION_START)
             stream = self._connect(*address)
             try:
-                self._progress.enter(update.CONNECTED)
                 question = (first, last, self._etag)
-                answer, location = yield from phases.steps("http", "ask", agent, stream, address, question)
+                answer, location = yield from phases.steps(
+                    "http", "ask", agent, stream, address, question, self._connected
+                )
                 if location is None:
                     if self._was_refused:  # by one of the hosts; with TLS 1.3 it shows only in an answer
                         self._was_refused = False
@@ -170,6 +171,9 @@ class Download:
                 self._context = phases.call("connection", "file_context", self._agent.config)
             context = self._context
         return phases.call("connection", "connect", host, port, context, timeout_ms)
+
+    def _connected(self):
+        self._progress.enter(update.CONNECTED)
 
     def _check(self, answer, first, last):
         """Is this what was asked for? answer: http.Answer. Raises OtaError or _Retry."""

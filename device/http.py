@@ -21,16 +21,17 @@ _CR = const(13)
 Answer = namedtuple("Answer", ("status", "length", "span", "retry_after", "etag", "is_plain"))
 
 
-def ask(agent, stream, address, question):
+def ask(agent, stream, address, question, sent):
     """Generator: send the request over a net.Stream, read the head of what comes: (Answer, where a redirect leads:
     str, None if it is not one). The stream then gives the body.
 
     address: (scheme, host, port, path). question: (first byte, last byte, ETag of the file it must still be or None) of
-    agent.offer's image. Raises OtaError.
+    agent.offer's image. sent(): called when it is sent, which over TLS takes the handshake. Raises OtaError.
     """
     first, last, etag = question
     scheme, host, port, path = address
     stream.write(request(scheme, host, port, path, span(first, last, agent.offer.size), etag))
+    sent()
     started = time.ticks_ms()
     head = read_head(stream)
     while True:
