@@ -11,14 +11,14 @@ import signer
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from device import basecomb, ecdsa, keytable
+from device import ecdsa, keytable, p256_comb
 from tools import certificates, keyfiles
 from tools import keytable as maker
 from tools.errors import ToolError
 
 
 def test_the_base_points_comb_in_the_firmware() -> None:
-    assert bytes(basecomb.TABLE) == forger.comb(signer.G) == maker.comb(signer.G)
+    assert bytes(p256_comb.TABLE) == forger.comb(signer.G) == maker.comb(signer.G)
 
 
 @pytest.mark.parametrize("d", [1, 2, signer.N - 1, 2**43, 2**215, signer.SECRET])

@@ -68,7 +68,7 @@ def test_flash_holds_the_image_and_then_erased_bytes():
 
 def test_until_released_the_head_is_blank():
     nor, slot, data = _filled(10000)
-    assert bytes(nor.data[: HEAD]) == b"\xff" * 64
+    assert bytes(nor.data[:HEAD]) == b"\xff" * 64
     assert bytes(nor.data[64:10000]) == data[64:]
     slot.release_head()
     assert bytes(nor.data[:64]) == data[:64]
