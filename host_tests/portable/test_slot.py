@@ -72,7 +72,7 @@ def test_until_released_the_head_is_blank():
     assert bytes(nor.data[64:10000]) == data[64:]
     slot.release_head()
     assert bytes(nor.data[:64]) == data[:64]
-    assert nor.writes[-1] == (0, 0, 64)
+    assert nor.writes[-1] == (0, 0, 64) and slot.head is None
 
 
 def test_a_second_image_over_the_first():
