@@ -38,7 +38,7 @@ settings.load_profile("default")
 
 
 def pytest_collection_finish() -> None:
-    """What is there now stays: device.phases collects garbage often, and to look through it all costs minutes."""
+    """What is there now stays: device.phases collects garbage often, which would take minutes."""
     gc.collect()
     gc.freeze()
 
