@@ -105,7 +105,7 @@ def test_a_head_that_trickles_ends_in_time():
 
 def test_what_is_not_http_ends_it():
     fails(errors.HTTP_STATUS, [[b"SSH-2.0-x\r\n" * 10, STALL]])
-    fails(errors.HTTP_STATUS, [[b"HTTP/1.1 200 OK\r\n" + b"X: y\r\n" * 2000, STALL]])
+    fails(errors.HTTP_STATUS, [[b"HTTP/1.1 200 OK\r\n" + b"X: y\r\n" * 700, STALL]])
 
 
 def _redirect(location, status=302):
