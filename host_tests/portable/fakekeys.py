@@ -1,25 +1,16 @@
-"""A key ring of one key, which remembers what it was told to adopt."""
+"""The key of the tests' owner, as the file that the device's keys read."""
+
+import hashlib
 
 import signer
 
-from device import ecdsa, keyring
+from device import files
+
+FINGERPRINT = hashlib.sha256(signer.KEY[-64:]).digest()[:8].hex()
+_PATH = "owner_pub.der"
 
 
-class Keys:
-    """key: whose signatures count. digests: what was judged."""
-
-    def __init__(self, key=signer.KEY):
-        self.key = key
-        self.digests = []
-        self.adopted = []
-
-    def signer(self, digest, signature, room=b""):
-        self.digests.append(digest)
-        return "owner" if ecdsa.verify(self.key, digest, signature) else None
-
-    @staticmethod
-    def decode(text):
-        return keyring.KeyRing.decode(text)
-
-    def adopt(self, fingerprint, following):
-        self.adopted.append((fingerprint, following))
+def put():
+    """Write it where the test stands. Returns its name, for the setting signing_key."""
+    files.write(_PATH, signer.KEY)
+    return _PATH

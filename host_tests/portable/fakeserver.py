@@ -1,16 +1,18 @@
-"""A file server as a script of answers: each connection of the updater takes the next one."""
+"""A file server as a script of answers: each connection of a download takes the next one."""
 
 import gc
 
+import fakekeys
 import makeoffer
-from check import patched, raises_code, run, settings
-from fakekeys import Keys
+from check import patched, raises_code, run
+from fakeagent import FakeAgent
 from fakestream import CLOSE, FakeStream, Peer
 from faketime import FakeTime
 from makeimage import content
 from nor import Nor
 
-from device import net, updater
+from device import connection, download, update
+from device.slot import Slot
 
 BLOCK = 1024  # a quarter of the real one: four of them and an image fit a heap of 192 KiB well
 DATA = content(2500)
@@ -75,16 +77,6 @@ def _header(request, name):
     return request[start : request.find(b"\r\n", start)].decode()
 
 
-class Wifi:
-    """Always up."""
-
-    def is_up(self):
-        return True
-
-    def join(self):
-        return iter(())
-
-
 class FakeJournal:
     """A journal in RAM. saved: every (position, etag) that was written."""
 
@@ -103,51 +95,61 @@ class FakeJournal:
 
 
 class Download:
-    """One update from scripts into a NOR partition, in fake time, up to the judgement; also what hears of it.
-    rooms: how often memory can be made free. contexts: how many TLS contexts were made."""
+    """One update from scripts into a NOR partition, in fake time. make_context(config): of TLS; contexts: how
+    many it made. slot: with what was downloaded."""
 
-    def __init__(self, scripts, offer, chunk=1 << 20, kind="raw", wifi=None, **changes):
+    def __init__(
+        self, scripts, offer, chunk=1 << 20, kind="raw", wlan=None, make_context=None, **changes
+    ):  # fmt: skip
         gc.collect()
         self.nor = Nor(4, BLOCK)
-        self.percents = []
-        self.rooms = 1
-        self.contexts = 0
-        self.wifi = wifi or Wifi()
-        self.offer = offer
         self.clock = FakeTime()
         self.server = Server(scripts, self.clock, chunk)
         values = dict(SMALL)
         values.update(changes)
-        values["image"] = kind
-        self.config = settings(**values)
-        self.keys = Keys()
+        self.agent = FakeAgent(image=kind, signing_key=fakekeys.put(), **values)
+        self.agent.block = bytearray(BLOCK)
+        self.agent.offer = offer
+        self.agent.wlan = wlan or self.agent.wlan
+        self.report = self.agent.report
         self.journal = FakeJournal()
-        self.update = None
+        self.contexts = 0
+        self.make_context = make_context or self._make_context
+        self.slot = None
 
-    def run(self, judged=False):
-        """judged: the signature as well; else the download alone."""
-        with self.clock, patched(net, "connect", self.server.connect):
-            self.update = updater.Update(
-                self.config, self.offer, self.nor, None, self._tls_context, self.keys,
-                self.wifi, self.journal, self,
-            )  # fmt: skip
-            steps = self.update.steps() if judged else self.update.download.steps()
-            return run(steps, self.clock.advance)
+    def run(self):
+        """The download alone."""
+        self._play(self._downloads)
 
-    def _tls_context(self):
+    def verified(self):
+        """The record of the image."""
+        head, record = self._play(self._update)
+        self.slot = Slot(self.nor, self.agent.block, head)
+        return record
+
+    def holds(self, data):
+        self.slot.release_head()
+        return bytes(self.nor.data[: len(data)]) == data
+
+    def _play(self, function):
+        progress = update.Progress(self.agent.offer.size, self.report.progress)
+        with self.clock, patched(connection, "connect", self.server.connect):
+            with patched(connection, "file_context", self.make_context):
+                return run(function(progress), self.clock.advance)
+
+    def _make_context(self, _):
         self.contexts += 1
         return "tls"
 
-    def progress(self, percent):
-        self.percents.append(percent)
+    def _downloads(self, progress):
+        context = self.make_context(None) if self.agent.offer.address[0] == "https" else None
+        steps = download.Download(self.agent, self.nor, None, context, self.journal, progress)
+        self.slot = steps.slot
+        steps.resume()
+        return steps.run()
 
-    def make_room(self):
-        self.rooms -= 1
-        return self.rooms >= 0
-
-    def holds(self, data):
-        self.update.slot.release_head()
-        return bytes(self.nor.data[: len(data)]) == data
+    def _update(self, progress):
+        return update.fetch_and_verify(self.agent, self.nor, None, self.journal, progress)
 
 
 def download_of(scripts, data=DATA, https=False, **options):
@@ -158,20 +160,20 @@ def download_of(scripts, data=DATA, https=False, **options):
 
 def succeeds(scripts, data=DATA, starts_over=0, **options):
     """starts_over: how often the progress goes back to 0."""
-    download = download_of(scripts, data, **options)
-    download.run()
-    assert download.holds(data)
-    assert not download.server.scripts, "a connection was not needed"
-    assert all(peer.is_closed for peer in download.server.peers)
-    percents = download.percents
+    played = download_of(scripts, data, **options)
+    played.run()
+    assert played.holds(data)
+    assert not played.server.scripts, "a connection was not needed"
+    assert all(peer.is_closed for peer in played.server.peers)
+    percents = played.report.percents
     assert percents[0] == 0 and percents[-1] == 100
     assert sum(after < before for before, after in zip(percents, percents[1:])) == starts_over
-    return download
+    return played
 
 
 def fails(code, scripts, data=DATA, connections=1, **options):
-    download = download_of(scripts, data, **options)
-    raises_code(code, download.run)
-    assert len(download.server.hosts) == connections, len(download.server.hosts)
-    assert all(peer.is_closed for peer in download.server.peers)
-    return download
+    played = download_of(scripts, data, **options)
+    raises_code(code, played.run)
+    assert len(played.server.hosts) == connections, len(played.server.hosts)
+    assert all(peer.is_closed for peer in played.server.peers)
+    return played

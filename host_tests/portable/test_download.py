@@ -1,11 +1,10 @@
-"""device.updater: a download whole, dropped, stalled and resumed, every wait bounded, to the record."""
+"""device.download: whole, dropped, stalled and resumed, every wait bounded."""
 
 import makeoffer
-import signer
 from check import patched, raises, raises_code
-from fakeserver import DATA, ETAG, Download, Wifi, download_of, fails, head, rest, succeeds, whole
+from fakeagent import FakeWlan
+from fakeserver import DATA, ETAG, Download, download_of, fails, head, rest, succeeds, whole
 from fakestream import CLOSE, STALL, TRICKLE
-from makeimage import content, esp32, trailer, wm
 
 from device import errors, log
 
@@ -117,37 +116,31 @@ def test_a_server_that_says_when_is_obeyed():
 
 
 def test_wifi_that_is_gone_is_waited_for():
-    class Late(Wifi):
-        tries = 0
+    class Late(FakeWlan):
+        def isconnected(self):
+            return len(self.tried) >= 3
 
-        def join(self):
-            self.tries += 1
-            if self.tries < 3:
-                raise errors.OtaError(errors.NO_GOT_IP, "gone")
-            yield 50
+    wlan = Late()
+    succeeds([whole(DATA)], wlan=wlan, wifi_timeout_s=1)
+    assert len(wlan.tried) == 3
 
-    wifi = Late()
-    succeeds([whole(DATA)], wifi=wifi)
-    assert wifi.tries == 3
+    class Gone(FakeWlan):
+        def isconnected(self):
+            return False
 
-    class Gone(Wifi):
-        def join(self):
-            yield 1000
-            raise errors.OtaError(errors.NO_GOT_IP, "gone")
-
-    fails(errors.NO_GOT_IP, [], connections=0, wifi=Gone())
+    fails(errors.NO_GOT_IP, [], connections=0, wlan=Gone(), wifi_timeout_s=1)
 
 
 def test_wifi_that_drops_in_mid_block_ends_the_connection_at_once():
-    class Dropping(Wifi):
+    class Dropping(FakeWlan):
         looks = 0
 
-        def is_up(self):
+        def isconnected(self):
             self.looks += 1
             return self.looks != 2
 
     stalled = [head(200, 2500, more=ETAG), DATA[:1250], STALL]
-    download = succeeds([stalled, rest(DATA, 1024, ETAG)], wifi=Dropping())
+    download = succeeds([stalled, rest(DATA, 1024, ETAG)], wlan=Dropping())
     assert download.clock.elapsed_ms < 2000  # not the 5 s of a stall
 
 
@@ -166,7 +159,7 @@ def test_before_a_refused_handshake_is_repeated_room_is_made():
     with patched(log, "error", said.append):
         cut = [head(200, 2500, more=ETAG), DATA[:1250], CLOSE]
         download = succeeds([refused, cut, refused, rest(DATA, 1024, ETAG)], https=True)
-        assert download.rooms == 1 - 2
+        assert download.report.rooms == 1 - 2
         assert said == ["-2 Out of memory: TLS refused before"] * 2
         fails(errors.TLS_REFUSED, [refused] * 2, connections=2, https=True)
         to = [head(302, 0, more="Location: https://other/image\r\n")]
@@ -174,11 +167,17 @@ def test_before_a_refused_handshake_is_repeated_room_is_made():
         assert len(said) == 2
 
 
-def test_one_tls_context_serves_the_download_and_goes_with_it():
+def test_one_tls_context_serves_the_download():
     download = download_of([[head(200, 2500), DATA[:1250], CLOSE], rest(DATA, 1024)], https=True)
     download.run()
     assert download.holds(DATA) and download.contexts == 1
-    assert download.update.download._context is None
+
+
+def test_a_redirect_to_https_gets_a_context_of_its_own():
+    to = [head(302, 0, more="Location: https://other/image\r\n"), CLOSE]
+    start = [head(200, 2500), DATA[:1250], CLOSE]
+    download = succeeds([to, start, to, rest(DATA, 1024)])
+    assert download.contexts == 1 and download.server.hosts[1] == ("other", 443, True)
 
 
 def test_where_two_connections_do_not_fit_room_is_made_once():
@@ -192,7 +191,7 @@ def test_where_two_connections_do_not_fit_room_is_made_once():
 def test_a_login_page_does_not_cost_what_is_there():
     start = [head(200, 2500), DATA[:1250], CLOSE]
     download = fails(errors.SIZE_MISMATCH, [start, [head(200, 30), b"x" * 30, CLOSE]], connections=2)
-    assert download.update.slot.position == 1024
+    assert download.slot.position == 1024
 
 
 def test_bad_flash_ends_it_at_once():
@@ -205,7 +204,7 @@ def test_bad_flash_ends_it_at_once():
 def test_an_image_larger_than_the_slot_costs_no_connection():
     for size in (4097, 1 << 31):
         download = Download([], makeoffer.offer(size=size))
-        raises_code(errors.FW_OVERFLOW, download.run, True)
+        raises_code(errors.FW_OVERFLOW, download.run)
         assert download.server.hosts == [] and download.nor.operations == 0
 
 
@@ -213,16 +212,3 @@ def test_a_wrong_header_ends_it_after_one_block():
     download = fails(errors.HEADER_INVALID, [whole(DATA)], kind="esp32")
     assert download.nor.operations == 0  # not a byte was written
     assert download.server.peers[0].taken <= len(head(200, 2500)) + 1024
-
-
-def test_from_the_first_byte_to_the_record():
-    for kind, body in (("esp32", esp32(content(2300))), ("wm", wm(content(2300))), ("raw", DATA)):
-        data = body + trailer()
-        offer = makeoffer.offer(size=len(data))
-        offer.signature = signer.sign(data)
-        start = [head(200, len(data), more=ETAG), data[:1250], CLOSE]
-        download = Download([start, rest(data, 1024, ETAG)], offer, kind=kind)
-        record = download.run(True)
-        assert (record["version"], record["size"]) == ("1.2.3", len(data))
-        assert bytes(download.nor.data[:64]) == b"\xff" * 64  # still nothing that could boot
-        assert download.nor.erases == [1, 1, 1, 0]

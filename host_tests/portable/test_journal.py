@@ -56,8 +56,7 @@ def test_the_newest_counts():
 def test_only_for_the_same_offer():
     _forget()
     _journal().save(4096, TAG)
-    other = makeoffer.offer()
-    other.signature = other.signature[:-1] + b"\0"
+    other = makeoffer.offer(signature=makeoffer.base64(makeoffer.SIGNATURE[:-1] + b"\0"))
     for offer in (makeoffer.offer(size=9999), makeoffer.offer(version="1.2.4"), other):
         assert _journal(offer).position == 0
     assert _journal(makeoffer.offer(http_url="http://elsewhere/x")).position == 4096

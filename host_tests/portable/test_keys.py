@@ -1,4 +1,4 @@
-"""device.keyring: two keys, one after the other, and what an image may change about them."""
+"""device.keys: two keys, one after the other, and what an image may change about them."""
 
 import binascii
 import hashlib
@@ -8,7 +8,7 @@ import forger
 import signer
 from check import patched, raises, raises_code
 
-from device import errors, files, keyring
+from device import errors, files, keys
 
 PROVES = {errors.SHA256_ECDSA: "test_other_keys_sign_nothing"}
 
@@ -31,8 +31,8 @@ def _sign(name):
 SIGNED = {name: _sign(name) for name in SECRETS}
 
 
-def _ring(current="one", following="two", reported=None):
-    """A key ring on fresh files."""
+def _put(current="one", following="two"):
+    """Fresh files."""
     for stem in ("ring_pub", "ring_next"):
         for end in (".der", ".tab", ".der.new", ".tab.new"):
             try:
@@ -42,12 +42,6 @@ def _ring(current="one", following="two", reported=None):
     files.write("ring_pub.der", PUBLIC[current])
     if following:
         files.write("ring_next.der", PUBLIC[following])
-    return _again(reported)
-
-
-def _again(reported=None):
-    """As after a restart."""
-    return keyring.KeyRing(Settings, reported.append if reported is not None else _unexpected)
 
 
 def _unexpected(error):
@@ -58,85 +52,96 @@ def _text(name):
     return binascii.b2a_base64(PUBLIC[name]).decode().strip()
 
 
-def _who(ring):
+def _signer(signature, digest=DIGEST, report=_unexpected, room=b""):
+    return keys.signer(Settings, digest, signature, report, room)
+
+
+def _adopt(fingerprint, brought=""):
+    keys.adopt(Settings, fingerprint, brought)
+
+
+def _who():
     """The names of those whose signatures count."""
-    return [name for name in ("one", "two", "three") if ring.signer(DIGEST, SIGNED[name])]
+    keys.check(Settings)
+    return [name for name in ("one", "two", "three") if _signer(SIGNED[name])]
 
 
 def test_current_and_next_key():
-    assert _who(_ring()) == ["one", "two"]
-    assert _who(_ring(following=None)) == ["one"]
+    _put()
+    assert _who() == ["one", "two"]
+    _put(following=None)
+    assert _who() == ["one"]
 
 
 def test_other_keys_sign_nothing():
-    ring = _ring()
-    assert ring.signer(DIGEST, SIGNED["three"]) is None
-    assert ring.signer(hashlib.sha256(b"other").digest(), SIGNED["one"]) is None
-    assert ring.signer(DIGEST, "") is None
+    _put()
+    assert _signer(SIGNED["three"]) is None
+    assert _signer(SIGNED["one"], hashlib.sha256(b"other").digest()) is None
+    assert _signer("") is None
 
 
 def test_no_current_key():
     for content in (None, b"", b"nonsense", b"\x04" + b"\x01" * 64):
-        _ring()
+        _put()
         os.remove("ring_pub.der")
         if content is not None:
             files.write("ring_pub.der", content)
-        raises_code(errors.NO_INIT, _again)
+        raises_code(errors.NO_INIT, keys.check, Settings)
 
 
 def test_a_next_key_that_is_none_is_no_key():
-    ring = _ring()
+    _put()
     files.write("ring_next.der", b"\x04" + b"\x01" * 64)
-    assert _who(ring) == ["one"]
+    assert _who() == ["one"]
 
 
 def test_a_current_key_that_cannot_be_read_condemns_no_image():
-    ring = _ring()
+    _put()
     os.remove("ring_pub.der")
-    raises_code(errors.FLASH, ring.signer, DIGEST, SIGNED["one"])
+    raises_code(errors.FLASH, _signer, SIGNED["one"])
 
 
 def test_an_image_of_the_current_key_retires_nothing():
-    ring = _ring()
-    ring.adopt(ring.signer(DIGEST, SIGNED["one"]), "")
-    assert _who(ring) == _who(_again()) == ["one", "two"]
-    ring.adopt(None, "")  # of a record that an older agent wrote
-    assert _who(ring) == ["one", "two"]
+    _put()
+    _adopt(_signer(SIGNED["one"]))
+    assert _who() == ["one", "two"]
+    _adopt(None, "")  # of a record that an older agent wrote
+    assert _who() == ["one", "two"]
 
 
 def test_an_image_of_the_next_key_retires_the_current_one():
-    ring = _ring()
-    ring.adopt(ring.signer(DIGEST, SIGNED["two"]), "")
-    assert _who(ring) == _who(_again()) == ["two"]
+    _put()
+    _adopt(_signer(SIGNED["two"]))
+    assert _who() == ["two"]
 
 
 def test_an_image_may_bring_the_key_that_follows():
-    ring = _ring()
-    fingerprint = ring.signer(DIGEST, SIGNED["two"])
+    _put()
+    fingerprint = _signer(SIGNED["two"])
     for _ in range(2):  # the power went in between, so it is done again
-        ring.adopt(fingerprint, _text("three"))
-        assert _who(ring) == _who(_again()) == ["two", "three"]
-    ring = _ring(following=None)
-    ring.adopt(ring.signer(DIGEST, SIGNED["one"]), _text("three"))
-    assert _who(ring) == ["one", "three"]
+        _adopt(fingerprint, _text("three"))
+        assert _who() == ["two", "three"]
+    _put(following=None)
+    _adopt(_signer(SIGNED["one"]), _text("three"))
+    assert _who() == ["one", "three"]
 
 
 def test_the_same_key_brought_again_keeps_its_table():
-    ring = _ring()
+    _put()
     files.write("ring_next.tab", b"table")
-    ring.adopt(ring.signer(DIGEST, SIGNED["one"]), _text("two"))
+    _adopt(_signer(SIGNED["one"]), _text("two"))
     assert files.read("ring_next.tab") == b"table"
 
 
 def test_a_cut_between_table_and_key_is_made_good():
-    ring = _ring()
+    _put()
     table = forger.table_file(signer.multiply(SECRETS["two"], signer.G))
     files.write("ring_next.tab", table)
-    fingerprint = ring.signer(DIGEST, SIGNED["two"])
+    fingerprint = _signer(SIGNED["two"])
     with patched(files, "replace", _OnlyOnce().replace):
-        raises(_PowerCut, ring.adopt, fingerprint, "")
+        raises(_PowerCut, _adopt, fingerprint)
     assert files.read("ring_pub.der") == PUBLIC["one"]
-    ring.adopt(fingerprint, "")
+    _adopt(fingerprint)
     assert files.read("ring_pub.tab") == table and files.read("ring_pub.der") == PUBLIC["two"]
 
 
@@ -159,26 +164,26 @@ class _PowerCut(Exception):
 
 
 def test_what_is_no_key_is_not_brought():
-    assert keyring.KeyRing.decode(_text("three")) == PUBLIC["three"]
+    assert keys.decode(_text("three")) == PUBLIC["three"]
     wrong = binascii.b2a_base64(b"\x04" + b"\x01" * 64).decode()
     for text in ("", "x", "!", wrong, _text("one")[:-4], 1, None, [], True):
-        raises_code(errors.HEADER_INVALID, keyring.KeyRing.decode, text)
+        raises_code(errors.HEADER_INVALID, keys.decode, text)
 
 
 def test_a_cut_inside_the_rename_on_fat():
-    _ring()
+    _put()
     os.rename("ring_pub.der", "ring_pub.der.new")
-    assert _who(_again()) == ["one", "two"]
+    assert _who() == ["one", "two"]
 
 
 def test_a_table_that_is_damaged_is_told_and_not_used():
     table = bytearray(forger.table_file(signer.PUBLIC))
     for spoil in (False, True):
         reported = []
-        ring = _ring(reported=reported)
+        _put()
         table[900] ^= spoil
         files.write("ring_pub.tab", bytes(table))
         for room in (b"", bytearray(4096)):
             reported.clear()
-            assert ring.signer(DIGEST, SIGNED["one"], room)
+            assert _signer(SIGNED["one"], DIGEST, reported.append, room)
             assert [error.code for error in reported] == ([errors.NO_INIT] if spoil else [])

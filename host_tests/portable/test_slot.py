@@ -4,8 +4,8 @@ from check import raises_code
 from makeimage import content
 from nor import Nor
 
-from device import errors, image
-from device.slot import Slot
+from device import errors
+from device.slot import HEAD, Slot
 
 PROVES = {errors.FLASH: "test_each_operation_fails_in_turn"}
 
@@ -21,15 +21,30 @@ def _write(slot, data):
 
 def _filled(size):
     nor = Nor(4)
-    slot = Slot(nor)
+    slot = Slot(nor, bytearray(BLOCK))
     data = content(size)
     _write(slot, data)
     return nor, slot, data
 
 
 def test_geometry():
-    slot = Slot(Nor(5))
+    slot = Slot(Nor(5), bytearray(BLOCK))
     assert (slot.block_size, slot.capacity, slot.position) == (4096, 5 * 4096, 0)
+
+
+def test_a_block_of_the_right_length_is_used():
+    for length in (4096, 1024, 0):
+        block = bytearray(length)
+        slot = Slot(Nor(1), block)
+        assert (slot.block is block) == (length == 4096) and len(slot.block) == 4096
+
+
+def test_a_head_that_was_held_back_is_given():
+    nor, slot, data = _filled(10000)
+    other = Slot(nor, bytearray(BLOCK), slot.head)
+    assert other.read(0, 10000) == data and not other.lacks_head
+    other.release_head()
+    assert bytes(nor.data[:10000]) == data
 
 
 def test_every_block_is_erased_once_and_no_other():
@@ -53,11 +68,11 @@ def test_flash_holds_the_image_and_then_erased_bytes():
 
 def test_until_released_the_head_is_blank():
     nor, slot, data = _filled(10000)
-    assert bytes(nor.data[: image.HEAD]) == b"\xff" * 64
+    assert bytes(nor.data[:HEAD]) == b"\xff" * 64
     assert bytes(nor.data[64:10000]) == data[64:]
     slot.release_head()
     assert bytes(nor.data[:64]) == data[:64]
-    assert nor.writes[-1] == (0, 0, 64)
+    assert nor.writes[-1] == (0, 0, 64) and slot.head is None
 
 
 def test_a_second_image_over_the_first():
@@ -77,10 +92,11 @@ def test_read_sees_the_image_whether_released_or_not():
         (0, 1), (0, 64), (0, 65), (63, 1), (63, 2), (64, 1), (60, 10), (4095, 1), (4095, 2), (4096, 1),
         (4000, 5000), (0, 10000), (9999, 1), (9994, 6), (8191, 2), (5, 0),
     )  # fmt: skip
-    for _ in range(2):
+    for is_released in (False, True):
+        if is_released:
+            slot.release_head()
         for offset, count in spans:
             assert slot.read(offset, count) == data[offset : offset + count], (offset, count)
-        slot.release_head()
 
 
 def test_read_block_gives_the_held_head():
@@ -93,7 +109,7 @@ def test_read_block_gives_the_held_head():
 
 def test_a_slot_that_wrote_nothing_reads_the_flash():
     nor = Nor(2)
-    assert Slot(nor).read(60, 10) == b"\x5a" * 10
+    assert Slot(nor, bytearray(BLOCK)).read(60, 10) == b"\x5a" * 10
 
 
 def test_invalidate_erases_the_first_block_only():
@@ -113,7 +129,7 @@ def test_a_blank_head_is_not_erased_again():
 
 def test_after_a_reboot_the_head_is_given_back():
     nor, _, data = _filled(10000)
-    slot = Slot(nor)
+    slot = Slot(nor, bytearray(BLOCK))
     assert not slot.lacks_head
     slot.resume(8192)
     assert slot.lacks_head
@@ -127,7 +143,7 @@ def test_after_a_reboot_the_head_is_given_back():
 
 
 def _whole(nor, data):
-    slot = Slot(nor)
+    slot = Slot(nor, bytearray(BLOCK))
     _write(slot, data)
     slot.release_head()
     return nor
@@ -170,7 +186,7 @@ def test_a_bit_that_sticks_is_noticed():
 
 
 def test_outside_the_partition():
-    slot = Slot(Nor(1))
+    slot = Slot(Nor(1), bytearray(BLOCK))
     _write(slot, content(BLOCK))
     raises_code(errors.FLASH, slot.write_block, 1)
     raises_code(errors.FLASH, slot.read, BLOCK, 1)
@@ -178,6 +194,6 @@ def test_outside_the_partition():
 
 def test_failing_invalidate():
     nor = Nor(1)
-    slot = Slot(nor)
+    slot = Slot(nor, bytearray(BLOCK))
     nor.fail_at = 0
     raises_code(errors.FLASH, slot.invalidate)
