@@ -77,10 +77,11 @@ def test_the_other_form_of_a_module_goes_away(make_bare):
 
 
 def test_what_fails_on_the_board_is_told_in_the_sources_names(make_bare):
-    stage = make_bare()
-    stage.provision()
-    with Session(stage.board.url) as board, pytest.raises(BoardError, match=r"no attribute '_\w+'"):
-        board.run("from device.agent import Agent\nAgent.poll(object())")
+    module, names = next((module, names) for module, names in firmware.short_names().short.items() if names)
+    name, short = next(iter(names.items()))
+    code = f"def {short}():\n    None.{short}\n{short}()"
+    with Session(make_bare().board.url) as board, pytest.raises(BoardError, match=f"no attribute '{name}'"):
+        board.run(f"exec(compile({code!r}, 'device.{module}', 'exec'))")
 
 
 def test_what_is_the_users_own_stays(make_bare, tmp_path: Path):
