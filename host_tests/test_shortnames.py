@@ -86,7 +86,8 @@ KINDS = {
         "_Steps _limit limit",
     ),
     "behind text that is not ASCII": (
-        "_name = 'größer'; _other = 'ü' + _name\nresult = _other", "_name _other",
+        "_name = 'größer'; _other = 'ü' + _name\ndef _add(text):\n    return 'ü' + text\n"
+        "result = _add(_other)", "_name _other _add text",
     ),
 }  # fmt: skip
 
@@ -116,7 +117,10 @@ STAYING = {
         "result = Part().told('kg')", "_size unit",
     ),
     "somebody else's": ("import sys\nresult = sys._getframe().f_lineno", "_getframe"),
-    "somebody else's module": ("import _thread\nresult = _thread.get_ident()", "_thread"),
+    "somebody else's module": (
+        "try:\n    import _thread\nexcept ImportError:\n    _thread = None\nresult = _thread.get_ident()",
+        "_thread",
+    ),
     "dunder": ("class Part:\n    def __len__(self):\n        return 2\nresult = len(Part())", "__len__"),
     "argument with a default": ("def read(path, size=3):\n    return size\nresult = read(1, size=2)", "size"),
     "argument of a call that names it": ("def read(path):\n    return path\nresult = read(path=2)", "path"),

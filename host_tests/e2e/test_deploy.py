@@ -14,7 +14,7 @@ import pytest
 from e2e.test_commands import REPO, tools
 
 from tools import firmware, runtimes
-from tools.boards.session import Session
+from tools.boards.session import BoardError, Session
 from tools.simboard import board as simboard
 
 WATCHDOG_S = 3
@@ -74,6 +74,14 @@ def test_the_other_form_of_a_module_goes_away(make_bare):
     assert {"lib/device/agent.mpy", "lib/umqtt/simple.mpy"} <= files
     assert not [name for name in files if name.startswith("lib/") and name.endswith(".py")]
     stage.wait_report("INIT")
+
+
+def test_what_fails_on_the_board_is_told_in_the_sources_names(make_bare):
+    module, names = next((module, names) for module, names in firmware.short_names().short.items() if names)
+    name, short = next(iter(names.items()))
+    code = f"def {short}():\n    None.{short}\n{short}()"
+    with Session(make_bare().board.url) as board, pytest.raises(BoardError, match=f"no attribute '{name}'"):
+        board.run(f"exec(compile({code!r}, 'device.{module}', 'exec'))")
 
 
 def test_what_is_the_users_own_stays(make_bare, tmp_path: Path):
