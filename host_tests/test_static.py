@@ -40,7 +40,7 @@ DOORS = {
     "network": {"board"}, "machine": {"board"}, "esp32": {"board"}, "ntptime": {"board"},
     "requests": set(), "asyncio": {"agent"}, "os": {"clock", "files", "start"}, "vfs": set(),
     "time": {"agent", "clock", "connection", "download", "failure", "link", "log", "net", "ntp", "online",
-             "response", "update", "wifi"},
+             "request", "response", "wifi"},
 }  # fmt: skip
 PURE = {"config_table", "ecdsa", "errors", "header", "keytable", "offer", "offer_signature", "offers",
         "p256_comb", "slot", "strict", "texts_en", "texts_zh", "verify", "wm"}  # fmt: skip
@@ -57,8 +57,11 @@ STUB_GAPS = {
     ("device/board.py", 'Argument 1 to "Partition" has incompatible type "int"; expected "str"'),
     ("device/online.py", 'Module has no attribute "socket"'),
     # __path__ is a text there.
-    ("device/phases.py", 'Incompatible types in assignment (expression has type "str", variable has type '
-     '"MutableSequence[str]")'),
+    (
+        "device/phases.py",
+        'Incompatible types in assignment (expression has type "str", variable has type '
+        '"MutableSequence[str]")',
+    ),
     ("device/phases.py", '"MutableSequence[str]" has no attribute "startswith"'),
 }
 
