@@ -48,7 +48,8 @@ def send(transfer):
     last = (HEAD if lacks_head else transfer.offer.size) - 1
     transfer.asked = (first, last)
     wanted = span(first, last, transfer.offer.size)
-    transfer.stream.write(request(*transfer.address, wanted, transfer.etag))
+    scheme, host, port, path = transfer.address
+    transfer.stream.write(request(scheme, host, port, path, wanted, transfer.etag))
 
 
 def span(first, last, size):

@@ -18,16 +18,32 @@ _UPGRADE_START = const(7)
 
 
 class Transfer:
-    """What the phases of one update share.
+    """What the phases of one update share; request.clear() sets it all."""
 
-    position: bytes that are in the slot; etag: of the file they came from; is_spliced: they are of more than
-    one answer. head: the first bytes of the image, held back, see slot.py; header: see header.py; has_block:
-    block holds the first one. address, redirects: of the server that is asked; asked: (first, last) byte;
-    stream, context: net.Stream and TLS context. Of failure.py: restarts, from byte 0 because the file has
-    changed; was_refused, the last TLS handshake; retry_after, what the server asks us to wait, in s, None =
-    it did not, and granted_ms of it; pause_ms, the next one; progressed_ms, ticks of the last block.
-    was_repeated: what was spliced did not verify. report_at: the position with more progress to report.
-    """
+    position: int  # bytes that are in the slot
+    etag: str | None  # of the file they came from
+    is_spliced: bool  # they are of more than one answer
+    was_repeated: bool  # what was spliced did not verify
+    head: bytes | None  # the first bytes of the image, held back, see slot.py
+    header: tuple  # see header.py
+    block: bytearray | None  # between network and flash
+    has_block: bool  # it holds the first one
+    read_back: bytearray | None
+    partition: object
+    chip: int | None  # ESP chip id, if the board says
+    address: tuple[str, str, int, str]  # scheme, host, port, path of the server that is asked
+    redirects: int
+    asked: tuple[int, int]  # first and last byte
+    context: object  # of TLS
+    stream: object  # net.Stream
+    report_at: int  # the position with more progress to report
+    # Of failure.py:
+    restarts: int  # from byte 0, because the file has changed
+    was_refused: bool  # the last TLS handshake
+    retry_after: int | None  # what the server asks us to wait, in s
+    granted_ms: int  # of it
+    pause_ms: int  # the next one
+    progressed_ms: int  # ticks of the last block
 
     def __init__(self, agent):
         self.agent, self.offer = agent, agent.offer

@@ -57,8 +57,11 @@ STUB_GAPS = {
     ("device/board.py", 'Argument 1 to "Partition" has incompatible type "int"; expected "str"'),
     ("device/online.py", 'Module has no attribute "socket"'),
     # __path__ is a text there.
-    ("device/phases.py", 'Incompatible types in assignment (expression has type "str", variable has type '
-     '"MutableSequence[str]")'),
+    (
+        "device/phases.py",
+        'Incompatible types in assignment (expression has type "str", variable has type '
+        '"MutableSequence[str]")',
+    ),
     ("device/phases.py", '"MutableSequence[str]" has no attribute "startswith"'),
 }
 
