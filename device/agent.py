@@ -28,28 +28,41 @@ class Agent:
     self_test() -> bool: does the new image work? False, or an exception, sends the old one back.
     """
 
+    config: config.Config
+    clock: clock.Clock
+    link: Link
+    report: Report
+    # Set by start.py:
+    wlan: object  # the station
+    feed: object  # what feeds the watchdog, None without one
+    reset: object  # what restarts the board
+    state: dict  # what survives a reboot
+    running: dict  # the record of the image that runs
+    is_new: bool  # it is on trial
+    can_return: bool  # a reset would bring back the image before it
+    # Set by online.py:
+    has_rollback: bool  # the boot loader can return
+    network_failed: bool  # since the start
+    last_code: int  # why the board was offline, 0 = it was not
+    memory_failures: int  # in a row
+    pause_ms: int  # before the next try
+    failed_adoptions: int  # of keys
+    # Set by offers.py:
+    offer: object  # the accepted one, see offer.py
+    due: int  # from when on it may start, in Unix s
+    is_updating = False
+
     def __init__(self, settings, may_start=_always, before_reboot=_always, self_test=_always):
         """settings: config.Config. Raises OtaError(NO_INIT) if a certificate or key is missing."""
         phases.forget_all()
         self.config = settings
         self.may_start, self._before_reboot, self.self_test = may_start, before_reboot, self_test
         self.clock = clock.Clock()
-        # Set by start.py: what feeds the watchdog, what survives a reboot (see there), the record of the
-        # image that runs; is it on trial; would a reset bring back the one before?
-        self.feed = self.state = self.running = None
-        self.is_new = self.can_return = False
-        # Set by online.py: can the boot loader return; why the board is offline; failures in a row.
-        self.has_rollback = self.network_failed = False
-        self.last_code = self.memory_failures = self.pause_ms = self.failed_adoptions = 0
-        # Set by offers.py: the accepted offer, see offer.py, and from when on it may start, in Unix s.
-        self.offer = None
-        self.due = 0
-        self.is_updating = False
-        self._next_get = self._step = 0
         self.wlan, self.reset, mac = phases.call("board", "start")
         self.link = Link(settings, mac)
         self.report = Report(self.link, settings.language)
         phases.call("start", "prepare", self)
+        self._next_get = self._step = 0  # uptime in ms; steps of an update
         self._steps = self._main()
 
     def run(self):
@@ -99,7 +112,7 @@ class Agent:
         try:
             files.replace(STATE, self.state)
         except OSError as error:
-            raise errors.OtaError(errors.FLASH, "state: %s" % error)
+            raise errors.OtaError(errors.FLASH, "state file: %s" % error)
 
     def _main(self):
         yield from phases.steps("start", "identify", self)
@@ -107,7 +120,7 @@ class Agent:
             started = log.uptime_ms()
             try:
                 yield from phases.steps("online", "connect", self)
-                self.plan_question()
+                self._plan_question()
                 while True:
                     yield from self._wait_for_update()
                     try:
@@ -133,14 +146,14 @@ class Agent:
                 yield from phases.steps("ntp", "sync", self)
             self.check_messages()
             if self.config.check_interval_s and log.uptime_ms() >= self._next_get:
-                self.plan_question()
+                self._plan_question()
                 self.report.ask()
             if self.is_due() and call_hook(self.may_start):
                 self.is_updating = True
                 return
             yield clock.IDLE_MS
 
-    def plan_question(self):
+    def _plan_question(self):
         """When to ask for an offer: after check_interval_s, up to a quarter more or less."""
         quarter = self.config.check_interval_s * 250
         self._next_get = log.uptime_ms() + 3 * quarter + clock.random_below(2 * quarter)

@@ -46,7 +46,7 @@ def _read(path, limit):
     global _file
     size = os.stat(path)[6]
     if size > limit:
-        raise OSError(_EFBIG, "too long")
+        raise OSError(_EFBIG, "file too long")
     _file = open(path, "rb")
     data = _file.read(size)
     _file.close()

@@ -9,7 +9,7 @@ import hashlib
 
 from micropython import const
 
-from . import ecdsa, errors, files, strict
+from . import ecdsa, errors, files
 
 _KEY_LIMIT = const(128)  # bytes
 _TABLE_LIMIT = const(2304)
@@ -51,6 +51,8 @@ def signer(config, digest, signature, report):
 
 def decode(text):
     """The bytes (DER or 65) of a public key in base64. Raises OtaError(HEADER_INVALID)."""
+    from . import strict  # only an image that brings one needs it
+
     key = strict.base64(text)
     if key is None or ecdsa.public_point(key) is None:
         raise errors.OtaError(errors.HEADER_INVALID, "the key that the image brings is not one")

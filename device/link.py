@@ -40,7 +40,7 @@ class Link:
     def publish(self, name, payload, waits=True):
         """Publish at QoS 1. The acknowledgement is waited for, or left to receive(). Raises OtaError."""
         if not self.is_open:
-            raise errors.OtaError(errors.CONNECTION_FAILED, "no broker")
+            raise errors.OtaError(errors.CONNECTION_FAILED, "no broker link")
         self.limit(self.config.publish_timeout_s)
         if self.client.pid > _LAST_PID:
             self.client.pid = 0
@@ -107,7 +107,7 @@ class Link:
             raise errors.OtaError(errors.NO_MEM, "broker")
         except Exception as error:  # IndexError, AssertionError …: umqtt checks little
             self.close()
-            raise errors.OtaError(errors.CONNECTION_FAILED, "broker: %r" % error)
+            raise errors.OtaError(errors.CONNECTION_FAILED, "broker link: %r" % error)
 
 
 class Sent(Exception):

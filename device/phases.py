@@ -12,8 +12,8 @@ from . import errors, files
 
 _PACKAGE = __name__.rsplit(".", 1)[0]
 _PREFIX = _PACKAGE + "."
-_resident: list[str] = []  # the package's modules that stay
-_loaded: list[str] = []  # those of the open phases, the innermost last
+_known: list[str] = []  # the package's modules that were in memory at the last look, those of phases last
+_depths: list[int] = []  # of the open phases: how many of them there were before
 
 
 def call(name, function, *arguments):
@@ -42,8 +42,10 @@ def steps(name, function, *arguments):
 
 def forget_all():
     """What is left of an agent that was given up in the middle of a phase."""
-    if _loaded:
-        _forget(0)
+    if _depths:
+        depth = _depths[0]
+        del _depths[1:]
+        _forget(depth)
 
 
 def folder():
@@ -54,14 +56,15 @@ def folder():
 
 
 def _load(name):
-    """Returns how many modules of other phases there were before."""
+    """Returns how many of the package's modules were in memory before."""
     gc.collect()
     if files.is_broken and folder():
         raise errors.OtaError(errors.FLASH, "nothing can be loaded until the restart")
-    if not _loaded:
-        _resident[:] = _names()
-    _note()  # what the phase around this one has imported since
-    depth = len(_loaded)
+    for other in sys.modules:  # also what the phase around this one has imported since
+        if other.startswith(_PREFIX) and other not in _known:
+            _known.append(other)
+    depth = len(_known)
+    _depths.append(depth)
     try:
         __import__(_PREFIX + name)
     except BaseException as error:  # what it had imported until then would stay
@@ -70,27 +73,16 @@ def _load(name):
             raise
         files.note(error)
         raise errors.OtaError(errors.NO_INIT, "cannot load %s: %r" % (_PREFIX + name, error))
-    _note()
     return depth
 
 
-def _names():
-    return [name for name in sys.modules if name.startswith(_PREFIX)]
-
-
-def _note():
-    for name in _names():
-        if name not in _resident and name not in _loaded:
-            _loaded.append(name)
-
-
 def _forget(depth):
-    """All that was loaded after the first `depth` modules of phases."""
+    """All of the package's modules but the first `depth` that are known."""
     package = sys.modules[_PACKAGE]
-    del _loaded[depth:]
-    for name in _names():
-        if name not in _resident and name not in _loaded:
-            del sys.modules[name]
-            if hasattr(package, name[len(_PREFIX) :]):
-                delattr(package, name[len(_PREFIX) :])
+    del _known[depth:]
+    _depths.pop()
+    for name in [name for name in sys.modules if name.startswith(_PREFIX) and name not in _known]:
+        del sys.modules[name]
+        if hasattr(package, name[len(_PREFIX) :]):
+            delattr(package, name[len(_PREFIX) :])
     gc.collect()

@@ -24,7 +24,6 @@ class Slot:
     def __init__(self, partition, block=b"", head=None, read_back=None):
         """block: a bytearray, used if it is as long as the partition's blocks. head: the first bytes of the
         image, where they are held back already. read_back: a bytearray, for write_block()."""
-        self._partition = partition
         self._readblocks = partition.readblocks  # bound once: binding allocates
         self._writeblocks = partition.writeblocks
         self.block_size = partition.ioctl(_IOCTL_BLOCK_SIZE, 0)

@@ -29,12 +29,20 @@ _MODULES = (
 def prepare(agent):
     """Everything that can keep the agent from starting. Raises OtaError(NO_INIT)."""
     check_package()
+    clear(agent)
     config = agent.config
     if config.broker_address[0] == "mqtts":
         agent.link.context = phases.call("connection", "broker_context", config)
     phases.call("keys", "check", config)
     agent.state = load_state(STATE)
     agent.feed = phases.call("board", "start_watchdog", config.watchdog_s)
+
+
+def clear(agent):
+    """The agent's values before anything has happened."""
+    agent.feed = agent.state = agent.running = agent.offer = None
+    agent.is_new = agent.can_return = agent.has_rollback = agent.network_failed = False
+    agent.last_code = agent.memory_failures = agent.pause_ms = agent.failed_adoptions = agent.due = 0
 
 
 def check_package():

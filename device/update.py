@@ -72,6 +72,10 @@ def install(agent):
     transfer = Transfer(agent)
     try:
         transfer.enter(_START)
+        try:
+            transfer.block = bytearray(4096)  # while the heap is whole
+        except MemoryError:
+            pass  # fetch() makes room
         transfer.position, transfer.etag = phases.call("journal", "find", transfer.offer)
         phases.call("offers", "begin", agent, transfer.position)
         transfer.partition = phases.call("board", "spare")
@@ -98,15 +102,20 @@ def install(agent):
     agent.reboot()
 
 
+def _make_buffers(transfer):
+    """What is long and stays for the whole download."""
+    phases.call("connection", "make_file_context", transfer)
+    transfer.block = transfer.block or bytearray(4096)
+    transfer.read_back = transfer.read_back or bytearray(1024)
+
+
 def fetch(transfer):
     """Generator: until the slot holds the whole image. Network failures are tried again until the window
     without a new block is over. Raises OtaError."""
     agent = transfer.agent
     while transfer.position < transfer.offer.size:
         try:
-            phases.call("connection", "make_file_context", transfer)  # what is long and stays comes first
-            transfer.block = transfer.block or bytearray(4096)
-            transfer.read_back = transfer.read_back or bytearray(1024)
+            _make_buffers(transfer)
             if not agent.wlan.isconnected():
                 yield from phases.steps("wifi", "join", agent.wlan, agent.config)
             transfer.enter(_CONNECTION_START)
