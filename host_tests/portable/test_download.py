@@ -191,7 +191,7 @@ def test_where_two_connections_do_not_fit_room_is_made_once():
 def test_a_login_page_does_not_cost_what_is_there():
     start = [head(200, 2500), DATA[:1250], CLOSE]
     download = fails(errors.SIZE_MISMATCH, [start, [head(200, 30), b"x" * 30, CLOSE]], connections=2)
-    assert download.slot.position == 1024
+    assert download.transfer.position == 1024
 
 
 def test_bad_flash_ends_it_at_once():

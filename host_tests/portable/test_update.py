@@ -142,7 +142,7 @@ def test_no_checkpoint_at_the_very_end():
     offer = makeoffer.offer(size=len(data), https_url=makeoffer.ABSENT)
     download = Download([whole(data)], offer, checkpoint_kib=4)
     download.run()
-    assert download.journal.saved == []
+    assert download.saved == []
 
 
 def test_a_checkpoint_each_interval():
@@ -152,7 +152,7 @@ def test_a_checkpoint_each_interval():
     download = Download([whole(data, ETAG)], offer, checkpoint_kib=4)
     download.nor = Nor(5, 1024)
     download.run()
-    assert download.journal.saved == [(4096, '"a"')]
+    assert download.saved == [(4096, '"a"')]
 
 
 OVER_TLS = "https://files/fw.bin"
