@@ -149,6 +149,7 @@ class Download:
     def _noted_transfer(self, make):
         def noted(agent):
             self.transfer = make(agent)
+            self.transfer.block = bytearray(BLOCK)  # as the partition's, or a longer one would come first
             return self.transfer
 
         return noted
