@@ -115,6 +115,16 @@ def test_a_server_that_says_when_is_obeyed():
     assert 600_000 < download.clock.elapsed_ms < 3600_000 + 60_000
 
 
+def test_what_a_server_said_counts_for_the_next_try_alone():
+    """Not for a connection that is refused after it, or for which there is no memory."""
+    busy = [head(429, 0, more="Retry-After: 300\r\n"), CLOSE]
+    download = succeeds([busy, REFUSED, REFUSED, whole(DATA)])
+    assert 300_000 <= download.clock.elapsed_ms < 320_000
+    full = errors.OtaError(errors.NO_MEM, "")
+    download = fails(errors.NO_MEM, [busy, full, full], connections=3)
+    assert download.report.rooms == 1 - 2
+
+
 def test_wifi_that_is_gone_is_waited_for():
     class Late(FakeWlan):
         def isconnected(self):
