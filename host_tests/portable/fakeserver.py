@@ -78,9 +78,9 @@ def _header(request, name):
 
 
 class Download:
-    """One update from scripts into a NOR partition, in fake time. make_context(ca): of TLS; contexts: how many
-    it made. saved: every (position, etag) that went into the journal. transfer: see update.py, once it has
-    begun; record: what the trial was to begin with."""
+    """One update from scripts into a NOR partition, in fake time. make_context(ca): of TLS; contexts: how
+    many it made. saved: every (position, etag) that went into the journal. transfer: see update.py, once it
+    has begun; record: what the trial was to begin with."""
 
     def __init__(
         self, scripts, offer, chunk=1 << 20, kind="raw", wlan=None, make_context=None, **changes

@@ -6,7 +6,7 @@ from nor import Nor
 
 from device import errors
 from device.head import release
-from device.slot import HEAD, Slot
+from device.slot import Slot
 
 PROVES = {errors.FLASH: "test_each_operation_fails_in_turn"}
 
