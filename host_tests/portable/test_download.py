@@ -1,4 +1,4 @@
-"""device.download: whole, dropped, stalled and resumed, every wait bounded."""
+"""device.update.fetch: whole, dropped, stalled and resumed, every wait bounded."""
 
 import makeoffer
 from check import patched, raises, raises_code

@@ -1,4 +1,4 @@
-"""device.download: what each answer of the server leads to: spans, statuses, ETags, redirects."""
+"""device.update.fetch: what each answer of the server leads to: spans, statuses, ETags, redirects."""
 
 from check import raises_code
 from fakeserver import DATA, ETAG, download_of, fails, head, rest, succeeds, whole
