@@ -19,7 +19,7 @@ def begin(transfer, record):
     agent.report.add('{"state": "verified"}', True)  # and so all before it: a reset may follow
     # The offer stays on record too: cut before the first byte of the head, the update goes on with it.
     trial = dict(record)
-    trial.update({"signature": agent.offer.signature_text, "attempts": 0, "excuses": 0})
+    trial.update({"signature": transfer.offer.signature_text, "attempts": 0, "excuses": 0})
     agent.state["trial"] = trial
     agent.save_state()
     try:

@@ -56,13 +56,6 @@ STUB_GAPS = {
     ("device/connection.py", '"SSLContext" has no attribute "verify_mode"'),
     ("device/board.py", 'Argument 1 to "Partition" has incompatible type "int"; expected "str"'),
     ("device/online.py", 'Module has no attribute "socket"'),
-    # __path__ is a text there.
-    (
-        "device/phases.py",
-        'Incompatible types in assignment (expression has type "str", variable has type '
-        '"MutableSequence[str]")',
-    ),
-    ("device/phases.py", '"MutableSequence[str]" has no attribute "startswith"'),
 }
 
 
