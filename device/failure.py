@@ -111,8 +111,9 @@ def retry(transfer, failure):
 def _may_retry(transfer, failure):
     """Seconds that the server asks us to wait, 0 = none, None = there is no sense in another try."""
     code = getattr(failure, "code", errors.NO_MEM)
-    if code in _TRANSIENT or transfer.retry_after is not None:
-        return transfer.retry_after or 0
+    asked_s, transfer.retry_after = transfer.retry_after, None  # the next failure may come before an answer
+    if code in _TRANSIENT or asked_s is not None:
+        return asked_s or 0
     if code == errors.TLS_REFUSED and not transfer.was_refused:
         transfer.was_refused = True  # once: a lack of memory and bytes damaged on the way look the same
         transfer.agent.report.free_memory()

@@ -42,7 +42,6 @@ def _remove_head(slot):
 def send(transfer):
     """Ask transfer.stream for what is missing, or for the head alone if only that is. transfer:
     update.Transfer. Raises OtaError."""
-    transfer.retry_after = None
     lacks_head = transfer.position and not transfer.head
     first = 0 if lacks_head else transfer.position
     last = (HEAD if lacks_head else transfer.offer.size) - 1

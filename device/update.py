@@ -67,9 +67,9 @@ def install(agent):
     """Generator, a block a step: install agent.offer, and restart into it. Raises OtaError, and then
     nothing in the slot can boot."""
     agent.report.begin_update()
+    transfer = Transfer(agent)
     threshold = gc.threshold()
     gc.threshold(-1)  # no garbage is made, but MicroPython counts the frames of functions
-    transfer = Transfer(agent)
     try:
         transfer.enter(_START)
         try:

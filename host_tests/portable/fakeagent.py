@@ -20,7 +20,6 @@ class FakeAgent(agent.Agent):
     def __init__(self, path=None, **changes):
         self.config = settings(**changes)
         self.may_start = self._before_reboot = self.self_test = _yes
-        self.block = bytearray(4096)
         self.clock = clock.Clock()
         self.feed = None
         self.state = phases.call("start", "load_state", path or "no_record")

@@ -11,8 +11,8 @@ from faketime import FakeTime
 from makeimage import content
 from nor import Nor
 
-from device import connection, download, update
-from device.slot import Slot
+from device import board, connection, files, journal, request, trial, update
+from device.head import release
 
 BLOCK = 1024  # a quarter of the real one: four of them and an image fit a heap of 192 KiB well
 DATA = content(2500)
@@ -77,79 +77,93 @@ def _header(request, name):
     return request[start : request.find(b"\r\n", start)].decode()
 
 
-class FakeJournal:
-    """A journal in RAM. saved: every (position, etag) that was written."""
-
-    def __init__(self, position=0, etag=None):
-        self.position = position
-        self.etag = etag
-        self.saved = []
-
-    def save(self, position, etag):
-        self.position, self.etag = position, etag
-        self.saved.append((position, etag))
-
-    def forget(self):
-        if self.position:
-            self.save(0, None)
-
-
 class Download:
-    """One update from scripts into a NOR partition, in fake time. make_context(config): of TLS; contexts: how
-    many it made. slot: with what was downloaded."""
+    """One update from scripts into a NOR partition, in fake time. make_context(ca): of TLS; contexts: how
+    many it made. saved: every (position, etag) that went into the journal. transfer: see update.py, once it
+    has begun; record: what the trial was to begin with."""
 
     def __init__(
         self, scripts, offer, chunk=1 << 20, kind="raw", wlan=None, make_context=None, **changes
     ):  # fmt: skip
         gc.collect()
+        for name in journal._NAMES:
+            files.write(name, b"")
+        files.write("file_ca.der", b"ca")
         self.nor = Nor(4, BLOCK)
         self.clock = FakeTime()
         self.server = Server(scripts, self.clock, chunk)
-        values = dict(SMALL)
+        values = dict(SMALL, image=kind, signing_key=fakekeys.put(), file_ca="file_ca.der")
         values.update(changes)
-        self.agent = FakeAgent(image=kind, signing_key=fakekeys.put(), **values)
-        self.agent.block = bytearray(BLOCK)
+        self.agent = FakeAgent(**values)
         self.agent.offer = offer
         self.agent.wlan = wlan or self.agent.wlan
         self.report = self.agent.report
-        self.journal = FakeJournal()
         self.contexts = 0
         self.make_context = make_context or self._make_context
-        self.slot = None
+        self.saved = []
+        self.transfer = self.record = None
 
     def run(self):
         """The download alone."""
-        self._play(self._downloads)
+        self._play(self._fetch)
 
     def verified(self):
-        """The record of the image."""
-        head, record = self._play(self._update)
-        self.slot = Slot(self.nor, self.agent.block, head)
-        return record
+        """The record of the image: of an update that ends where the trial begins."""
+        self._play(lambda: update.install(self.agent))
+        return self.record
 
     def holds(self, data):
-        self.slot.release_head()
+        """Is that what is there once the head is released?"""
+        release(self.nor, self.transfer.head)
         return bytes(self.nor.data[: len(data)]) == data
 
     def _play(self, function):
-        progress = update.Progress(self.agent.offer.size, self.report.progress)
-        with self.clock, patched(connection, "connect", self.server.connect):
-            with patched(connection, "file_context", self.make_context):
-                return run(function(progress), self.clock.advance)
+        patches = [
+            patched(connection, "connect", self.server.connect),
+            patched(connection, "client_context", self.make_context),
+            patched(board, "spare", lambda: self.nor),
+            patched(board, "chip", lambda: None),
+            patched(trial, "begin", self._begin_trial),
+            patched(update, "Transfer", self._noted_transfer(update.Transfer)),
+            patched(journal.Journal, "save", self._noted(journal.Journal.save)),
+        ]
+        with self.clock:
+            for patch in patches:
+                patch.__enter__()
+            try:
+                run(function(), self.clock.advance)
+            finally:
+                for patch in patches:
+                    patch.__exit__()
+
+    def _fetch(self):
+        transfer = update.Transfer(self.agent)
+        transfer.position, transfer.etag = journal.find(transfer.offer)
+        transfer.partition, transfer.chip = self.nor, None
+        request.prepare(transfer)
+        return update.fetch(transfer)
+
+    def _begin_trial(self, _, record):
+        self.record = record
+
+    def _noted_transfer(self, make):
+        def noted(agent):
+            self.transfer = make(agent)
+            self.transfer.block = bytearray(BLOCK)  # as the partition's, or a longer one would come first
+            return self.transfer
+
+        return noted
+
+    def _noted(self, save):
+        def noted(made, position, etag):
+            self.saved.append((position, etag))
+            save(made, position, etag)
+
+        return noted
 
     def _make_context(self, _):
         self.contexts += 1
         return "tls"
-
-    def _downloads(self, progress):
-        context = self.make_context(None) if self.agent.offer.address[0] == "https" else None
-        steps = download.Download(self.agent, self.nor, None, context, self.journal, progress)
-        self.slot = steps.slot
-        steps.resume()
-        return steps.run()
-
-    def _update(self, progress):
-        return update.fetch_and_verify(self.agent, self.nor, None, self.journal, progress)
 
 
 def download_of(scripts, data=DATA, https=False, **options):

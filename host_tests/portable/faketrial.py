@@ -84,7 +84,7 @@ class Transfer:
     """An update.Transfer that has all but the head in place."""
 
     def __init__(self, agent, partition):
-        self.agent = agent
+        self.agent, self.offer = agent, agent.offer
         self.partition = partition
         self.block = bytearray(partition.block_size)
         self.head = HEAD

@@ -78,7 +78,7 @@ def test_the_other_slot_is_the_spare_one():
 def test_the_slot_that_runs_and_its_label():
     with patched(board, "Partition", _Partition):
         partition, label = board.running()
-    assert label == "ota_0" == board.label(partition)
+    assert label == "ota_0" == board._label(partition)
 
 
 def test_no_second_slot():

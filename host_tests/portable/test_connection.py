@@ -85,10 +85,49 @@ def test_which_files_a_context_is_made_of():
         files.write(name, name.encode())
     with patched(connection, "client_context", lambda *parts: parts):
         assert connection.broker_context(config) == (b"b.der", b"c.der", b"k.der")
-        assert connection.file_context(config) == (b"f.der",)
+        transfer = _Transfer(config)
+        connection.make_file_context(transfer)
+        assert transfer.context == (b"f.der",)
+        transfer.context = "made"
+        connection.make_file_context(transfer)
+        assert transfer.context == "made"
+        transfer = _Transfer(config, "http")
+        connection.make_file_context(transfer)
+        assert transfer.context is None
     missing = settings(broker_ca="b.der", client_cert="c.der", client_key="no.der", file_ca="no.der")
-    for make in (connection.broker_context, connection.file_context):
+    for make in (connection.broker_context, lambda config: connection.make_file_context(_Transfer(config))):
         assert "no.der" in raises_code(errors.NO_INIT, make, missing).detail
+
+
+class _Transfer:
+    """What connection.py uses of an update.Transfer."""
+
+    def __init__(self, config, scheme="https"):
+        self.agent = self
+        self.config = config
+        self.address = (scheme, "host", 443, "/")
+        self.context = self.stream = None
+
+
+def test_tls_only_where_it_is_asked_for():
+    connected = []
+
+    def connect(*arguments):
+        connected.append(arguments)
+        return "stream"
+
+    config = settings(http_timeout_s=5)
+    with patched(connection, "connect", connect), patched(connection, "client_context", lambda _: "new"):
+        with patched(files, "read_required", lambda path: b"ca"):
+            for scheme, context, used in (
+                ("https", "made", "made"), ("https", None, "new"),
+                ("http", None, None), ("http", "made", None),
+            ):  # fmt: skip
+                transfer = _Transfer(config, scheme)
+                transfer.context = context
+                connection.connect_file_server(transfer)
+                assert connected.pop() == ("host", 443, used, 5000) and transfer.stream == "stream"
+                assert transfer.context == (context or used)
 
 
 class _Socket:
@@ -153,6 +192,16 @@ def test_tls_that_cannot_begin_is_closed():
         assert _fails(sock, errors.OtaError).code == code
         assert sock.calls[-2:] == ["setblocking", "wrap_socket"]
     _fails(_Socket("wrap_socket", MemoryError()), MemoryError)
+
+
+def test_where_no_connection_is_made_there_is_no_stream():
+    def connect(*_):
+        raise errors.OtaError(errors.TIMEOUT)
+
+    transfer = _Transfer(settings(), "http")
+    with patched(connection, "connect", connect):
+        raises_code(errors.TIMEOUT, connection.connect_file_server, transfer)
+    assert transfer.stream is None
 
 
 def test_a_name_that_is_not_found():

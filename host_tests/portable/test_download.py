@@ -1,4 +1,4 @@
-"""device.download: whole, dropped, stalled and resumed, every wait bounded."""
+"""device.update.fetch: whole, dropped, stalled and resumed, every wait bounded."""
 
 import makeoffer
 from check import patched, raises, raises_code
@@ -115,6 +115,16 @@ def test_a_server_that_says_when_is_obeyed():
     assert 600_000 < download.clock.elapsed_ms < 3600_000 + 60_000
 
 
+def test_what_a_server_said_counts_for_the_next_try_alone():
+    """Not for a connection that is refused after it, or for which there is no memory."""
+    busy = [head(429, 0, more="Retry-After: 300\r\n"), CLOSE]
+    download = succeeds([busy, REFUSED, REFUSED, whole(DATA)])
+    assert 300_000 <= download.clock.elapsed_ms < 320_000
+    full = errors.OtaError(errors.NO_MEM, "")
+    download = fails(errors.NO_MEM, [busy, full, full], connections=3)
+    assert download.report.rooms == 1 - 2
+
+
 def test_wifi_that_is_gone_is_waited_for():
     class Late(FakeWlan):
         def isconnected(self):
@@ -191,7 +201,7 @@ def test_where_two_connections_do_not_fit_room_is_made_once():
 def test_a_login_page_does_not_cost_what_is_there():
     start = [head(200, 2500), DATA[:1250], CLOSE]
     download = fails(errors.SIZE_MISMATCH, [start, [head(200, 30), b"x" * 30, CLOSE]], connections=2)
-    assert download.slot.position == 1024
+    assert download.transfer.position == 1024
 
 
 def test_bad_flash_ends_it_at_once():

@@ -1,4 +1,4 @@
-"""device.download: what each answer of the server leads to: spans, statuses, ETags, redirects."""
+"""device.update.fetch: what each answer of the server leads to: spans, statuses, ETags, redirects."""
 
 from check import raises_code
 from fakeserver import DATA, ETAG, download_of, fails, head, rest, succeeds, whole
@@ -25,8 +25,8 @@ def test_wrong_spans():
         head(206, 1476, more=ETAG + "Content-Range: bytes 1024-2300/2500\r\n"),
     ):  # fmt: skip
         download = fails(errors.SIZE_MISMATCH, [start, [answer, DATA, CLOSE]], connections=2)
-        assert download.slot.position == 1024
-        assert download.journal.saved == []  # no interval was complete
+        assert download.transfer.position == 1024
+        assert download.saved == []  # no interval was complete
 
 
 def test_a_first_answer_of_another_length():

@@ -9,11 +9,11 @@ import sys
 import makeoffer
 from check import MICROPYTHON, patched, run
 from fakeagent import FakeAgent
-from fakeserver import FakeJournal, head
+from fakeserver import head
 from fakestream import FakeStream, Peer
 from faketime import FakeTime
 
-from device import connection, digest, download, update
+from device import connection, update, verify
 from device.slot import Slot
 
 if MICROPYTHON:
@@ -82,28 +82,28 @@ def test_the_block_loop_allocates_nothing_between_reports():
     agent = FakeAgent(image="raw", checkpoint_kib=1024)
     agent.offer = offer
     reports = agent.report.percents
-    progress = update.Progress(size, agent.report.progress)
+    transfer = update.Transfer(agent)
+    transfer.partition, transfer.chip = Flash(), None
     with FakeTime(), patched(connection, "connect", connect):  # the shim of `time` allocates
-        started = download.Download(agent, Flash(), None, None, FakeJournal(), progress)
-        steps = started.run()
-        while started.slot.position < 4096:
+        steps = update.fetch(transfer)
+        while transfer.position < 4096:
             next(steps)
-        silent = _count_silent_steps(started.slot, size, steps, reports)
+        silent = _count_silent_steps(transfer, size, steps, reports)
     assert silent == 58, silent
 
 
-def _count_silent_steps(slot, size, steps, reports):
+def _count_silent_steps(transfer, size, steps, reports):
     """A step is a block, which must pass under the lock, or a report."""
     silent = 0
     for _ in range(60):
-        position = slot.position
+        position = transfer.position
         if len(reports) < 1 + position * 10 // size:
             next(steps)
-            assert slot.position == position
+            assert transfer.position == position
         else:
             _locked(lambda: next(steps))
             silent += 1
-            assert slot.position == position + 4096
+            assert transfer.position == position + 4096
     assert len(reports) == 3
     return silent
 
@@ -115,7 +115,7 @@ def test_digest_allocates_a_bounded_amount():
     gc.collect()
     gc.disable()
     before = gc.mem_alloc()
-    run(digest.read(slot, 50 * 4096))
+    run(verify.read_digest(slot, 50 * 4096))
     used = gc.mem_alloc() - before
     gc.enable()
     per_block = 128 if sys.maxsize > 1 << 31 else 64

@@ -9,7 +9,7 @@ from check import patched, recorded_log
 from device import journal
 from device.journal import Journal
 
-PATH = "checkpoint"
+PATH = "ota_journal"
 TAG = '"abc"'
 
 
@@ -22,9 +22,7 @@ def _forget():
 
 
 def _journal(offer=None):
-    made = Journal(PATH)
-    made.bind(offer or makeoffer.offer())
-    return made
+    return Journal(offer or makeoffer.offer())
 
 
 def _raw(number):
@@ -118,11 +116,23 @@ def test_forgetting_writes_only_where_there_is_something_to_forget():
     assert _journal().position == 0
 
 
+def test_what_the_phases_ask():
+    _forget()
+    offer = makeoffer.offer()
+    assert journal.find(offer) == (0, None)
+    journal.forget(offer)
+    assert PATH + ".0" not in os.listdir()
+    _journal().save(4096, TAG)
+    assert journal.find(offer) == (4096, TAG)
+    journal.forget(makeoffer.offer(size=9999))
+    assert journal.find(offer) == (4096, TAG)
+    journal.forget(offer)
+    assert journal.find(offer) == (0, None)
+
+
 def test_a_journal_that_cannot_be_written_is_a_warning():
-    made = Journal("no/such/folder/journal")
-    made.bind(makeoffer.offer())
-    with recorded_log() as lines:
-        made.save(4096, TAG)
+    with patched(journal, "_NAMES", ("no/such/folder/0", "no/such/folder/1")), recorded_log() as lines:
+        _journal().save(4096, TAG)
     assert len(lines) == 1 and lines[0].startswith("W/ota")
 
 

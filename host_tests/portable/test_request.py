@@ -1,11 +1,12 @@
-"""device.request: the request to the letter, over a connection to where the answer is to come from."""
+"""device.request: the request to the letter, and where in the image it begins after a reboot."""
 
-from check import patched, raises_code, run
+from check import raises_code
 from fakeagent import FakeAgent
 from fakestream import FakeStream, Peer
 from makeoffer import offer
+from nor import Nor
 
-from device import connection, errors, request
+from device import errors, journal, request
 from device.update import Transfer
 
 
@@ -30,37 +31,22 @@ def test_spans():
         assert request.span(first, last, size) == text
 
 
-class _Server:
-    """connected: (host, port, context, timeout in ms) of each connection; sent: what it got."""
-
-    def __init__(self):
-        self.connected = []
-        self._peer = Peer()
-
-    def connect(self, *arguments):
-        self.connected.append(arguments)
-        stream = FakeStream(self._peer)
-        stream.limit(1000)
-        return stream
-
-    @property
-    def sent(self):
-        return self._peer.sent
-
-
-def _sent(position, head=None, context="made", address=None, **changes):
-    """A request for what is missing from this byte on: (the server, the transfer)"""
-    agent = FakeAgent(http_timeout_s=5)
-    agent.offer = offer(size=10000, **changes)
-    transfer = Transfer(agent)
+def _sent(position, head=None, address=None, **changes):
+    """A request for what is missing from this byte on: (what the server got, the transfer)"""
+    transfer = _transfer(**changes)
     transfer.position, transfer.head, transfer.etag = position, head, '"a"' if position else None
-    transfer.context = context
     transfer.address = address or transfer.address
-    server = _Server()
-    with patched(connection, "connect", server.connect):
-        with patched(connection, "file_context", lambda config: "new"):
-            run(request.send(transfer))
-    return server, transfer
+    peer = Peer()
+    transfer.stream = FakeStream(peer)
+    transfer.stream.limit(1000)
+    request.send(transfer)
+    return peer.sent, transfer
+
+
+def _transfer(**changes):
+    agent = FakeAgent()
+    agent.offer = offer(size=10000, **changes)
+    return Transfer(agent)
 
 
 def test_what_is_asked_for():
@@ -68,31 +54,59 @@ def test_what_is_asked_for():
         (0, None, (0, 9999), ""), (4096, None, (0, 63), "bytes=0-63"),
         (4096, b"h" * 64, (4096, 9999), "bytes=4096-"),
     ):  # fmt: skip
-        server, transfer = _sent(position, head)
+        sent, transfer = _sent(position, head)
         assert transfer.asked == asked
         etag = '"a"' if position else None
-        assert server.sent == request.request("https", "files", 8443, "/fw.bin", wanted, etag)
+        assert sent == request.request("https", "files", 8443, "/fw.bin", wanted, etag)
 
 
-def test_tls_only_where_it_is_asked_for():
-    server, _ = _sent(0)
-    assert server.connected == [("files", 8443, "made", 5000)]
-    server, _ = _sent(0, None, None)
-    assert server.connected == [("files", 8443, "new", 5000)]
-    server, transfer = _sent(0, None, None, ("http", "other", 80, "/x"))
-    assert server.connected == [("other", 80, None, 5000)] and transfer.context is None
-    assert server.sent.startswith(b"GET /x HTTP/1.1\r\nHost: other\r\n")
+def test_it_goes_to_the_server_that_is_asked():
+    sent, _ = _sent(0, None, ("http", "other", 80, "/x"))
+    assert sent.startswith(b"GET /x HTTP/1.1\r\nHost: other\r\n")
 
 
-def test_what_an_answer_said_before_is_over():
-    agent = FakeAgent()
-    agent.offer = offer()
-    transfer = Transfer(agent)
-    transfer.retry_after = 5
+def test_a_transfer_before_anything_has_happened():
+    """Whatever the one before has left."""
+    transfer = _transfer()
+    transfer.position = transfer.restarts = transfer.granted_ms = transfer.redirects = 7
+    transfer.address = ("http", "other", 80, "/x")
+    transfer.was_refused = transfer.was_repeated = transfer.is_spliced = transfer.has_block = True
+    request.clear(transfer)
+    assert transfer.position == transfer.restarts == transfer.granted_ms == transfer.redirects == 0
+    assert transfer.address == transfer.offer.address and transfer.retry_after is None
+    assert True not in (transfer.was_refused, transfer.was_repeated, transfer.is_spliced, transfer.has_block)
 
-    def refused(*_):
-        raise errors.OtaError(errors.TIMEOUT)
 
-    with patched(connection, "connect", refused), patched(connection, "file_context", lambda _: None):
-        raises_code(errors.TIMEOUT, run, request.send(transfer))
-    assert transfer.retry_after is None and transfer.stream is None
+def _prepared(position, size=10000, flash=None):
+    transfer = _transfer()
+    transfer.offer = transfer.agent.offer = offer(size=size)
+    transfer.partition = flash or Nor(3)
+    journal.Journal(transfer.offer).save(position, '"a"' if position else None)
+    transfer.position, transfer.etag = journal.find(transfer.offer)
+    request.prepare(transfer)
+    return transfer
+
+
+def test_a_download_goes_on_only_at_a_whole_block_of_the_image():
+    for position in (4096, 8192):
+        transfer = _prepared(position)
+        assert (transfer.position, transfer.etag, transfer.is_spliced) == (position, '"a"', True)
+    for position in (0, 1, 4095, 10000, 12288):
+        transfer = _prepared(position)
+        assert (transfer.position, transfer.etag, transfer.is_spliced) == (0, None, False)
+        assert journal.find(transfer.offer) == (0, None)
+
+
+def test_a_head_that_was_being_written_is_taken_out():
+    for is_written in (False, True):
+        nor = Nor(3)
+        nor.data[:64] = b"\xff" * 63 + (b"\x5a" if is_written else b"\xff")
+        _prepared(4096, flash=nor)
+        assert bytes(nor.data[:65]) == b"\xff" * 64 + b"\x5a" and nor.erases == [is_written, 0, 0]
+
+
+def test_an_image_larger_than_the_slot():
+    _prepared(0, 3 * 4096)
+    nor = Nor(3)
+    raises_code(errors.FW_OVERFLOW, _prepared, 0, 3 * 4096 + 1, nor)
+    assert nor.operations == 0

@@ -180,7 +180,7 @@ def test_the_refused_list_is_bounded_and_keeps_the_newest():
     for number in range(20):
         trial = {"version": "1.2.3", "size": 5, "signature": "c2ln", "build_time": "", "attempts": 1}
         trial["digest"] = "%02d" % number
-        rollback._refuse(state, trial)
+        rollback.refuse(state, trial)
     assert [entry["digest"] for entry in state["refused"]] == ["%02d" % number for number in range(12, 20)]
     assert all(entry["signature"] == "c2ln" for entry in state["refused"])
     assert sorted(state["refused"][0]) == ["digest", "signature", "size", "version"]

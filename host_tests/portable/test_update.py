@@ -8,7 +8,7 @@ from fakestream import CLOSE, Peer
 from makeimage import content, esp32, trailer, wm
 from nor import Nor
 
-from device import digest, errors
+from device import errors, journal, verify
 
 PROVES = {errors.SHA256_ECDSA: "test_a_second_mixture_is_the_end"}
 
@@ -21,13 +21,14 @@ def _offer(data, **changes):
     return makeoffer.offer(size=len(data), signature=makeoffer.base64(signer.sign(data)), **changes)
 
 
-def _prepared(scripts, data, position=0, kind="raw"):
+def _prepared(scripts, data, position=0, kind="raw", etag=None):
     """A download in a slot that holds data[:position], as it is after a power cut: head blank."""
-    download = Download(scripts, _offer(data), kind=kind)
+    offer = _offer(data)
+    download = Download(scripts, offer, kind=kind)
     present = data[64:position]
     download.nor.data[64 : 64 + len(present)] = present
     download.nor.data[:64] = b"\xff" * 64
-    download.journal.position = position
+    journal.Journal(offer).save(position, etag)
     return download
 
 
@@ -84,8 +85,7 @@ def test_after_a_reboot_the_head_is_fetched_and_the_rest():
 
 def test_after_a_reboot_the_file_must_be_the_same():
     data = DATA + trailer()
-    download = _prepared([whole(data, 'ETag: "new"\r\n')], data, 2048)
-    download.journal.etag = '"old"'
+    download = _prepared([whole(data, 'ETag: "new"\r\n')], data, 2048, etag='"old"')
     download.verified()
     assert download.server.requests() == [("0-63", '"old"')]
     assert download.holds(data) and download.nor.erases == [1, 1, 1, 0]
@@ -142,7 +142,7 @@ def test_no_checkpoint_at_the_very_end():
     offer = makeoffer.offer(size=len(data), https_url=makeoffer.ABSENT)
     download = Download([whole(data)], offer, checkpoint_kib=4)
     download.run()
-    assert download.journal.saved == []
+    assert download.saved == []
 
 
 def test_a_checkpoint_each_interval():
@@ -152,7 +152,7 @@ def test_a_checkpoint_each_interval():
     download = Download([whole(data, ETAG)], offer, checkpoint_kib=4)
     download.nor = Nor(5, 1024)
     download.run()
-    assert download.journal.saved == [(4096, '"a"')]
+    assert download.saved == [(4096, '"a"')]
 
 
 OVER_TLS = "https://files/fw.bin"
@@ -184,8 +184,8 @@ def test_a_context_that_does_not_fit_is_made_once_more():
 
 
 def test_a_context_that_fails_otherwise_makes_no_room():
-    download = _over_tls([], DATA, _failing(errors.OtaError(errors.TLS_REFUSED, "")))
-    raises_code(errors.TLS_REFUSED, download.verified)
+    download = _over_tls([], DATA, _failing(errors.OtaError(errors.FLASH, "")))
+    raises_code(errors.FLASH, download.verified)
     assert download.report.rooms == 1
 
 
@@ -202,14 +202,15 @@ def test_the_tls_context_goes_with_the_download():
         contexts.append(weakref.ref(context))
         return context
 
-    def of_image(*arguments):
+    def digest(*arguments):
         assert [context() for context in contexts] == [None]
         return (yield from real(*arguments))
 
-    real = digest.of_image
+    real = verify.digest
     data = DATA + trailer()
-    with patched(digest, "of_image", of_image):
+    with patched(verify, "digest", digest):
         _over_tls([whole(data)], data, make).verified()
+    assert len(contexts) == 1
 
 
 def _states(scripts, data):
@@ -224,14 +225,16 @@ def _states(scripts, data):
 
 def test_the_states_in_the_log():
     data = DATA + trailer()
-    assert _states([whole(data)], data) == [1, 3, 4, 4, 4, 4, 6, 7]
-    assert _states([whole(bytes([data[0] ^ 1]) + data[1:])], data) == [1, 3, 4, 4, 4, 4, 6, 7]
-    assert _states([[head(404)]], data) == [1, 3]
+    assert _states([whole(data)], data) == [0, 1, 3, 4, 4, 4, 4, 6, 7]
+    assert _states([whole(bytes([data[0] ^ 1]) + data[1:])], data) == [0, 1, 3, 4, 4, 4, 4, 6, 7, 8]
+    assert _states([[head(404)]], data) == [0, 1, 3, 5]
 
 
 def test_a_refused_handshake_is_not_connected():
+    """It comes with the first write, and is "connection failed" in the end, not "download failed"."""
+
     def write(*_):
         raise errors.OtaError(errors.TLS_REFUSED, "expired")
 
     with patched(Peer, "write", write):
-        assert _states([[CLOSE]] * 2, DATA) == [1, 1]
+        assert _states([[CLOSE]] * 2, DATA) == [0, 1, 1, 2]

@@ -1,4 +1,4 @@
-"""device.update: the verification of an image where it lies: CRC, signature, and who the image is for."""
+"""device.verify and device.keys in an update: CRC and signature of an image, and who it is for."""
 
 import gc
 import hashlib
@@ -11,7 +11,7 @@ from fakeagent import FakeAgent
 from makeimage import content, esp32, raw_trailer, trailer, wm
 from nor import Nor
 
-from device import errors, image, update
+from device import errors, header, keys, update, verify
 
 PROVES = {
     errors.CRC_ERROR: "test_a_body_that_is_not_the_crcs",
@@ -36,13 +36,15 @@ def _verify(kind, data, nor=None, signed=None, refused=(), own=makeoffer.ABSENT,
     """The record of data, offered with a signature over `signed` (default: data). own: the offer's own."""
     signature = makeoffer.base64(signer.sign(data if signed is None else signed))
     agent = FakeAgent(image=kind, signing_key=fakekeys.put(), **changes)
-    agent.block = bytearray(BLOCK)
     agent.offer = makeoffer.offer(
         size=len(data), version=version, signature=signature, signed_offer=own
     )  # fmt: skip
     agent.state["refused"] = list(refused)
-    header = image.read_header(kind, data, len(data), None)
-    return run(update._verify(agent, nor or _in_flash(data), data[:64], header))
+    transfer = update.Transfer(agent)
+    transfer.partition, transfer.block, transfer.head = nor or _in_flash(data), bytearray(BLOCK), data[:64]
+    transfer.header = header.read_header(kind, data, len(data), None)
+    sha, tail = run(verify.digest(transfer))
+    return verify.record(transfer, sha, tail, keys.image_signer(transfer, sha))
 
 
 def test_a_signed_image_of_each_kind_is_accepted():
@@ -118,8 +120,8 @@ def test_a_trailer_across_two_blocks():
 def test_the_image_of_another_offer():
     data = content(500) + trailer()
     digest = hashlib.sha256(data).digest().hex()
-    assert _verify("raw", data, own=makeoffer.sealed(sha256=digest))["digest"] == digest
-    raises_code(errors.OFFER_SIGNATURE, lambda: _verify("raw", data, own=makeoffer.sealed()))
+    assert _verify("raw", data, own=makeoffer.signed(sha256=digest))["digest"] == digest
+    raises_code(errors.OFFER_SIGNATURE, lambda: _verify("raw", data, own=makeoffer.signed()))
 
 
 def test_an_image_that_failed_its_trials_under_another_signature():
