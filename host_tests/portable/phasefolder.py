@@ -46,7 +46,7 @@ class PhaseFolder:
         now = _traces()
         changed = [name for name in now if self._before.get(name) is not now[name]]
         changed += [name for name in self._before if name not in now]
-        opened, phases._loaded[:] = list(phases._loaded), []
+        opened, phases._depths[:] = list(phases._depths), []
         assert kind or not (changed or opened), (changed, opened)
 
     @staticmethod
