@@ -28,14 +28,8 @@ class Agent:
     self_test() -> bool: does the new image work? False, or an exception, sends the old one back.
     """
 
-    config: config.Config
-    clock: clock.Clock
-    link: Link
-    report: Report
     # Set by start.py:
-    wlan: object  # the station
-    feed: object  # what feeds the watchdog, None without one
-    reset: object  # what restarts the board
+    feed: type | None  # what feeds the watchdog, None without one
     state: dict  # what survives a reboot
     running: dict  # the record of the image that runs
     is_new: bool  # it is on trial

@@ -43,9 +43,7 @@ def steps(name, function, *arguments):
 def forget_all():
     """What is left of an agent that was given up in the middle of a phase."""
     if _depths:
-        depth = _depths[0]
-        del _depths[1:]
-        _forget(depth)
+        _forget(_depths[0])
 
 
 def folder():
@@ -60,6 +58,8 @@ def _load(name):
     gc.collect()
     if files.is_broken and folder():
         raise errors.OtaError(errors.FLASH, "nothing can be loaded until the restart")
+    if not _depths:
+        del _known[:]
     for other in sys.modules:  # also what the phase around this one has imported since
         if other.startswith(_PREFIX) and other not in _known:
             _known.append(other)
@@ -80,7 +80,8 @@ def _forget(depth):
     """All of the package's modules but the first `depth` that are known."""
     package = sys.modules[_PACKAGE]
     del _known[depth:]
-    _depths.pop()
+    while _depths and _depths[-1] >= depth:
+        _depths.pop()
     for name in [name for name in sys.modules if name.startswith(_PREFIX) and name not in _known]:
         del sys.modules[name]
         if hasattr(package, name[len(_PREFIX) :]):
