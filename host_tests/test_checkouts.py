@@ -128,9 +128,9 @@ def test_a_name_with_spaces_and_umlauts(runtime: str, tmp_path: Path):
 def test_make_is_given_no_name_with_a_space(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     seen: list[str] = []
     monkeypatch.setattr(cache, "PLACE", tmp_path / "a b")
-    monkeypatch.setattr(build, "_make_command", lambda tree: ["make", "-C", tree, f"CC=python {tree}/cc"])
+    monkeypatch.setattr(build, "_make_command", lambda tree, _: ["make", "-C", tree, f"CC=python {tree}/cc"])
     monkeypatch.setattr(build, "_run", lambda failure, limit_s, command: seen.extend(command))
-    build._make(cache.PLACE / ".cache" / "tree")
+    build._make(cache.PLACE / ".cache" / "tree", "build")
     assert [word.count(" ") for word in seen] == [0, 0, 0, 1]
     assert seen[2].endswith("/.cache/tree")
 

