@@ -34,6 +34,12 @@ class Agent:
     running: dict  # the record of the image that runs
     is_new: bool  # it is on trial
     can_return: bool  # a reset would bring back the image before it
+    # Set by ntp.py:
+    sync_due_ms: int  # when to ask for the time, by the uptime
+    sync_asked_ms: int  # when that was done
+    is_sync_told: bool  # that no server is believed
+    is_time_doubtful: bool  # a certificate was refused since the clock was last set or asked for
+    time_proven: int  # the time at which the uptime was 0, by a clock that a certificate has confirmed
     # Set by online.py:
     has_rollback: bool  # the boot loader can return
     network_failed: bool  # since the start
@@ -51,7 +57,6 @@ class Agent:
         phases.forget_all()
         self.config = settings
         self.may_start, self._before_reboot, self.self_test = may_start, before_reboot, self_test
-        self.clock = clock.Clock()
         self.wlan, self.reset, mac = phases.call("board", "start")
         self.link = Link(settings, mac)
         self.report = Report(self.link, settings.language)
@@ -136,7 +141,7 @@ class Agent:
         """Generator: take offers, ask for offers, until one is due. Raises OtaError when something fails."""
         while True:
             self.check_link()
-            if self.clock.is_due():
+            if log.uptime_ms() >= self.sync_due_ms:
                 yield from phases.steps("ntp", "sync", self)
             self.check_messages()
             if self.config.check_interval_s and log.uptime_ms() >= self._next_get:

@@ -3,30 +3,8 @@
 import os
 import time
 
-from . import log
-
 EPOCH_2000 = 946684800 if time.gmtime(0)[0] == 2000 else 0
 IDLE_MS = 50  # what a step yields that has nothing to do: how long the caller may sleep
-_RESYNC_SOON_MS = 600000
-
-
-class Clock:
-    """How far the time is believed. asked_ms, due_ms: of NTP, by the uptime."""
-
-    def __init__(self):
-        self.asked_ms = self.due_ms = 0
-        self.is_told = False  # that no server is believed
-        self.is_doubtful = False  # a certificate was refused since the clock was last set or asked for
-        self.proven = 0  # the time at which the uptime was 0, by a clock that a certificate has confirmed
-
-    def is_due(self):
-        return log.uptime_ms() >= self.due_ms
-
-    def resync_soon(self):
-        """A certificate was refused, which a wrong time may have done: ask again soon, and no more often than
-        every ten minutes."""
-        self.is_doubtful = True
-        self.due_ms = min(self.due_ms, self.asked_ms + _RESYNC_SOON_MS)
 
 
 def now():

@@ -18,6 +18,7 @@ _OLDEST = const(1767225600)  # 2026-01-01: earlier than this code there is no no
 _SPAN = const(630720000)  # 20 years: a build older than that asks for service
 _NTP_ERA_END = 2085978496  # 2036-02-07 06:28:16, what an all-zero or kiss-of-death answer decodes to
 _AGREED_S = const(60)
+_RESYNC_SOON_MS = const(600000)
 _DAY = const(86400)
 _REJECTED_CHANCE = const(4)  # asked four times an hour, or at each start of a board that sleeps
 _MAX_REJECTED = const(168)
@@ -46,16 +47,22 @@ def sync(agent):
 def note_known(agent):
     """The board is online. If that took a certificate, the clock was good enough for it."""
     if agent.config.broker_address[0] == "mqtts":
-        agent.clock.proven = clock.now() - log.uptime_ms() // 1000
+        agent.time_proven = clock.now() - log.uptime_ms() // 1000
         Sync(agent).keep_known()
 
 
+def resync_soon(agent):
+    """A certificate was refused, which a wrong time may have done: ask again soon, and no more often than
+    every ten minutes."""
+    agent.is_time_doubtful = True
+    agent.sync_due_ms = min(agent.sync_due_ms, agent.sync_asked_ms + _RESYNC_SOON_MS)
+
+
 class Sync:
-    """One look at the time. agent: its clock, state, config and running."""
+    """One look at the time. agent: what is said of the time there, state, config and running."""
 
     def __init__(self, agent):
         self._agent = agent
-        self._clock = agent.clock
         self._state = agent.state
         self._lowest = max(build_seconds(agent.running["build_time"]), _OLDEST)
         if not self._is_plausible(self._state["known_time"]):
@@ -66,25 +73,25 @@ class Sync:
 
     def steps(self):
         """Generator. Raises OtaError(NO_CLOCK) at the first of several failures."""
-        state = self._clock
+        agent = self._agent
         self.keep_known()
-        state.asked_ms = log.uptime_ms()
+        agent.sync_asked_ms = log.uptime_ms()
         seconds = yield from self._ask_all()
         is_believed = seconds is not None and self._is_believed(seconds)
         if is_believed:
             _set(seconds)
-        elif state.is_doubtful or not self._is_plausible(clock.now()) or clock.now() < self._known():
+        elif agent.is_time_doubtful or not self._is_plausible(clock.now()) or clock.now() < self._known():
             _set(max(self._lowest, self._known()))
-        state.is_doubtful = False
-        pause_s = self._agent.config.ntp_resync_s if is_believed else 600 + clock.random_below(600)
-        state.due_ms = log.uptime_ms() + pause_s * 1000
-        was_told, state.is_told = state.is_told, not is_believed
+        agent.is_time_doubtful = False
+        pause_s = agent.config.ntp_resync_s if is_believed else 600 + clock.random_below(600)
+        agent.sync_due_ms = log.uptime_ms() + pause_s * 1000
+        was_told, agent.is_sync_told = agent.is_sync_told, not is_believed
         if not is_believed and not was_told:
             raise errors.OtaError(errors.NO_CLOCK, "no NTP server is believed, the last known time is used")
 
     def _known(self):
         """No time before this one is now."""
-        proven = self._clock.proven
+        proven = self._agent.time_proven
         return max(self._state["known_time"], proven + log.uptime_ms() // 1000 if proven else 0)
 
     def keep_known(self):
@@ -142,7 +149,7 @@ class Sync:
             return False
         state["doubts"] += 1
         if state["doubts"] > _MAX_REJECTED:
-            state["known_time"] = state["doubts"] = self._clock.proven = 0
+            state["known_time"] = state["doubts"] = self._agent.time_proven = 0
         self._save()
         return not state["known_time"]
 

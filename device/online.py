@@ -20,11 +20,11 @@ def connect(agent):
     """Generator: all of it. Raises OtaError."""
     if not agent.wlan.isconnected():
         yield from phases.steps("wifi", "join", agent.wlan, agent.config)
-    if agent.clock.is_due():
+    if log.uptime_ms() >= agent.sync_due_ms:
         yield from phases.steps("ntp", "sync", agent)
     link, report = agent.link, agent.report
     open_link(link)
-    if agent.last_code == errors.TLS_REFUSED and agent.clock.is_doubtful:
+    if agent.last_code == errors.TLS_REFUSED and agent.is_time_doubtful:
         log_error(errors.OtaError(errors.NO_MEM, "TLS refused before"))
     log.info("MQTTS connected" if agent.config.broker_address[0] == "mqtts" else "MQTT connected")
     yield
@@ -105,7 +105,7 @@ def _note(agent, error):
     before, agent.last_code = agent.last_code, error.code
     agent.network_failed = True
     if error.code == errors.TLS_REFUSED:
-        agent.clock.resync_soon()
+        phases.call("ntp", "resync_soon", agent)
         if before != error.code:  # a lack of memory and bytes damaged on the way look the same
             return log.warning(error.detail)
     agent.memory_failures = agent.memory_failures + 1 if error.code == errors.NO_MEM else 0

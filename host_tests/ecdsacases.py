@@ -137,8 +137,10 @@ def bent_digests(draw: st.DrawFn) -> Case:
     return Case(good.key, edited(good.digest, "flip", bit, b""), good.signature)
 
 
-NUMBERS = st.integers(0, 2**264 - 1) | st.integers(0, N + 1) | st.sampled_from(
-    [0, 1, 2, N - 1, N, N + 1, P - N, P - 1, P, P + 1, 2**255, 2**256 - 1, 2**256]
+NUMBERS = (
+    st.integers(0, 2**264 - 1)
+    | st.integers(0, N + 1)
+    | st.sampled_from([0, 1, 2, N - 1, N, N + 1, P - N, P - 1, P, P + 1, 2**255, 2**256 - 1, 2**256])
 )
 
 

@@ -182,7 +182,8 @@ def test_without_a_configuration_nothing_is_judged_by_it() -> None:
     [
         (
             {"config": {"code": errors.INVALID_PARAM, "detail": "bad 'wifi'"}, "config_text": "{}"},
-            "configuration", f"{errors.INVALID_PARAM} bad",
+            "configuration",
+            f"{errors.INVALID_PARAM} bad",
         ),
         ({"times": [["a", "OSError"], ["b", "OSError"]]}, "time_servers", "no answer from a, b"),
         ({"times": [["a", 1_800_000_000 + 999]]}, "time_servers", "another time"),

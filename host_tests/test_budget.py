@@ -107,6 +107,7 @@ def test_the_bench_image_has_exactly_the_size_that_is_asked_for() -> None:
 
 def test_silent_steps_leave_out_reports_and_checkpoints() -> None:
     """100 blocks, a percentage each: all report. 1000 blocks: nine of ten do not, checkpoints aside."""
+
     def found(blocks: int) -> list[int]:
         polls = [probe.Poll(1, 1, 16 * i, i) for i in range(blocks + 1)]
         return probe.silent_steps(probe.Trace(polls, 0, 0, []), blocks * probe.BLOCK)

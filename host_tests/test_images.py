@@ -206,9 +206,7 @@ def test_offers_that_a_board_would_refuse(
     key: ec.EllipticCurvePrivateKey, changes: dict, message: str
 ) -> None:
     with pytest.raises(ToolError, match=message):
-        signing.offer(
-            **{"image": b"image" * 13, "key": key, "version": "1.2.3", "https_url": URL, **changes}
-        )
+        signing.offer(**{"image": b"image" * 13, "key": key, "version": "1.2.3", "https_url": URL, **changes})
 
 
 def test_a_signed_offer(key: ec.EllipticCurvePrivateKey) -> None:

@@ -42,9 +42,7 @@ def call(*words: str, env: dict[str, str] | None = None, **options) -> subproces
         [sys.executable, "-m", "tools", *words], cwd=cache.REPO, env={**kept, **(env or {})},
         timeout=LIMIT_S, **options,
     )  # fmt: skip
-    done.stdout, done.stderr = (
-        (text or b"").decode(errors="replace") for text in (done.stdout, done.stderr)
-    )
+    done.stdout, done.stderr = ((text or b"").decode(errors="replace") for text in (done.stdout, done.stderr))
     assert "Traceback" not in done.stderr + done.stdout, done.stderr + done.stdout
     if done.returncode == 1 and done.stderr:
         assert done.stderr.splitlines()[-1].startswith("error: "), done.stderr

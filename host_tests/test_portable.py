@@ -69,17 +69,13 @@ def _run(command: list[str], environment: dict[str, str], path: Path, cwd: Path)
 
 
 @pytest.mark.parametrize(("interpreter", "path"), PAIRS)
-def test_inside_micropython(
-    interpreter: str, path: Path, compiled: Path, tmp_path: Path
-) -> None:
+def test_inside_micropython(interpreter: str, path: Path, compiled: Path, tmp_path: Path) -> None:
     _micropython(interpreter, compiled, runtimes.umqtt(), path, tmp_path)
 
 
 @pytest.mark.parametrize("path", LINK_FILES, ids=lambda path: path.stem)
 @pytest.mark.parametrize("interpreter", MICROPYTHONS)
-def test_link_with_another_umqtt(
-    interpreter: str, path: Path, compiled: Path, tmp_path: Path
-) -> None:
+def test_link_with_another_umqtt(interpreter: str, path: Path, compiled: Path, tmp_path: Path) -> None:
     _micropython(interpreter, compiled, UMQTT_180, path, tmp_path)
 
 

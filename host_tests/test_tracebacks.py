@@ -71,7 +71,7 @@ def test_what_is_no_frame_of_ours_stays() -> None:
     ours = f'  File "device.{module}", line 3, in {short}\n'
     text = (
         f'I/ota {short}\n  File "main.py", line 3, in <module>\n'
-        f'  File "device/{module}.py", line 3, in {short}\nValueError: \'{short}\''
+        f"  File \"device/{module}.py\", line 3, in {short}\nValueError: '{short}'"
     )
     assert firmware.short_names().restore(ours + text).endswith(text)
 

@@ -90,9 +90,7 @@ class RawServer:
                 return
 
 
-def server_context(
-    pki_dir: Path, stem: str, version: str = "", client_ca: str = ""
-) -> ssl.SSLContext:
+def server_context(pki_dir: Path, stem: str, version: str = "", client_ca: str = "") -> ssl.SSLContext:
     """version: the only one it speaks, a name of ssl.TLSVersion. client_ca: ask for a certificate of it."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(pki_dir / f"{stem}.crt.pem", pki_dir / f"{stem}.key.pem")

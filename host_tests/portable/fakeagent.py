@@ -7,7 +7,7 @@ import json
 
 from check import settings
 
-from device import agent, clock, errors, files, phases
+from device import agent, errors, files, phases
 
 
 class FakeAgent(agent.Agent):
@@ -20,15 +20,10 @@ class FakeAgent(agent.Agent):
     def __init__(self, path=None, **changes):
         self.config = settings(**changes)
         self.may_start = self._before_reboot = self.self_test = _yes
-        self.clock = clock.Clock()
-        self.feed = None
+        phases.call("start", "clear", self)
         self.state = phases.call("start", "load_state", path or "no_record")
         self.running = {"version": "0.0.0", "build_time": ""}
-        self.is_new = self.can_return = self.has_rollback = self.network_failed = False
-        self.last_code = self.memory_failures = self.pause_ms = self.failed_adoptions = 0
-        self.offer = None
-        self.due = self._next_get = self._step = 0
-        self.is_updating = False
+        self._next_get = self._step = 0
         self.wlan, self.reset = FakeWlan(), _yes
         self.link = FakeLink()
         self.report = FakeReport(self.link)

@@ -1,6 +1,5 @@
 """The broker's end of a link, as a scripted peer: it reads what the client writes and answers."""
 
-
 from check import patched, raises_code, settings
 from fakestream import STALL, FakeStream, Peer
 from faketime import FakeTime

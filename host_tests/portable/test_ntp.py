@@ -48,9 +48,7 @@ def _sync(agent):
 
 def _at(uptime_s, unix_s=NOW):
     """The uptime and what the board's clock says."""
-    return Both(
-        patched(log, "uptime_ms", lambda: uptime_s * 1000), patched(clock, "now", lambda: unix_s)
-    )
+    return Both(patched(log, "uptime_ms", lambda: uptime_s * 1000), patched(clock, "now", lambda: unix_s))
 
 
 class Both:
@@ -154,7 +152,8 @@ def test_a_known_time_that_was_a_lie_is_given_up_after_a_week():
             tries += 1
             assert tries < 4000, "never given up"
             if restarts:
-                agent.clock = clock.Clock()
+                agent.sync_due_ms = agent.sync_asked_ms = agent.time_proven = 0
+                agent.is_sync_told = agent.is_time_doubtful = False
             with _at(60 if restarts else tries * 900, NOW + 2000 * DAY):
                 with patched(clock, "random_below", lambda limit, n=tries: n % limit):
                     try:
@@ -190,7 +189,7 @@ def test_a_refused_certificate_casts_doubt_on_a_clock_that_ntp_does_not_confirm(
     with _at(1, NOW + 4000 * DAY):
         raises_code(errors.NO_CLOCK, _sync, agent)
         assert board.moments == []
-        agent.clock.resync_soon()
+        ntp.resync_soon(agent)
         _sync(agent)
     assert _is_set_to(board, NOW)
 
@@ -209,7 +208,7 @@ def test_a_doubt_that_cannot_be_recorded_asks_no_faster():
     agent.save_fails = True
     with _at(1, NOW), patched(clock, "random_below", lambda limit: 0):
         raises_code(errors.NO_CLOCK, _sync, agent)
-        assert not agent.clock.is_due()
+        assert log.uptime_ms() < agent.sync_due_ms
 
 
 def test_one_right_answer_takes_back_all_doubts():
@@ -228,23 +227,23 @@ def test_the_known_time_is_recorded_once_a_day():
 
 def test_a_day_after_success_and_some_minutes_after_failure_it_is_due():
     agent, board = _agent({"a": NOW}, ntp_resync_s=86400)
-    assert agent.clock.is_due()
+    assert log.uptime_ms() >= agent.sync_due_ms
     with _at(10):
         _sync(agent)
     for uptime_s, is_due in ((11, False), (86409, False), (86410, True)):
         with _at(uptime_s):
-            assert agent.clock.is_due() is is_due
+            assert (log.uptime_ms() >= agent.sync_due_ms) is is_due
     board.answers["a"] = OSError(110, "x")
     with _at(86410):
         raises_code(errors.NO_CLOCK, _sync, agent)
     for uptime_s, is_due in ((86410 + 599, False), (86410 + 1200, True)):
         with _at(uptime_s):
-            assert agent.clock.is_due() is is_due
+            assert (log.uptime_ms() >= agent.sync_due_ms) is is_due
     with _at(86411):
-        agent.clock.resync_soon()
-        assert not agent.clock.is_due()
+        ntp.resync_soon(agent)
+        assert log.uptime_ms() < agent.sync_due_ms
     with _at(86410 + 600):
-        assert agent.clock.is_due()
+        assert log.uptime_ms() >= agent.sync_due_ms
 
 
 def test_a_dead_resync_leaves_a_good_clock_alone():
@@ -272,7 +271,7 @@ def test_a_broker_without_tls_proves_no_time():
     agent.config.broker_address = ("mqtt", "broker", 1883)
     with _at(1, NOW + 100 * DAY):
         ntp.note_known(agent)
-    assert agent.state["known_time"] == NOW and agent.clock.proven == 0
+    assert agent.state["known_time"] == NOW and agent.time_proven == 0
 
 
 def test_a_look_at_the_clock_keeps_nobody_offline_and_plans_the_offer_anew():
@@ -287,3 +286,13 @@ def test_a_look_at_the_clock_keeps_nobody_offline_and_plans_the_offer_anew():
             run(ntp.sync(agent))
         assert agent.report.codes() == [errors.NO_CLOCK]
     assert looked_at == [agent.config] * 3
+
+
+def test_asking_soon_means_no_more_often_than_every_ten_minutes():
+    agent = FakeAgent()
+    agent.sync_asked_ms, agent.sync_due_ms = 1000000, 90000000
+    ntp.resync_soon(agent)
+    assert agent.is_time_doubtful and agent.sync_due_ms == 1600000
+    agent.sync_due_ms = 1200000
+    ntp.resync_soon(agent)
+    assert agent.sync_due_ms == 1200000, "never later than it was"

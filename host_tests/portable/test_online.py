@@ -19,7 +19,7 @@ class _Online:
         agent.running = dict(RECORD)
         agent.is_new, agent.can_return = is_new, can_return
         agent.self_test = lambda: self._note("self_test") or passes
-        agent.clock.due_ms = 1 << 40
+        agent.sync_due_ms = 1 << 40
         agent.state["trial"] = on_trial
         agent.link.publish = lambda name, payload, waits=True: self._note(name, payload)
         self.calls = []
@@ -117,7 +117,7 @@ def test_a_certificate_that_is_taken_after_all_was_a_matter_of_memory():
     refused = errors.TLS_REFUSED
     for code, is_doubtful, count in ((refused, True, 1), (refused, False, 0), (0, True, 0)):
         made = _Online()
-        made.agent.last_code, made.agent.clock.is_doubtful = code, is_doubtful
+        made.agent.last_code, made.agent.is_time_doubtful = code, is_doubtful
         with recorded_log() as lines:
             made.run()
         assert len([line for line in lines if "TLS refused before" in line]) == count
@@ -130,7 +130,7 @@ def _fail(agent, *codes):
 
 def _agent():
     agent = FakeAgent(backoff_min_s=1, backoff_max_s=1)
-    agent.clock.due_ms = 1 << 40
+    agent.sync_due_ms = 1 << 40
     agent.running = dict(RECORD)
     return agent
 
@@ -153,7 +153,7 @@ def test_a_refused_certificate_is_told_when_it_is_refused_again():
     with patched(clock, "random_below", lambda _: 0), recorded_log() as lines:
         _fail(agent, errors.TLS_REFUSED)
         assert agent.report.errors == [] and lines[-1].startswith("W/ota")
-        assert agent.clock.is_doubtful and agent.clock.due_ms < 1 << 40
+        assert agent.is_time_doubtful and agent.sync_due_ms < 1 << 40
         _fail(agent, errors.TLS_REFUSED)
     assert agent.report.codes() == [errors.TLS_REFUSED]
 
