@@ -109,9 +109,10 @@ def test_a_server_that_is_none(server: str) -> None:
 
 
 SYSTEM = {
-    "version": [1, 26, 1], "platform": "esp32", "machine": "ESP32", "mpy": 6, "heap_free": 150_000,
+    "version": [1, 26, 1], "platform": "esp32", "machine": "ESP32", "mpy": 6,
     "files_free": 900_000, "epoch": 2000, "clock": 946684800,
 }  # fmt: skip
+PLENTY = {"used": 20_000, "free": 150_000, "radio": "", "regions": [[300_000, 200_000, 110_000, 200_000]]}
 SLOTS = {
     "slots": [["ota_0", 0x180000, False], ["ota_1", 0x180000, False]],
     "running": "ota_0", "spare": "ota_1", "has_record": True, "can_confirm": True,
@@ -120,6 +121,7 @@ SLOTS = {
 
 def _facts(**changes: object) -> Facts:
     facts = Facts(system=dict(SYSTEM), partitions=dict(SLOTS), places=["/lib"], main_py="import device")
+    facts.memory = PLENTY
     facts.modules = dict.fromkeys(("umqtt.simple", "ntptime", "tls", "ssl", "hashlib", "deflate"), True)
     facts.host_time = 1_800_000_000
     for key, value in changes.items():
@@ -149,7 +151,10 @@ def test_a_good_board_has_no_line_that_is_not_ok() -> None:
         ({"partitions": SLOTS | {"slots": [["ota_0", 1, True]]}}, "flash encryption", BAD),
         ({"partitions": None}, "slots", SKIP),
         ({"files_free": 20_000}, "file system", BAD),
-        ({"heap_free": 50_000}, "heap", WARN),
+        ({"memory": PLENTY | {"regions": [[300_000, 20_000, 20_000, 9]]}}, "heap", WARN),
+        ({"memory": PLENTY | {"radio": "RuntimeError('Wifi Unknown Error 0x0101')"}}, "heap", WARN),
+        ({"memory": PLENTY | {"regions": []}, "places": [".frozen"]}, "heap", OK),
+        ({"memory": PLENTY | {"regions": [], "free": 20_000}}, "heap", WARN),
         ({"clock": 1_800_000_000 + 7200}, "clock", BAD),
         ({"clock": 1_800_000_000 + 60}, "clock", OK),
         ({"places": []}, "package", BAD),

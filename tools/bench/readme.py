@@ -15,15 +15,24 @@ BEGIN, END = "<!-- bench: begin -->\n", "<!-- bench: end -->\n"
 
 def write(values: dict[str, float]) -> None:
     """Put these figures where the old ones stand."""
-    before, rest = README.read_text(encoding="utf-8").split(BEGIN)
-    after = rest.split(END)[1]
-    README.write_text(before + BEGIN + table(values) + END + after, encoding="utf-8")
+    put_between(README, BEGIN, END, table(values))
     plot.draw(values, PICTURE)
 
 
 def written() -> str:
     """The table as it stands there."""
-    return README.read_text(encoding="utf-8").split(BEGIN)[1].split(END)[0]
+    return between(README, BEGIN, END)
+
+
+def put_between(page: Path, begin: str, end: str, text: str) -> None:
+    """Instead of what stands between these two marks of a page."""
+    before, rest = page.read_text(encoding="utf-8").split(begin)
+    after = rest.split(end)[1]
+    page.write_text(before + begin + text + end + after, encoding="utf-8")
+
+
+def between(page: Path, begin: str, end: str) -> str:
+    return page.read_text(encoding="utf-8").split(begin)[1].split(end)[0]
 
 
 def table(values: dict[str, float]) -> str:

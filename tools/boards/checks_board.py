@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import time
 
+from tools.boards import memory
 from tools.boards.examination import Facts
 from tools.boards.findings import Finding, bad, ok, skip, warn
 
 OLDEST = (1, 24)
 KIB = 1024
-HEAP_NEEDED = 96 * KIB  # for the package in the heap, and an update
 FILES_NEEDED = 32 * KIB  # for records that are replaced as a whole
 PACKAGE = 192 * KIB  # its files, in whole blocks
 NO_PARTITIONS = "no esp32.Partition on this port"
 CLOCK_LIMIT_S = 600
+NO_ROOM_FROZEN = "take a board with PSRAM"
+NO_ROOM = f"freeze the package into the firmware (device/FREEZING.md), or {NO_ROOM_FROZEN}"
 FIRST_YEAR = 2026  # a clock before it was never set
 OTA_VARIANT = (
     "flash an OTA variant of MicroPython: ESP32_GENERIC's download page has one (Support for OTA), which"
@@ -88,10 +90,42 @@ def file_system(facts: Facts) -> Finding:
 
 
 def heap(facts: Facts) -> Finding:
-    free = facts.system["heap_free"]
-    if free < HEAP_NEEDED:
-        return warn(f"{free // KIB} KiB free", "freeze the package into the firmware: see device/FREEZING.md")
-    return ok(f"{free // KIB} KiB free")
+    """Both memories of an ESP32: MicroPython's heap, and ESP-IDF's, from which heap and TLS take."""
+    has, form = facts.memory, _form(facts)
+    if has["radio"]:
+        return warn(f"Wi-Fi does not come on: {has['radio']}", "take the power away for a moment, try again")
+    if not has["regions"]:
+        size = has["used"] + has["free"]
+        needed = _kib(memory.heap_needed(form))
+        shown = f"{size // KIB} KiB, {needed} KiB needed by an update ({form}), and TLS"
+        return _room(shown, memory.connections_in_heap(form, size), form)
+    area = memory.first_area(facts.system["machine"])
+    free = sum(region[1] for region in has["regions"] if region[0] < memory.PSRAM)
+    shown = (
+        f"begins with {area // KIB} KiB, an update takes {_kib(memory.heap_needed(form))} ({form});"
+        f" ESP-IDF has {free // 1000} KB for TLS"
+    )
+    return _room(shown, memory.connections(form, area, has["regions"]), form)
+
+
+def _room(shown: str, connections: int, form: str) -> Finding:
+    if connections == memory.CONNECTIONS:
+        return ok(f"{shown}: room for both connections")
+    if connections:
+        return ok(f"{shown}: room for one connection at a time, the broker's waits during a download")
+    return warn(f"{shown}: too little", NO_ROOM_FROZEN if form == "frozen" else NO_ROOM)
+
+
+def _form(facts: Facts) -> str:
+    """Of the package that is imported; without one, of the one that `deploy` brings."""
+    first = facts.places[0] if facts.places else ""
+    if first == ".frozen":
+        return "frozen"
+    return "ROMFS" if first.startswith("/rom") else "files"
+
+
+def _kib(size: int) -> str:
+    return f"{size / KIB:.0f}"
 
 
 def clock(facts: Facts) -> Finding:

@@ -16,12 +16,13 @@ MARGIN_S = 15
 
 @dataclass
 class Facts:
-    """system, partitions: see onboard/facts.py. modules: name → is it there? places: the entries of sys.path
-    that hold the package; main_py: text of the file, None without one; has_frozen_main: the firmware has one.
+    """system, memory, partitions: see onboard/facts.py. modules: name → is it there? places: the entries of
+    sys.path that hold the package; main_py: text of the file, None without one; has_frozen_main: the firmware has one.
     config, wifi, broker, offer: {"ok": value} or {"code", "detail"}; None = not tried. files: content of what
     the configuration names, None = cannot be read. times: [host, Unix s or text of the error]."""
 
     system: dict[str, Any] = field(default_factory=dict)
+    memory: dict[str, Any] = field(default_factory=dict)
     partitions: dict[str, Any] | None = None
     mac: str = ""
     modules: dict[str, bool] = field(default_factory=dict)
@@ -50,6 +51,7 @@ def examine(board: Session, offer: str | None) -> Facts:
         board.load(name)
     facts.host_time = time.time()
     facts.system = board.call("system")
+    facts.memory = board.call("memory")
     facts.partitions = board.call("partitions")
     facts.mac = board.call("mac").upper()
     facts.modules = {name: board.call("has_module", name) for name in MODULES}

@@ -13,7 +13,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from tools.bench import budget, cost, measure, plot, readme, server, sizes
+from tools.bench import budget, cost, fits, measure, plot, readme, server, sizes
 from tools.bench.lines import BY_NAME, VERDICTS, holds, text
 
 WIDTH = 130  # where there is no terminal
@@ -51,6 +51,7 @@ def run(args: argparse.Namespace) -> int:
     if args.commit:
         budget.save(sizes.modules(), comparable(values))
         readme.write(budget.load()["lines"])
+        fits.write()
     return check(comparable(values), console) if args.check else 0
 
 

@@ -7,20 +7,46 @@ _EPOCH_2000 = 946684800
 
 
 def system():
-    """What MicroPython says of itself, memory and clock."""
-    gc.collect()
-    heap_free = gc.mem_free()
+    """What MicroPython says of itself, files and clock."""
     facts = os.statvfs("/")
     return {
         "version": list(sys.implementation[1][:3]),
         "platform": sys.platform,
         "machine": getattr(sys.implementation, "_machine", ""),
         "mpy": getattr(sys.implementation, "_mpy", 0) & 255,
-        "heap_free": heap_free,
         "files_free": facts[0] * facts[3],
         "epoch": time.gmtime(0)[0],
         "clock": int(time.time()) + (_EPOCH_2000 if time.gmtime(0)[0] == 2000 else 0),
     }
+
+
+def memory():
+    """In bytes, with the radio on, as in an update. used, free: of MicroPython's heap; regions: of ESP-IDF's
+    memory (bytes, free, largest free piece, least free so far), none on other ports. Where there are some,
+    `free` counts memory of theirs. radio: "", or why it does not come on."""
+    radio = _switch_on()
+    gc.collect()
+    used, free = gc.mem_alloc(), gc.mem_free()
+    return {"used": used, "free": free, "regions": _regions(), "radio": radio}
+
+
+def _switch_on():
+    try:
+        import network
+
+        network.WLAN(network.STA_IF).active(True)
+        return ""
+    except (ImportError, OSError, RuntimeError) as error:
+        return repr(error)
+
+
+def _regions():
+    try:
+        from esp32 import HEAP_DATA, idf_heap_info
+
+        return idf_heap_info(HEAP_DATA)
+    except ImportError:
+        return []
 
 
 def partitions():

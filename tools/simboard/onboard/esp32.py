@@ -7,6 +7,22 @@ import partitions
 if facts.get("boot_mode") == "generic":
     raise ImportError("no module named 'esp32'")
 
+HEAP_DATA = 4
+# The regions of a stock ESP32 without PSRAM, once Wi-Fi is on: bytes, free, largest free piece, least free.
+_REGIONS = (
+    (240, 4, 0, 4),
+    (7288, 204, 160, 52),
+    (16648, 1500, 1408, 900),
+    (86184, 4300, 4096, 4300),
+    (15072, 13400, 13312, 13400),
+    (113840, 91500, 90112, 80032),
+)
+
+
+def idf_heap_info(capabilities):
+    """These figures or those of the board's facts, whatever runs: no memory of ESP-IDF is simulated here."""
+    return [tuple(region) for region in facts.get("idf_heap", _REGIONS)]
+
 
 class Partition:
     BOOT = 0

@@ -1,0 +1,79 @@
+"""What an update needs of a board's memory, by chip and by where the package lies.
+
+On an ESP32 TLS takes its memory from ESP-IDF, and so does MicroPython's heap once its first area is full.
+What a form needs there is what the bench found in simulation; where it has no line, it is calculated from
+those it has. Nothing here was measured on hardware.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+from tools.bench import budget
+
+KIB = 1024
+FORMS = {"files": "", "ROMFS": "_in_place", "frozen": "_frozen"}  # endings of the bench's lines
+SIMULATED = {56 * KIB: "esp32_room", 64 * KIB: "esp32c3_room"}  # by the heap's first area
+KEPT = 8 * KIB  # of the heap, by the port itself
+# Of mbedtls as MicroPython has it, with buffers of 16,384 bytes in and 4,096 out.
+SECOND = 23_200  # bytes more at the worst moment, if both connections are there
+BLOCK = 16_728  # bytes in one piece, for each
+PSRAM = 1024 * KIB  # a region as large as this lies outside the chip
+CONNECTIONS = 2  # the broker's and the file server's
+FAMILY = re.compile(r"ESP32-?([A-Z]\d+)?")  # ESP32-PICO-D4 is an ESP32, ESP32-S3-FN8 an S3
+SMALL = ("S2", "C2")
+
+
+def first_area(machine: str) -> int:
+    """Bytes with which the heap begins. machine: what sys.implementation says, or a chip's name."""
+    found = FAMILY.search(machine.rsplit(" with ", 1)[-1])
+    if found and not found[1]:
+        return 56 * KIB
+    return (36 if found and found[1] in SMALL else 64) * KIB
+
+
+def heap_needed(form: str) -> int:
+    """Bytes of MicroPython's heap, the port's own among them."""
+    return int(budget.load()["lines"]["heap_update" + FORMS[form]] * KIB) + KEPT
+
+
+def idf_needed(form: str, area: int, connections: int = 1) -> int | None:
+    """Bytes of ESP-IDF's memory that must be free once Wi-Fi is on; None: the heap does not suffice.
+
+    area: bytes of the heap's first one. connections: of TLS, at a time.
+    """
+    lines = budget.load()["lines"]
+    heap, more = heap_needed(form), SECOND * (connections - 1)
+    for size in sorted(SIMULATED, reverse=True):
+        line = SIMULATED[size] + FORMS[form]
+        if line in lines and (size == area or heap <= size < area):
+            return lines[line] + more
+    if heap > 2 * area:  # it doubles once
+        return None
+    return tls_needed() + (area if heap > area else 0) + more
+
+
+def tls_needed() -> int:
+    """Bytes for one connection, where the heap stays in its first area: frozen, it does."""
+    return budget.load()["lines"]["esp32_room_frozen"]
+
+
+def connections(form: str, area: int, regions: Sequence[Sequence[int]]) -> int:
+    """How many TLS connections there is room for in an update: 0, 1 at a time, or 2.
+
+    regions: what esp32.idf_heap_info() tells, each (bytes, free, largest free piece, least free so far). A
+    heap that grows does so in PSRAM where there is some; TLS stays inside the chip.
+    """
+    inside = [region for region in regions if region[0] < PSRAM]
+    free = sum(region[1] for region in inside)
+    pieces = sum(region[2] // BLOCK for region in inside)
+    form = form if len(inside) == len(regions) else "frozen"
+    needs = [idf_needed(form, area, count) for count in range(1, CONNECTIONS + 1)]
+    return min(pieces, sum(need is not None and free >= need for need in needs))
+
+
+def connections_in_heap(form: str, size: int) -> int:
+    """The same for a port on which TLS takes from MicroPython's heap of `size` bytes, as on rp2."""
+    room = size - heap_needed(form) - tls_needed()
+    return sum(room >= SECOND * count for count in range(CONNECTIONS))
