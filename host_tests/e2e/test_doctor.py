@@ -12,7 +12,7 @@ from e2e.test_commands import tools
 
 from device import errors
 from tools import certificates, keyfiles
-from tools.boards import findings
+from tools.boards import checks_board, findings
 from tools.boards.examination import examine
 from tools.boards.session import Session
 from tools.certificates import Validity
@@ -96,6 +96,15 @@ def test_faults_of_the_board_itself(make_bare):
     assert set(red) - UNFINISHED == {"clock"} and "3.0 h behind" in red["clock"].text
     stage.restart(clock=None)
     assert set(red_lines(stage)) == UNFINISHED
+
+
+def test_the_memory_that_the_board_tells_of(make_bare):
+    stage = make_bare()
+    for free, words in ((400_000, "both connections"), (20_000, "too little")):
+        stage.restart(idf_heap=[[free, free, free, free], [240, 4, 0, 4]])
+        with Session(stage.board.url) as board:
+            finding = checks_board.heap(examine(board, None))
+        assert words in finding.text and f"ESP-IDF has {free // 1000} KB" in finding.text
 
 
 def test_a_board_with_one_slot(make_bare):

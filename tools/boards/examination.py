@@ -17,7 +17,7 @@ MARGIN_S = 15
 @dataclass
 class Facts:
     """system, memory, partitions: see onboard/facts.py. modules: name → is it there? places: the entries of
-    sys.path that hold the package; main_py: text of the file, None without one; has_frozen_main: the firmware has one.
+    sys.path that hold the package; main_py: text of the file, None without one.
     config, wifi, broker, offer: {"ok": value} or {"code", "detail"}; None = not tried. files: content of what
     the configuration names, None = cannot be read. times: [host, Unix s or text of the error]."""
 

@@ -8,7 +8,7 @@ if facts.get("boot_mode") == "generic":
     raise ImportError("no module named 'esp32'")
 
 HEAP_DATA = 4
-# The regions of a stock ESP32 without PSRAM, once Wi-Fi is on: bytes, free, largest free piece, least free.
+# About what a stock ESP32 without PSRAM has once Wi-Fi is on: bytes, free, largest free piece, least free.
 _REGIONS = (
     (240, 4, 0, 4),
     (7288, 204, 160, 52),
