@@ -26,32 +26,31 @@ VERDICTS = ("no", "one at a time", "fits")  # by the connections there is room f
 
 @dataclass(frozen=True)
 class Row:
-    """heap, area: bytes. needs: bytes for one connection and for both, None: no memory suffices. free:
+    """area, need: bytes; need: beside it, for one connection at a time, None: no memory suffices. free:
     bytes, the least and the most of such boards with Wi-Fi on; None: nobody has told."""
 
     chip: str
     area: int
     form: str
-    needs: tuple[int | None, int | None]
+    need: int | None
     free: tuple[int, int] | None
 
     def __str__(self) -> str:
         heap = f"{memory.heap_needed(self.form) / memory.KIB:.4g} KiB"
         free = UNKNOWN if self.free is None else "–".join(dict.fromkeys(f"{n // 1000}" for n in self.free))
-        needs = map(_needed, self.needs)
-        cells = (self.chip, _area(self.area), self.form, heap, *needs, free, self._verdict())
+        cells = (self.chip, _area(self.area), self.form, heap, *self._needs(), free, self._verdict())
         return "| " + " | ".join(cells) + " |"
 
+    def _needs(self) -> tuple[str, str]:
+        return ("–", "–") if self.need is None else (_kb(self.need), _kb(self.need + memory.SECOND))
+
     def _verdict(self) -> str:
-        if self.needs[0] is None:
+        if self.need is None:
             return VERDICTS[0]
         if self.free is None:
             return ASK
-        verdicts = [VERDICTS[self._connections(size)] for size in self.free]
-        return " to ".join(dict.fromkeys(verdicts))
-
-    def _connections(self, free: int) -> int:
-        return sum(need is not None and free >= need for need in self.needs)
+        counts = [(free >= self.need) + (free >= self.need + memory.SECOND) for free in self.free]
+        return " to ".join(dict.fromkeys(VERDICTS[count] for count in counts))
 
 
 def rows() -> list[Row]:
@@ -61,12 +60,10 @@ def rows() -> list[Row]:
         name = chip if chip == "ESP32" else f"ESP32-{chip}"
         area = memory.first_area(name)
         for form in memory.FORMS:
-            needs = (memory.idf_needed(form, area, 1), memory.idf_needed(form, area, 2))
-            found.append(Row(name, area, form, needs, free))
+            found.append(Row(name, area, form, memory.idf_needed(form, area), free))
     for form in memory.FORMS:
         room = PICO_W - memory.heap_needed(form)
-        needs = (memory.tls_needed(), memory.tls_needed() + memory.SECOND)
-        found.append(Row("Pico W", PICO_W, form, needs, (room, room)))
+        found.append(Row("Pico W", PICO_W, form, memory.tls_needed(), (room, room)))
     return found
 
 
@@ -88,5 +85,5 @@ def _area(size: int) -> str:
     return f"{size // memory.KIB} KiB"
 
 
-def _needed(size: int | None) -> str:
-    return "–" if size is None else f"{-(-size // 1000)} KB"
+def _kb(size: int) -> str:
+    return f"{-(-size // 1000)} KB"

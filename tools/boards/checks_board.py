@@ -102,8 +102,8 @@ def heap(facts: Facts) -> Finding:
     area = memory.first_area(facts.system["machine"])
     free = sum(region[1] for region in has["regions"] if region[0] < memory.PSRAM)
     shown = (
-        f"begins with {area // KIB} KiB, an update takes {_kib(memory.heap_needed(form))} ({form});"
-        f" ESP-IDF has {free // 1000} KB for TLS"
+        f"begins with {area // KIB} KiB ({_kib(has['used'])} in use), an update takes"
+        f" {_kib(memory.heap_needed(form))} ({form}); ESP-IDF has {free // 1000} KB for TLS"
     )
     return _room(shown, memory.connections(form, area, has["regions"]), form)
 

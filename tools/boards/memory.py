@@ -38,20 +38,17 @@ def heap_needed(form: str) -> int:
     return int(budget.load()["lines"]["heap_update" + FORMS[form]] * KIB) + KEPT
 
 
-def idf_needed(form: str, area: int, connections: int = 1) -> int | None:
-    """Bytes of ESP-IDF's memory that must be free once Wi-Fi is on; None: the heap does not suffice.
-
-    area: bytes of the heap's first one. connections: of TLS, at a time.
-    """
-    lines = budget.load()["lines"]
-    heap, more = heap_needed(form), SECOND * (connections - 1)
+def idf_needed(form: str, area: int) -> int | None:
+    """Bytes of ESP-IDF's memory that must be free once Wi-Fi is on, for one TLS connection at a time; both
+    take SECOND more. None: the heap does not suffice. area: bytes of its first one."""
+    lines, heap = budget.load()["lines"], heap_needed(form)
     for size in sorted(SIMULATED, reverse=True):
         line = SIMULATED[size] + FORMS[form]
         if line in lines and (size == area or heap <= size < area):
-            return lines[line] + more
+            return lines[line]
     if heap > 2 * area:  # it doubles once
         return None
-    return tls_needed() + (area if heap > area else 0) + more
+    return tls_needed() + (area if heap > area else 0)
 
 
 def tls_needed() -> int:
@@ -68,12 +65,13 @@ def connections(form: str, area: int, regions: Sequence[Sequence[int]]) -> int:
     inside = [region for region in regions if region[0] < PSRAM]
     free = sum(region[1] for region in inside)
     pieces = sum(region[2] // BLOCK for region in inside)
-    form = form if len(inside) == len(regions) else "frozen"
-    needs = [idf_needed(form, area, count) for count in range(1, CONNECTIONS + 1)]
-    return min(pieces, sum(need is not None and free >= need for need in needs))
+    need = idf_needed(form, area) if len(inside) == len(regions) else tls_needed()
+    if need is None:
+        return 0
+    return min(pieces, sum(free >= need + SECOND * more for more in range(CONNECTIONS)))
 
 
 def connections_in_heap(form: str, size: int) -> int:
     """The same for a port on which TLS takes from MicroPython's heap of `size` bytes, as on rp2."""
     room = size - heap_needed(form) - tls_needed()
-    return sum(room >= SECOND * count for count in range(CONNECTIONS))
+    return sum(room >= SECOND * more for more in range(CONNECTIONS))
