@@ -54,7 +54,7 @@ class Agent:
 
     def __init__(self, settings, may_start=_always, before_reboot=_always, self_test=_always):
         """settings: config.Config. Raises OtaError(NO_INIT) if a certificate or key is missing."""
-        phases.forget_all()
+        phases.reset()
         self.config = settings
         self.may_start, self._before_reboot, self.self_test = may_start, before_reboot, self_test
         self.wlan, self.reset, mac = phases.call("board", "start")

@@ -104,7 +104,7 @@ def retry(transfer, failure):
         raise failure
     granted_ms = min(asked_s * 1000, _MAX_GRANT_MS - transfer.granted_ms)
     transfer.granted_ms += granted_ms
-    transfer.pause_ms, delay_ms = clock.back_off(config, transfer.pause_ms)
+    transfer.pause_ms, delay_ms = back_off(config, transfer.pause_ms)
     yield from clock.sleep(granted_ms + delay_ms)
 
 
@@ -144,3 +144,10 @@ def enter_failed(transfer):
         transfer.enter(_UPGRADE_FAILED)
     else:
         transfer.enter(_DOWNLOAD_FAILED if transfer.state >= _CONNECTED else _CONNECTION_FAILED)
+
+
+def back_off(config, ceiling_ms):
+    """Exponential with full jitter, so that a fleet does not come back at once: (the next ceiling, how long
+    to wait now), in ms. ceiling_ms: what was returned before, 0 at first."""
+    ceiling_ms = ceiling_ms or config.backoff_min_s * 1000
+    return min(2 * ceiling_ms, config.backoff_max_s * 1000), clock.random_below(ceiling_ms)

@@ -49,7 +49,7 @@ def clear(agent):
 
 def check_package():
     """A package that was copied in part must not show that in mid-update. Raises OtaError(NO_INIT)."""
-    folder = phases.folder()
+    folder = phases.path()
     if folder is None:
         return
     found = [name.split(".")[0] for name in os.listdir(folder)]

@@ -66,7 +66,7 @@ class Transfer:
 def install(agent):
     """Generator, a block a step: install agent.offer, and restart into it. Raises OtaError, and then
     nothing in the slot can boot."""
-    agent.report.begin_update()
+    agent.report.start()
     transfer = Transfer(agent)
     threshold = gc.threshold()
     gc.threshold(-1)  # no garbage is made, but MicroPython counts the frames of functions

@@ -102,7 +102,7 @@ def test_an_offer_that_cannot_be_read_or_loaded_is_told():
     with patched(files, "is_broken", True):
         made.link.messages.append(("update", b"{}"))
         made.check_messages()
-    assert made.report.codes()[1:] == ([errors.FLASH] if phases.folder() else [errors.BAD_MESSAGE])
+    assert made.report.codes()[1:] == ([errors.FLASH] if phases.path() else [errors.BAD_MESSAGE])
 
 
 def test_what_the_network_lacks():

@@ -50,7 +50,7 @@ class Installed(Download):
         """No trial, no restart, nothing that could boot; and no phase is open."""
         can_boot = bytes(self.nor.data[:64]) == IMAGE[:64]
         has_trial = self.agent.state["trial"] is not None
-        return not (can_boot or has_trial or self.events[1:] or phases._loaded)
+        return not (can_boot or has_trial or self.events[1:] or phases._depths)
 
 
 def _set_threshold():
