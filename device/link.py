@@ -14,7 +14,7 @@ _QUEUE = const(4)  # messages waiting; a broker that sends more before we look l
 _PUBACK = const(0x40)  # umqtt hands back the first byte of what it was not waiting for
 _PUBACK_REST = const(3)
 _LAST_PID = const(65000)  # umqtt never wraps its packet id: 65536 would go out as 0
-_PACKET = const(160)  # most packets of ours are smaller
+_PACKET = const(128)  # most packets of ours are smaller
 SUBSCRIBED = ("update", "response")
 
 
