@@ -114,7 +114,12 @@ class Agent:
             raise errors.OtaError(errors.FLASH, "state file: %s" % error)
 
     def _main(self):
-        yield from phases.steps("start", "identify", self)
+        try:
+            yield from phases.steps("start", "identify", self)
+        except (errors.OtaError, MemoryError) as error:
+            log_error(error)
+            yield from clock.sleep(_SETTLE_MS)
+            self.restart("it cannot be told which image runs")
         while True:
             started = log.uptime_ms()
             try:

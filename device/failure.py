@@ -125,7 +125,8 @@ def fetch_again(transfer, error):
     """An image that does not verify is fetched once more, from byte 0, if it was spliced from several
     answers, which may be of two files. Else raises the error."""
     if not transfer.is_spliced or transfer.was_repeated or error.code not in _SPLICED_FAULTS:
-        phases.call("journal", "forget", transfer.offer)
+        if error.code not in _NO_ROOM:  # else the image itself may be good
+            phases.call("journal", "forget", transfer.offer)
         raise error
     transfer.was_repeated = True
     start_over(transfer, error.detail)

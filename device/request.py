@@ -18,7 +18,7 @@ def clear(transfer):
 
 def prepare(transfer):
     """Go on where the last run was cut. Raises OtaError: FW_OVERFLOW, FLASH."""
-    slot = Slot(transfer.partition, transfer.block or b"")
+    slot = Slot(transfer.partition, transfer.block)
     position, size = transfer.position, transfer.offer.size
     if size > slot.capacity:
         raise errors.OtaError(errors.FW_OVERFLOW, "slot holds %d" % slot.capacity)

@@ -21,14 +21,14 @@ _ERASED = b"\xff" * _CHUNK
 class Slot:
     """One image on its way into a partition."""
 
-    def __init__(self, partition, block=b"", head=None, read_back=None):
+    def __init__(self, partition, block=None, head=None, read_back=None):
         """block: a bytearray, used if it is as long as the partition's blocks. head: the first bytes of the
         image, where they are held back already. read_back: a bytearray, for write_block()."""
         self._readblocks = partition.readblocks  # bound once: binding allocates
         self._writeblocks = partition.writeblocks
         self.block_size = partition.ioctl(_IOCTL_BLOCK_SIZE, 0)
         self.capacity = partition.ioctl(_IOCTL_BLOCKS, 0) * self.block_size
-        self.block = block if self.block_size == len(block) else bytearray(self.block_size)
+        self.block = block if block and len(block) == self.block_size else bytearray(self.block_size)
         self.view = memoryview(self.block)
         self._read_back, self._pieces = read_back, None
         self.head = head  # the first bytes of the image, while they are held back

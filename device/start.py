@@ -121,11 +121,14 @@ def identify(agent):
 
 
 def holds(partition, record):
-    """Generator: does this partition hold the image of this record? One that cannot be read does not."""
+    """Generator: does this partition hold the image of this record? One that cannot be read does not.
+    Raises OtaError if that cannot be asked."""
     for _ in range(_READ_TRIES):
         try:
             size, digest = record["size"], record["digest"]
             return (yield from phases.steps("verify", "holds", partition, size, digest))
         except errors.OtaError as error:
+            if error.code != errors.FLASH:
+                raise
             log.error("slot of %s: %s" % (record["version"], error.detail))
     return False

@@ -93,6 +93,9 @@ def install(agent):
                 record = phases.call("verify", "record", transfer, sha, tail, signer)
             except errors.OtaError as error:
                 phases.call("failure", "fetch_again", transfer, error)
+            except MemoryError:  # once more, without the broker's link
+                if not agent.report.free_memory():
+                    raise
     except errors.OtaError:
         phases.call("failure", "enter_failed", transfer)
         raise
