@@ -29,7 +29,7 @@ class Agent:
     """
 
     # Set by start.py:
-    feed: type | None  # what feeds the watchdog, None without one
+    feed: type | None  # called to feed the watchdog, None without one
     state: dict  # what survives a reboot
     running: dict  # the record of the image that runs
     is_new: bool  # it is on trial
@@ -46,7 +46,7 @@ class Agent:
     last_code: int  # why the board was offline, 0 = it was not
     memory_failures: int  # in a row
     pause_ms: int  # before the next try
-    failed_adoptions: int  # of keys
+    failed_adoptions: int  # failed writes of a new signing key
     # Set by offers.py:
     offer: object  # the accepted one, see offer.py
     due: int  # from when on it may start, in Unix s
@@ -131,7 +131,7 @@ class Agent:
                         yield from phases.steps("update", "install", self)
                     except (errors.OtaError, MemoryError) as error:
                         failure = error
-                    phases.call("offers", "fail", self, failure)
+                        phases.call("offers", "fail", self, failure)
             except (errors.OtaError, MemoryError) as error:
                 failure = error
             self.is_updating = False

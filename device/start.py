@@ -64,7 +64,8 @@ def load_state(path):
     state = _read(path)
     for name in ("slots", "trial", "floor", "waiting", "failed", "refused", "known_time", "doubts"):
         state.setdefault(name, None)
-    state.setdefault("format", _FORMAT)
+    found = state.get("format")
+    state["format"] = max(found, _FORMAT) if strict.is_number(found) else _FORMAT
     slots = state["slots"] if isinstance(state["slots"], dict) else {}
     state["slots"] = {label: record for label, record in slots.items() if _is_record(record)}
     if not _is_trial(state["trial"]):

@@ -45,7 +45,7 @@ MUTANTS = (
     Mutant("after bad flash the board restarts", "agent",
            "if files.is_broken and log.uptime_ms() > _SETTLE_MS:", "if False:", ("flash",)),
     Mutant("what a phase loads is forgotten", "phases",
-           "        del sys.modules[name]\n", "            pass\n",
+           "        del sys.modules[name]\n", "        pass\n",
            ("host_tests/portable/test_phases.py::test_what_a_phase_imports_goes_with_it",)),
     Mutant("an image is known by its digest", "verify",
            "return sha.hex() == digest", "return True", ("cut",)),
