@@ -29,7 +29,7 @@ class Agent:
     """
 
     # Set by start.py:
-    feed: type | None  # what feeds the watchdog, None without one
+    feed: type | None  # called to feed the watchdog, None without one
     state: dict  # what survives a reboot
     running: dict  # the record of the image that runs
     is_new: bool  # it is on trial
@@ -46,7 +46,7 @@ class Agent:
     last_code: int  # why the board was offline, 0 = it was not
     memory_failures: int  # in a row
     pause_ms: int  # before the next try
-    failed_adoptions: int  # of keys
+    failed_adoptions: int  # failed writes of a new signing key
     # Set by offers.py:
     offer: object  # the accepted one, see offer.py
     due: int  # from when on it may start, in Unix s
@@ -54,7 +54,7 @@ class Agent:
 
     def __init__(self, settings, may_start=_always, before_reboot=_always, self_test=_always):
         """settings: config.Config. Raises OtaError(NO_INIT) if a certificate or key is missing."""
-        phases.forget_all()
+        phases.reset()
         self.config = settings
         self.may_start, self._before_reboot, self.self_test = may_start, before_reboot, self_test
         self.wlan, self.reset, mac = phases.call("board", "start")
@@ -114,7 +114,12 @@ class Agent:
             raise errors.OtaError(errors.FLASH, "state file: %s" % error)
 
     def _main(self):
-        yield from phases.steps("start", "identify", self)
+        try:
+            yield from phases.steps("start", "identify", self)
+        except (errors.OtaError, MemoryError) as error:
+            log_error(error)
+            yield from clock.sleep(_SETTLE_MS)
+            self.restart("it cannot be told which image runs")
         while True:
             started = log.uptime_ms()
             try:
@@ -126,7 +131,7 @@ class Agent:
                         yield from phases.steps("update", "install", self)
                     except (errors.OtaError, MemoryError) as error:
                         failure = error
-                    phases.call("offers", "fail", self, failure)
+                        phases.call("offers", "fail", self, failure)
             except (errors.OtaError, MemoryError) as error:
                 failure = error
             self.is_updating = False

@@ -22,10 +22,3 @@ def sleep(ms):
     started = time.ticks_ms()
     while time.ticks_diff(time.ticks_ms(), started) < ms:
         yield IDLE_MS
-
-
-def back_off(config, ceiling_ms):
-    """Exponential with full jitter, so that a fleet does not come back at once: (the next ceiling, how long
-    to wait now), in ms. ceiling_ms: what was returned before, 0 at first."""
-    ceiling_ms = ceiling_ms or config.backoff_min_s * 1000
-    return min(2 * ceiling_ms, config.backoff_max_s * 1000), random_below(ceiling_ms)

@@ -9,7 +9,7 @@ import time
 import tls
 from micropython import const
 
-from . import errors, files, net
+from . import errors, files, net, phases
 
 _IPPROTO_TCP = const(6)
 _TCP_NODELAY = const(1)  # without it each TLS flight waits 40 ms for the peer's delayed ACK
@@ -108,7 +108,7 @@ def connect(host, port, context, timeout_ms):
     except (OSError, IndexError) as error:
         if sock:
             sock.close()
-        raise net.failure(error, host, False)
+        raise phases.call("failure", "of_socket", error, host, False)
     sock.setblocking(False)
     secured = sock
     try:
@@ -117,7 +117,7 @@ def connect(host, port, context, timeout_ms):
         stream = net.Stream(sock, secured)
     except (OSError, ValueError) as error:
         sock.close()
-        raise net.failure(error, "TLS")
+        raise phases.call("failure", "of_socket", error, "TLS")
     except BaseException:
         sock.close()
         raise

@@ -14,11 +14,11 @@ def receive(transfer):
     """Generator: what transfer.stream gives, after the bytes that are in transfer.block already, into the
     slot. A step is a block, a checkpoint or a report: the first allocates nothing while the blocks come
     whole. Raises OtaError."""
+    journal = Journal(transfer.offer)
     slot = Slot(transfer.partition, transfer.block, transfer.head, transfer.read_back)
     stream, config = transfer.stream, transfer.agent.config
     readinto, block, size = stream.readinto, slot.block, transfer.offer.size
     timeout_ms, checkpoint = config.http_timeout_s * 1000, config.checkpoint_kib * 1024
-    journal = Journal(transfer.offer)
     slot.position = transfer.position
     want = slot.block_size
     while slot.position < size:

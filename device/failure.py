@@ -104,7 +104,7 @@ def retry(transfer, failure):
         raise failure
     granted_ms = min(asked_s * 1000, _MAX_GRANT_MS - transfer.granted_ms)
     transfer.granted_ms += granted_ms
-    transfer.pause_ms, delay_ms = clock.back_off(config, transfer.pause_ms)
+    transfer.pause_ms, delay_ms = back_off(config, transfer.pause_ms)
     yield from clock.sleep(granted_ms + delay_ms)
 
 
@@ -125,7 +125,8 @@ def fetch_again(transfer, error):
     """An image that does not verify is fetched once more, from byte 0, if it was spliced from several
     answers, which may be of two files. Else raises the error."""
     if not transfer.is_spliced or transfer.was_repeated or error.code not in _SPLICED_FAULTS:
-        phases.call("journal", "forget", transfer.offer)
+        if error.code not in _NO_ROOM:  # else the image itself may be good
+            phases.call("journal", "forget", transfer.offer)
         raise error
     transfer.was_repeated = True
     start_over(transfer, error.detail)
@@ -144,3 +145,10 @@ def enter_failed(transfer):
         transfer.enter(_UPGRADE_FAILED)
     else:
         transfer.enter(_DOWNLOAD_FAILED if transfer.state >= _CONNECTED else _CONNECTION_FAILED)
+
+
+def back_off(config, ceiling_ms):
+    """Exponential with full jitter, so that a fleet does not come back at once: (the next ceiling, how long
+    to wait now), in ms. ceiling_ms: what was returned before, 0 at first."""
+    ceiling_ms = ceiling_ms or config.backoff_min_s * 1000
+    return min(2 * ceiling_ms, config.backoff_max_s * 1000), clock.random_below(ceiling_ms)

@@ -14,7 +14,7 @@ _QUEUE = const(4)  # messages waiting; a broker that sends more before we look l
 _PUBACK = const(0x40)  # umqtt hands back the first byte of what it was not waiting for
 _PUBACK_REST = const(3)
 _LAST_PID = const(65000)  # umqtt never wraps its packet id: 65536 would go out as 0
-_PACKET = const(160)  # most packets of ours are smaller
+_PACKET = const(128)  # most packets of ours are smaller
 SUBSCRIBED = ("update", "response")
 
 
@@ -97,7 +97,7 @@ class Link:
             answer = function(*arguments)
             self.socket.flush()
             return answer
-        except Sent:
+        except _Sent:
             return None
         except errors.OtaError:
             self.close()
@@ -110,7 +110,7 @@ class Link:
             raise errors.OtaError(errors.CONNECTION_FAILED, "broker link: %r" % error)
 
 
-class Sent(Exception):
+class _Sent(Exception):
     """A packet is on its way, and its answer is not waited for."""
 
 
@@ -144,7 +144,7 @@ class BlockingSocket:
         middle of a packet raises OtaError(CONNECTION_FAILED): umqtt would take it for an empty message."""
         self.flush()
         if self.leaves_answer:
-            raise Sent
+            raise _Sent
         if not self._blocking:
             got = self.stream.readinto(self._byte, 1)
             return bytes(self._byte) if got else None if got is None else b""

@@ -17,11 +17,6 @@ _STALL_MS = const(20)  # longest sleep of one step of a download while nothing c
 _WOULD_BLOCK = (errno.EAGAIN, -26880, -26752)  # mbedtls WANT_READ, WANT_WRITE
 
 
-def failure(error, what, is_connected=True):
-    """The OtaError for an OSError or ValueError of the socket or TLS layer."""
-    return phases.call("failure", "of_socket", error, what, is_connected)
-
-
 class Stream:
     """A byte stream, plain or TLS. `limit()` starts the clock for the calls that wait."""
 
@@ -52,7 +47,7 @@ class Stream:
         except (OSError, ValueError) as error:
             if error.args and error.args[0] in _WOULD_BLOCK:
                 return None
-            raise failure(error, "read")
+            raise phases.call("failure", "of_socket", error, "read")
         if got:
             self.last_received = time.ticks_ms()
         return got

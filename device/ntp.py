@@ -12,7 +12,7 @@ import time
 
 from micropython import const
 
-from . import board, clock, errors, log, phases, strict
+from . import board, clock, errors, log, phases
 
 _OLDEST = const(1767225600)  # 2026-01-01: earlier than this code there is no now
 _SPAN = const(630720000)  # 20 years: a build older than that asks for service
@@ -26,6 +26,9 @@ _MONTHS = "JanFebMarAprMayJunJulAugSepOctNovDec"
 
 
 def check_state(state):
+    """Drop from the record what is not of the right form."""
+    from . import strict  # for no more than this
+
     for key in ("known_time", "doubts"):
         if not (strict.is_number(state[key]) and state[key] > 0):
             state[key] = 0

@@ -97,7 +97,7 @@ def fail(agent, error, started):
     agent.link.close()
     if log.uptime_ms() - started > agent.config.backoff_max_s * 1000:
         agent.pause_ms = 0
-    agent.pause_ms, delay_ms = clock.back_off(agent.config, agent.pause_ms)
+    agent.pause_ms, delay_ms = phases.call("failure", "back_off", agent.config, agent.pause_ms)
     yield from clock.sleep(delay_ms)
 
 

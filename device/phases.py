@@ -3,6 +3,16 @@ forgets.
 
 Whatever a phase imports is forgotten when it is over. So nothing of it may outlive it but plain data: no
 instance of its classes and none of its functions.
+
+Always in memory: agent, clock, config, errors, files, link, log, net, phases, report. Everything else comes
+and goes:
+  start     config_table · board · start → connection, keys, offers, ntp, verify
+  online    online → wifi, ntp → expiry, connection, board, trial or rollback, offers
+  an offer  offer → offer_signature, then offers → board
+  update    update → journal, offers, board, request, then connection, request, response, header → wm,
+  download;
+            then verify, keys → ecdsa, verify, trial
+  failures  failure → texts_en or texts_zh
 """
 
 import gc
@@ -40,23 +50,23 @@ def steps(name, function, *arguments):
         _forget(depth)
 
 
-def forget_all():
+def reset():
     """What is left of an agent that was given up in the middle of a phase."""
     if _depths:
         _forget(_depths[0])
 
 
-def folder():
+def path():
     """Where the package's files are; None if it is in the firmware or in a ROMFS, which cannot break."""
     paths = sys.modules[_PACKAGE].__path__
-    path = paths if isinstance(paths, str) else paths[0]  # CPython has a list
-    return None if path.startswith(".frozen") or path.startswith("/rom") else path
+    found = paths if isinstance(paths, str) else paths[0]  # CPython has a list
+    return None if found.startswith(".frozen") or found.startswith("/rom") else found
 
 
 def _load(name):
     """Returns how many of the package's modules were in memory before."""
     gc.collect()
-    if files.is_broken and folder():
+    if files.is_broken and path():
         raise errors.OtaError(errors.FLASH, "nothing can be loaded until the restart")
     if not _depths:
         del _known[:]

@@ -27,7 +27,7 @@ class Report:
         self.asked = self._sequence
         self.publish("get", "{}")
 
-    def begin_update(self):
+    def start(self):
         self._tenth = -1
         self._may_reconnect = True
 

@@ -3,7 +3,7 @@
 import time
 
 from . import errors, log, phases
-from .slot import HEAD, Slot
+from .slot import HEAD, Slot, measure
 
 
 def clear(transfer):
@@ -18,17 +18,17 @@ def clear(transfer):
 
 def prepare(transfer):
     """Go on where the last run was cut. Raises OtaError: FW_OVERFLOW, FLASH."""
-    slot = Slot(transfer.partition, transfer.block or b"")
+    block_size, capacity = measure(transfer.partition)
     position, size = transfer.position, transfer.offer.size
-    if size > slot.capacity:
-        raise errors.OtaError(errors.FW_OVERFLOW, "slot holds %d" % slot.capacity)
-    if not 0 < position < size or position % slot.block_size:
+    if size > capacity:
+        raise errors.OtaError(errors.FW_OVERFLOW, "slot holds %d" % capacity)
+    if not 0 < position < size or position % block_size:
         phases.call("journal", "forget", transfer.offer)
         transfer.position, transfer.etag = 0, None
     else:
         log.info("going on at byte %d of %d" % (position, size))
         if not phases.call("head", "is_blank", transfer.partition):
-            _remove_head(slot)
+            _remove_head(Slot(transfer.partition, transfer.block))
         transfer.is_spliced = True
 
 

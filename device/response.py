@@ -59,7 +59,7 @@ def check(transfer, answer, first, last):
     is_whole = status == 200 and transfer.position > 0
     if is_whole:
         first, last = 0, size - 1
-    elif transfer.etag and answer.etag != transfer.etag:
+    elif transfer.position and transfer.etag and answer.etag != transfer.etag:
         _ask_anew(transfer, "the file has changed")
     if answer.length != last + 1 - first:
         raise errors.OtaError(errors.SIZE_MISMATCH, "Content-Length %d" % answer.length)

@@ -18,17 +18,22 @@ _CHUNK = const(64)
 _ERASED = b"\xff" * _CHUNK
 
 
+def measure(partition):
+    """(bytes of a block, bytes of all)."""
+    size = partition.ioctl(_IOCTL_BLOCK_SIZE, 0)
+    return size, partition.ioctl(_IOCTL_BLOCKS, 0) * size
+
+
 class Slot:
     """One image on its way into a partition."""
 
-    def __init__(self, partition, block=b"", head=None, read_back=None):
+    def __init__(self, partition, block=None, head=None, read_back=None):
         """block: a bytearray, used if it is as long as the partition's blocks. head: the first bytes of the
         image, where they are held back already. read_back: a bytearray, for write_block()."""
         self._readblocks = partition.readblocks  # bound once: binding allocates
         self._writeblocks = partition.writeblocks
-        self.block_size = partition.ioctl(_IOCTL_BLOCK_SIZE, 0)
-        self.capacity = partition.ioctl(_IOCTL_BLOCKS, 0) * self.block_size
-        self.block = block if self.block_size == len(block) else bytearray(self.block_size)
+        self.block_size, self.capacity = measure(partition)
+        self.block = block if block and len(block) == self.block_size else bytearray(self.block_size)
         self.view = memoryview(self.block)
         self._read_back, self._pieces = read_back, None
         self.head = head  # the first bytes of the image, while they are held back
@@ -37,8 +42,8 @@ class Slot:
     def write_block(self, count):
         """Put block[:count] at `position` and check it. Raises OtaError(FLASH).
 
-        Every block but the last must be full. The rest of the last one is written as 0xFF. Of the first one,
-        hold_head() must have kept the head.
+        Every block but the last must be full. The rest of the last one is written as 0xFF. Before the first
+        one hold_head() must have been called.
         """
         if count < self.block_size:
             self._pad(count)

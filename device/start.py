@@ -49,7 +49,7 @@ def clear(agent):
 
 def check_package():
     """A package that was copied in part must not show that in mid-update. Raises OtaError(NO_INIT)."""
-    folder = phases.folder()
+    folder = phases.path()
     if folder is None:
         return
     found = [name.split(".")[0] for name in os.listdir(folder)]
@@ -64,7 +64,8 @@ def load_state(path):
     state = _read(path)
     for name in ("slots", "trial", "floor", "waiting", "failed", "refused", "known_time", "doubts"):
         state.setdefault(name, None)
-    state.setdefault("format", _FORMAT)
+    found = state.get("format")
+    state["format"] = max(found, _FORMAT) if strict.is_number(found) else _FORMAT
     slots = state["slots"] if isinstance(state["slots"], dict) else {}
     state["slots"] = {label: record for label, record in slots.items() if _is_record(record)}
     if not _is_trial(state["trial"]):
@@ -121,11 +122,14 @@ def identify(agent):
 
 
 def holds(partition, record):
-    """Generator: does this partition hold the image of this record? One that cannot be read does not."""
+    """Generator: does this partition hold the image of this record? One that cannot be read does not.
+    Raises OtaError if that cannot be asked."""
     for _ in range(_READ_TRIES):
         try:
             size, digest = record["size"], record["digest"]
             return (yield from phases.steps("verify", "holds", partition, size, digest))
         except errors.OtaError as error:
+            if error.code != errors.FLASH:
+                raise
             log.error("slot of %s: %s" % (record["version"], error.detail))
     return False

@@ -7,7 +7,7 @@ attempts that count against it and the excuses, boots that do not; rollback.py a
 
 from micropython import const
 
-from . import board, errors, head, log
+from . import board, errors, head, journal, log
 
 _MAX_ADOPTIONS = const(3)  # that fail
 
@@ -21,7 +21,11 @@ def begin(transfer, record):
     trial = dict(record)
     trial.update({"signature": transfer.offer.signature_text, "attempts": 0, "excuses": 0})
     agent.state["trial"] = trial
-    agent.save_state()
+    try:
+        agent.save_state()
+    except (errors.OtaError, MemoryError):
+        agent.state["trial"] = None
+        raise
     try:
         head.release(transfer.partition, transfer.head)
         select_boot(transfer.partition)
@@ -40,22 +44,20 @@ def _take_back(agent, partition):
         head.invalidate(partition)
     except errors.OtaError as error:
         log.error(error.detail)
+    journal.forget(agent.offer)
     agent.state["trial"] = None
     agent.save_state()
-    from . import journal
-
-    journal.forget(agent.offer)
 
 
 def confirm(agent):
     """Record that the boot loader was told to keep the new image. Raises OtaError(FLASH), and may then
     be called again."""
+    from . import strict  # all that is needed is there before anything is said to be confirmed
+
     agent.can_return = False
     record = {key: agent.running[key] for key in ("version", "build_time", "size", "digest")}
     _adopt_keys(agent)
     agent.is_new = False  # even if no record can be made of it
-    from . import strict
-
     state = agent.state
     _, label = board.running()
     state["slots"][label] = record

@@ -37,7 +37,7 @@ class Transfer:
     context: object  # of TLS
     stream: object  # net.Stream
     report_at: int  # the position with more progress to report
-    # Of failure.py:
+    # Of another try:
     restarts: int  # from byte 0, because the file has changed
     was_refused: bool  # the last TLS handshake
     retry_after: int | None  # what the server asks us to wait, in s
@@ -64,18 +64,18 @@ class Transfer:
 
 
 def install(agent):
-    """Generator, a block a step: install agent.offer, and restart into it. Raises OtaError, and then
-    nothing in the slot can boot."""
-    agent.report.begin_update()
+    """Generator, a block a step: install agent.offer, and restart into it; never returns. Raises OtaError,
+    and then nothing of the new image can boot."""
+    agent.report.start()
     transfer = Transfer(agent)
     threshold = gc.threshold()
-    gc.threshold(-1)  # no garbage is made, but MicroPython counts the frames of functions
+    gc.threshold(-1)  # a download makes no garbage, but MicroPython counts the frames of functions
     try:
         transfer.enter(_START)
         try:
             transfer.block = bytearray(4096)  # while the heap is whole
         except MemoryError:
-            pass  # fetch() makes room
+            pass  # where fetch() fails on that, failure.py makes room
         transfer.position, transfer.etag = phases.call("journal", "find", transfer.offer)
         phases.call("offers", "begin", agent, transfer.position)
         transfer.partition = phases.call("board", "spare")
@@ -93,7 +93,10 @@ def install(agent):
                 record = phases.call("verify", "record", transfer, sha, tail, signer)
             except errors.OtaError as error:
                 phases.call("failure", "fetch_again", transfer, error)
-    except errors.OtaError:
+            except MemoryError:  # once more, without the broker's link
+                if not agent.report.free_memory():
+                    raise
+    except (errors.OtaError, MemoryError):
         phases.call("failure", "enter_failed", transfer)
         raise
     finally:

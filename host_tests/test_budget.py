@@ -80,11 +80,19 @@ def test_a_line_is_held_to_the_smaller_of_must_and_figure() -> None:
     assert must == 6000
     assert budget.limit("ecdsa_mpy", 4000) == pytest.approx(4200)
     assert budget.limit("ecdsa_mpy", 5900) == must
-    assert budget.limit("ecdsa_mpy", 8000) == pytest.approx(8400)  # must not reached yet
+    assert budget.limit("ecdsa_mpy", 8000) == must
+    assert budget.limit("heap_floor", 9) == pytest.approx(9.45)  # has none
     assert budget.over_lines({"ecdsa_mpy": 6000}, {"ecdsa_mpy": 5900}) == []
     assert len(budget.over_lines({"ecdsa_mpy": 6001}, {"ecdsa_mpy": 5900})) == 1
+    assert len(budget.over_lines({"ecdsa_mpy": 6001}, {"ecdsa_mpy": 8000})) == 1
     assert budget.over_lines({"loop_allocations": 0}, {"loop_allocations": 0}) == []
     assert len(budget.over_lines({"loop_allocations": 16}, {"loop_allocations": 0})) == 1
+
+
+def test_timed_lines_are_told_only() -> None:
+    assert lines.BY_NAME["poll_worst"].must == 4
+    assert budget.over_lines({"poll_worst": 100, "poll_idle_worst": 100}, {}) == []
+    assert lines.holds(lines.BY_NAME["poll_worst"], 100) is False  # and the table says so
 
 
 def test_a_line_that_was_never_committed_is_named() -> None:
@@ -117,6 +125,19 @@ def test_silent_steps_leave_out_reports_and_checkpoints() -> None:
     steps = found(1000)
     assert 800 < len(steps) < 900
     assert set(steps) == {16}
+
+
+def test_allocations_are_split_at_the_first_block() -> None:
+    polls = [probe.Poll(1, 1, *each) for each in ((0, 0), (500, 0), (900, 1), (930, 2), (1000, 3), (0, 3))]
+    found = probe.Trace(polls, 0, 0, [])
+    assert found.allocated_to_first_block == 900
+    assert found.allocated_in_transfer == 30 + 70
+
+
+def test_what_a_board_has_told_is_found_by_its_first_word() -> None:
+    assert cost.told("together 1\n\ntold 5 a b\ntold 6", "told") == ["5", "a", "b"]
+    with pytest.raises(Exception, match="did not tell idle"):
+        cost.told("idleness 5\nidle", "idle")
 
 
 def test_the_picture_shows_what_has_a_must(tmp_path: Path) -> None:

@@ -129,7 +129,7 @@ class FakeReport:
     def error(self, error):
         self.errors.append(error)
 
-    def begin_update(self):
+    def start(self):
         pass
 
     def progress(self, percent):

@@ -2,6 +2,7 @@
 
 from check import patched, raises_code, recorded_log
 from fakeagent import FakeAgent
+from faketime import FakeTime
 
 from device import agent, errors, files, log, phases, rollback
 
@@ -28,6 +29,20 @@ def test_a_step_says_how_long_there_is_nothing_to_do():
     fed = []
     made.feed = lambda: fed.append(1)
     assert made.poll() == 50 and fed == [1] and made.restarts == []
+
+
+def test_a_board_that_cannot_tell_which_image_runs_restarts_and_not_at_once():
+    for problem in (MemoryError("full"), errors.OtaError(errors.NO_INIT, "cannot load")):
+        made = FakeAgent()
+        steps = made._main()
+
+        def fails(*_, problem=problem):
+            raise problem
+
+        with FakeTime() as clock, patched(phases, "steps", fails):
+            while not made.restarts:
+                clock.advance(next(steps))
+            assert clock.elapsed_ms >= 10_000 and "which image" in made.restarts[0]
 
 
 def test_bad_flash_restarts_the_board_and_not_at_once():
@@ -102,7 +117,7 @@ def test_an_offer_that_cannot_be_read_or_loaded_is_told():
     with patched(files, "is_broken", True):
         made.link.messages.append(("update", b"{}"))
         made.check_messages()
-    assert made.report.codes()[1:] == ([errors.FLASH] if phases.folder() else [errors.BAD_MESSAGE])
+    assert made.report.codes()[1:] == ([errors.FLASH] if phases.path() else [errors.BAD_MESSAGE])
 
 
 def test_what_the_network_lacks():

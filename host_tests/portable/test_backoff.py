@@ -26,7 +26,7 @@ def _delays(config, count):
     ceiling_ms = 0
     with check.patched(clock, "random_below", lambda limit: limits.append(limit) or limit - 1):
         for _ in range(count):
-            ceiling_ms, delay_ms = clock.back_off(config, ceiling_ms)
+            ceiling_ms, delay_ms = failure.back_off(config, ceiling_ms)
             delays.append(delay_ms)
     return limits, delays
 

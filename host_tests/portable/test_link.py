@@ -7,7 +7,7 @@ from fakestream import CLOSE, STALL, FakeStream, Peer
 from faketime import FakeTime
 
 from device import errors
-from device.link import BlockingSocket, Sent
+from device.link import BlockingSocket, _Sent
 
 PROVES = {
     errors.NO_MEM: "test_no_memory_for_a_message",
@@ -186,7 +186,7 @@ def test_the_socket_of_umqtt():
         assert peer.sent == b"014"
         sock.leaves_answer = True
         sock.write(b"5")
-        raises(Sent, sock.read, 1)
+        raises(_Sent, sock.read, 1)
         assert peer.sent == b"0145"
         sock.send(b"6" * 300)  # more than a packet that is gathered
         assert peer.sent == b"0145" + b"6" * 300

@@ -113,10 +113,10 @@ def test_an_agent_that_was_given_up_in_the_middle():
         inner = phases.steps("two", "use", 1, 2)
         assert next(left) == 1
         assert next(left) == 2 and folder.loaded() == "one shared two"
-        phases.forget_all()
+        phases.reset()
         assert folder.loaded() == ""
         assert phases.call("one", "use", folder.loaded) == "one shared"
-        phases.forget_all()
+        phases.reset()
         inner.close()  # CPython does it when it likes
         left.close()
 
@@ -172,7 +172,7 @@ def test_what_was_there_before_is_never_forgotten():
         shared = own_import("shared")
         shared.numbers.append(5)
         assert list(phases.steps("one", "steps", folder.loaded)) == ["one shared", "one shared"]
-        phases.forget_all()
+        phases.reset()
         assert own_import("one") is own and own_import("shared").numbers == [5]
 
 
@@ -201,7 +201,7 @@ def _visit():
     phases.steps("two", "guarded", []).close()
     steps = phases.steps("two", "use", 1)
     next(steps)
-    phases.forget_all()
+    phases.reset()
     raises_code(errors.NO_INIT, phases.call, "bad", "use")
     return 4
 

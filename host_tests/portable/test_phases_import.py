@@ -78,13 +78,13 @@ def test_nothing_is_loaded_from_a_broken_file_system():
 
 def test_firmware_and_romfs_cannot_break():
     with PhaseFolder({"one": CALLS}, own=["one"]) as folder:
-        assert phases.folder() == folder.path
+        assert phases.path() == folder.path
         own_import("one")  # nothing of ours lies there
         for path in (".frozen/device", "/rom/device", "/rom/lib/device"):
             folder.move(path)
-            assert phases.folder() is None
+            assert phases.path() is None
             with patched(files, "is_broken", True):
                 assert phases.call("one", "use", abs, -5) == 5
         for path in ("device", "lib/device", "/lib/device", "/flash/rom/device"):
             folder.move(path)
-            assert phases.folder() == path
+            assert phases.path() == path

@@ -67,7 +67,7 @@ def _percents(reporter):
 def test_progress_once_for_each_tenth():
     reporter = _reporter()
     for _ in range(2):
-        reporter.begin_update()
+        reporter.start()
         for percent in range(101):
             reporter.progress(percent)
         reporter.progress(100)
@@ -78,12 +78,12 @@ def test_progress_once_for_each_tenth():
 def test_a_lost_link_is_connected_anew_until_that_fails_once():
     reporter = _reporter()
     link = reporter.link
-    reporter.begin_update()
+    reporter.start()
     link.close()
     reporter.progress(0)
     assert link.connects == 1 and link.is_open and _percents(reporter) == [0]
     for failure in (errors.OtaError(errors.TIMEOUT), MemoryError()):
-        reporter.begin_update()
+        reporter.start()
         link.is_open = False
         link.failures = [failure]
         with recorded_log() as lines:
@@ -97,7 +97,7 @@ def test_a_lost_link_is_connected_anew_until_that_fails_once():
 def test_a_publication_that_fails_closes_the_link_for_the_update():
     for failure in (errors.OtaError(errors.TIMEOUT), MemoryError()):
         reporter = _reporter()
-        reporter.begin_update()
+        reporter.start()
         reporter.link.failures = [failure]
         for percent in (10, 20):
             reporter.progress(percent)
@@ -120,7 +120,7 @@ def test_more_of_an_update_than_progress():
 
 def test_memory_is_made_free_once():
     reporter = _reporter()
-    reporter.begin_update()
+    reporter.start()
     reporter.link.context = "context"
     assert reporter.free_memory()
     assert not reporter.link.is_open and reporter.link.context is None

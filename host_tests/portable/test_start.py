@@ -8,7 +8,7 @@ from fakeagent import FakeAgent
 from faketrial import NEW, Board, record
 from phasefolder import PhaseFolder
 
-from device import agent, errors, start
+from device import agent, errors, phases, start
 
 RECORD = {"version": "1.0.0", "build_time": "\u4e94\u6708", "size": 1, "digest": "00"}
 TRIAL = {
@@ -203,6 +203,20 @@ def test_a_slot_that_is_read_in_the_end_is_read():
             with patched(board.running, "readblocks", read):
                 run(start.identify(made))
             assert made.is_new is is_new, fails
+
+
+def test_a_slot_that_cannot_be_asked_is_no_answer():
+    """A damaged package must not take a new image for the old one."""
+    with Board(running=NEW) as board:
+        board.begin()
+        made = FakeAgent("trial.json")
+        with patched(phases, "steps", _cannot_load):
+            raises_code(errors.NO_INIT, run, start.identify(made))
+        assert not made.is_new and made.state["trial"]
+
+
+def _cannot_load(*_):
+    raise errors.OtaError(errors.NO_INIT, "cannot load")
 
 
 def test_an_image_larger_than_the_slot_is_not_in_it():

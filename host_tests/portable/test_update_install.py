@@ -50,7 +50,7 @@ class Installed(Download):
         """No trial, no restart, nothing that could boot; and no phase is open."""
         can_boot = bytes(self.nor.data[:64]) == IMAGE[:64]
         has_trial = self.agent.state["trial"] is not None
-        return not (can_boot or has_trial or self.events[1:] or phases._loaded)
+        return not (can_boot or has_trial or self.events[1:] or phases._depths)
 
 
 def _set_threshold():
@@ -118,6 +118,25 @@ def test_no_memory_for_a_phase_makes_room_once_and_goes_on():
         assert failing.left == 0 and download.report.rooms == 0, name
         assert download.events[-1] == "restart", name
         assert all(peer.is_closed for peer in download.server.peers), name
+
+
+def test_no_memory_for_the_verification_makes_room_once_and_goes_on():
+    """What has been downloaded is not asked for again."""
+    for name in ("verify", "keys"):
+        download = Installed([whole(IMAGE)])
+        with cannot_load(name, MemoryError("full"), 1) as failing:
+            download.install()
+        assert failing.left == 0 and download.report.rooms == 0, name
+        assert download.events[-1] == "restart" and len(download.server.hosts) == 1, name
+
+
+def test_a_verification_that_cannot_be_loaded_leaves_the_download():
+    for name in ("verify", "keys"):
+        download = Installed([whole(IMAGE)])
+        download.agent.config.checkpoint_kib = 1
+        with cannot_load(name, ImportError(name)):
+            raises_code(errors.NO_INIT, download.install)
+        assert download.has_left_nothing() and journal.find(download.agent.offer)[0] == 2048, name
 
 
 def test_no_memory_for_a_phase_in_the_middle_of_the_image():

@@ -76,3 +76,12 @@ def run(command: list[str], cwd: Path, env: dict[str, str], limit_s: float = 300
     if done.returncode:
         raise ToolError(f"the bench's program failed: {(done.stdout + done.stderr)[-400:]}")
     return done.stdout
+
+
+def told(output: str, name: str) -> list[str]:
+    """The words after this one, in the line of a board's output that begins with it. Raises ToolError."""
+    for line in output.splitlines():
+        first, *rest = line.split() or [""]
+        if first == name and rest:
+            return rest
+    raise ToolError(f"the board did not tell {name}")

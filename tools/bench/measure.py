@@ -7,7 +7,7 @@ import tempfile
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
-from tools.bench import cost, heap, probe, room, sizes, verify, wire, work
+from tools.bench import cost, heap, loads, probe, room, sizes, verify, wire, work
 from tools.bench.kit import ENDINGS
 from tools.bench.lines import BY_NAME
 from tools.bench.site import HEAP, Site
@@ -37,6 +37,7 @@ GROUPS: dict[str, Callable[[Path], Values]] = {
     "size": _size,
     "ram": functools.partial(_on_site, _ram),
     "heap": functools.partial(_on_site, heap.measure),
+    "loads": functools.partial(_on_site, loads.measure),
     "room": functools.partial(_on_site, room.measure),
     "sweep": functools.partial(_on_site, heap.sweep),
     "work": functools.partial(_on_site, work.measure),

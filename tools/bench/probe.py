@@ -23,8 +23,8 @@ IDLE_S = 1.5
 
 @dataclass
 class Poll:
-    """One call. us: of processor time; clock_us: with all waits; allocated: bytes, since the file server was
-    looked up; blocks: in the slot."""
+    """One call. us: of processor time; clock_us: with all waits; allocated: bytes, all in all since the
+    file server was looked up, none of them collected; blocks: in the slot."""
 
     us: int
     clock_us: int
@@ -50,6 +50,17 @@ class Trace:
     def last(self) -> int:
         """The index of the call that brought the last block."""
         return next(i for i, poll in enumerate(self.polls) if poll.blocks == self.polls[-1].blocks)
+
+    @property
+    def allocated_to_first_block(self) -> int:
+        """Bytes from the look-up of the file server to the end of the call that wrote the first block."""
+        return self.polls[self.first].allocated
+
+    @property
+    def allocated_in_transfer(self) -> int:
+        """Bytes from there to the end of the call that wrote the last block: the loop, its reports and its
+        checkpoints."""
+        return self.polls[self.last].allocated - self.allocated_to_first_block
 
     def transfer(self) -> range:
         """The indexes of the calls after the first block, up to the last one."""
@@ -93,8 +104,9 @@ def memory(site: Site) -> dict[str, float]:
         floor_command(site, "http", "bytes", heap=HEAP_WITHOUT_COLLECTION), site.board, site.kit.environment
     )
     return {
-        "allocated_per_image": max(poll.allocated for poll in found.polls),
-        "allocated_floor": float(_told(floor, "allocated")),
+        "allocated_per_image": found.allocated_in_transfer,
+        "allocated_to_first_block": found.allocated_to_first_block,
+        "allocated_floor": float(cost.told(floor, "allocated")[0]),
         "loop_allocations": statistics.median(silent_steps(found, len(site.image))),
     }
 
@@ -130,7 +142,7 @@ def latency(site: Site) -> dict[str, float]:
     for _ in range(ROUNDS):
         traces.append(trace(site, "time"))
         floor = cost.run(floor_command(site, "https", "time"), site.board, site.kit.environment)
-        floors.append(float(_told(floor, "block_us")))
+        floors.append(float(cost.told(floor, "block_us")[0]))
     transfers = [[found.polls[i] for i in found.transfer()] for found in traces]
     moving, waiting = _best(transfers, "us"), _best(transfers, "clock_us")
     # The offer came in the last two of the calls before the first block.
@@ -158,10 +170,3 @@ def _best(rounds: list[list[Poll]], field: str) -> list[int]:
         for blocks, value in dearest.items():
             values.setdefault(blocks, []).append(value)
     return [min(each) for each in values.values()]
-
-
-def _told(output: str, name: str) -> str:
-    for line in output.splitlines():
-        if line.startswith(name + " "):
-            return line.split()[1]
-    raise ToolError(f"the floor loop did not tell {name}")

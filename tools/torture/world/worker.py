@@ -129,11 +129,11 @@ def _play_alone(case, kit):
 def _load_package():
     """All of it, before "/" is the board's: as if it were in the firmware. What is there before a phase is
     not forgotten after it."""
-    for file in os.listdir(phases.folder()):
+    for file in os.listdir(phases.path()):
         name, _, ending = file.partition(".")
         if ending == "py" and name not in ("__init__", "manifest"):
             __import__("device." + name)
-    phases.folder = _no_folder
+    phases.path = _no_folder
 
 
 def _no_folder():

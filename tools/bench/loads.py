@@ -1,0 +1,42 @@
+"""What of the package is in memory, from .mpy files: while the board waits, and the most in an update."""
+
+from __future__ import annotations
+
+from tools.bench import cost
+from tools.bench.kit import FILES
+from tools.bench.site import HEAP, RESET_EXIT, Site, wait
+from tools.errors import ToolError
+
+LIMIT_S = 30
+
+
+def measure(site: Site) -> dict[str, float]:
+    """The lines of the group loads. Prints the set of mpy_at_once."""
+    return {"heap_idle": _idle(site) / 1024} | _update(site)
+
+
+def _idle(site: Site) -> int:
+    """Bytes of heap in use by a board that is online and waits for an offer."""
+    site.new_board(FILES)
+    since = len(site.stage.operator.messages)
+    with site.running(site.kit.command(HEAP, FILES, "idle")) as run:
+        wait(lambda: run.process.poll() is not None, LIMIT_S)
+    if run.process.returncode != 0 or not wait(lambda: site.heard(since, "INIT"), LIMIT_S):
+        raise ToolError("did not come online:\n" + "\n".join(run.lines[-5:]))
+    return int(cost.told("\n".join(run.lines), "idle")[0])
+
+
+def _update(site: Site) -> dict[str, float]:
+    """From power on to the restart into the new image, over https and with its signature checked."""
+    site.new_board(FILES)
+    run = site.download(site.kit.command(HEAP, FILES, "loads"))
+    if run.has_failed or run.process.returncode != RESET_EXIT:
+        raise ToolError("the update failed:\n" + "\n".join(run.lines[-5:]))
+    output = "\n".join(run.lines)
+    at_once, *names = cost.told(output, "together")
+    print(f"mpy_at_once {int(at_once):,}: {' '.join(names)}")
+    return {
+        "mpy_at_once": int(at_once),
+        "phases_loaded": int(cost.told(output, "phases")[0]),
+        "mpy_loaded": int(cost.told(output, "read")[0]),
+    }
