@@ -37,7 +37,7 @@ def _below(limit):
 
 
 _LOST = [
-    (UPDATED, {"cut": _below(9600), "from": "files", "kind": kind})
+    (UPDATED, {"cut": _below(8000), "from": "files", "kind": kind})
     for kind in ("cut", "reset", "stall", "garbage", "refuse", "dns")
 ]
 _LOST += [

@@ -108,6 +108,8 @@ class Board:
             ended = "restarted" if _boots_same() else UPDATED
         except Exception as error:
             ended = "escaped %r" % error
+        if "cut" in case and air.connections.get(case["from"], 0) < 2:
+            ended = "not cut"
         if ended == UPDATED and "trial" in case:
             ended = self._try(case["trial"] == "confirmed")
         self._end(ended, "flash" not in case)
