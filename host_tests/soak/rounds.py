@@ -62,7 +62,7 @@ _OFFERS = [
     (errors.SAME_VERSION, {"offer": {"version": "1.0.0"}, "insists": True}),
     (errors.FW_OVERFLOW, {"offer": {"size": 1 << 20}}),
     (errors.BAD_MESSAGE, {"broker_script": [{"prefix": 50}]}),
-    (errors.BAD_MESSAGE, {"offer": {"size": "1"}}),
+    (errors.DOWNGRADE, {"offer": {"version": "0.9.0"}}),
     (errors.BAD_MESSAGE, {"broker_script": [{"deep": 10}]}),
 ]
 _VARIED = [
