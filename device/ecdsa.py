@@ -7,7 +7,6 @@ secret, so nothing needs constant time. `pow` is avoided: MicroPython's `pow(x, 
 
 from micropython import const
 
-from . import p256_comb
 
 _P = const(0xFFFFFFFF00000001000000000000000000000000FFFFFFFFFFFFFFFFFFFFFFFF)
 _N = const(0xFFFFFFFF00000000FFFFFFFFFFFFFFFFBCE6FAADA7179E84F3B9CAC2FC632551)
@@ -37,6 +36,8 @@ def verify(key, digest, signature, table=None):
 
     Returns True or False; bad input of any content or type is False.
     """
+    from . import p256_comb  # a key is looked at without it
+
     point = public_point(key)
     numbers = _der_integers(_octets(signature))
     digest = _octets(digest)

@@ -37,6 +37,8 @@ def signer(config, digest, signature, report):
 
     report(OtaError): called for a damaged table. Raises OtaError(FLASH).
     """
+    from . import p256_comb  # noqa: F401 (for ecdsa; it is long, so it comes first)
+
     key = _read_key(config.signing_key)
     if key is None:
         raise errors.OtaError(errors.FLASH, "cannot read " + config.signing_key)

@@ -25,6 +25,7 @@ SLOT_SIZE = 0x400000
 HEAP = 192 * 1024  # bytes, where the line is not about the heap
 RESET_EXIT = 42
 LIMIT_S = 120
+TAKE_S = 0.5
 NEW = "1.0.1"
 BUILD_TIME = "Jan 05 2026 01:02:03"
 CONFIG = {"check_interval_s": 0, "backoff_max_s": 1, "retry_window_s": 5}
@@ -139,6 +140,20 @@ class Site:
 
     def update(self, heap: int, place: str) -> str:
         """A whole update of a new board with this heap (bytes): "" or what went wrong."""
+        problem = self._update(heap, place)
+        if problem:
+            self._take_messages(place)
+        return problem
+
+    def _take_messages(self, place: str) -> None:
+        """What the broker holds for a board that was stopped in the middle would disturb the next one."""
+        self.new_board(place)
+        since = len(self.stage.operator.messages)
+        with self.running(self.kit.command(HEAP, place, "client")) as run:
+            wait(lambda: run.has_failed or self.heard(since, "INIT"), 20)
+            wait(lambda: run.has_failed, TAKE_S)
+
+    def _update(self, heap: int, place: str) -> str:
         self.new_board(place)
         command = self.kit.command(heap, place, "client")
         run = self.download(command, 20)
