@@ -50,7 +50,7 @@ class Agent:
     # Set by offers.py:
     offer: object  # the accepted one, see offer.py
     due: int  # from when on it may start, in Unix s
-    is_updating = False
+    is_updating: bool
 
     def __init__(self, settings, may_start=_always, before_reboot=_always, self_test=_always):
         """settings: config.Config. Raises OtaError(NO_INIT) if a certificate or key is missing."""

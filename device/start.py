@@ -41,7 +41,7 @@ def prepare(agent):
 def clear(agent):
     """The agent's values before anything has happened."""
     agent.feed = agent.state = agent.running = agent.offer = None
-    agent.is_new = agent.can_return = agent.has_rollback = agent.network_failed = False
+    agent.is_new = agent.can_return = agent.has_rollback = agent.network_failed = agent.is_updating = False
     agent.is_sync_told = agent.is_time_doubtful = False
     agent.sync_due_ms = agent.sync_asked_ms = agent.time_proven = 0
     agent.last_code = agent.memory_failures = agent.pause_ms = agent.failed_adoptions = agent.due = 0

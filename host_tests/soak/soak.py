@@ -75,7 +75,6 @@ class Board:
         vfs.mount(vfs.VfsLfs2(partition, readsize=64, progsize=64), _FLASH)
         os.chdir(_FLASH)
         if self.agent:
-            self.agent.is_updating = False
             self.agent.__init__(config.load("ota.json"), self_test=lambda: passes_test)
         else:
             self.agent = agent.Agent(config.load("ota.json"), self_test=lambda: passes_test)
