@@ -12,7 +12,7 @@ from .link import Link
 from .report import Report, log_error
 
 STATE = "ota_state.json"
-_SETTLE_MS = 10_000  # as seldom as main.py restarts
+_SETTLE_MS = 10_000  # no restarts in faster succession than main.py's
 _POLL_STEPS = 16  # of an update: looking for messages costs as much as two blocks' reading back
 
 
@@ -94,7 +94,7 @@ class Agent:
         return next(self._steps) or 0
 
     def is_busy(self):
-        """An update runs or is due, or an image is on trial: no time for a deep sleep."""
+        """For an application: an update runs or is due, or an image is on trial, so no deep sleep now."""
         return bool(self.state["trial"]) or self.is_updating or self.is_due()
 
     def is_due(self):

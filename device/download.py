@@ -1,6 +1,6 @@
 """The block loop: the image on its way from the file server into the slot.
 
-The journal gets a checkpoint at most once an interval. Interrupted by whatever, the download goes on at the
+The journal gets a checkpoint once per checkpoint_kib. Whatever interrupts it, the download goes on at the
 last whole block; after a reboot at the last checkpoint.
 """
 
@@ -12,8 +12,8 @@ from .slot import Slot
 
 def receive(transfer):
     """Generator: what transfer.stream gives, after the bytes that are in transfer.block already, into the
-    slot. A step is a block, a checkpoint or a report: the first allocates nothing while the blocks come
-    whole. Raises OtaError."""
+    slot. A step is a block, a checkpoint or a report; a block allocates nothing while blocks come whole.
+    Raises OtaError."""
     journal = Journal(transfer.offer)
     slot = Slot(transfer.partition, transfer.block, transfer.head, transfer.read_back)
     stream, config = transfer.stream, transfer.agent.config

@@ -1,6 +1,4 @@
-"""What a failure is and says, and what comes of it: the code of an error of sockets or TLS, the report with
-its text, another try of a download.
-"""
+"""Failures: the code of an error of sockets or TLS, the report with its text, another try of a download."""
 
 import errno
 import json

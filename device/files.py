@@ -1,4 +1,4 @@
-"""The one door to the file system. After an error of the flash nothing more goes through it until the board
+"""The only module that opens files. After an error of the flash nothing more goes through it until the board
 has restarted: MicroPython lets such an error out in the middle of LittleFS's own bookkeeping, and to go on
 with that, or only to close the file, can spoil other files. What lies in the flash is whole.
 """
@@ -8,8 +8,8 @@ import os
 
 from . import errors
 
-# Answers, not accidents: ENOENT, EACCES, EEXIST, ENOTDIR, EISDIR, EFBIG, ENOSPC, EROFS, and what LittleFS
-# says of a damaged file.
+# Errors that say nothing about the flash: ENOENT, EACCES, EEXIST, ENOTDIR, EISDIR, EFBIG, ENOSPC, EROFS, and
+# what LittleFS says of a damaged file.
 _HARMLESS = (2, 13, 17, 20, 21, 27, 28, 30, 84)
 _EIO, _EFBIG = 5, 27
 _MAX_SIZE = 16384  # bytes: more than any file of ours, less than any heap

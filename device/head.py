@@ -23,7 +23,7 @@ def release(partition, head):
 
 
 def is_blank(partition):
-    """Do they stand at 0xFF?"""
+    """Are they all 0xFF?"""
     return _read(partition) == _BLANK
 
 

@@ -1,4 +1,4 @@
-"""The first bytes of an image: what kind of firmware it is, for which board, which version."""
+"""The first bytes of an image: are they of the configured kind, for which board, of which version."""
 
 import struct
 from collections import namedtuple
@@ -19,7 +19,8 @@ Header = namedtuple("Header", ("version", "body_end", "body_crc", "file_end"))
 
 def receive(transfer):
     """Generator: take the head of the image from transfer.stream: with the first block, which download.py
-    then writes; after a reboot by itself. transfer: update.Transfer. Raises OtaError, see read_header()."""
+    then writes; after a reboot by itself. transfer: update.Transfer. Raises OtaError: those of
+    read_header(), TIMEOUT, CONNECTION_FAILED, FLASH."""
     agent, stream, size = transfer.agent, transfer.stream, transfer.offer.size
     slot = Slot(transfer.partition, transfer.block)
     count = HEAD if transfer.position else min(slot.block_size, size)

@@ -1,4 +1,5 @@
-"""The link to the MQTT broker: umqtt.simple made bounded, with the socket that it gets. online.py opens it.
+"""The link to the MQTT broker: umqtt.simple with a limit on every wait, and the socket that it gets.
+online.py opens it.
 
 After any error the link is closed and must be opened anew: umqtt keeps no promise after one.
 """

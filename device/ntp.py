@@ -14,7 +14,7 @@ from micropython import const
 
 from . import board, clock, errors, log, phases
 
-_OLDEST = const(1767225600)  # 2026-01-01: earlier than this code there is no now
+_OLDEST = const(1767225600)  # 2026-01-01: no time before this code was written is right
 _SPAN = const(630720000)  # 20 years: a build older than that asks for service
 _NTP_ERA_END = 2085978496  # 2036-02-07 06:28:16, what an all-zero or kiss-of-death answer decodes to
 _AGREED_S = const(60)

@@ -1,5 +1,5 @@
-"""The owner's word on the offer itself, for offers that have the field `signed_offer`: an object with sha256
-(of the image, 64 hex digits), kind, expires (Unix s or ms) and signature (base64).
+"""The owner's signature on the offer itself, for offers that have the field `signed_offer`: an object with
+sha256 (of the image, 64 hex digits), kind, expires (Unix s or ms) and signature (base64).
 """
 
 import hashlib

@@ -17,7 +17,7 @@ _MAX_MEMORY_FAILURES = const(10)  # in a row
 
 
 def connect(agent):
-    """Generator: all of it. Raises OtaError."""
+    """Generator: from Wi-Fi to a report that is acknowledged, and the confirmation. Raises OtaError."""
     if not agent.wlan.isconnected():
         yield from phases.steps("wifi", "join", agent.wlan, agent.config)
     if log.uptime_ms() >= agent.sync_due_ms:

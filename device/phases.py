@@ -27,7 +27,8 @@ _depths: list[int] = []  # of the open phases: how many of them there were befor
 
 
 def call(name, function, *arguments):
-    """What this function of the module `name` returns. Raises OtaError(NO_INIT) if it cannot be loaded."""
+    """Call a function of the module `name` and return its result. Raises OtaError(NO_INIT) if it cannot be
+    loaded."""
     depth = _load(name)
     try:
         return getattr(sys.modules[_PREFIX + name], function)(*arguments)

@@ -5,7 +5,7 @@ confirm, a power cut too. So an old image that finds a trial tries again, and an
 when the old image then reaches the broker at its first try: else power or network were to blame.
 
 In the trial record (see trial.py): cause is why the new image gave itself up; booted, whether it was started
-since its last attempt; failed, the verdict.
+since its last attempt; failed, why it was given up.
 """
 
 from micropython import const
@@ -56,7 +56,7 @@ def settle(agent):
 def _find_retry(agent):
     """Generator: returns the partition of a new image that gets another boot, None if its trial never began.
 
-    Raises OtaError(ROLLED_BACK) when its trials are over, at each start until the server knows.
+    Raises OtaError(ROLLED_BACK) when its trials are over, at each connection until the server knows.
     """
     trial = agent.state["trial"]
     partition = board.spare()
