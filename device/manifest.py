@@ -18,7 +18,6 @@ package(
         "expiry.py",
         "failure.py",
         "files.py",
-        "head.py",
         "header.py",
         "journal.py",
         "keys.py",

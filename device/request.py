@@ -27,7 +27,7 @@ def prepare(transfer):
         transfer.position, transfer.etag = 0, None
     else:
         log.info("going on at byte %d of %d" % (position, size))
-        if not phases.call("head", "is_blank", transfer.partition):
+        if not phases.call("trial", "is_head_blank", transfer.partition):
             _remove_head(Slot(transfer.partition, transfer.block))
         transfer.is_spliced = True
 

@@ -10,10 +10,10 @@ since its last attempt; failed, why it was given up.
 
 from micropython import const
 
-from . import board, clock, errors, head, log
+from . import board, clock, errors, log
 from .agent import call_hook
 from .start import holds
-from .trial import drop_waiting, select_boot
+from .trial import drop_waiting, invalidate, select_boot
 
 _MAX_REFUSED = const(8)
 _MAX_UNCOUNTED = const(10)  # an image that draws too much current, or ruins the network, must end too
@@ -97,7 +97,7 @@ def refuse(state, trial):
 
 def _make_unbootable(partition):
     try:
-        head.invalidate(partition)
+        invalidate(partition)
     except errors.OtaError as error:
         log.error("slot of the failed image: %s" % error.detail)
 

@@ -2,7 +2,7 @@
 
 Works on any object with the block protocol of `esp32.Partition`: `ioctl(4|5, 0)`, `readblocks(n,
 buf[, off])`, `writeblocks(n, buf)` (erases, then writes) and `writeblocks(n, buf, off)` (writes only).
-Until head.release() the first 64 bytes exist in RAM only, so no boot loader can take the slot
+Until trial.release_head() the first 64 bytes exist in RAM only, so no boot loader can take the slot
 for an image; programming them needs no erase, because they are still 0xFF.
 """
 

@@ -7,9 +7,12 @@ attempts that count against it and the excuses, boots that do not; rollback.py a
 
 from micropython import const
 
-from . import board, errors, head, journal, log
+from . import board, errors, journal, log
 
 _MAX_ADOPTIONS = const(3)  # that fail
+_IOCTL_ERASE = const(6)
+_HEAD = const(64)  # as in slot.py: without these bytes nothing boots from a slot
+_BLANK = b"\xff" * _HEAD
 
 
 def begin(transfer, record):
@@ -27,7 +30,7 @@ def begin(transfer, record):
         agent.state["trial"] = None
         raise
     try:
-        head.release(transfer.partition, transfer.head)
+        release_head(transfer.partition, transfer.head)
         select_boot(transfer.partition)
     except (errors.OtaError, MemoryError) as error:
         _take_back(agent, transfer.partition)
@@ -41,7 +44,7 @@ def select_boot(partition):
 
 def _take_back(agent, partition):
     try:
-        head.invalidate(partition)
+        invalidate(partition)
     except errors.OtaError as error:
         log.error(error.detail)
     journal.forget(agent.offer)
@@ -88,3 +91,38 @@ def _adopt_keys(agent):
         if agent.failed_adoptions < _MAX_ADOPTIONS:
             raise error
         log.error("keys stay as they are: " + error.detail)
+
+
+def release_head(partition, head):
+    """Write the bytes held back and check them; partition: as in slot.py. They need no erase, because they
+    are still 0xFF."""
+    try:
+        partition.writeblocks(0, head, 0)
+    except OSError as error:
+        raise errors.OtaError(errors.FLASH, "head: %s" % error)
+    if _read_head(partition) != head:
+        raise errors.OtaError(errors.FLASH, "head reads back wrong")
+
+
+def is_head_blank(partition):
+    """Are they all 0xFF?"""
+    return _read_head(partition) == _BLANK
+
+
+def invalidate(partition):
+    """Erase the first block unless its head is blank, so that nothing can boot from here."""
+    if is_head_blank(partition):
+        return
+    try:
+        partition.ioctl(_IOCTL_ERASE, 0)
+    except OSError as error:
+        raise errors.OtaError(errors.FLASH, "erase: %s" % error)
+
+
+def _read_head(partition):
+    head = bytearray(_HEAD)
+    try:
+        partition.readblocks(0, head, 0)
+    except OSError as error:
+        raise errors.OtaError(errors.FLASH, "head: %s" % error)
+    return head

@@ -30,7 +30,7 @@ LAYERS = (
     ("link",),
     ("config", "download", "header", "net", "ntp", "offer", "offers", "report", "trial", "update", "verify"),
     ("config_table", "journal", "keys", "phases", "wifi"),
-    ("board", "clock", "ecdsa", "files", "head", "keytable", "slot", "strict"),
+    ("board", "clock", "ecdsa", "files", "keytable", "slot", "strict"),
     ("errors", "log", "p256_comb", "texts_en", "texts_zh"),
 )  # fmt: skip
 RESIDENT = {"agent", "clock", "config", "errors", "files", "link", "log", "net", "phases", "report"}

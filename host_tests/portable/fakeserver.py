@@ -12,7 +12,7 @@ from makeimage import content
 from nor import Nor
 
 from device import board, connection, files, journal, request, trial, update
-from device.head import release
+from device.trial import release_head as release
 
 BLOCK = 1024  # a quarter of the real one: four of them and an image fit a heap of 192 KiB well
 DATA = content(2500)

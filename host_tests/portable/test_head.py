@@ -1,10 +1,10 @@
-"""device.head: the first 64 bytes of a slot: written last, checked, taken away first."""
+"""device.trial: the first 64 bytes of a slot: written last, checked, taken away first."""
 
 from check import patched, raises_code
 from makeimage import content
 from nor import Nor
 
-from device import errors, head
+from device import errors, trial
 
 PROVES = {errors.FLASH: "test_each_operation_fails_in_turn"}
 
@@ -22,15 +22,15 @@ def _verified():
 
 def _bootable():
     nor = _verified()
-    head.release(nor, DATA[:64])
+    trial.release_head(nor, DATA[:64])
     return nor
 
 
 def test_until_released_the_head_is_blank():
     nor = _verified()
-    assert head.is_blank(nor)
-    head.release(nor, DATA[:64])
-    assert not head.is_blank(nor)
+    assert trial.is_head_blank(nor)
+    trial.release_head(nor, DATA[:64])
+    assert not trial.is_head_blank(nor)
     assert bytes(nor.data[: len(DATA)]) == DATA
     assert nor.writes == [(0, 0, 64)] and nor.erases == [0, 0, 0]
 
@@ -39,15 +39,15 @@ def test_a_head_of_which_one_bit_is_written_is_not_blank():
     for position in (0, 31, 63):
         nor = _verified()
         nor.data[position] ^= 0x10
-        assert not head.is_blank(nor), position
+        assert not trial.is_head_blank(nor), position
     nor = _verified()
     nor.data[64] = 0
-    assert head.is_blank(nor)
+    assert trial.is_head_blank(nor)
 
 
 def test_invalidate_erases_the_first_block_only():
     nor = _bootable()
-    head.invalidate(nor)
+    trial.invalidate(nor)
     assert all(byte == 0xFF for byte in nor.data[:BLOCK])
     assert bytes(nor.data[BLOCK : len(DATA)]) == DATA[BLOCK:]
     assert nor.erases == [1, 0, 0]
@@ -55,12 +55,16 @@ def test_invalidate_erases_the_first_block_only():
 
 def test_a_blank_head_is_not_erased_again():
     nor = _verified()
-    head.invalidate(nor)
+    trial.invalidate(nor)
     assert nor.erases == [0, 0, 0] and nor.changes == []
 
 
 def test_each_operation_fails_in_turn():
-    for make, function in ((_verified, _release), (_bootable, head.invalidate), (_bootable, head.is_blank)):
+    for make, function in (
+        (_verified, _release),
+        (_bootable, trial.invalidate),
+        (_bootable, trial.is_head_blank),
+    ):
         nor = make()
         first = nor.operations
         function(nor)
@@ -72,7 +76,7 @@ def test_each_operation_fails_in_turn():
 
 
 def _release(nor):
-    head.release(nor, DATA[:64])
+    trial.release_head(nor, DATA[:64])
 
 
 def test_a_head_that_was_not_written_is_noticed():
@@ -95,4 +99,4 @@ def test_a_bit_that_sticks_is_noticed():
 
 def test_flash_that_is_not_erased_takes_no_head():
     nor = _bootable()
-    raises_code(errors.FLASH, head.release, nor, b"\xff" * 64)
+    raises_code(errors.FLASH, trial.release_head, nor, b"\xff" * 64)

@@ -5,8 +5,8 @@ from makeimage import content
 from nor import Nor
 
 from device import errors
-from device.head import release
 from device.slot import Slot
+from device.trial import release_head as release
 
 PROVES = {errors.FLASH: "test_each_operation_fails_in_turn"}
 

@@ -9,8 +9,8 @@ from makeimage import content, crc, raw_trailer, trailer, wm
 from nor import Nor
 
 from device import errors, header, verify
-from device.head import release
 from device.slot import Slot
+from device.trial import release_head as release
 
 PROVES = {
     errors.FLASH: "test_flash_that_cannot_be_read",

@@ -25,8 +25,8 @@ class Mutant(NamedTuple):
 MUTANTS = (
     Mutant("blocks are read back", "slot",
            "if self._read_back != piece:", "if False:", ("flash",)),
-    Mutant("the head is read back", "head",
-           "if _read(partition) != head:", "if False:",
+    Mutant("the head is read back", "trial",
+           "if _read_head(partition) != head:", "if False:",
            ("host_tests/portable/test_head.py::test_a_head_that_was_not_written_is_noticed",)),
     Mutant("the boot record is read back", "board",
            "if selected != _label(partition):", "if False:",
