@@ -61,7 +61,7 @@ def test_a_head_that_was_held_back_is_given():
 
 
 def test_every_block_is_erased_once_and_no_other():
-    for size in (1, 63, 64, 65, 4095, 4096, 4097, 8192, 10000, 16384):
+    for size in (1, 63, 64, 65, 4095, 4096, 4097, 8192, 10000, 12288):
         nor, slot, data = _filled(size)
         release(nor, slot.head)
         blocks = (size + BLOCK - 1) // BLOCK
@@ -71,7 +71,7 @@ def test_every_block_is_erased_once_and_no_other():
 
 def test_flash_holds_the_image_and_then_erased_bytes():
     """Of 65 bytes an offer is at least."""
-    for size in (64, 65, 4095, 4096, 4097, 10000, 16384):
+    for size in (64, 65, 4095, 4096, 4097, 10000, 12288):
         nor, slot, data = _filled(size)
         release(nor, slot.head)
         end = -(-size // BLOCK) * BLOCK

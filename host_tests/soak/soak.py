@@ -157,7 +157,7 @@ class Board:
         if isinstance(ended, int) and self._is_same and goes_on:
             self.agent.clear_refused()
         else:
-            phases.forget_all()
+            phases.reset()
             (self._deliver if self._is_same else self._stop)()
         air.clear()
         self.broker = self.mishaps = None
@@ -199,7 +199,7 @@ class Trouble:
             self._rename("off", "mpy")
 
     def _rename(self, before, after):
-        path = phases.folder() + "/" + self._module + "."
+        path = phases.path() + "/" + self._module + "."
         os.rename(path + before, path + after)
 
 
