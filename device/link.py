@@ -108,7 +108,9 @@ class Link:
             raise errors.OtaError(errors.NO_MEM, "broker")
         except Exception as error:  # IndexError, AssertionError …: umqtt checks little
             self.close()
-            raise errors.OtaError(errors.CONNECTION_FAILED, "broker link: %r" % error)
+            is_refusal = type(error).__name__ == "MQTTException"
+            what = "broker refused: %s" if is_refusal else "broker link: %r"
+            raise errors.OtaError(errors.CONNECTION_FAILED, what % error)
 
 
 class _Sent(Exception):
