@@ -86,9 +86,10 @@ def test_flash_that_cannot_be_read():
 
 def test_the_last_bytes_of_an_image():
     """518 of them may be a trailer."""
-    for size in (1, 5, 63, 64, 65, 518, 519, 4095, 4096, 4097, 4600, 8192, 8193, 10000):
+    for size in (1, 5, 63, 64, 65, 518, 519, 4095, 4096, 4097, 4600, 8192):
         data = content(size)
         for is_released in (False, True):
+            gc.collect()
             nor, slot = _slot(data)
             if is_released:
                 release(nor, slot.head)
