@@ -38,7 +38,7 @@ def begin(transfer, record):
 
 
 def select_boot(partition):
-    """The one place that changes what boots. Raises OtaError."""
+    """The one place that chooses another image for the next boot. Raises OtaError."""
     board.set_boot(partition)
 
 

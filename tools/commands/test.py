@@ -56,7 +56,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     tier = parser.add_mutually_exclusive_group()
     tier.add_argument(
         "--quick", action="store_true",
-        help="linter, types, the portable tests on every interpreter and one whole update: about a minute",
+        help="linter, types, the portable tests on every interpreter, one whole update: one to two minutes",
     )  # fmt: skip
     tier.add_argument("--full", action="store_true", help="everything that there is: some hours")
 
