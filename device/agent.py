@@ -7,12 +7,15 @@ Everything runs as steps of one generator; each step yields how many ms it has n
 import sys
 import time
 
+from micropython import const
+
 from . import clock, config, errors, files, log, phases
 from .link import Link
 from .report import Report, log_error
 
 STATE = "ota_state.json"
 _SETTLE_MS = 10_000  # no restarts in faster succession than main.py's
+_FLOOD_S = const(60)  # messages without end may hold up an update that is due for so long
 _POLL_STEPS = 16  # of an update: looking for messages costs as much as two blocks' reading back
 
 
@@ -47,10 +50,14 @@ class Agent:
     memory_failures: int  # in a row
     pause_ms: int  # before the next try
     failed_adoptions: int  # failed writes of a new signing key
-    # Set by offers.py:
+    # Set by offers.py, offer_signature.py, tries.py:
     offer: object  # the accepted one, see offer.py
     due: int  # from when on it may start, in Unix s
     is_updating: bool
+    checked_s: int  # the uptime from which on checks of signed offers are paid for
+    counted_s: int  # the uptime at which the wear on record was right, 0 = at none
+    # Set by download.py:
+    progressed_ms: int  # ticks of the last block
 
     def __init__(self, settings, may_start=_always, before_reboot=_always, self_test=_always):
         """settings: config.Config. Raises OtaError(NO_INIT) if a certificate or key is missing."""
@@ -98,13 +105,13 @@ class Agent:
         """For an application: an update runs or is due, or an image is on trial, so no deep sleep now."""
         return bool(self.state["trial"]) or self.is_updating or self.is_due()
 
-    def is_due(self):
-        return self.offer is not None and clock.now() >= self.due
+    def is_due(self, since_s=0):
+        return self.offer is not None and clock.now() - since_s >= self.due
 
     def clear_refused(self):
         """An operator's word, by button or console: failed images and offers get another chance. Raises
         OtaError(FLASH)."""
-        self.state["refused"], self.state["failed"] = [], None
+        phases.call("state", "clear", self.state)
         self.save_state()
 
     def save_state(self):
@@ -125,6 +132,7 @@ class Agent:
             started = log.uptime_ms()
             try:
                 yield from phases.steps("online", "connect", self)
+                phases.call("offers", "restore", self)
                 self._plan_question()
                 while True:
                     yield from self._wait_for_update()
@@ -132,7 +140,7 @@ class Agent:
                         yield from phases.steps("update", "install", self)
                     except (errors.OtaError, MemoryError) as error:
                         failure = error
-                        phases.call("offers", "fail", self, failure)
+                        phases.call("tries", "fail", self, failure)
             except (errors.OtaError, MemoryError) as error:
                 failure = error
             self.is_updating = False
@@ -149,11 +157,11 @@ class Agent:
             self.check_link()
             if log.uptime_ms() >= self.sync_due_ms:
                 yield from phases.steps("online", "sync", self)
-            self.check_messages()
+            is_quiet = not self.check_messages()  # the latest of all that are there counts
             if self.config.check_interval_s and log.uptime_ms() >= self._next_get:
                 self._plan_question()
                 self.report.ask()
-            if self.is_due() and call_hook(self.may_start):
+            if self.is_due(0 if is_quiet else _FLOOD_S) and call_hook(self.may_start):
                 self.is_updating = True
                 return
             yield clock.IDLE_MS
@@ -173,16 +181,12 @@ class Agent:
             raise errors.OtaError(errors.CONNECTION_FAILED, "broker lost")
 
     def check_messages(self):
-        """Take an offer, if one has come. Raises OtaError when the link fails."""
+        """Take a message, if one has come; returns it. Raises OtaError when the link fails."""
         message = self.link.receive()
         self.link.keep_alive()
-        if not message:
-            return
-        try:  # one after the other: less has to be in memory
-            sequence, offer = phases.call("offer", "parse_message", message[1])
-            phases.call("offers", "take", self, message[0], sequence, offer)
-        except errors.OtaError as error:
-            self.report.error(error)
+        if message:
+            phases.call("messages", "take", self, *message)
+        return message
 
     def _check_messages_in_update(self):
         try:

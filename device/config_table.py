@@ -39,6 +39,7 @@ KEYS = {
     "keepalive_s": (60, 1, 65535),  # MQTT has 16 bits for it
     "http_timeout_s": (30, 1, _DAY),
     "retry_window_s": (120, 1, _DAY),
+    "download_limit_s": (21600, 1, _DAY),
     "checkpoint_kib": (64, 4, 16384),  # one flash block to a slot of 16 MiB
     "backoff_min_s": (1, 1, _DAY),
     "backoff_max_s": (60, 1, _DAY),

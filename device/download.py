@@ -6,6 +6,7 @@ last whole block; after a reboot at the last checkpoint.
 
 import time
 
+from . import phases
 from .journal import Journal
 from .slot import Slot
 
@@ -16,8 +17,9 @@ def receive(transfer):
     Raises OtaError."""
     journal = Journal(transfer.offer)
     slot = Slot(transfer.partition, transfer.block, transfer.head, transfer.read_back)
-    stream, config = transfer.stream, transfer.agent.config
+    stream, agent, config = transfer.stream, transfer.agent, transfer.agent.config
     readinto, block, size = stream.readinto, slot.block, transfer.offer.size
+    limit_ms = config.download_limit_s * 1000
     timeout_ms, checkpoint = config.http_timeout_s * 1000, config.checkpoint_kib * 1024
     slot.position = transfer.position
     want = slot.block_size
@@ -29,12 +31,15 @@ def receive(transfer):
         else:
             got = readinto(block, want)
             if got != want:
-                yield from stream.fill(slot.view, want, got, timeout_ms, transfer.agent.check_wifi)
+                yield from stream.fill(slot.view, want, got, timeout_ms, agent.check_wifi)
         slot.write_block(want)
         transfer.position = slot.position
-        transfer.progressed_ms = time.ticks_ms()
+        agent.progressed_ms = time.ticks_ms()
         transfer.granted_ms = transfer.pause_ms = 0
         yield
+        lasted_ms = time.ticks_diff(agent.progressed_ms, transfer.began_ms)
+        if agent.offer is not transfer.offer or lasted_ms > limit_ms:
+            phases.call("failure", "check_over", transfer)
         if journal.position + checkpoint <= slot.position < size:
             journal.save(slot.position, transfer.etag)
             yield

@@ -97,14 +97,25 @@ def retry(transfer, failure):
     if failure.code in _NO_ROOM:
         log_error(errors.OtaError(errors.NO_MEM, failure.detail))
     log.warning("download at byte %d: %s" % (transfer.position, failure.detail))
-    waited_ms = time.ticks_diff(time.ticks_ms(), transfer.progressed_ms) - transfer.granted_ms
-    config = transfer.agent.config
+    agent, config = transfer.agent, transfer.agent.config
+    waited_ms = time.ticks_diff(time.ticks_ms(), agent.progressed_ms) - transfer.granted_ms
     if waited_ms >= config.retry_window_s * 1000:
         raise failure
     granted_ms = min(asked_s * 1000, _MAX_GRANT_MS - transfer.granted_ms)
     transfer.granted_ms += granted_ms
     transfer.pause_ms, delay_ms = back_off(config, transfer.pause_ms)
-    yield from clock.sleep(granted_ms + delay_ms)
+    for pause_ms in clock.sleep(granted_ms + delay_ms):
+        check_over(transfer)
+        yield pause_ms
+    check_over(transfer)
+
+
+def check_over(transfer):
+    """Raises OtaError if the download has lasted too long, or its offer is no longer the accepted one."""
+    if transfer.agent.offer is not transfer.offer:
+        raise errors.OtaError(errors.ALREADY_RUNNING, "the update has ended for another offer, or a cancel")
+    if time.ticks_diff(time.ticks_ms(), transfer.began_ms) > transfer.agent.config.download_limit_s * 1000:
+        raise errors.OtaError(errors.TIMEOUT, "the download takes too long")
 
 
 def _may_retry(transfer, failure):
@@ -132,7 +143,8 @@ def fetch_again(transfer, error):
 
 
 def start_over(transfer, why):
-    """From byte 0."""
+    """From byte 0. Raises OtaError(CONNECTION_FAILED) if the flash has had enough."""
+    phases.call("tries", "begin_anew", transfer.agent)
     log.warning("starting over: " + why)
     phases.call("journal", "forget", transfer.offer)
     transfer.position, transfer.etag, transfer.is_spliced = 0, None, False

@@ -24,13 +24,18 @@ Offer = namedtuple(
 
 
 def parse_message(payload):
-    """bytes -> (msg_sequence, Offer). Raises OtaError(BAD_MESSAGE)."""
+    """bytes -> (msg_sequence, Offer), or (msg_sequence, text) if that cancels the offer with this signature,
+    "*" = any. Raises OtaError(BAD_MESSAGE)."""
     message = strict.json_object(payload)
     need(message is not None, "not a whole JSON object")
     sequence = _integer(message.get("msg_sequence"), "msg_sequence", 0, _SEQUENCE_LIMIT)
     unix_seconds(message.get("time"), "time")
     data = message.get("data")
     need(isinstance(data, dict), "data")
+    cancelled = data.get("cancel")
+    if cancelled is not None:
+        need(isinstance(cancelled, str), "cancel")
+        return sequence, cancelled
     return sequence, parse(data)
 
 

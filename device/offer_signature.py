@@ -2,11 +2,16 @@
 sha256 (of the image, 64 hex digits), kind, expires (Unix s or ms) and signature (base64).
 """
 
+import binascii
 import hashlib
 from collections import namedtuple
 
-from . import clock, errors, offer, phases
+from micropython import const
 
+from . import clock, errors, log, offer, phases
+
+_FREE_CHECKS = const(4)  # at once, each takes seconds; then one …
+_CHECK_S = const(60)  # … in this time
 _NAMES = ("sha256", "kind", "expires", "signature")
 
 # image_digest str, kind str, expires int Unix seconds, signature bytes (DER), digest bytes that it signs.
@@ -35,8 +40,18 @@ def _is_hex(value):
     return isinstance(value, str) and all(digit in "0123456789abcdef" for digit in value)
 
 
-def check(agent, found):
-    """Raises OtaError(OFFER_SIGNATURE)."""
+def check(agent, offer):
+    """offer: an offer.Offer with a signature of its own. That of the image is checked too, so that nobody
+    can put another one beside it. Raises OtaError: OFFER_SIGNATURE, SHA256_ECDSA; ALREADY_RUNNING if too many
+    were checked in a short time."""
+    found, known, now_s = offer.own_signature, agent.offer, log.uptime_ms() // 1000
     if found.kind != agent.config.image or found.expires <= clock.now():
         raise errors.OtaError(errors.OFFER_SIGNATURE, "the offer has expired, or is of another kind")
+    if known and known.own_signature == found and known.signature == offer.signature:
+        return
+    if agent.checked_s - now_s >= _FREE_CHECKS * _CHECK_S:
+        raise errors.OtaError(errors.ALREADY_RUNNING, "too many signed offers")
+    agent.checked_s = max(agent.checked_s, now_s) + _CHECK_S
     phases.call("keys", "signer", agent, found.digest, found.signature, errors.OFFER_SIGNATURE)
+    digest = binascii.unhexlify(found.image_digest)
+    phases.call("keys", "signer", agent, digest, offer.signature, errors.SHA256_ECDSA)

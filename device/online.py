@@ -30,10 +30,11 @@ def connect(agent):
     for name in SUBSCRIBED:  # before the report, which a server may answer with an offer at once
         subscribe(link, name)
         yield
-    report.publish("firmware/report", _version(agent))
+    report.publish("firmware/report", _version(agent) + ', "knows": ["cancel"]')
     yield
     agent.has_rollback = phases.call("board", "confirm")
     if agent.is_new:
+        phases.call("tries", "give_back", agent.state)
         phases.call("trial", "confirm", agent)
     elif agent.state["trial"]:
         yield from phases.steps("rollback", "settle", agent)
@@ -42,8 +43,6 @@ def connect(agent):
         yield
     agent.last_code = agent.memory_failures = 0
     phases.call("ntp", "note_known", agent)
-    if not agent.state["trial"]:
-        phases.call("offers", "restore", agent)
 
 
 def sync(agent):

@@ -25,7 +25,7 @@ class Report:
     def ask(self):
         """Publish a `get`. Raises OtaError."""
         self.asked = self._sequence
-        self.publish("get", "{}")
+        self.publish("get", '{}, "knows": ["cancel"]')
 
     def start(self):
         self._tenth = -1

@@ -17,7 +17,7 @@ def clear(transfer):
     transfer.etag = transfer.head = transfer.header = transfer.asked = transfer.retry_after = None
     transfer.position = transfer.restarts = transfer.granted_ms = transfer.pause_ms = transfer.report_at = 0
     transfer.is_spliced = transfer.has_block = transfer.was_refused = transfer.was_repeated = False
-    transfer.progressed_ms = time.ticks_ms()
+    transfer.began_ms = transfer.agent.progressed_ms = time.ticks_ms()
 
 
 def prepare(transfer):

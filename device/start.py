@@ -6,9 +6,9 @@ from . import errors, log, phases
 
 _UNKNOWN = {"version": "0.0.0", "build_time": ""}
 _MODULES = (
-    "board config_table connection download ecdsa expiry failure header journal keys keytable ntp offer"
-    " offer_signature offers online p256_comb p256_naf request response rollback slot state strict"
-    " texts_en texts_zh trial update verify wifi wm"
+    "board config_table connection download ecdsa expiry failure header journal keys keytable messages ntp"
+    " offer offer_signature offers online p256_comb p256_naf request response rollback slot state strict"
+    " texts_en texts_zh trial tries update verify wifi wm"
 )
 
 
@@ -32,6 +32,7 @@ def clear(agent):
     agent.is_sync_told = agent.is_time_doubtful = False
     agent.sync_due_ms = agent.sync_asked_ms = agent.time_proven = 0
     agent.last_code = agent.memory_failures = agent.pause_ms = agent.failed_adoptions = agent.due = 0
+    agent.checked_s = agent.counted_s = agent.progressed_ms = 0
 
 
 def check_package():

@@ -6,7 +6,8 @@ rollback spoils nothing. Who owns a key checks it when the record is read.
   slots    {label: record} of the image in each slot; a record has version, build_time, size, digest
   trial    the record of the image that was made bootable and is not confirmed yet, see trial.py
   floor    the highest version ever confirmed
-  waiting, failed, refused   see offers.py
+  waiting, refused   see offers.py
+  failed, wear   see tries.py
   known_time, doubts   see ntp.py
 """
 
@@ -19,7 +20,7 @@ _FORMAT = 1
 def load(path):
     """The record as a dict with all keys, in which everything is of the right form."""
     state = _read(path)
-    for name in ("slots", "trial", "floor", "waiting", "failed", "refused", "known_time", "doubts"):
+    for name in ("slots", "trial", "floor", "waiting", "failed", "refused", "wear", "known_time", "doubts"):
         state.setdefault(name, None)
     found = state.get("format")
     state["format"] = max(found, _FORMAT) if strict.is_number(found) else _FORMAT
@@ -28,6 +29,7 @@ def load(path):
     if not _is_trial(state["trial"]):
         state["trial"] = None
     phases.call("offers", "check_state", state)
+    phases.call("tries", "check_state", state)
     phases.call("ntp", "check_state", state)
     return state
 
@@ -35,8 +37,13 @@ def load(path):
 def clear_refused():
     """For an operator at the cable, where no agent runs: what Agent.clear_refused() does. Raises OSError."""
     state = load(STATE)
-    state["refused"], state["failed"] = [], None
+    clear(state)
     files.replace(STATE, state)
+
+
+def clear(state):
+    """Failed images and offers get another chance, and downloads are free again."""
+    state["refused"], state["failed"], state["wear"] = [], None, None
 
 
 def _read(path):

@@ -19,6 +19,8 @@ def begin(transfer, record):
     """On return the next boot is the new image's. transfer: update.Transfer; record: see verify.py. Raises
     OtaError, and then nothing in the slot can boot."""
     agent = transfer.agent
+    if agent.offer is not transfer.offer:
+        raise errors.OtaError(errors.ALREADY_RUNNING, "cancelled")
     agent.report.add('{"state": "verified"}', True)  # and so all before it: a reset may follow
     # The offer stays on record too: cut before the first byte of the head, the update goes on with it.
     trial = dict(record)

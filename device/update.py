@@ -43,7 +43,7 @@ class Transfer:
     retry_after: int | None  # what the server asks us to wait, in s
     granted_ms: int  # of it
     pause_ms: int  # the next one
-    progressed_ms: int  # ticks of the last block
+    began_ms: int  # ticks
 
     def __init__(self, agent):
         self.agent, self.offer = agent, agent.offer
@@ -73,7 +73,7 @@ def install(agent):
     try:
         transfer.enter(_START)
         transfer.position, transfer.etag = phases.call("journal", "find", transfer.offer)
-        phases.call("offers", "begin", agent, transfer.position)
+        phases.call("tries", "begin", agent, transfer.position)
         phases.call("request", "prepare", transfer)
         record = None
         while not record:

@@ -7,12 +7,12 @@ from check import patched, raises_code
 from fakeagent import FakeAgent
 from targets import TARGETS, show
 
-from device import clock, config, config_table, errors, journal, offers, rollback, strict, trial
+from device import clock, config, config_table, errors, journal, offers, rollback, strict, trial, tries
 from device.offer import parse
 
 NOW = 1800000000
 _FILE = "fuzz.record"
-_PARTS = ("slots", "trial", "waiting", "failed", "refused", "known_time", "doubts")
+_PARTS = ("slots", "trial", "waiting", "failed", "refused", "wear", "known_time", "doubts")
 
 
 def settings(raw):
@@ -50,10 +50,10 @@ def _use(agent):
     if record["failed"]:
         record["failed"]["offer"] = [offer.version, offer.signature_text, offer.url, offer.size]
     with patched(clock, "now", lambda: NOW):
-        assert 0 <= offers.pause_left_s(record, offer) <= 86400
-        offers.begin(agent, 0)
-        offers.fail(agent, errors.OtaError(errors.TIMEOUT))
-        assert 0 <= offers.pause_left_s(record, offer) <= 86400
+        assert 0 <= tries.pause_left_s(agent, offer) <= 86400
+        tries.begin(agent, 0)
+        tries.fail(agent, errors.OtaError(errors.TIMEOUT))
+        assert 0 <= tries.pause_left_s(agent, offer) <= 86400
     rollback.refuse(record, record["trial"] or {})
     trial.drop_waiting(record, offer.signature_text)
     offers.is_refused(record, "digest", "ab")

@@ -106,7 +106,7 @@ class FakeLink:
 
 def data_of(payload):
     """The data in an envelope, which is no JSON while the simulated board's clock stands at 0."""
-    return json.loads(payload.split('"data": ', 1)[1][:-1])
+    return json.loads('{"data": ' + payload.split('"data": ', 1)[1])["data"]
 
 
 class FakeReport:

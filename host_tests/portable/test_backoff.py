@@ -84,7 +84,7 @@ def test_a_window_without_a_block_ends():
         while not _is_over(transfer, time):
             pauses += 1
         assert pauses == 6 and time.elapsed_ms == 11000  # 1 + 5 x 2
-        transfer.progressed_ms = clock.time.ticks_ms()  # a block, see download.py
+        transfer.agent.progressed_ms = clock.time.ticks_ms()  # a block, see download.py
         transfer.granted_ms = transfer.pause_ms = 0
         _pause(transfer, time)
         assert time.elapsed_ms == 12000, "the delays begin anew"

@@ -3,12 +3,12 @@
 import hashlib
 
 import signer
-from check import patched, raises_code
+from check import patched, raises, raises_code
 from fakeagent import FakeAgent
 from makeoffer import ABSENT, base64, offer, payload, signed
 
-from device import clock, errors, files, offer_signature
-from device.offer import parse, parse_message
+from device import clock, errors, files, keys, log, offer_signature
+from device.offer import Offer, parse, parse_message
 
 PROVES = {
     errors.BAD_MESSAGE: "test_one_of_the_wrong_form_is_refused",
@@ -67,32 +67,101 @@ def test_only_known_fields_are_kept():
     assert parse(found.fields).own_signature == found.own_signature
 
 
-def _check(agent, own, unix_s=1700000000):
+DIGEST = hashlib.sha256(b"the image").digest()
+
+
+def _check(agent, offer, unix_s=1700000000):
     with patched(clock, "now", lambda: unix_s):
-        offer_signature.check(agent, own)
+        offer_signature.check(agent, offer)
 
 
-def _owners(**changes):
-    """The owner's signature on the offer of makeoffer."""
+def _agent(**changes):
+    files.write("owner.der", signer.KEY)
+    return FakeAgent(signing_key="owner.der", **changes)
+
+
+def _owners(image=DIGEST, **changes):
+    """The owner's signature on the offer of makeoffer, for an image that he has signed."""
+    changes["sha256"] = DIGEST.hex()
     digest = offer(signed_offer=signed(**changes)).own_signature.digest
     changes["signature"] = base64(signer.sign_digest(digest))
-    return offer(signed_offer=signed(**changes)).own_signature
+    return offer(signed_offer=signed(**changes), signature=base64(signer.sign_digest(image)))
 
 
 def test_only_the_owners_signature_counts():
-    files.write("owner.der", signer.KEY)
-    agent = FakeAgent(signing_key="owner.der")
-    own = _owners()
-    _check(agent, own)
-    foreign = offer_signature.OfferSignature(*own[:4], hashlib.sha256(b"x").digest())
+    agent = _agent()
+    found = _owners()
+    _check(agent, found)
+    own = offer_signature.OfferSignature(*found.own_signature[:4], hashlib.sha256(b"x").digest())
+    foreign = Offer(*found[:8], own, found.fields)
     raises_code(errors.OFFER_SIGNATURE, _check, agent, foreign)
-    raises_code(errors.OFFER_SIGNATURE, _check, agent, _parse(signed()))
+    raises_code(errors.OFFER_SIGNATURE, _check, agent, offer(signed_offer=signed()))
 
 
 def test_until_it_expires_and_for_its_kind_of_image():
-    files.write("owner.der", signer.KEY)
-    agent = FakeAgent(signing_key="owner.der")
+    agent = _agent()
     _check(agent, _owners(), 1799999999)
     raises_code(errors.OFFER_SIGNATURE, _check, agent, _owners(), 1800000000)
     raises_code(errors.OFFER_SIGNATURE, _check, agent, _owners(kind="wm"))
-    _check(FakeAgent(signing_key="owner.der", image="wm"), _owners(kind="wm"))
+    _check(_agent(image="wm"), _owners(kind="wm"))
+
+
+def test_nobody_can_put_another_image_signature_beside_it():
+    """Each would be another offer, and cost a download until that is found out."""
+    other = hashlib.sha256(b"another image").digest()
+    raises_code(errors.SHA256_ECDSA, _check, _agent(), _owners(other))
+
+
+class _Checks:
+    """Context: what keys.signer() is asked is counted, and right if `is_right`; the uptime is at_s."""
+
+    def __init__(self, is_right):
+        self.is_right = is_right
+        self.count = self.at_s = 0
+
+    def _signer(self, agent, digest, signature, code):
+        self.count += 1
+        if not self.is_right:
+            raise errors.OtaError(code)
+
+    def __enter__(self):
+        self._patches = [
+            patched(keys, "signer", self._signer), patched(log, "uptime_ms", lambda: self.at_s * 1000),
+        ]  # fmt: skip
+        for patch in self._patches:
+            patch.__enter__()
+        return self
+
+    def __exit__(self, *arguments):
+        for patch in self._patches:
+            patch.__exit__(*arguments)
+
+
+def test_signatures_without_end_cost_one_check_a_minute():
+    agent = FakeAgent()
+    found = offer(signed_offer=signed())
+    with _Checks(False) as checks:
+        for second in range(3600):
+            checks.at_s = second
+            for _ in range(3):
+                raises((errors.OtaError), _check, agent, found)
+        assert 60 <= checks.count <= 64, checks.count
+        checks.is_right = True
+        raises_code(errors.ALREADY_RUNNING, _check, agent, found)
+        checks.at_s += 60
+        _check(agent, found)
+
+
+def test_right_ones_are_bounded_too_but_the_known_one_is_free():
+    agent = FakeAgent()
+    found = offer(signed_offer=signed())
+    with _Checks(True) as checks:
+        agent.offer = found
+        for _ in range(100):
+            _check(agent, offer(signed_offer=signed(), upgrade_delay=5))
+        assert not checks.count
+        agent.offer = None
+        for _ in range(4):
+            _check(agent, found)
+        raises_code(errors.ALREADY_RUNNING, _check, agent, found)
+        assert checks.count == 8

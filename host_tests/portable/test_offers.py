@@ -1,183 +1,201 @@
-"""device.offers: the pause before the same offer doubles, over reboots, and never lasts for ever."""
-
-import os
+"""device.offers: which offers are taken, and what becomes of the one that waits."""
 
 import makeoffer
 from check import patched, raises_code
 from fakeagent import FakeAgent
 
-from device import board, clock, errors, offers
+from device import board, clock, errors, offer_signature, offers, tries
 
-PROVES = {errors.SHA256_ECDSA: "test_a_bad_image_is_refused_for_a_while_that_doubles"}
+PROVES = {
+    errors.SAME_VERSION: "test_no_offer_below_the_running_version_or_the_floor_is_taken",
+    errors.DOWNGRADE: "test_no_offer_below_the_running_version_or_the_floor_is_taken",
+    errors.ALREADY_RUNNING: "test_during_an_update_only_its_own_offer_is_welcome",
+    errors.REFUSED_IMAGE: "test_an_image_that_failed_its_trials_is_refused",
+}
 
-FILE = "failures.json"
 NOW = 1800000000
+FILE = "taken.json"
+SIGNATURE = makeoffer.fields()["sig-sha256-ecdsa"]
 
 
-class Clock:
-    """Context: device.clock.now() is what `at` says, and the board has a second slot."""
-
-    def __enter__(self):
-        self.at = NOW
-        self._patches = [patched(clock, "now", lambda: self.at), patched(board, "spare", lambda: None)]
-        for patch in self._patches:
-            patch.__enter__()
-        return self
-
-    def __exit__(self, *arguments):
-        for patch in self._patches:
-            patch.__exit__(*arguments)
-
-
-def _new():
-    try:
-        os.remove(FILE)
-    except OSError:
-        pass
-    return _rebooted()
-
-
-def _rebooted():
-    agent = FakeAgent(FILE)
+def _agent(running="1.0.0", path=None, **changes):
+    agent = FakeAgent(path, **changes)
+    agent.running = {"version": running, "build_time": ""}
     agent.has_rollback = True
     return agent
 
 
-def _take(offer):
-    """Offered to a board that has just started; raises what it says, else the offer waits."""
-    agent = _rebooted()
-    offers.take(agent, "update", 0, offer)
-    assert agent.offer is offer and agent.state["waiting"] == offer.fields
-    return agent
+def _take(agent, name="update", sequence=0, **changes):
+    """Offered at NOW to a board with two slots. Returns the offer."""
+    offer = makeoffer.offer(**changes)
+    with patched(clock, "now", lambda: NOW), patched(board, "spare", lambda: None):
+        offers.take(agent, name, sequence, offer)
+    return offer
 
 
-def _pause_left_s(offer):
-    return offers.pause_left_s(_rebooted().state, offer)
+def test_an_offer_that_is_taken_waits_on_record_until_its_time():
+    agent = _agent(path=FILE)
+    offer = _take(agent, upgrade_delay=NOW + 60)
+    assert agent.offer is offer and agent.due == NOW + 60
+    assert FakeAgent(FILE).state["waiting"] == makeoffer.fields(upgrade_delay=NOW + 60)
+    agent.save_fails, agent.offer = True, None
+    raises_code(errors.FLASH, _take, agent)
+    assert agent.offer is None, "what a power cut would forget is not begun"
 
 
-def _begin(offer, position):
-    agent = _rebooted()
-    agent.offer = offer
-    offers.begin(agent, position)
-    return agent
+def test_no_offer_below_the_running_version_or_the_floor_is_taken():
+    for floor, running, lowest, below in (
+        (None, "1.2.3", "1.2.3", "1.2.2"), ("1.2.4", "1.2.3", "1.2.4", "1.2.3"),
+        ("1.2.3", "1.10.0", "1.10.0", "1.9.9"), ("1.2.3", "nonsense", "1.2.3", "1.2.2"),
+        (None, "", "0.0.0", None), ("nonsense", "1.0.0", "1.0.0", "0.9.9"), (7, "1.0.0", "1.0.0", "0.9.9"),
+    ):  # fmt: skip
+        agent = _agent(running)
+        agent.state["floor"] = floor
+        if below:
+            code = errors.SAME_VERSION if below == running else errors.DOWNGRADE
+            _is_refused(code, agent, below)
+        if lowest == running:
+            _is_refused(errors.SAME_VERSION, agent, lowest)
+        else:
+            assert _take(agent, version=lowest) is agent.offer
 
 
-def _fail(code, offer):
-    offers.fail(_begin(offer, 0), errors.OtaError(code))
+def _is_refused(code, agent, version):
+    error = raises_code(code, lambda: _take(agent, version=version))
+    assert version in error.detail and agent.offer is None
 
 
-def test_nothing_failed_yet():
-    with Clock():
-        _new()
-        assert _pause_left_s(makeoffer.offer()) == 0
-        assert _take(makeoffer.offer()).due == NOW
+def test_an_image_that_failed_its_trials_is_refused():
+    agent = _agent()
+    agent.state["refused"] = [{"digest": "ab"}, {"signature": SIGNATURE, "digest": "cd"}]
+    raises_code(errors.REFUSED_IMAGE, _take, agent)
+    agent.state["refused"].pop()
+    _take(agent)
+    assert offers.is_refused(agent.state, "digest", "ab")
+    assert not offers.is_refused(agent.state, "digest", "cd")
 
 
-def test_a_bad_image_is_refused_for_a_while_that_doubles():
-    with Clock() as now:
-        _new()
-        offer = makeoffer.offer()
-        for pause_s in (60, 120, 240, 480):
-            _fail(errors.SHA256_ECDSA, offer)
-            raises_code(errors.SHA256_ECDSA, _take, offer)
-            now.at += pause_s - 1
-            raises_code(errors.SHA256_ECDSA, _take, offer)
-            now.at += 1
-            _take(offer)
+def test_a_board_that_could_not_go_back_takes_nothing_unless_it_may():
+    for require, has, is_taken in ((True, False, False), (True, True, True), (False, False, True)):
+        agent = _agent(require_rollback=require)
+        agent.has_rollback = has
+        if is_taken:
+            _take(agent)
+        else:
+            raises_code(errors.NO_SLOT, _take, agent)
+        assert (agent.offer is not None) is is_taken
 
 
-def test_another_offer_is_not_held_responsible():
-    with Clock():
-        _new()
-        _fail(errors.SHA256_ECDSA, makeoffer.offer())
-        _take(makeoffer.offer(size=9999))
-        assert _pause_left_s(makeoffer.offer(https_url="https://files/other")) == 0
+def test_without_a_second_slot_nothing_is_taken():
+    agent = _agent()
+
+    def none():
+        raise errors.OtaError(errors.NO_SLOT, "no second slot")
+
+    with patched(board, "spare", none):
+        raises_code(errors.NO_SLOT, offers.take, agent, "update", 0, makeoffer.offer())
+    assert agent.offer is None
 
 
-def test_the_network_may_fail_once():
-    with Clock():
-        _new()
-        offer = makeoffer.offer()
-        for pause_s in (0, 60, 120):
-            _fail(errors.TIMEOUT, offer)
-            assert _pause_left_s(offer) == pause_s
-        assert _take(offer).due == NOW + 120, "it waits; it is not refused"
+def test_an_offer_without_its_own_signature_where_one_is_required():
+    agent = _agent(require_signed_offer=True)
+    raises_code(errors.OFFER_SIGNATURE, _take, agent)
+    checked = []
+    with patched(offer_signature, "check", lambda agent, offer: checked.append(offer)):
+        offer = _take(agent, signed_offer=makeoffer.signed())
+    assert checked == [offer]
 
 
-def test_failing_in_another_way_counts_anew():
-    with Clock():
-        _new()
-        offer = makeoffer.offer()
-        for code in (errors.TIMEOUT, errors.TIMEOUT, errors.CONNECTION_FAILED):
-            _fail(code, offer)
-        assert _pause_left_s(offer) == 0
+def test_a_response_is_taken_once_and_only_if_somebody_asked():
+    agent = _agent()
+    _take(agent, "response", 0)
+    assert agent.offer is None, "nobody asked"
+    agent.report.asked = 5
+    _take(agent, "response", 4)
+    assert agent.offer is None and agent.report.asked == 5, "an answer to something else"
+    _take(agent, "response", 5, version="1.0.0")
+    assert agent.offer is None and agent.report.asked is None, "nothing newer"
+    agent.report.asked = 6
+    assert _take(agent, "response", 6) is agent.offer
+    _take(agent, "response", 6, version="1.2.4")
+    assert agent.offer.version == "1.2.3", "answered already"
 
 
-def test_starts_without_progress_are_slowed_down():
-    """A board that is reset in the middle of each try never comes to fail()."""
-    with Clock():
-        _new()
-        offer = makeoffer.offer()
-        pauses = []
-        for _ in range(8):
-            _begin(offer, 4096)
-            pauses.append(_pause_left_s(offer))
-        assert pauses == [0, 0, 0, 0, 60, 120, 240, 480]
-        _begin(offer, 8192)
-        assert _pause_left_s(offer) == 0
+def test_another_time_or_address_of_a_waiting_offer_is_news():
+    agent = _agent()
+    first = _take(agent)
+    saves = agent.saves
+    _take(agent)
+    assert agent.offer is first and agent.saves == saves
+    later = _take(agent, upgrade_delay=NOW + 5)
+    assert agent.offer is later and agent.due == NOW + 5
+    moved = _take(agent, https_url="https://files/new")
+    assert agent.offer is moved
 
 
-def test_no_pause_is_longer_than_a_day():
-    with Clock() as now:
-        _new()
-        offer = makeoffer.offer()
-        for _ in range(60):
-            _fail(errors.CRC_ERROR, offer)
-        assert _pause_left_s(offer) == 86400
-        now.at -= 10 * 86400  # the clock had been wrong: such a record is not obeyed
-        assert _pause_left_s(offer) == 0
+def test_during_an_update_only_its_own_offer_is_welcome():
+    agent = _agent()
+    first = _take(agent)
+    agent.is_updating = True
+    _take(agent, upgrade_delay=NOW + 5, https_url="https://files/new")
+    assert agent.offer is first
+    other = makeoffer.offer(signature="b3RoZXIhISEh")
+    raises_code(errors.ALREADY_RUNNING, offers.take, agent, "update", 0, other)
+    assert agent.offer is first
 
 
-def test_a_new_token_in_the_url_is_no_other_offer():
-    with Clock():
-        _new()
-        _fail(errors.SHA256_ECDSA, makeoffer.offer(https_url="https://files/x?token=1"))
-        again = makeoffer.offer(https_url="https://files/x?token=2")
-        raises_code(errors.SHA256_ECDSA, _take, again)
+def test_what_was_waiting_is_taken_up_again():
+    _take(_agent(path=FILE), upgrade_delay=NOW + 60)
+    agent = _agent(path=FILE)
+    offers.restore(agent)
+    assert agent.offer.fields == makeoffer.fields(upgrade_delay=NOW + 60) and agent.due == NOW + 60
+    same = agent.offer
+    offers.restore(agent)
+    assert agent.offer is same
+    on_trial = _agent(path=FILE)
+    on_trial.state["trial"] = {"version": "1.2.3"}
+    offers.restore(on_trial)
+    assert on_trial.offer is None, "first it is settled"
 
 
-def test_a_record_without_its_offer_is_nobodys():
-    with Clock():
-        _new()
-        _fail(errors.SHA256_ECDSA, makeoffer.offer())
-        agent = _rebooted()
-        del agent.state["failed"]["offer"]
-        agent.save_state()
-        _take(makeoffer.offer())
+def test_what_waits_no_longer_is_told_and_forgotten():
+    for running, fields, code in (
+        ("1.2.3", makeoffer.fields(), errors.SAME_VERSION), ("2.0.0", makeoffer.fields(), errors.DOWNGRADE),
+        ("1.0.0", {"version": "x"}, errors.BAD_MESSAGE),
+    ):  # fmt: skip
+        agent = _agent(running, FILE)
+        agent.state["waiting"] = fields
+        offers.restore(agent)
+        assert agent.report.codes() == [code] and agent.offer is None
+        assert FakeAgent(FILE).state["waiting"] is None
 
 
-def test_many_bad_images_of_any_offers_make_all_of_them_wait():
-    """Two offers that take turns, or a new address each time."""
-    with Clock() as now:
-        _new()
-        for number in range(30):
-            offer = makeoffer.offer(https_url="https://files/%d" % number)
-            pause_s = _pause_left_s(offer)
-            assert pause_s == (0 if number < 9 else min(60 << number - 9, 3600)), (number, pause_s)
-            now.at += pause_s
-            _fail(errors.SHA256_ECDSA, offer)
-        now.at += 3600
-        assert _pause_left_s(makeoffer.offer()) == 0
-        _fail(errors.TIMEOUT, makeoffer.offer())  # no fault of an image
-        assert _pause_left_s(makeoffer.offer(https_url="https://files/x")) == 0
+def test_an_offer_that_has_expired_while_it_waited_is_not_begun():
+    agent = _agent()
+    agent.offer = makeoffer.offer(signed_offer=makeoffer.signed(expires=NOW))
+    with patched(clock, "now", lambda: NOW):
+        raises_code(errors.OFFER_SIGNATURE, tries.begin, agent, 0)
+    assert agent.saves == 0
+    with patched(clock, "now", lambda: NOW - 1):
+        tries.begin(agent, 0)
+    assert agent.saves == 1
 
 
-def test_a_rest_beyond_its_longest_is_a_clock_that_was_wrong():
-    with Clock() as now:
-        _new()
-        for number in range(12):
-            _fail(errors.SHA256_ECDSA, makeoffer.offer(https_url="https://files/%d" % number))
-        other = makeoffer.offer()
-        assert _pause_left_s(other)
-        now.at -= 86400
-        assert _pause_left_s(other) == 0
+def test_a_failure_is_stored_before_it_is_told():
+    """Cut in between, the board must not begin anew what the server believes to be over."""
+    agent = _agent(path=FILE)
+    _take(agent)
+    agent.is_updating = True
+    seen = []
+    agent.report.error = lambda error: seen.append((error.code, FakeAgent(FILE).state["waiting"]))
+    tries.fail(agent, errors.OtaError(errors.TIMEOUT))
+    assert seen == [(errors.TIMEOUT, None)]
+    assert agent.offer is None and not agent.is_updating
+
+
+def test_a_failure_that_cannot_be_stored_is_told_too():
+    agent = _agent()
+    _take(agent)
+    agent.save_fails = True
+    tries.fail(agent, errors.OtaError(errors.TIMEOUT))
+    assert agent.report.codes() == [errors.FLASH, errors.TIMEOUT] and agent.offer is None

@@ -4,7 +4,7 @@ from check import patched, recorded_log, run
 from fakeagent import FakeAgent, data_of
 from faketime import FakeTime
 
-from device import board, clock, errors, expiry, failure, log, ntp, offers, online, rollback, trial
+from device import board, clock, errors, expiry, failure, log, ntp, online, rollback, trial, tries
 from device.report import Report
 
 RECORD = {"version": "1.1.6", "build_time": "May 24 2024 10:33:41", "size": 100, "digest": ""}
@@ -45,7 +45,7 @@ class _Online:
             patched(rollback, "settle", settle),
             patched(rollback, "note_cause", lambda _, cause: self._note(cause)),
             patched(ntp, "note_known", lambda _: self._note("note_known")),
-            patched(offers, "restore", lambda _: self._note("restore")),
+            patched(tries, "give_back", lambda _: self._note("give_back")),
         ]
         for patch in patches:
             patch.__enter__()
@@ -64,7 +64,8 @@ def _version(**changes):
 
 def test_what_a_board_says_of_itself_to_the_letter():
     assert _version() == (
-        '{"type": "INIT", "version": "1.1.6", "build_time": "May 24 2024 10:33:41", "slot": "ota_0"}}'
+        '{"type": "INIT", "version": "1.1.6", "build_time": "May 24 2024 10:33:41", "slot": "ota_0"}'
+        ', "knows": ["cancel"]}'
     )
     assert _version(is_new=True).startswith('{"type": "UPDATE", "version": "1.1.6", ')
 
@@ -82,17 +83,17 @@ def test_the_order_for_an_image_that_is_known():
     made = _Online()
     made.agent.last_code = made.agent.memory_failures = 3
     assert made.run().calls == ["connect"] + SUBSCRIPTIONS + [
-        "firmware/report", "board.confirm", "note_known", "restore"
+        "firmware/report", "board.confirm", "note_known"
     ]  # fmt: skip
     assert made.agent.has_rollback and made.agent.last_code == made.agent.memory_failures == 0
 
 
 def test_the_order_for_an_image_on_trial():
-    """All that a board must be able to do confirms it; only then errors are told, and offers taken up."""
+    """All that a board must be able to do confirms it; only then errors are told."""
     made = _Online(is_new=True)
     made.agent.report.unsent.append(errors.OtaError(errors.FLASH))
     assert made.run().calls == ["connect", "self_test"] + SUBSCRIPTIONS + [
-        "firmware/report", "board.confirm", "trial.confirm", "progress/report", "note_known", "restore"
+        "firmware/report", "board.confirm", "give_back", "trial.confirm", "progress/report", "note_known"
     ]  # fmt: skip
     assert made.agent.report.unsent == [] and made.agent.restarts == []
 
@@ -108,9 +109,9 @@ def test_a_failed_self_test_is_ignored_where_nothing_would_come_back():
     assert made.agent.restarts == [] and "trial.confirm" in made.calls
 
 
-def test_an_old_image_with_a_trial_on_record_settles_it_and_takes_no_offers_up():
+def test_an_old_image_with_a_trial_on_record_settles_it():
     calls = _Online(on_trial=RECORD).run().calls
-    assert "settle" in calls and not {"self_test", "trial.confirm", "restore"} & set(calls)
+    assert "settle" in calls and not {"self_test", "trial.confirm", "give_back"} & set(calls)
 
 
 def test_a_certificate_that_is_taken_after_all_was_a_matter_of_memory():

@@ -51,6 +51,7 @@ def test_the_answer_to_the_last_question_is_known():
         reporter.ask()
         name, payload, waits = reporter.link.published[-1]
         assert name == "get" and waits and data_of(payload) == {}
+        assert payload.endswith(', "data": {}, "knows": ["cancel"]}')
         assert _sequence(payload) == reporter.asked == number
 
 

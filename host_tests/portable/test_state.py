@@ -14,7 +14,7 @@ TRIAL = {
     "version": "1.2.3", "build_time": "", "size": 5, "signature": "c2ln", "digest": "ab",
     "attempts": 0,
 }  # fmt: skip
-KEYS = "doubts failed floor format known_time refused slots trial waiting".split()
+KEYS = "doubts failed floor format known_time refused slots trial waiting wear".split()
 
 
 def _write(name, text):

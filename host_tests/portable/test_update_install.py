@@ -7,14 +7,14 @@ from fakeserver import DATA, Download, rest, whole
 from fakestream import CLOSE
 from makeimage import trailer
 
-from device import errors, journal, offers, phases, update
+from device import errors, journal, phases, tries, update
 
 PROVES = {errors.NO_INIT: "test_a_phase_that_is_missing_ends_it_with_nothing_committed"}
 
 IMAGE = DATA + trailer()
 _HEAD_206 = "HTTP/1.1 206 X\r\nContent-Length: 64\r\nContent-Range: bytes 0-63/%d\r\n\r\n" % len(IMAGE)
 IN_FETCH = ("connection", "request", "response", "header", "download")
-AROUND = ("journal", "offers", "board", "verify", "keys", "trial")
+AROUND = ("journal", "tries", "board", "verify", "keys", "trial")
 
 
 class Installed(Download):
@@ -29,13 +29,13 @@ class Installed(Download):
         self.agent.restart = self._restart
 
     def install(self):
-        real = offers.begin
+        real = tries.begin
 
         def begin(agent, position):
             real(agent, position)
             self.events.append("offer begins at %d, %d connected" % (position, len(self.server.hosts)))
 
-        with patched(offers, "begin", begin):
+        with patched(tries, "begin", begin):
             self.verified()
 
     def _begin_trial(self, transfer, record):

@@ -1,0 +1,201 @@
+"""When an offer may be tried, and what a try costs: what is on record of failures, and of the flash's wear.
+
+Failing the same way again doubles the pause. So does starting again and again without a checkpoint
+more than the last time: a board that is reset in the middle of each try must not spend its life on it.
+And many bad images in a row make every offer wait.
+
+Whoever offers, and however it ends: a download costs a part of a day that wear counts, so that no block is
+erased more often than 20 times at once, and 20 times a day. What is confirmed is given back. The clock
+may be wrong, so what counts is the time that the board is on, and at a start what a clock says of the time
+since, up to one download.
+
+Of the record (see state.py): failed is the offer that failed last: `offer` says which; starts and position
+(of its journal) since the last checkpoint; code and count of its failures; until (Unix s); and of all offers
+faults (bad images in a row) and rest (until when all must wait). wear: erases and saves, what is left for
+downloads and for offers that wait, in s; spent, of the erases, on the offer in failed; at, Unix s.
+"""
+
+from micropython import const
+
+from . import clock, errors, log
+
+_FAILED_KEYS = ("starts", "position", "code", "count", "until", "faults", "rest")  # numbers
+_WEAR_KEYS = ("erases", "saves", "spent", "at")
+IMAGE_FAULTS = (  # no second try can end otherwise
+    errors.HEADER_INVALID,
+    errors.CRC_ERROR,
+    errors.FW_OVERFLOW,
+    errors.SHA256_ECDSA,
+    errors.SIZE_MISMATCH,
+    errors.WRONG_BOARD,
+    errors.REFUSED_IMAGE,
+    errors.OFFER_SIGNATURE,
+    errors.VERSION_UNKNOWN,
+)
+_FREE_STARTS = const(4)  # power cuts are no reason to wait
+_PAUSE_S = const(60)
+_MAX_PAUSE_S = const(86400)
+_FREE_FAULTS = const(8)  # bad images of any offers, since the last good one
+_MAX_REST_S = const(3600)
+_DAY_S = const(86400)
+_COST_S = const(4320)  # of a download, and of a save for an offer that waits
+
+
+def check_state(state):
+    """Drop from the record what is not of the right form."""
+    if not _are_numbers(state["failed"], _FAILED_KEYS):
+        state["failed"] = None
+    wear = state["wear"]
+    if not _are_numbers(wear, _WEAR_KEYS) or not -_DAY_S < min(wear["erases"], wear["saves"], wear["spent"]):
+        state["wear"] = None
+
+
+def _are_numbers(record, keys):
+    return isinstance(record, dict) and all(type(record.get(key)) is int for key in keys)
+
+
+def check(agent, offer):
+    """Raises OtaError if this offer had a bad image, and must not be tried again yet."""
+    failed = agent.state["failed"]
+    if _is_same(agent.state, offer) and failed["code"] in IMAGE_FAULTS and pause_left_s(agent, offer):
+        raise errors.OtaError(failed["code"], "this offer has failed before")
+
+
+def keep(agent, offer):
+    """Have the accepted offer on record, so that it goes on by itself after a power cut; unless too many
+    have come, then it is there once it begins. Raises OtaError(FLASH)."""
+    wear = _wear(agent)
+    if wear["saves"] < _COST_S:
+        log.warning("offers come too often: a power cut would forget this one")
+        return
+    wear["saves"] -= _COST_S
+    agent.state["waiting"] = offer.fields
+    agent.save_state()
+
+
+def begin(agent, position):
+    """The accepted offer is about to be installed from this byte on. Raises OtaError: OFFER_SIGNATURE if
+    it has expired while it waited, ALREADY_RUNNING if it must wait, FLASH."""
+    offer = agent.offer
+    own = offer.own_signature
+    if own and own.expires <= clock.now():
+        raise errors.OtaError(errors.OFFER_SIGNATURE, "the offer has expired")
+    entry = _entry(agent.state, offer)
+    goes_on = not entry["starts"] or position <= entry["position"]
+    if goes_on:  # else it has come further than it was: only its last blocks are erased again
+        _spend(agent, errors.ALREADY_RUNNING)
+    entry["starts"] = entry["starts"] + 1 if goes_on else 1
+    entry["position"] = position
+    _set_pause(entry, entry["starts"] - _FREE_STARTS)
+    agent.state["waiting"] = offer.fields
+    agent.save_state()
+
+
+def begin_anew(agent):
+    """The same download, from byte 0. Raises OtaError(CONNECTION_FAILED) if that must wait."""
+    _spend(agent, errors.CONNECTION_FAILED)
+
+
+def _spend(agent, code):
+    wear = _wear(agent)
+    left_s = _COST_S - wear["erases"]
+    if left_s > 0:
+        agent.due = clock.now() + left_s
+        raise errors.OtaError(code, "too many downloads: the next one in %d s" % left_s)
+    wear["erases"] -= _COST_S
+    wear["spent"] += _COST_S
+
+
+def give_back(state):
+    """The image is confirmed: its download was worth it."""
+    wear = state["wear"]
+    if wear:
+        wear["erases"], wear["spent"] = min(wear["erases"] + wear["spent"], _DAY_S), 0
+
+
+def _wear(agent):
+    """The record as it is now."""
+    state, up_s = agent.state, log.uptime_ms() // 1000
+    wear = state["wear"]
+    if not wear:
+        wear = state["wear"] = {"erases": _DAY_S, "saves": _DAY_S, "spent": 0, "at": clock.now()}
+    since_s = up_s - agent.counted_s
+    if not agent.counted_s:
+        since_s = max(up_s, min(abs(clock.now() - wear["at"]), _COST_S))
+    for key in ("erases", "saves"):
+        wear[key] = min(wear[key] + since_s, _DAY_S)
+    agent.counted_s, wear["at"] = up_s, clock.now()
+    return wear
+
+
+def fail(agent, error):
+    """The accepted offer came to nothing. Stored before it is told: cut in between, the board must
+    not begin anew what the server believes to be over."""
+    agent.is_updating = False
+    if isinstance(error, MemoryError):
+        error = errors.OtaError(errors.NO_MEM, "update: %s" % error)
+    if error.code == errors.ALREADY_RUNNING:  # it must wait, was cancelled, or gave way to another one
+        log.warning(error.detail)
+        return
+    entry = _entry(agent.state, agent.offer)
+    is_fault = error.code in IMAGE_FAULTS
+    entry["starts"] = entry["position"] = 0
+    entry["count"] = entry["count"] + 1 if entry["code"] == error.code else 1
+    entry["code"] = error.code
+    _set_pause(entry, entry["count"] - (not is_fault))
+    if is_fault:
+        entry["faults"] = entry["faults"] + 1
+        entry["rest"] = clock.now() + _doubled(entry["faults"] - _FREE_FAULTS, _MAX_REST_S)
+    forget(agent)
+    agent.report.error(error)
+
+
+def forget(agent):
+    """The accepted offer is done with."""
+    agent.offer = agent.state["waiting"] = None
+    try:
+        agent.save_state()
+    except errors.OtaError as problem:
+        agent.report.error(problem)
+
+
+def pause_left_s(agent, offer):
+    """Seconds until this offer may be tried again, 0 if it may."""
+    left_s, failed = _COST_S - _wear(agent)["erases"], agent.state["failed"]
+    if failed:
+        rest_s = failed["rest"] - clock.now()
+        if rest_s <= _MAX_REST_S:  # else the clock was wrong then
+            left_s = max(left_s, rest_s)
+        if _is_same(agent.state, offer) and failed["until"] - clock.now() <= _MAX_PAUSE_S:
+            left_s = max(left_s, failed["until"] - clock.now())
+    return max(left_s, 0)
+
+
+def _entry(state, offer):
+    if not _is_same(state, offer):
+        before = state["failed"] or {}
+        state["failed"] = {"offer": _identity(offer)}
+        for key in _FAILED_KEYS:
+            state["failed"][key] = before.get(key, 0) if key in ("faults", "rest") else 0
+        if state["wear"]:
+            state["wear"]["spent"] = 0
+    return state["failed"]
+
+
+def _is_same(state, offer):
+    return state["failed"] is not None and state["failed"].get("offer") == _identity(offer)
+
+
+def _set_pause(entry, number):
+    """number: of the failures that were no accident."""
+    entry["until"] = clock.now() + _doubled(number, _MAX_PAUSE_S)
+
+
+def _doubled(number, most_s):
+    """A minute, two, four … for the numbers from 1 on, at most most_s."""
+    return min(_PAUSE_S << min(number - 1, 12), most_s) if number > 0 else 0
+
+
+def _identity(offer):
+    """Without what follows a "?": a token that is new each time does not make another offer."""
+    return [offer.version, offer.signature_text, offer.url.split("?", 1)[0], offer.size]
