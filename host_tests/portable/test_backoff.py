@@ -141,3 +141,26 @@ def test_which_failures_are_final():
         transfer = _transfer()
         transfer.retry_after = 0
         _retry(transfer, errors.OtaError(errors.SIZE_MISMATCH), time)
+
+
+def test_a_download_is_bounded_whatever_the_server_asks_for():
+    with FakeTime() as time, check.patched(clock, "random_below", lambda limit: 0):
+        transfer = _transfer()
+        transfer.agent.config.download_limit_s = 5000
+        _pause(transfer, time, 3000)
+        transfer.agent.progressed_ms = clock.time.ticks_ms()  # one block
+        transfer.granted_ms = 0
+        transfer.retry_after = 3000
+        check.raises_code(errors.TIMEOUT, _retry, transfer, errors.OtaError(errors.HTTP_STATUS), time)
+        assert 5_000_000 < time.elapsed_ms <= 5_000_100, "in the middle of the pause"
+
+
+def test_a_pause_ends_when_the_offer_was_taken_back_or_replaced():
+    for successor in (None, offer(version="1.2.4")):
+        with FakeTime() as time:
+            transfer = _transfer()
+            transfer.retry_after = 3000
+            retrying = failure.retry(transfer, errors.OtaError(errors.HTTP_STATUS))
+            time.advance(next(retrying))
+            transfer.agent.offer = successor
+            check.raises_code(errors.ALREADY_RUNNING, next, retrying)

@@ -222,3 +222,28 @@ def test_a_wrong_header_ends_it_after_one_block():
     download = fails(errors.HEADER_INVALID, [whole(DATA)], kind="esp32")
     assert download.nor.operations == 0  # not a byte was written
     assert download.server.peers[0].taken <= len(head(200, 2500)) + 1024
+
+
+def test_a_server_that_is_only_slow_enough_is_given_up_too():
+    """Never a stall, never a window without a block."""
+    pieces = [DATA[start : start + 500] for start in range(0, 2500, 500)]
+    script = [head(200, 2500)]
+    for piece in pieces:
+        script += [STALL] * 100 + [piece]
+    download = succeeds([script])
+    lasted_s = download.clock.elapsed_ms // 1000
+    assert lasted_s >= 4
+    fails(errors.TIMEOUT, [script], download_limit_s=lasted_s // 2)
+
+
+def test_a_download_ends_when_its_offer_was_taken_back_or_replaced():
+    for successor in (None, makeoffer.offer(version="1.2.4")):
+        download = download_of([whole(DATA)])
+
+        def progress(percent, agent=download.agent, successor=successor):
+            if percent:
+                agent.offer = successor
+
+        download.report.progress = progress
+        raises_code(errors.ALREADY_RUNNING, download.run)
+        assert download.nor.erases == [1, 1, 0, 0] and len(download.server.hosts) == 1

@@ -34,7 +34,8 @@ def test_a_cancel_names_a_signature():
     message = makeoffer.message({"cancel": SIGNATURE})
     assert parse_message(json.dumps(message).encode()) == (7, SIGNATURE)
     for wrong in (1, True, [], {}, 1.5):
-        raises_code(errors.BAD_MESSAGE, parse_message, json.dumps(makeoffer.message({"cancel": wrong})).encode())
+        message = json.dumps(makeoffer.message({"cancel": wrong})).encode()
+        raises_code(errors.BAD_MESSAGE, parse_message, message)
     agent = _agent()
     _take(agent, {"cancel": 5})
     assert agent.report.codes() == [errors.BAD_MESSAGE]

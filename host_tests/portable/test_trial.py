@@ -119,3 +119,13 @@ def test_keys_are_adopted_before_the_trial_is_off_the_record():
         agent.save_fails = True
         raises_code(errors.FLASH, trial.confirm, agent)
         assert made.adopted == [(None, None)]
+
+
+def test_an_offer_that_was_taken_back_in_the_last_moment_is_not_begun():
+    with Board() as made:
+        agent, _ = _begin(made)
+        transfer = Transfer(agent, made.spare)
+        for successor in (None, makeoffer.offer()):
+            agent.offer = successor
+            raises_code(errors.ALREADY_RUNNING, trial.begin, transfer, record())
+        assert agent.saves == 0 and agent.state["trial"] is None and made.spare.writes == []

@@ -13,7 +13,7 @@ FILE = "wear.json"
 
 
 class Board:
-    """Context. on(s): the board is on for so long; off(s): then it boots. The clock may be `wrong` by some s."""
+    """Context. on(s): the board is on for so long; off(s): it is not, then it boots. The clock is `wrong` by s."""
 
     def __enter__(self):
         self.at, self.up_s, self.wrong = NOW, 1, 0
@@ -178,7 +178,8 @@ def test_offers_that_wait_are_saved_so_often_too():
 def test_a_record_that_is_damaged_is_full_again_and_never_locks():
     right = {"erases": 0, "saves": 0, "spent": 0, "at": 5}
     for key, value in (
-        ("erases", None), ("saves", "1"), ("spent", 1.5), ("at", True), ("erases", -(1 << 40)), ("spent", -DAY),
+        ("erases", None), ("saves", "1"), ("spent", 1.5), ("at", True), ("erases", -(1 << 40)),
+        ("spent", -DAY),
     ):  # fmt: skip
         state = {"failed": None, "wear": dict(right)}
         tries.check_state(state)
