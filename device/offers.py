@@ -39,11 +39,14 @@ def _is_news(agent, sequence, offer):
 
 
 def _consider(agent, offer):
-    """Accept an offer or raise OtaError."""
-    if agent.offer and _is_known(agent, offer):
+    """Accept an offer or raise OtaError. While an update makes progress, the same image is known, and any
+    other unwelcome; else another time or URL is news."""
+    known = agent.offer
+    is_running = agent.is_updating and time.ticks_diff(time.ticks_ms(), agent.progressed_ms) < _STALL_MS
+    if known and (offer.signature == known.signature if is_running else offer.fields == known.fields):
         log.info("offer of %s is known" % offer.version)
         return
-    if agent.is_updating and time.ticks_diff(time.ticks_ms(), agent.progressed_ms) < _STALL_MS:
+    if is_running:
         raise errors.OtaError(errors.ALREADY_RUNNING, "offer of " + offer.version)
     check(agent, offer)
     if agent.config.require_rollback and not agent.has_rollback:
@@ -56,13 +59,6 @@ def _consider(agent, offer):
     phases.call("tries", "keep", agent, offer)
     agent.offer = offer  # an update of another one ends when it sees that
     plan(agent)
-
-
-def _is_known(agent, offer):
-    """During its update the same image is enough; while it waits, another time or URL is news."""
-    if agent.is_updating:
-        return offer.signature == agent.offer.signature
-    return offer.fields == agent.offer.fields
 
 
 def check(agent, offer):

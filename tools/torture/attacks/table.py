@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
-from tools.torture.attacks import bodies, firmware, messages, mqtt, owner, servers, signatures
+from tools.torture.attacks import bodies, firmware, messages, mqtt, owner, servers, signatures, wear
 from tools.torture.attacks.cases import Case
 from tools.torture.attacks.forge import Ground
 from tools.torture.pool import Request
@@ -38,6 +38,8 @@ ATTACKS = {
     "packet": AttackClass("MQTT that is none", mqtt.packets),
     "certificate": AttackClass("certificates that do not hold", servers.certificates),
     "time": AttackClass("NTP that lies", servers.times),
+    "wear": AttackClass("a week of offers, to wear out the flash", wear.weeks),
+    "hostage": AttackClass("the owner's update while an attack goes on", wear.hostages),
 }
 
 

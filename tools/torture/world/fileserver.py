@@ -13,7 +13,7 @@ class Files:
     """image: the file at every path. script: how the first answers differ from the right one:
     "status", "headers" (None removes one), "raw" instead of the head, "body", "whole" in spite of a Range,
     "endless" (a text that follows for ever); and what becomes of the file before it: "content" (see
-    _variant), "etag". always: the change of every answer that the script does not name."""
+    _variant), "etag". always: the change of every answer that the script does not name; a list: the changes in turn."""
 
     def __init__(self, image):
         self.image = image
@@ -34,6 +34,8 @@ class Files:
         wanted = _header(head, b"range")
         self.requests.append(wanted)
         change = self.script.pop(0) if self.script else self.always
+        if isinstance(change, list):
+            change = change[len(self.requests) % len(change)]
         if "content" in change:
             self.content = _variant(self.image, change["content"])
         if "etag" in change:

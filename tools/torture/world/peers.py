@@ -5,6 +5,7 @@ import boardtime
 import ntptime
 from broker import Broker
 from fileserver import Files
+from noise import Noise
 
 _PREFIX = "wm_iot/%s/ota/"
 # Who serves files: "plain" is the honest server without TLS, "mirror" another host that may be trusted,
@@ -66,6 +67,8 @@ def arm(world):
     broker.again_ms = case.get("again_ms", broker.again_ms)
     broker.insists, broker.answers_get = True, case.get("poll", False)
     broker.retained, broker.repeats = case.get("retained", False), case.get("repeats", 1)
+    if "noise" in case:
+        broker.noise = Noise(broker, broker.offer, case["noise"])
     for server in world.servers.values():
         server.image = server.content = world.kit.images[case.get("image", "new")]
         server.requests = []
@@ -85,6 +88,17 @@ def _distrust(server, problem):
         server.certificate_name = problem[3:]
     else:
         server.problem = lambda: problem
+
+
+def stay(world):
+    """The attacker stays as he is, and the operator comes in between: his offer leads to another host."""
+    broker, offer = world.broker, dict(world.kit.offers[world.case.get("honest", "new")])
+    offer["https_url"] = "https://mirror/new.img"
+    broker.offer, broker.script, broker.packets = offer, [], []
+    broker.most_pushes, broker.every_ms = 1000, world.case.get("owner_every_ms", 600_000)
+    if world.case.get("owner_cancels"):
+        broker.cancel()
+    world.servers["mirror"].image = world.servers["mirror"].content = world.new
 
 
 def disarm(world):

@@ -2,9 +2,10 @@
 
 Of the case: `phases`, in turn: "attack" (the world is as the case says, and nothing of it may be taken; it
 ends two seconds after an error was reported, or after `ends_ms`), "honest" (the operator offers the image
-`honest`, which must be taken), "twin" (as the case says, and must be taken). Of an attack: `codes`, one of
+`honest`, which must be taken), "twin" (as the case says, and must be taken), "owner" (the same as honest,
+while the attack goes on). Of an attack: `codes`, one of
 which must be reported; `silent`, none may be; `untouched`, no operation on the spare slot; `unused`, file
-servers that no request may reach; most_downloads; most_boots; `watches`, to stay until ends_ms whatever is
+servers that no request may reach; most_downloads; most_boots; most_erases of any block; `watches`, to stay until ends_ms whatever is
 reported.
 """
 
@@ -41,6 +42,8 @@ class Siege(Judge):
         self._heard_at_ms = None
         if self._phase == "honest":
             peers.disarm(world)
+        elif self._phase == "owner":
+            peers.stay(world)
         else:
             peers.arm(world)
         if self._phase != "attack":
@@ -74,7 +77,7 @@ class Siege(Judge):
     def look(self):
         if not self._is_over():
             return False
-        if self._phase != "honest":
+        if self._phase not in ("honest", "owner"):
             self._check_phase()
         if self._phases:
             self.begin()
@@ -94,6 +97,8 @@ class Siege(Judge):
         self.check_time()
         if self._phase != "attack":
             wanted = ("UPDATE", world.version)
+            if self._phase == "owner":  # of the attack there is always more to come
+                world.broker.again_at_ms = world.broker.again_at_ms if world.broker.every_ms else None
             return wanted in world.broker.reports and self._is_settled()
         if self._heard_at_ms is None and len(world.broker.codes) > self._codes_before:
             self._heard_at_ms = virtualtime.now_ms
@@ -118,6 +123,9 @@ class Siege(Judge):
         downloads = len(world.files.requests)
         if downloads > case.get("most_downloads", downloads):
             raise Verdict("wrong", "%d downloads" % downloads)
+        worn = max(world.erases.values(), default=0)
+        if worn > case.get("most_erases", worn):
+            raise Verdict("wrong", "a block was erased %d times" % worn)
         if world.boots > case.get("most_boots", world.boots):
             raise Verdict("wrong", "%d boots" % world.boots)
         if case.get("needs_downloads", 0) > downloads:

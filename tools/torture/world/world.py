@@ -72,6 +72,7 @@ class World:
         self.has_power = False
         self.is_verified = False  # the device has found the signature good
         self.slot_operations = 0  # of the spare slot, where a case asks for them
+        self.erases = {}  # of each block, by its address, where a case asks for them
         self.agent = None
         self.branches = None  # where other cases leave this run
         self.is_child = False  # this process is one of those
@@ -104,6 +105,8 @@ class World:
             self.operations.append([kind, "".join(label), address, size])
         if self.case.get("untouched") and kind != "read":
             siege.count_slot_operation(self, address)
+        if kind == "erase" and "most_erases" in self.case:
+            self.erases[address] = self.erases.get(address, 0) + 1
         bad = self.case.get("bad_block")
         if bad and kind == "write" and address & -flash.BLOCK == bad[0]:
             if bad[1] == "hang":

@@ -1,0 +1,83 @@
+"""Attacks on the flash and on the owner's patience, by somebody who stays hostile to the end."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from tools.simboard.board import BLOCK
+from tools.torture.attacks import cases
+from tools.torture.attacks.cases import Case, attack, twin
+from tools.torture.attacks.forge import Ground
+
+_DAYS = 7
+_MOST_A_DAY = 24
+_HOUR_MS = 60 * cases.MINUTE_MS
+_NAPS_MS = 20_000  # between two steps, so that a week is over in seconds
+_DENIED: list[Case] = [{}, {"status": 404, "headers": {}}]
+_LATER = {"status": 503, "headers": {"Retry-After": "3600"}}
+_SIGNED = {"require_signed_offer": True}
+
+
+def weeks(ground: Ground) -> Iterator[Case]:
+    """For a week, ever new offers and a file server that lies: no block is erased more than 24 times a
+    day."""
+    cut = [{"peer": "files", "nth": None, "kind": "cut", "at": ground.trace.head_size + BLOCK + 50}]
+    later = [{}, _LATER]
+    other_tags = [{"etag": f'"{n}"'} for n in range(5)]
+    sealed = ground.offers["sealed"]
+    yield _week("noise", ["signature"])
+    yield _week("noise-versions", ["signature", "version"])
+    yield _week("cut-and-denied", ["signature"], net=cut, answer=_DENIED)
+    yield _week("addresses-of-one-image", ["url"], net=cut, answer=_DENIED)
+    yield _week("cut-and-later", ["signature"], net=cut, answer=later)
+    yield _week("other-tags", ["signature"], net=cut, answer=other_tags)
+    yield _week("whole-again", ["signature"], net=cut, answer={"whole": True})
+    yield _week("nobody-there", ["signature"], fields={"https_url": "https://nobody/x"})
+    yield _week("delays", ["delay"])
+    yield _week("delays-often", ["delay"], every_ms=60_000)
+    yield _week("cancels", ["delay", "cancel"])
+    yield _week("cancels-of-downloads", ["signature", "cancel"], net=cut, answer=later)
+    yield _week("signed-by-another", ["url"], image="foreign")
+    yield _week("older-images", ["url"], image="other-board")
+    yield _week("seals-replayed", ["signature"], image="sealed", config=_SIGNED, honest="sealed")
+    yield _week("addresses-of-the-owners", ["url"], image="sealed", config=_SIGNED, honest="sealed",
+                fields={"signed_offer": sealed["signed_offer"]}, net=cut, answer=_DENIED)  # fmt: skip
+    yield twin("new", image="new")
+
+
+def _week(identity: str, vary: list[str], **case: Any) -> Case:
+    noise = {"vary": vary, "every_ms": case.pop("every_ms", 10 * cases.MINUTE_MS),
+             "fields": case.pop("fields", {})}  # fmt: skip
+    return attack(
+        identity, noise=noise, pushes=0, watches=True, naps_ms=_NAPS_MS, ends_ms=_DAYS * 24 * _HOUR_MS,
+        most_erases=_DAYS * _MOST_A_DAY, **case,
+    ) | {"silent": False, "phases": ["attack"]}  # fmt: skip
+
+
+def hostages(ground: Ground) -> Iterator[Case]:
+    """The attack does not end, and the owner's update comes through all the same."""
+    cut = [{"peer": "files", "nth": None, "kind": "cut", "at": ground.trace.head_size + BLOCK + 50}]
+    for seconds in (600, 3600, 10**9):
+        later = {"status": 503, "headers": {"Retry-After": str(seconds)}}
+        yield _held(f"later-{seconds}", net=cut, answer=[{}, later])
+        yield _held(f"later-{seconds}-cancelled", net=cut, answer=[{}, later], owner_cancels=True)
+        yield _held(f"later-{seconds}-of-the-owners", net=cut, answer=[{}, later], image="new")
+    yield _held("stalls", net=[cut[0] | {"kind": "stall"}])
+    yield _held("trickles", net=[cut[0] | {"kind": "trickle"}])
+    noise = {"every_ms": cases.MINUTE_MS, "vary": ["signature"], "fields": {}}
+    signed = {"config": _SIGNED, "honest": "sealed"}
+    yield _held("unsigned-noise", noise=noise, net=cut, answer=[{}, _LATER], image="new", **signed)
+    yield _held("replayed-seals", noise=noise, net=cut, answer=[{}, _LATER], image="sealed", **signed)
+    seal = {"signed_offer": ground.seals["other-key"]}
+    yield _held("wrong-seals", noise=noise | {"fields": seal}, image="sealed", **signed)
+    yield twin("from-the-mirror", offer={"https_url": "https://mirror/new.img"})
+
+
+def _held(identity: str, **case: Any) -> Case:
+    """Ten minutes of it, then the owner offers his update too, from a host of his own."""
+    pushes = 0 if "noise" in case else 1
+    return attack(
+        identity, watches=True, naps_ms=500, ends_ms=10 * cases.MINUTE_MS,
+        **{"pushes": pushes, "image": "foreign"} | case,
+    ) | {"silent": False, "phases": ["attack", "owner"]}  # fmt: skip
