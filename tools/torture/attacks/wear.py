@@ -13,7 +13,7 @@ from tools.torture.attacks.forge import Ground
 _DAYS = 7
 _MOST_A_DAY = 24
 _HOUR_MS = 60 * cases.MINUTE_MS
-_NAPS_MS = 20_000  # between two steps, so that a week is over in seconds
+_NAPS_MS = 60_000  # between two steps, so that a week is over in seconds
 _DENIED: list[Case] = [{}, {"status": 404, "headers": {}}]
 _LATER = {"status": 503, "headers": {"Retry-After": "3600"}}
 _SIGNED = {"require_signed_offer": True}
@@ -35,7 +35,7 @@ def weeks(ground: Ground) -> Iterator[Case]:
     yield _week("whole-again", ["signature"], net=cut, answer={"whole": True})
     yield _week("nobody-there", ["signature"], fields={"https_url": "https://nobody/x"})
     yield _week("delays", ["delay"])
-    yield _week("delays-often", ["delay"], every_ms=60_000)
+    yield _week("delays-often", ["delay"], every_ms=3 * cases.MINUTE_MS)
     yield _week("cancels", ["delay", "cancel"])
     yield _week("cancels-of-downloads", ["signature", "cancel"], net=cut, answer=later)
     yield _week("signed-by-another", ["url"], image="foreign")
@@ -49,8 +49,9 @@ def weeks(ground: Ground) -> Iterator[Case]:
 def _week(identity: str, vary: list[str], **case: Any) -> Case:
     noise = {"vary": vary, "every_ms": case.pop("every_ms", 10 * cases.MINUTE_MS),
              "fields": case.pop("fields", {})}  # fmt: skip
+    config = {"keepalive_s": 600} | case.pop("config", {})  # the naps are long
     return attack(
-        identity, noise=noise, pushes=0, watches=True, naps_ms=_NAPS_MS, ends_ms=_DAYS * 24 * _HOUR_MS,
+        identity, noise=noise, pushes=0, config=config, watches=True, naps_ms=_NAPS_MS, ends_ms=_DAYS * 24 * _HOUR_MS,
         most_erases=_DAYS * _MOST_A_DAY, **case,
     ) | {"silent": False, "phases": ["attack"]}  # fmt: skip
 
