@@ -35,7 +35,6 @@ def weeks(ground: Ground) -> Iterator[Case]:
     yield _week("whole-again", ["signature"], net=cut, answer={"whole": True})
     yield _week("nobody-there", ["signature"], fields={"https_url": "https://nobody/x"})
     yield _week("delays", ["delay"])
-    yield _week("delays-often", ["delay"], every_ms=3 * cases.MINUTE_MS)
     yield _week("cancels", ["delay", "cancel"])
     yield _week("cancels-of-downloads", ["signature", "cancel"], net=cut, answer=later)
     yield _week("signed-by-another", ["url"], image="foreign")
