@@ -13,7 +13,7 @@ FILE = "wear.json"
 
 
 class Board:
-    """Context. on(s): the board is on for so long; off(s): it is not, then it boots. The clock is `wrong` by s."""
+    """Context. on(s): the board is on for so long; off(s): it is not, then boots. The clock is s `wrong`."""
 
     def __enter__(self):
         self.at, self.up_s, self.wrong = NOW, 1, 0

@@ -46,12 +46,11 @@ def weeks(ground: Ground) -> Iterator[Case]:
 
 
 def _week(identity: str, vary: list[str], **case: Any) -> Case:
-    noise = {"vary": vary, "every_ms": case.pop("every_ms", 10 * cases.MINUTE_MS),
-             "fields": case.pop("fields", {})}  # fmt: skip
+    noise = {"vary": vary, "every_ms": 10 * cases.MINUTE_MS, "fields": case.pop("fields", {})}
     config = {"keepalive_s": 600} | case.pop("config", {})  # the naps are long
     return attack(
-        identity, noise=noise, pushes=0, config=config, watches=True, naps_ms=_NAPS_MS, ends_ms=_DAYS * 24 * _HOUR_MS,
-        most_erases=_DAYS * _MOST_A_DAY, **case,
+        identity, noise=noise, pushes=0, config=config, watches=True, naps_ms=_NAPS_MS,
+        ends_ms=_DAYS * 24 * _HOUR_MS, most_erases=_DAYS * _MOST_A_DAY, **case,
     ) | {"silent": False, "phases": ["attack"]}  # fmt: skip
 
 

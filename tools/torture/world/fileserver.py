@@ -13,7 +13,7 @@ class Files:
     """image: the file at every path. script: how the first answers differ from the right one:
     "status", "headers" (None removes one), "raw" instead of the head, "body", "whole" in spite of a Range,
     "endless" (a text that follows for ever); and what becomes of the file before it: "content" (see
-    _variant), "etag". always: the change of every answer that the script does not name; a list: the changes in turn."""
+    _variant), "etag". always: the change of every answer that the script does not name; a list: in turn."""
 
     def __init__(self, image):
         self.image = image

@@ -2,11 +2,10 @@
 
 Of the case: `phases`, in turn: "attack" (the world is as the case says, and nothing of it may be taken; it
 ends two seconds after an error was reported, or after `ends_ms`), "honest" (the operator offers the image
-`honest`, which must be taken), "twin" (as the case says, and must be taken), "owner" (the same as honest,
-while the attack goes on). Of an attack: `codes`, one of
-which must be reported; `silent`, none may be; `untouched`, no operation on the spare slot; `unused`, file
-servers that no request may reach; most_downloads; most_boots; most_erases of any block; `watches`, to stay until ends_ms whatever is
-reported.
+`honest`, which must be taken), "owner" (the same while the attack goes on), "twin" (as the case says, and
+must be taken). Of an attack: `codes`, one of which must be reported; `silent`, none may be; `untouched`, no
+operation on the spare slot; `unused`, file servers that no request may reach; most_downloads; most_boots;
+most_erases of any block; `watches`, to stay until ends_ms whatever is reported.
 """
 
 import json
