@@ -14,9 +14,9 @@ from .link import Link
 from .report import Report, log_error
 
 STATE = "ota_state.json"
-_SETTLE_MS = 10_000  # no restarts in faster succession than main.py's
-_FLOOD_S = const(60)  # messages without end may hold up an update that is due for so long
-_POLL_STEPS = 16  # of an update: looking for messages costs as much as two blocks' reading back
+_SETTLE_MS = const(10_000)  # no restarts in faster succession than main.py's
+_FLOOD_S = const(60)  # messages without end hold up an update for so long
+_POLL_STEPS = const(16)  # of an update: looking for messages costs as much as two blocks' reading back
 
 
 def _always():
@@ -105,13 +105,13 @@ class Agent:
         """For an application: an update runs or is due, or an image is on trial, so no deep sleep now."""
         return bool(self.state["trial"]) or self.is_updating or self.is_due()
 
-    def is_due(self, since_s=0):
-        return self.offer is not None and clock.now() - since_s >= self.due
+    def is_due(self):
+        return self.offer is not None and clock.now() >= self.due
 
     def clear_refused(self):
         """An operator's word, by button or console: failed images and offers get another chance. Raises
         OtaError(FLASH)."""
-        phases.call("state", "clear", self.state)
+        phases.call("state", "clear_refused", self.state)
         self.save_state()
 
     def save_state(self):
@@ -157,13 +157,15 @@ class Agent:
             self.check_link()
             if log.uptime_ms() >= self.sync_due_ms:
                 yield from phases.steps("online", "sync", self)
-            is_quiet = not self.check_messages()  # the latest of all that are there counts
+            message = self.check_messages()
             if self.config.check_interval_s and log.uptime_ms() >= self._next_get:
                 self._plan_question()
                 self.report.ask()
-            if self.is_due(0 if is_quiet else _FLOOD_S) and call_hook(self.may_start):
-                self.is_updating = True
-                return
+            # The latest of all that are there is taken; but they must not keep it up for ever.
+            if self.is_due() and (not message or clock.now() - self.due > _FLOOD_S):
+                if call_hook(self.may_start):
+                    self.is_updating = True
+                    return
             yield clock.IDLE_MS
 
     def _plan_question(self):

@@ -34,16 +34,14 @@ def load(path):
     return state
 
 
-def clear_refused():
-    """For an operator at the cable, where no agent runs: what Agent.clear_refused() does. Raises OSError."""
-    state = load(STATE)
-    clear(state)
-    files.replace(STATE, state)
-
-
-def clear(state):
-    """Failed images and offers get another chance, and downloads are free again."""
+def clear_refused(state=None):
+    """What Agent.clear_refused() does with its state, which it saves itself; and without one, for an operator
+    at the cable, where no agent runs. Raises OSError."""
+    is_stored = state is None
+    state = load(STATE) if is_stored else state
     state["refused"], state["failed"], state["wear"] = [], None, None
+    if is_stored:
+        files.replace(STATE, state)
 
 
 def _read(path):

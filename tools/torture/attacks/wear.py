@@ -39,7 +39,6 @@ def weeks(ground: Ground) -> Iterator[Case]:
     yield _week("cancels-of-downloads", ["signature", "cancel"], net=cut, answer=later)
     yield _week("signed-by-another", ["url"], image="foreign")
     yield _week("older-images", ["url"], image="other-board")
-    yield _week("seals-replayed", ["signature"], image="sealed", config=_SIGNED, honest="sealed")
     yield _week("addresses-of-the-owners", ["url"], image="sealed", config=_SIGNED, honest="sealed",
                 fields={"signed_offer": sealed["signed_offer"]}, net=cut, answer=_DENIED)  # fmt: skip
     yield twin("new", image="new")
