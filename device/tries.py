@@ -11,8 +11,8 @@ since, up to one download.
 
 Of the record (see state.py): failed is the offer that failed last: `offer` says which; starts and position
 (of its journal) since the last checkpoint; code and count of its failures; until (Unix s); and of all offers
-faults (bad images in a row) and rest (until when all must wait). wear: erases and saves, what is left for
-downloads and for offers that wait, in s; spent, of the erases, on the offer in failed; at, Unix s.
+faults (bad images in a row) and rest (until when all must wait). wear is [what is left for downloads, what is
+left for saves of offers that wait, what was spent on the offer in failed, all in s; when, in Unix minutes].
 """
 
 from micropython import const
@@ -20,7 +20,10 @@ from micropython import const
 from . import clock, errors, log
 
 _FAILED_KEYS = ("starts", "position", "code", "count", "until", "faults", "rest")  # numbers
-_WEAR_KEYS = ("erases", "saves", "spent", "at")
+_ERASES = const(0)  # in the record of wear
+_SAVES = const(1)
+_SPENT = const(2)
+_AT = const(3)
 IMAGE_FAULTS = (  # no second try can end otherwise
     errors.HEADER_INVALID,
     errors.CRC_ERROR,
@@ -43,15 +46,15 @@ _COST_S = const(4320)  # of a download, and of a save for an offer that waits
 
 def check_state(state):
     """Drop from the record what is not of the right form."""
-    if not _are_numbers(state["failed"], _FAILED_KEYS):
+    failed, wear = state["failed"], state["wear"]
+    if not isinstance(failed, dict) or not _are_numbers([failed.get(key) for key in _FAILED_KEYS]):
         state["failed"] = None
-    wear = state["wear"]
-    if not _are_numbers(wear, _WEAR_KEYS) or not -_DAY_S < min(wear["erases"], wear["saves"], wear["spent"]):
+    if not isinstance(wear, list) or len(wear) != 4 or not _are_numbers(wear) or min(wear) <= -_DAY_S:
         state["wear"] = None
 
 
-def _are_numbers(record, keys):
-    return isinstance(record, dict) and all(type(record.get(key)) is int for key in keys)
+def _are_numbers(values):
+    return all(type(value) is int for value in values)
 
 
 def check(agent, offer):
@@ -65,10 +68,10 @@ def keep(agent, offer):
     """Have the accepted offer on record, so that it goes on by itself after a power cut; unless too many
     have come, then it is there once it begins. Raises OtaError(FLASH)."""
     wear = _wear(agent)
-    if wear["saves"] < _COST_S:
+    if wear[_SAVES] < _COST_S:
         log.warning("offers come too often: a power cut would forget this one")
         return
-    wear["saves"] -= _COST_S
+    wear[_SAVES] -= _COST_S
     agent.state["waiting"] = offer.fields
     agent.save_state()
 
@@ -98,33 +101,33 @@ def begin_anew(agent):
 
 def _spend(agent, code):
     wear = _wear(agent)
-    left_s = _COST_S - wear["erases"]
+    left_s = _COST_S - wear[_ERASES]
     if left_s > 0:
         agent.due = clock.now() + left_s
         raise errors.OtaError(code, "too many downloads: the next one in %d s" % left_s)
-    wear["erases"] -= _COST_S
-    wear["spent"] += _COST_S
+    wear[_ERASES] -= _COST_S
+    wear[_SPENT] += _COST_S
 
 
 def give_back(state):
     """The image is confirmed: its download was worth it."""
     wear = state["wear"]
     if wear:
-        wear["erases"], wear["spent"] = min(wear["erases"] + wear["spent"], _DAY_S), 0
+        wear[_ERASES], wear[_SPENT] = min(wear[_ERASES] + wear[_SPENT], _DAY_S), 0
 
 
 def _wear(agent):
     """The record as it is now."""
-    state, up_s = agent.state, log.uptime_ms() // 1000
+    state, up_s, now = agent.state, log.uptime_ms() // 1000, clock.now() // 60
     wear = state["wear"]
     if not wear:
-        wear = state["wear"] = {"erases": _DAY_S, "saves": _DAY_S, "spent": 0, "at": clock.now()}
+        wear = state["wear"] = [_DAY_S, _DAY_S, 0, now]
     since_s = up_s - agent.counted_s
     if not agent.counted_s:
-        since_s = max(up_s, min(abs(clock.now() - wear["at"]), _COST_S))
-    for key in ("erases", "saves"):
-        wear[key] = min(wear[key] + since_s, _DAY_S)
-    agent.counted_s, wear["at"] = up_s, clock.now()
+        since_s = max(up_s, min(abs(now - wear[_AT]) * 60, _COST_S))
+    for i in (_ERASES, _SAVES):
+        wear[i] = min(wear[i] + since_s, _DAY_S)
+    agent.counted_s, wear[_AT] = up_s, now
     return wear
 
 
@@ -161,7 +164,7 @@ def forget(agent):
 
 def pause_left_s(agent, offer):
     """Seconds until this offer may be tried again, 0 if it may."""
-    left_s, failed = _COST_S - _wear(agent)["erases"], agent.state["failed"]
+    left_s, failed = _COST_S - _wear(agent)[_ERASES], agent.state["failed"]
     if failed:
         rest_s = failed["rest"] - clock.now()
         if rest_s <= _MAX_REST_S:  # else the clock was wrong then
@@ -178,7 +181,7 @@ def _entry(state, offer):
         for key in _FAILED_KEYS:
             state["failed"][key] = before.get(key, 0) if key in ("faults", "rest") else 0
         if state["wear"]:
-            state["wear"]["spent"] = 0
+            state["wear"][_SPENT] = 0
     return state["failed"]
 
 
@@ -198,4 +201,7 @@ def _doubled(number, most_s):
 
 def _identity(offer):
     """Without what follows a "?": a token that is new each time does not make another offer."""
-    return [offer.version, offer.signature_text, offer.url.split("?", 1)[0], offer.size]
+    url = offer.url
+    if "?" in url:  # else it stays the same object, for the record lives as long as the update
+        url = url.split("?", 1)[0]
+    return [offer.version, offer.signature_text, url, offer.size]

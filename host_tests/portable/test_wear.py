@@ -176,19 +176,19 @@ def test_offers_that_wait_are_saved_so_often_too():
 
 
 def test_a_record_that_is_damaged_is_full_again_and_never_locks():
-    right = {"erases": 0, "saves": 0, "spent": 0, "at": 5}
-    for key, value in (
-        ("erases", None), ("saves", "1"), ("spent", 1.5), ("at", True), ("erases", -(1 << 40)),
-        ("spent", -DAY),
+    right = [0, 0, 0, 5]
+    for wrong in (
+        [None, 0, 0, 5], [0, "1", 0, 5], [0, 0, 1.5, 5], [0, 0, 0, True], [-(1 << 40), 0, 0, 5],
+        [0, 0, -DAY, 5], [0, 0, 0], right + [0], [], {}, "abcd", 7, None,
     ):  # fmt: skip
-        state = {"failed": None, "wear": dict(right)}
+        state = {"failed": None, "wear": list(right)}
         tries.check_state(state)
         assert state["wear"] == right
-        state["wear"][key] = value
+        state["wear"] = wrong
         tries.check_state(state)
-        assert state["wear"] is None, (key, value)
+        assert state["wear"] is None, wrong
     with Board() as made:
-        made.agent.state["wear"] = {"erases": 1 << 40, "saves": 1 << 40, "spent": 0, "at": 1 << 40}
+        made.agent.state["wear"] = [1 << 40, 1 << 40, 0, 1 << 40]
         assert made.count() == 20
 
 

@@ -139,6 +139,7 @@ class World:
         return {
             "id": self.case["id"], "outcome": outcome, "detail": detail, "boots": self.boots,
             "repeated": self.repeated(), "codes": self.broker.codes, "escapes": self.escapes,
+            "erases": max(self.erases.values(), default=0),
         }  # fmt: skip
 
     def _boot_and_live(self, cause):
