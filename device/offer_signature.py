@@ -42,8 +42,8 @@ def _is_hex(value):
 
 def check(agent, offer):
     """offer: an offer.Offer with a signature of its own. That of the image is checked too, so that nobody
-    can put another one beside it. Raises OtaError: OFFER_SIGNATURE, SHA256_ECDSA; ALREADY_RUNNING if too many
-    were checked in a short time."""
+    can put another one beside it. Raises OtaError: OFFER_SIGNATURE; ALREADY_RUNNING if too many were checked
+    in a short time."""
     found, known, now_s = offer.own_signature, agent.offer, log.uptime_ms() // 1000
     if found.kind != agent.config.image or found.expires <= clock.now():
         raise errors.OtaError(errors.OFFER_SIGNATURE, "the offer has expired, or is of another kind")
@@ -54,4 +54,4 @@ def check(agent, offer):
     agent.checked_s = max(agent.checked_s, now_s) + _CHECK_S
     phases.call("keys", "signer", agent, found.digest, found.signature, errors.OFFER_SIGNATURE)
     digest = binascii.unhexlify(found.image_digest)
-    phases.call("keys", "signer", agent, digest, offer.signature, errors.SHA256_ECDSA)
+    phases.call("keys", "signer", agent, digest, offer.signature, errors.OFFER_SIGNATURE)

@@ -109,7 +109,7 @@ def test_until_it_expires_and_for_its_kind_of_image():
 def test_nobody_can_put_another_image_signature_beside_it():
     """Each would be another offer, and cost a download until that is found out."""
     other = hashlib.sha256(b"another image").digest()
-    raises_code(errors.SHA256_ECDSA, _check, _agent(), _owners(other))
+    raises_code(errors.OFFER_SIGNATURE, _check, _agent(), _owners(other))
 
 
 class _Checks:

@@ -75,13 +75,15 @@ def _for_ever(ground: Ground) -> Iterator[Case]:
 
 
 def _meanwhile(ground: Ground) -> Iterator[Case]:
-    """Another offer while one is downloaded, judged, or about to reboot: the first one wins. Links that break
-    make the update last long enough to look at messages."""
+    """Another offer while one is downloaded, verified, or about to reboot: the first one wins. One that comes
+    before the start wins, and fails; then the operator offers his again. Links that break make the update last
+    long enough to look at messages."""
     broken = [{"peer": "files", "nth": n, "kind": "cut", "at": 2000} for n in range(3)]
     for name in ("older", "next", "foreign", "other-board"):
         for ms in range(0, 300, 20):
             second = packet(UPDATE, ground.offers[name])
-            yield twin(f"second-{name}-{ms}", packets=[[ms, second]], net=broken, most_downloads=4)
+            yield twin(f"second-{name}-{ms}", packets=[[ms, second]], net=broken, pushes=3,
+                       most_downloads=8)  # fmt: skip
 
 
 def offers(ground: Ground) -> Iterator[Case]:
