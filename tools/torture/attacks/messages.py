@@ -76,7 +76,7 @@ def _for_ever(ground: Ground) -> Iterator[Case]:
 
 def _meanwhile(ground: Ground) -> Iterator[Case]:
     """Another offer while one is downloaded, verified, or about to reboot: the first one wins. One that comes
-    before the start wins, and fails; then the operator offers his again. Links that break make the update last
+    before the start wins, and fails; then the operator offers his again. Links that break make it last
     long enough to look at messages."""
     broken = [{"peer": "files", "nth": n, "kind": "cut", "at": 2000} for n in range(3)]
     for name in ("older", "next", "foreign", "other-board"):
