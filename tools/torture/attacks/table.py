@@ -38,7 +38,7 @@ ATTACKS = {
     "packet": AttackClass("MQTT that is none", mqtt.packets),
     "certificate": AttackClass("certificates that do not hold", servers.certificates),
     "time": AttackClass("NTP that lies", servers.times),
-    "wear": AttackClass("a week of offers, to wear out the flash", wear.weeks),
+    "wear": AttackClass("days of offers, to wear out the flash", wear.weeks),
     "hostage": AttackClass("the owner's update while an attack goes on", wear.hostages),
 }
 
