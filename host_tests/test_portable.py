@@ -12,6 +12,7 @@ import os
 import re
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -32,12 +33,22 @@ SLOW = "test_ecdsa_points"  # in WebAssembly, which collects no garbage inside a
 
 
 def _pair(interpreter: str, path: Path) -> object:
-    slow = path.stem == SLOW and interpreter in runtimes.WEBASSEMBLY
-    marks = pytest.mark.sample(len(runtimes.WEBASSEMBLY)) if slow else ()
+    marks: list[pytest.MarkDecorator] = []
+    if interpreter in runtimes.WEBASSEMBLY:
+        sample = pytest.mark.sample if path.stem == SLOW else pytest.mark.quick_sample
+        marks.append(sample(len(runtimes.WEBASSEMBLY)))
     return pytest.param(interpreter, path, id=f"{interpreter}-{path.stem}", marks=marks)
 
 
-PAIRS = [_pair(interpreter, path) for interpreter in MICROPYTHONS for path in FILES]
+def _pairs() -> Iterator[object]:
+    """Each file begins with another interpreter: a sample has some files of each release of WebAssembly."""
+    for number, path in enumerate(FILES):
+        start = number % len(MICROPYTHONS)
+        for interpreter in MICROPYTHONS[start:] + MICROPYTHONS[:start]:
+            yield _pair(interpreter, path)
+
+
+PAIRS = list(_pairs())
 
 
 def _count_tests(path: Path) -> int:
