@@ -35,8 +35,8 @@ SLOW = "test_ecdsa_points"  # in WebAssembly, which collects no garbage inside a
 def _pair(interpreter: str, path: Path) -> object:
     marks: list[pytest.MarkDecorator] = []
     if interpreter in runtimes.WEBASSEMBLY:
-        sample = pytest.mark.sample if path.stem == SLOW else pytest.mark.quick_sample
-        marks.append(sample(len(runtimes.WEBASSEMBLY)))
+        count = len(runtimes.WEBASSEMBLY)
+        marks = [pytest.mark.sample(count if path.stem == SLOW else 2), pytest.mark.quick_sample(count)]
     return pytest.param(interpreter, path, id=f"{interpreter}-{path.stem}", marks=marks)
 
 

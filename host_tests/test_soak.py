@@ -89,7 +89,7 @@ def test_the_heap_stays_as_it_was_after_fifty_rounds(agent: str, site: Path) -> 
         assert heap.modules == first.modules, (first, heap)
 
 
-@pytest.mark.sample(4)
+@pytest.mark.sample(8)
 def test_a_leak_is_seen(site: Path, tmp_path: Path) -> None:
     """Of a few bytes each time something fails."""
     leaking = tmp_path / "site"

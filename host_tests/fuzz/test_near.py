@@ -82,7 +82,7 @@ def _places(value: dict, path: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]
             yield from _places(inner, (*path, key))
 
 
-@pytest.mark.sample(4)
+@pytest.mark.sample(8)
 @pytest.mark.parametrize("name", sorted(OBJECTS))
 def test_every_field_with_every_odd_value(name: str) -> None:
     judge(name, _raw(name, OBJECTS[name]))
