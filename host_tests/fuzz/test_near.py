@@ -61,6 +61,7 @@ def _samples(name: str) -> list[bytes]:
     return sorted((raw for raw in found if len(raw) <= LONGEST), key=lambda raw: (len(raw), raw))[-SAMPLES:]
 
 
+@pytest.mark.sample(2)
 @pytest.mark.parametrize("name", sorted(set(PARSERS) - {"table"}))  # which is long
 def test_every_bit_and_every_cut(name: str) -> None:
     samples = _samples(name)
