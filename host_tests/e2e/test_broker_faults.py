@@ -125,7 +125,7 @@ def _freeze_until_noticed(stage):
 def test_keepalive_keeps_alive(make_stage):
     """A broker that answers pings is not silent: no reconnect in three keepalives. One whose answer a busy
     machine delays is; but a board that heeds no answer would reconnect in each three of them."""
-    keepalive_s = pace.seconds(1)  # the broker waits for one and a half of them, of its own time
+    keepalive_s = pace.seconds(2)  # the broker waits for one and a half of them, of its own time
     stage = make_stage(config={"keepalive_s": keepalive_s})
     acts.online(stage)
     attempts = 1
