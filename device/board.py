@@ -22,16 +22,10 @@ _OTADATA = const(0x00)  # subtype of its partition
 _ENTRY_SIZE = const(32)
 _VALID = const(2)  # ESP_OTA_IMG_VALID
 _REJECTED = (3, 4)  # ESP_OTA_IMG_INVALID, _ABORTED: the boot loader does not look at these
-_CHIPS = (  # esp_chip_id_t, the longer names first
-    ("ESP32S2", 2),
-    ("ESP32S3", 9),
-    ("ESP32C2", 12),
-    ("ESP32C3", 5),
-    ("ESP32C6", 13),
-    ("ESP32H2", 16),
-    ("ESP32P4", 18),
-    ("ESP32", 0),
-)
+_CHIPS = (  # esp_chip_id_t by family; D, U and S0 are ESP32s
+    ("C2", 12), ("C3", 5), ("C5", 23), ("C6", 13), ("C61", 20), ("D0", 0), ("D2", 0), ("H2", 16),
+    ("H21", 25), ("H4", 28), ("P4", 18), ("S0", 0), ("S2", 2), ("S3", 9), ("S31", 32), ("U4", 0),
+)  # fmt: skip
 
 
 def start():
@@ -69,12 +63,17 @@ def set_clock(moment):
 
 
 def chip():
-    """ESP chip id of image headers; None if the firmware does not say."""
-    name = getattr(sys.implementation, "_machine", "").upper().replace("-", "")
-    for chip, number in _CHIPS:
-        if name.endswith(chip):
-            return number
-    return None
+    """ESP chip id of image headers, by the family: the letter behind "ESP32-" and all digits behind that, as
+    in ESP32-C3FH4; ESP32-PICO-D4 is an ESP32. None if the firmware does not say, or it is a family
+    unknown here."""
+    _, found, rest = getattr(sys.implementation, "_machine", "").upper().rpartition("ESP32")
+    family = rest.lstrip("-")
+    end = 1
+    while family[end : end + 1].isdigit():
+        end += 1
+    if end > 1:
+        return dict(_CHIPS).get(family[:end])
+    return 0 if found else None
 
 
 def running():

@@ -52,6 +52,8 @@ def take(agent, name, sequence, offer):
 
 
 def _is_news(agent, sequence, offer):
+    if not strict.is_number(sequence):
+        raise errors.OtaError(errors.BAD_MESSAGE, "bad response", (("field", "msg_sequence"),))
     if sequence != agent.report.asked:
         log.warning("response %d ignored: nobody asked" % sequence)
         return False
@@ -99,6 +101,8 @@ def check(agent, offer):
     running = strict.version(agent.running["version"])
     if offer.number == running:
         raise errors.OtaError(errors.SAME_VERSION, offer.version)
+    if agent.running.get("unversioned"):  # what it is called was the broker's word
+        running = None
     if offer.number < max(running or (0, 0, 0), strict.version(state["floor"]) or (0, 0, 0)):
         raise errors.OtaError(errors.DOWNGRADE, offer.version)
     if _is_same(state, offer) and pause_left_s(state, offer) and state["failed"]["code"] in IMAGE_FAULTS:

@@ -77,7 +77,8 @@ def _add_crc(crc, slot, start, body_end):
 
 def record(transfer, sha, tail, signer):
     """The record of a signed image that lies in the slot: {"version", "build_time", "size", "digest",
-    "signer", "next_key"}, all str but for the size. From here on the bytes are the owner's.
+    "signer", "next_key"}, all str but for the size, and "unversioned": is the version only the offer's?
+    From here on the bytes are the owner's.
 
     transfer: update.Transfer; sha, tail: of digest(); signer: fingerprint of its key. Raises
     OtaError: SIZE_MISMATCH, OFFER_SIGNATURE, REFUSED_IMAGE and those of check_identity().
@@ -88,7 +89,8 @@ def record(transfer, sha, tail, signer):
     start = offer.size - length
     if header.file_end and start != header.file_end:
         raise errors.OtaError(errors.SIZE_MISMATCH, "bytes between image and trailer")
-    if check_identity(trailer, header, offer.number, agent.config):
+    is_unversioned = check_identity(trailer, header, offer.number, agent.config)
+    if is_unversioned:
         log.warning("the image names no usable version: the offer's %s stands" % offer.version)
     if offer.own_signature and offer.own_signature.image_digest != digest:
         raise errors.OtaError(errors.OFFER_SIGNATURE, "the offer is for another image")
@@ -100,6 +102,7 @@ def record(transfer, sha, tail, signer):
         phases.call("keys", "decode", next_key)
     return {
         "version": offer.version,
+        "unversioned": is_unversioned,
         "build_time": trailer.get("build_time", ""),
         "size": offer.size,
         "digest": digest,
@@ -130,12 +133,15 @@ def read_trailer(tail):
 def check_identity(trailer, header, number, config):
     """Compare what the signed image says of itself with the offer and the board.
 
-    trailer: its record or None; number: the offer's version. Raises OtaError: WRONG_BOARD,
-    VERSION_UNKNOWN, HEADER_INVALID (another version inside). Returns True if the offer's
-    version had to stand in for one the image does not name.
+    trailer: its record or None, without which an ESP32's image could be of any product; number: the
+    offer's version. Raises OtaError: WRONG_BOARD, VERSION_UNKNOWN, HEADER_INVALID (another version
+    inside). Returns True if the offer's version had to stand in for one the image does not name.
     """
-    if trailer and trailer["board"] != config.board:
-        raise errors.OtaError(errors.WRONG_BOARD, "image for %r" % trailer["board"])
+    if trailer:
+        if trailer["board"] != config.board:
+            raise errors.OtaError(errors.WRONG_BOARD, "image for %r" % trailer["board"])
+    elif config.image == "esp32" and not config.accept_unversioned:
+        raise errors.OtaError(errors.WRONG_BOARD, "image without trailer")
     named = trailer["version"] if trailer else header.version
     inside = strict.version(named)
     if inside is None:
