@@ -66,7 +66,8 @@ def chip():
     """ESP chip id of image headers, by the family: the letter behind "ESP32-" and all digits behind that, as
     in ESP32-C3FH4; ESP32-PICO-D4 is an ESP32. None if the firmware does not say, or it is a family
     unknown here."""
-    _, found, rest = getattr(sys.implementation, "_machine", "").upper().rpartition("ESP32")
+    name = getattr(sys.implementation, "_machine", "").upper().split(" WITH ")[-1]
+    _, found, rest = name.partition("ESP32")
     family = rest.lstrip("-")
     end = 1
     while family[end : end + 1].isdigit():

@@ -48,7 +48,7 @@ KEYS = {
     "watchdog_s": (180, 0, _DAY),
 }
 _RULES = {
-    "wifi": "[name, password], of 1 to 32 bytes and of 8 to 63, 64 hex digits or none",
+    "wifi": "[name, password] of 1 to 32 bytes, and 8 to 63 bytes, 64 hex digits or none",
     "ntp_hosts": "IPv6 is not supported, nor a port",
     "image": "esp32, wm or raw",
     "language": "en or zh",

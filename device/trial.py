@@ -60,14 +60,15 @@ def confirm(agent):
     agent.can_return = False
     running = agent.running
     record = {key: running[key] for key in ("version", "build_time", "size", "digest")}
-    record["unversioned"] = is_unversioned = running.get("unversioned")  # None: of an older package
+    if running.get("unversioned"):
+        record["unversioned"] = True
     _adopt_keys(agent)
     agent.is_new = False  # even if no record can be made of it
     state = agent.state
     _, label = board.running()
     state["slots"][label] = record
     number = strict.version(record["version"])
-    if not is_unversioned and number and number >= (strict.version(state["floor"]) or number):
+    if "unversioned" not in record and number and number >= (strict.version(state["floor"]) or number):
         state["floor"] = record["version"]
     drop_waiting(state, running["signature"])
     state["trial"] = state["failed"] = None
