@@ -10,7 +10,11 @@ from device.trial import release_head as release
 
 PROVES = {errors.FLASH: "test_each_operation_fails_in_turn"}
 
-BLOCK = 4096
+BLOCK = 2048  # half of the real one: the heap is small
+
+
+def _nor(blocks):
+    return Nor(blocks, BLOCK)
 
 
 def _write(slot, data):
@@ -33,7 +37,7 @@ def _reads_as(slot, data):
 
 
 def _filled(size):
-    nor = Nor(4)
+    nor = _nor(4)
     slot = Slot(nor, bytearray(BLOCK))
     data = content(size)
     _write(slot, data)
@@ -41,27 +45,27 @@ def _filled(size):
 
 
 def test_geometry():
-    slot = Slot(Nor(5), bytearray(BLOCK))
-    assert (slot.block_size, slot.capacity, slot.position) == (4096, 5 * 4096, 0)
+    slot = Slot(_nor(5), bytearray(BLOCK))
+    assert (slot.block_size, slot.capacity, slot.position) == (2048, 5 * 2048, 0)
 
 
 def test_a_block_of_the_right_length_is_used():
-    for length in (4096, 1024, 0):
+    for length in (2048, 512, 0):
         block = bytearray(length)
-        slot = Slot(Nor(1), block)
-        assert (slot.block is block) == (length == 4096) and len(slot.block) == 4096
+        slot = Slot(_nor(1), block)
+        assert (slot.block is block) == (length == 2048) and len(slot.block) == 2048
 
 
 def test_a_head_that_was_held_back_is_given():
-    nor, slot, data = _filled(10000)
+    nor, slot, data = _filled(5000)
     other = Slot(nor, bytearray(BLOCK), slot.head)
     assert _reads_as(other, data)
     release(nor, other.head)
-    assert bytes(nor.data[:10000]) == data
+    assert bytes(nor.data[:5000]) == data
 
 
 def test_every_block_is_erased_once_and_no_other():
-    for size in (1, 63, 64, 65, 4095, 4096, 4097, 8192, 10000, 12288):
+    for size in (1, 63, 64, 65, 2047, 2048, 2049, 4096, 5000, 6144):
         nor, slot, data = _filled(size)
         release(nor, slot.head)
         blocks = (size + BLOCK - 1) // BLOCK
@@ -71,7 +75,7 @@ def test_every_block_is_erased_once_and_no_other():
 
 def test_flash_holds_the_image_and_then_erased_bytes():
     """Of 65 bytes an offer is at least."""
-    for size in (64, 65, 4095, 4096, 4097, 10000, 12288):
+    for size in (64, 65, 2047, 2048, 2049, 5000, 6144):
         nor, slot, data = _filled(size)
         release(nor, slot.head)
         end = -(-size // BLOCK) * BLOCK
@@ -81,18 +85,18 @@ def test_flash_holds_the_image_and_then_erased_bytes():
 
 
 def test_a_second_image_over_the_first():
-    nor, slot, _ = _filled(10000)
+    nor, slot, _ = _filled(5000)
     release(nor, slot.head)
     slot = Slot(nor, bytearray(BLOCK))
-    data = content(9000, 99)
+    data = content(4500, 99)
     _write(slot, data)
     assert bytes(nor.data[:64]) == b"\xff" * 64
     release(nor, slot.head)
-    assert bytes(nor.data[:9000]) == data and nor.erases == [2, 2, 2, 0]
+    assert bytes(nor.data[:4500]) == data and nor.erases == [2, 2, 2, 0]
 
 
 def test_read_sees_the_image_whether_released_or_not():
-    for size in (1, 64, 65, 4095, 4096, 4097, 10000):
+    for size in (1, 64, 65, 2047, 2048, 2049, 5000):
         nor, slot, data = _filled(size)
         assert _reads_as(slot, data), size
         release(nor, slot.head)
@@ -102,7 +106,7 @@ def test_read_sees_the_image_whether_released_or_not():
 
 
 def test_read_block_gives_the_held_head():
-    nor, slot, data = _filled(10000)
+    nor, slot, data = _filled(5000)
     slot.read_block(0)
     assert bytes(slot.block) == data[:BLOCK]
     slot.read_block(1)
@@ -110,32 +114,32 @@ def test_read_block_gives_the_held_head():
 
 
 def test_a_slot_that_wrote_nothing_reads_the_flash():
-    nor = Nor(2)
+    nor = _nor(2)
     slot = Slot(nor, bytearray(BLOCK))
     slot.read_block(0)
     assert bytes(slot.view[60:70]) == b"\x5a" * 10
 
 
 def test_after_a_reboot_the_head_is_given_back():
-    nor, _, data = _filled(10000)
+    nor, _, data = _filled(5000)
     slot = Slot(nor, bytearray(BLOCK))
     slot.view[:64] = data[:64]
     slot.hold_head()
     assert _reads_as(slot, data[:100])
-    slot.position = 8192
-    slot.view[: 10000 - 8192] = data[8192:]
-    slot.write_block(10000 - 8192)
+    slot.position = 4096
+    slot.view[: 5000 - 4096] = data[4096:]
+    slot.write_block(5000 - 4096)
     release(nor, slot.head)
-    assert bytes(nor.data[:10000]) == data and nor.erases == [1, 1, 2, 0]
+    assert bytes(nor.data[:5000]) == data and nor.erases == [1, 1, 2, 0]
 
 
 def test_a_rewritten_block_moves_nothing():
-    nor, slot, data = _filled(10000)
+    nor, slot, data = _filled(5000)
     slot.read_block(0)
     slot.blank_head()
     slot.rewrite(0)
-    assert bytes(nor.data[:64]) == b"\xff" * 64 and bytes(nor.data[64:10000]) == data[64:]
-    assert slot.position == 10000 and nor.erases == [2, 1, 1, 0]
+    assert bytes(nor.data[:64]) == b"\xff" * 64 and bytes(nor.data[64:5000]) == data[64:]
+    assert slot.position == 5000 and nor.erases == [2, 1, 1, 0]
     nor.fail_at = nor.operations
     raises_code(errors.FLASH, slot.rewrite, 0)
 
@@ -148,22 +152,22 @@ def _whole(nor, data):
 
 
 def test_each_operation_fails_in_turn():
-    data = content(10000)
-    total = _whole(Nor(4), data).operations
-    assert total == 3 * 5 + 2  # a write and four reads a block, and the head
+    data = content(5000)
+    total = _whole(_nor(4), data).operations
+    assert total == 3 * 3 + 2  # a write and two reads a block, and the head
     for number in range(total):
-        nor = Nor(4)
+        nor = _nor(4)
         nor.fail_at = number
         raises_code(errors.FLASH, _whole, nor, data)
 
 
 def test_each_write_does_nothing_in_turn():
     """A silent no-op shows when the block is read back."""
-    data = content(10000)
-    changes = _whole(Nor(4), data).changes
+    data = content(5000)
+    changes = _whole(_nor(4), data).changes
     assert len(changes) == 4
     for number in changes:
-        nor = Nor(4)
+        nor = _nor(4)
         nor.ignore_at = number
         raises_code(errors.FLASH, _whole, nor, data)
 
@@ -176,15 +180,15 @@ def test_a_bit_that_sticks_is_noticed():
             self.data[self.stuck] &= 0xFE
             Nor.readblocks(self, block, buffer, offset)
 
-    data = b"\xff" * 8192
-    for stuck in (0, 63, 64, 511, 512, 4095, 4096, 8191):
-        nor = Sticky(2)
+    data = b"\xff" * 4096
+    for stuck in (0, 63, 64, 511, 512, 2047, 2048, 4095):
+        nor = Sticky(2, BLOCK)
         nor.stuck = stuck
         raises_code(errors.FLASH, _whole, nor, data)
 
 
 def test_outside_the_partition():
-    slot = Slot(Nor(1), bytearray(BLOCK))
+    slot = Slot(_nor(1), bytearray(BLOCK))
     _write(slot, content(BLOCK))
     raises_code(errors.FLASH, slot.write_block, 1)
     raises_code(errors.FLASH, slot.read_block, 1)
