@@ -22,10 +22,9 @@ _OTADATA = const(0x00)  # subtype of its partition
 _ENTRY_SIZE = const(32)
 _VALID = const(2)  # ESP_OTA_IMG_VALID
 _REJECTED = (3, 4)  # ESP_OTA_IMG_INVALID, _ABORTED: the boot loader does not look at these
-_CHIPS = (  # esp_chip_id_t by family; D, U and S0 are ESP32s
-    ("C2", 12), ("C3", 5), ("C5", 23), ("C6", 13), ("C61", 20), ("D0", 0), ("D2", 0), ("H2", 16),
-    ("H21", 25), ("H4", 28), ("P4", 18), ("S0", 0), ("S2", 2), ("S3", 9), ("S31", 32), ("U4", 0),
-)  # fmt: skip
+# Families of chips, and the esp_chip_id_t of each. ESP32-D2WD, -D0WD, -S0WD and -U4WDH are ESP32s.
+_FAMILIES = "C2 C3 C5 C6 C61 H2 H21 H4 P4 S2 S3 S31 D0 D2 S0 U4"
+_CHIP_IDS = b"\x0c\x05\x17\x0d\x14\x10\x19\x1c\x12\x02\x09\x20\0\0\0\0"
 
 
 def start():
@@ -73,7 +72,7 @@ def chip():
     while family[end : end + 1].isdigit():
         end += 1
     if end > 1:
-        return dict(_CHIPS).get(family[:end])
+        return dict(zip(_FAMILIES.split(), _CHIP_IDS)).get(family[:end])
     return 0 if found else None
 
 

@@ -49,9 +49,7 @@ KEYS = {
 }
 _RULES = {
     "wifi": "[name, password] of 1 to 32 bytes, and 8 to 63 bytes, 64 hex digits or none",
-    "ntp_hosts": "IPv6 is not supported, nor a port",
-    "image": "esp32, wm or raw",
-    "language": "en or zh",
+    "ntp_hosts": "1 to 8 hosts; no port, IPv6 is not supported",
 }
 _CHOICES = {"image": ("esp32", "wm", "raw"), "language": ("en", "zh")}
 
@@ -87,7 +85,8 @@ def fill(config, values):
         if value is None:
             raise _bad("%r is missing" % key)
         if key in values and not _is_right(key, value, default, low, high):
-            rule = _RULES.get(key) or ("%d to %d" % (low, high) if high else "true or false")
+            limits = "%d to %d" % (low, high) if high else "true or false"
+            rule = _RULES.get(key) or _CHOICES.get(key) or limits
             raise _bad("bad value for %r: %s" % (key, rule))
         setattr(config, key, value)
     config.broker_address = _broker_address(config.broker)

@@ -18,13 +18,14 @@ _MAX_CERTIFICATES = const(8)  # in one file
 
 def broker_context(config):
     """For the broker, with this board's own certificate. Raises OtaError, see client_context()."""
-    return client_context(_read(config.broker_ca), _read(config.client_cert), _read(config.client_key))
+    read = files.read_required
+    return client_context(read(config.broker_ca), read(config.client_cert), read(config.client_key))
 
 
 def make_file_context(transfer):
     """For the file server of an update.Transfer, if it needs one. Raises OtaError, see client_context()."""
     if transfer.address[0] == "https" and not transfer.context:
-        transfer.context = client_context(_read(transfer.agent.config.file_ca))
+        transfer.context = client_context(files.read_required(transfer.agent.config.file_ca))
 
 
 def connect_file_server(transfer):
@@ -33,13 +34,6 @@ def connect_file_server(transfer):
     scheme, host, port, _ = transfer.address
     context = transfer.context if scheme == "https" else None
     transfer.stream = connect(host, port, context, transfer.agent.config.http_timeout_s * 1000)
-
-
-def _read(path):
-    data = files.read_required(path)
-    if data[:5] == b"-----":
-        raise errors.OtaError(errors.NO_INIT, path + " is PEM, DER is expected")
-    return data
 
 
 def client_context(ca, certificate=None, key=None):
@@ -57,7 +51,7 @@ def client_context(ca, certificate=None, key=None):
             context.load_verify_locations(one)
     except (ValueError, OSError) as error:
         code = errors.NO_INIT if isinstance(error, ValueError) else errors.NO_MEM
-        raise errors.OtaError(code, "certificate or key unusable: %r" % error)
+        raise errors.OtaError(code, "certificate or key unusable, is it PEM? %r" % error)
     context.verify_mode = tls.CERT_REQUIRED
     return context
 
@@ -69,7 +63,7 @@ def certificates(data):
     while start < len(data):
         _, end = element(data, start)
         if len(found) == _MAX_CERTIFICATES:
-            raise errors.OtaError(errors.NO_INIT, "more than %d CAs in one file" % _MAX_CERTIFICATES)
+            raise unusable()
         found.append(data[start:end])
         start = end
     if not found:
@@ -93,7 +87,7 @@ def element(data, at):
 
 
 def unusable():
-    return errors.OtaError(errors.NO_INIT, "unusable certificate, DER is expected")
+    return errors.OtaError(errors.NO_INIT, "unusable certificate: DER is expected, not PEM; at most 8")
 
 
 def connect(host, port, context, timeout_ms):

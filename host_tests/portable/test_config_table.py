@@ -187,8 +187,8 @@ def test_what_is_said_names_the_limits():
     for key, value, words in (
         ("wifi", [["home"]], "[name, password]"), ("wifi", [["a", "12345"]], "8 to 63"),
         ("broker_password", "x" * 4097, "0 to 4096"), ("keepalive_s", 0, "1 to 65535"),
-        ("require_rollback", 1, "true or false"), ("image", "uf2", "esp32, wm or raw"),
-        ("language", "de", "en or zh"), ("broker", "http://b", "mqtts://HOST:PORT"),
+        ("require_rollback", 1, "true or false"), ("image", "uf2", "'wm'"),
+        ("language", "de", "'zh'"), ("broker", "http://b", "mqtts://HOST:PORT"),
     ):  # fmt: skip
         assert words in _said(key, value), key
 
