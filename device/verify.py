@@ -9,10 +9,10 @@ import struct
 
 from micropython import const
 
-from . import errors, log, phases, strict
-from .slot import HEAD, Slot
+from . import errors, log, phases  # slot and strict come in turn: first one reads, then the other checks
 
 _READ_TRIES = const(3)
+_HEAD = const(64)  # as in slot.py
 _TRAILER_MARK = b"OTAT"
 _TRAILER_END = const(6)  # u16 length, then the mark
 _MAX_TRAILER = const(518)  # bytes, with its end
@@ -22,11 +22,10 @@ _UINT32 = 0xFFFFFFFF
 def digest(transfer):
     """Generator, two blocks a step: (SHA-256, 32 bytes, the last bytes) of what an update.Transfer has
     brought. Raises OtaError: CRC_ERROR (of a wm image), FLASH."""
-    slot, header, size = (
-        Slot(transfer.partition, transfer.block, transfer.head),
-        transfer.header,
-        transfer.offer.size,
-    )
+    from .slot import Slot
+
+    slot = Slot(transfer.partition, transfer.block, transfer.head)
+    header, size = transfer.header, transfer.offer.size
     sha, crc = yield from read_digest(slot, size, header.body_end)
     if header.body_end and crc != header.body_crc:
         raise errors.OtaError(errors.CRC_ERROR, "body of the image")
@@ -47,6 +46,8 @@ def read_tail(slot, size, count):
 def holds(partition, size, digest):
     """Generator: do the first `size` bytes of this partition have this SHA-256, in hex? Not if they cannot
     be read."""
+    from .slot import Slot
+
     for _ in range(_READ_TRIES):
         try:
             slot = Slot(partition)
@@ -76,7 +77,7 @@ def read_digest(slot, size, body_end=0):
 
 
 def _add_crc(crc, slot, start, body_end):
-    first = HEAD if start == 0 else 0
+    first = _HEAD if start == 0 else 0
     end = min(body_end - start, slot.block_size)
     return binascii.crc32(slot.view[first:end], crc) if end > first else crc
 
@@ -119,6 +120,8 @@ def record(transfer, sha, tail, signer):
 
 def decode_key(text):
     """The bytes (DER or 65) of a public key in base64. Raises OtaError(HEADER_INVALID)."""
+    from . import strict
+
     key = strict.base64(text)
     if key is None or phases.call("ecdsa", "public_point", key) is None:
         raise errors.OtaError(errors.HEADER_INVALID, "the key that the image brings is not one")
@@ -137,6 +140,8 @@ def read_trailer(tail):
     start = len(tail) - _TRAILER_END - length
     if start < 0:
         raise errors.OtaError(errors.HEADER_INVALID, "trailer length")
+    from . import strict
+
     record = strict.json_object(tail[start : start + length])
     names = ("version", "board", "build_time")
     if record is None or not all(isinstance(record.get(name), str) for name in names):
@@ -157,6 +162,8 @@ def check_identity(trailer, header, number, config):
     elif config.image == "esp32" and not config.accept_unversioned:
         raise errors.OtaError(errors.WRONG_BOARD, "image without trailer")
     named = trailer["version"] if trailer else header.version
+    from . import strict
+
     inside = strict.version(named)
     if inside is None:
         if config.accept_unversioned:
