@@ -117,7 +117,7 @@ def test_the_page_has_the_table() -> None:
 
 
 def test_host_and_board_know_the_same_chips(monkeypatch: pytest.MonkeyPatch) -> None:
-    """An ESP32's heap begins with 56 KiB, and 0 is its chip id; every other family is another one for both."""
+    """An ESP32's heap begins with 56 KiB, and its chip id is 0; every other family is another for both."""
     for number, names in test_board.CHIPS.items():
         for name in names.split():
             machine = f"Some board with {name}"
