@@ -110,7 +110,8 @@ def identity(ground: Ground) -> Iterator[Case]:
     wrong = {"prefix-board", "case-board", "space-board", "nul-board", "dup-keys"}
     for name in TRAILERS:
         code = errors.WRONG_BOARD if name in wrong else errors.HEADER_INVALID
-        yield attack(f"trailer-{name}", code, without, errors.SIZE_MISMATCH, image=name)
+        unclear = (without, errors.VERSION_UNKNOWN, errors.SIZE_MISMATCH)
+        yield attack(f"trailer-{name}", code, *unclear, image=name)
     yield attack("trailer-far", errors.HEADER_INVALID, errors.SIZE_MISMATCH, image="far-trailer")
     yield attack("trailer-twice", errors.WRONG_BOARD, errors.SIZE_MISMATCH, image="twice-other")
     if ground.mode == "w80x":
