@@ -51,7 +51,7 @@ def client_context(ca, certificate=None, key=None):
             context.load_verify_locations(one)
     except (ValueError, OSError) as error:
         code = errors.NO_INIT if isinstance(error, ValueError) else errors.NO_MEM
-        raise errors.OtaError(code, "certificate or key unusable: %r" % error)
+        raise errors.OtaError(code, "certificate or key unusable, is it PEM? %r" % error)
     context.verify_mode = tls.CERT_REQUIRED
     return context
 
@@ -87,7 +87,7 @@ def element(data, at):
 
 
 def unusable():
-    return errors.OtaError(errors.NO_INIT, "unusable certificate, DER is expected")
+    return errors.OtaError(errors.NO_INIT, "unusable certificate: DER is expected, not PEM; at most 8")
 
 
 def connect(host, port, context, timeout_ms):

@@ -7,20 +7,21 @@ not know.
 import binascii
 import json
 
-from micropython import const
-
 from . import errors
 
 PORTS = {"http": 80, "https": 443, "mqtt": 1883, "mqtts": 8883}
-_MAX_DEPTH = const(8)
+_MAX_DEPTH = 64
 
 
 def json_object(text):
-    """The dict in these bytes, or None if they are not one whole JSON object."""
+    """The dict in these bytes (UTF-8, behind a byte order mark or not), or None if they are not one whole
+    JSON object."""
+    if text[:3] == b"\xef\xbb\xbf":
+        text = text[3:]
     if not _is_whole(text):
         return None
     try:
-        value = json.loads(text)
+        value = json.loads(_join_pairs(text))
     except ValueError:
         return None
     return value if isinstance(value, dict) else None
@@ -54,6 +55,21 @@ def _is_whole(text):
                 return False
             closing = closing[:-1]
     return started and not closing
+
+
+def _join_pairs(text):
+    """What many programs write for a character above U+FFFF, "\\ud83d\\ude00", as that character:
+    MicroPython's parser makes two of it."""
+    at = text.find(b"\\u")
+    while at >= 0:
+        try:
+            high, low = int(text[at + 2 : at + 6], 16), int(text[at + 8 : at + 12], 16)
+            if high >> 10 == 54 and low >> 10 == 55 and text[at + 6] == 0x5C:
+                text = text[:at] + chr((high << 10) + low - 0x35FDC00).encode() + text[at + 12 :]
+        except ValueError:
+            pass
+        at = text.find(b"\\u", at + 1)
+    return text
 
 
 def is_number(value):
@@ -109,6 +125,8 @@ def url(text, scheme):
 
 def _host_port(authority, port):
     host, colon, digits = authority.partition(":")
+    if "[" in authority or "::" in authority:
+        raise errors.OtaError(errors.BAD_MESSAGE, "IPv6 is not supported")
     if colon:
         if not 1 <= len(digits) <= 5 or not _are_digits(digits):
             raise errors.OtaError(errors.BAD_MESSAGE, "bad port in URL")

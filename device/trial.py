@@ -58,16 +58,19 @@ def confirm(agent):
     from . import strict  # all that is needed is there before anything is said to be confirmed
 
     agent.can_return = False
-    record = {key: agent.running[key] for key in ("version", "build_time", "size", "digest")}
+    running = agent.running
+    record = {key: running[key] for key in ("version", "build_time", "size", "digest")}
+    if running.get("unversioned"):
+        record["unversioned"] = True
     _adopt_keys(agent)
     agent.is_new = False  # even if no record can be made of it
     state = agent.state
     _, label = board.running()
     state["slots"][label] = record
     number = strict.version(record["version"])
-    if number and number >= (strict.version(state["floor"]) or number):
+    if "unversioned" not in record and number and number >= (strict.version(state["floor"]) or number):
         state["floor"] = record["version"]
-    drop_waiting(state, agent.running["signature"])
+    drop_waiting(state, running["signature"])
     state["trial"] = state["failed"] = None
     agent.save_state()
     log.info("confirmed %s" % record["version"])

@@ -38,12 +38,12 @@ def json_object(raw):
 
 
 def offer(raw):
-    sequence, made = parse_message(raw)
+    _, made = parse_message(raw)  # whatever stands for its sequence
     again = parse(made.fields)  # as after a reboot
     assert (again.version, again.url, again.size) == (made.version, made.url, made.size)
     assert (again.signature, again.start_at) == (made.signature, made.start_at)
     return {
-        "sequence": sequence, "version": made.version, "url": made.url, "size": made.size,
+        "version": made.version, "url": made.url, "size": made.size,
         "signature": made.signature, "signature_text": made.signature_text, "start_at": made.start_at,
     }  # fmt: skip
 

@@ -57,7 +57,8 @@ def test_urls_of_other_types():
 
 def test_ipv6_literals_are_refused_not_misread():
     for text in ("http://[::1]/", "http://[::1]:80/", "http://[fe80::1%25eth0]/", "http://::1/"):
-        raises_code(errors.BAD_MESSAGE, strict.url, text, "http")
+        error = raises_code(errors.BAD_MESSAGE, strict.url, text, "http")
+        assert error.detail == "IPv6 is not supported", text
 
 
 def test_good_versions():
@@ -85,8 +86,30 @@ def test_a_json_object_is_whole_or_none():
     assert strict.json_object(b' {"a": [1, {"b": "}"}]}\n') == {"a": [1, {"b": "}"}]}
     for text in (b"", b"1", b"[]", b'"{}"', b'{"a": 1', b'{"a": [1}]', b"{}{}", b"{} x", b'{"a": "\\"}'):
         assert strict.json_object(text) is None, text
-    assert strict.json_object(b'{"a":' * 7 + b"{}" + b"}" * 7) is not None
-    assert strict.json_object(b'{"a":' * 8 + b"{}" + b"}" * 8) is None
+    assert strict.json_object(b'{"a":' * 63 + b"{}" + b"}" * 63) is not None
+    assert strict.json_object(b'{"a":' * 64 + b"{}" + b"}" * 64) is None
+    assert strict.json_object(b'\xef\xbb\xbf{"a": 1}') == {"a": 1}
+
+
+def test_halves_of_a_character_are_joined():
+    for raw, text in (
+        (b"\\ud83d\\ude00", b"\xf0\x9f\x98\x80"), (b"\\uD83D\\uDE00", b"\xf0\x9f\x98\x80"),
+        (b"\\ud800\\udc00", b"\xf0\x90\x80\x80"), (b"\\udbff\\udfff", b"\xf4\x8f\xbf\xbf"),
+        (b"x\\ud83d\\ude00\\ud83d\\ude00y", b"x\xf0\x9f\x98\x80\xf0\x9f\x98\x80y"),
+        (b"\\\\ud83d", b"\\ud83d"), (b"C:\\\\users\\u00e9", b"C:\\users\xc3\xa9"),
+        (b"\\\\ud83d\\\\ude00", b"\\ud83d\\ude00"), (b"\\\\\\ud83d\\ude00", b"\\\xf0\x9f\x98\x80"),
+        (b"\xf0\x9f\x98\x80", b"\xf0\x9f\x98\x80"), (b"\\u4e0b\\u4e0b", b"\xe4\xb8\x8b\xe4\xb8\x8b"),
+    ):  # fmt: skip
+        assert strict.json_object(b'{"a": "%s"}' % raw)["a"].encode() == text, raw
+
+
+def test_half_a_character_alone_harms_nothing():
+    for raw in (
+        b"\\ud83d", b"\\ude00", b"\\ude00\\ud83d", b"\\ud83d\\ud83d", b"\\ud83dxx\\ude00", b"\\ud83d\\n",
+    ):  # fmt: skip
+        assert strict.json_object(b'{"a": "%s", "b": 1}' % raw)["b"] == 1, raw
+    for raw in (b"\\ud83", b"\\u", b"\\ud83d\\u", b"\\ud83d\\ude0"):
+        strict.json_object(b'{"a": "%s"}' % raw)  # wrong, which MicroPython does not mind
 
 
 def test_base64_is_whole_or_none():

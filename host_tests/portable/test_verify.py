@@ -138,9 +138,9 @@ def test_trailer_limit_is_512():
     raises_code(errors.HEADER_INVALID, _trailer, raw_trailer(base + b" " * (512 - len(base)) + b"}"))
 
 
-def _identity(record, header_version, offered=(1, 2, 3), accept=False):
+def _identity(record, header_version, offered=(1, 2, 3), accept=False, kind="wm"):
     found = header.Header(header_version, 0, 0, 0)
-    config = settings(board="board", accept_unversioned=accept)
+    config = settings(board="board", accept_unversioned=accept, image=kind)
     return verify.check_identity(record, found, offered, config)
 
 
@@ -161,3 +161,14 @@ def test_identity():
         raises_code(errors.VERSION_UNKNOWN, _identity, _record(unknown), "1.2.3")
         assert _identity(None, unknown, (1, 2, 3), True) is True
     raises_code(errors.HEADER_INVALID, _identity, None, "1.2.4", (1, 2, 3), True)
+
+
+def test_an_esp32_image_without_trailer_could_be_of_any_product():
+    """A W80x image is one by its header; raw ones name no version either."""
+    for version in ("1.2.3", "", "1.2.4"):
+        raises_code(errors.WRONG_BOARD, lambda version=version: _identity(None, version, kind="esp32"))
+    raises_code(errors.VERSION_UNKNOWN, lambda: _identity(None, "", kind="raw"))
+    assert _identity(_record(), "", kind="esp32") is False
+    assert _identity(None, "1.2.3", accept=True, kind="esp32") is False
+    assert _identity(None, "", accept=True, kind="esp32") is True
+    raises_code(errors.HEADER_INVALID, lambda: _identity(None, "1.2.4", accept=True, kind="esp32"))

@@ -73,7 +73,7 @@ def downgrades(ground: Ground) -> Iterator[Case]:
     for name, url in _NO_HTTPS.items():
         yield attack(f"url-{name}", errors.BAD_MESSAGE, offer={"https_url": url}, unused=_AWAY,
                      untouched=True)  # fmt: skip
-    yield attack("bad-http-beside", errors.BAD_MESSAGE, offer={"http_url": "https://files/x"}, untouched=True)
+    yield twin("bad-http-beside", offer={"http_url": "https://files/x"})  # which nobody uses
     yield twin("https-of-both", offer={"http_url": "http://files/new.img"}, unused=_AWAY)
     yield twin("http-only", offer=_plain("http://files/new.img"))
 
