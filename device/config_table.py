@@ -2,7 +2,7 @@
 
 from micropython import const
 
-from . import errors, files, log, strict
+from . import errors, files, log, strict, urls
 
 FORMAT = const(1)  # what this image understands
 _DAY = const(86400)  # seconds: what is waited for by ticks must stay far below their wrap
@@ -30,6 +30,7 @@ KEYS = {
     "require_rollback": (True, 0, 0),
     "language": ("en", 1, 64),
     "ntp_hosts": (("pool.ntp.org", "time.cloudflare.com"), 1, 8),
+    "file_hosts": ((), 0, 32),
     "ntp_resync_s": (86400, 1, _DAY),
     "check_interval_s": (60, 0, _YEAR),
     "wifi_timeout_s": (20, 1, _DAY),
@@ -89,8 +90,8 @@ def _is_right(key, value, default, low, high):
         return isinstance(value, bool)
     if isinstance(default, int):
         return strict.is_number(value) and low <= value <= high
-    if key in ("wifi", "ntp_hosts"):
-        is_right = _is_network if key == "wifi" else _is_name
+    if key in ("wifi", "ntp_hosts", "file_hosts"):
+        is_right = _is_network if key == "wifi" else _is_name if key == "ntp_hosts" else _is_host
         return isinstance(value, list) and low <= len(value) <= high and all(map(is_right, value))
     return _is_text(value, low, high) and value in _CHOICES.get(key, (value,))
 
@@ -103,6 +104,10 @@ def _is_name(value):
     return _is_text(value, 1, 64)
 
 
+def _is_host(value):
+    return _is_text(value, 1, 253) and not any(char in value for char in "/:*@ ")
+
+
 def _is_network(pair):
     return isinstance(pair, list) and len(pair) == 2 and _is_name(pair[0]) and _is_text(pair[1], 0, 128)
 
@@ -112,10 +117,10 @@ def _broker_address(text):
     scheme = text.split(":", 1)[0]
     if scheme in ("mqtt", "mqtts"):
         try:
-            host, port, path = strict.url(text, scheme)
+            scheme, host, port, url, start = urls.split(text, scheme)
         except errors.OtaError:
             return None
-        return (scheme, host, port) if path == "/" else None
+        return (scheme, host, port) if url[start:] in ("", "/") else None
     return None
 
 

@@ -2,15 +2,16 @@
 
 from collections import namedtuple
 
-from . import errors, phases, strict
+from . import errors, phases, strict, urls
 
 SECONDS_LIMIT = 100_000_000_000  # from here on a Unix time is in milliseconds
 _SEQUENCE_LIMIT = 1 << 32
 _SMALLEST = 65  # of an image, in bytes: more than its held-back head
 _SIZE_LIMIT = 1 << 31
+_LONGEST_URL = 2048  # it stays in memory until the image is confirmed
 _KEPT = ("version", "http_url", "https_url", "size", "sig-sha256-ecdsa", "upgrade_delay")
 
-# version str, number (major, minor, patch), url str, address (scheme, host, port, path), size int bytes,
+# version str, number (major, minor, patch), url str, address (see urls.py), size int bytes,
 # signature bytes (DER), signature_text str (base64 of it), start_at int Unix seconds (0 = now),
 # own_signature: see offer_signature.py, None without one. fields: the offer's own dict, as far as it is
 # worth storing, so that it can be checked again after a reboot.
@@ -72,8 +73,8 @@ def _pick_url(fields):
     for scheme in ("http", "https"):
         value = fields.get(scheme + "_url")
         if value is not None:
-            url, address = value, (scheme,) + strict.url(value, scheme)
-    need(url, "no URL")
+            url, address = value, urls.split(value, scheme)
+    need(url and len(url) <= _LONGEST_URL, "URL")
     return url, address
 
 

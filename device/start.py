@@ -22,7 +22,7 @@ _READ_TRIES = 3
 _MODULES = (
     "board config_table connection download ecdsa expiry failure header journal keys keytable ntp offer"
     " offer_signature offers online p256_comb request response rollback slot strict texts_en texts_zh"
-    " trial update verify wifi wm"
+    " trial update urls verify wifi wm"
 )
 
 

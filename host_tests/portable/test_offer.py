@@ -28,7 +28,7 @@ def test_a_good_offer():
     assert (offer.version, offer.size, offer.start_at) == ("1.2.3", 10000, 0)
     assert offer.number == (1, 2, 3) and offer.own_signature is None
     assert offer.url == "https://files:8443/fw.bin" and offer.signature == makeoffer.SIGNATURE
-    assert offer.address == ("https", "files", 8443, "/fw.bin")
+    assert offer.address == ("https", "files", 8443, offer.url, offer.url.find("/fw.bin"))
     assert offer.signature_text == fields()["sig-sha256-ecdsa"]
 
 
@@ -46,6 +46,13 @@ def test_a_bad_url_is_refused_even_beside_a_good_one():
         _refused(payload(http_url=bad))
     for bad in ("http://files/", "https://", "https://files/a b", "HTTPS://files/a"):
         _refused(payload(https_url=bad))
+
+
+def test_presigned_urls_are_long_and_bounded():
+    for length in (1300, 1900, 2048):
+        url = "https://files/x?X-Amz-Signature=" + "a" * (length - 32)
+        assert parse_message(payload(http_url=ABSENT, https_url=url))[1].url == url
+    _refused(payload(http_url=ABSENT, https_url=url + "a"))
 
 
 def test_every_needed_field_is_missed():
