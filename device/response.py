@@ -149,7 +149,7 @@ def read_head(stream):
         elif byte == _CR or name == "":
             pass
         elif byte == _COLON and line and response and name is None:
-            name = str(line, "utf-8").strip().lower()
+            name = str(line, "utf-8").lower()
             name = name if name in _NEEDED else ""
             line = bytearray()
         elif byte in b" \t" and not line and response:

@@ -81,11 +81,12 @@ def test_a_peer_that_hangs_up():
 def test_what_nobody_needs_may_be_anything():
     """But for control characters. Latin-1, UTF-8, noise; folded, without a name that is one."""
     for line in (
-        b"Content-Security-Policy: " + b"default-src 'none'; " * 180, b"X: " + b"y" * 3600, b"X" * 900 + b": y",
+        b"Content-Security-Policy: " + b"default-src 'none'; " * 180, b"X: " + b"y" * 3600, b"X" * 900 + b":",
         b"X:", b"X: \xe9\xff", b"X: " + "\u4e0b".encode(), b"\xc3\xa4: y", b"X: \ta\tb", b"X : y", b"X Y: z",
         b"X: y\r\n more of it", b"X: y\r\n\tmore\r\n Content-Length: 9", b"X: y\r\n ", b"X: ::a:b",
         b"X-Location: /x", b"Location-X: /x", b"Content-Length-: 9", b"X: y\r\n" * 200 + b"X: y",
-        b"ETags: \"b\"", b"Content-Length\xe4: 9",
+        b"ETags: \"b\"", b"Content-Length\xe4: 9", b"Content-Length : 9",
+        b"Location" + b" " * 30 + b"x: /",
     ):  # fmt: skip
         found = _head(OK + b"Content-Length: 7\r\n" + line + b'\r\nETag: "a"\r\n' + END)
         assert (found.length, found.etag, found.location) == (7, '"a"', None), line[:20]
@@ -115,7 +116,7 @@ def test_headers_that_are_none():
 
 
 def test_what_is_needed_must_not_be_folded():
-    for line in (b"Content-Length: 7\r\n 8", b"Location:\r\n /a", b"Location: /a\r\n\tb", b"Etag: \"a\"\r\n \"b\""):
+    for line in (b"Content-Length: 7\r\n 8", b"Location:\r\n /a", b"Location: /a\r\n\tb", b'Etag: "a"\r\n b'):
         error = _refused(OK + line + b"\r\n" + END)
         assert error.detail == line.split(b":")[0].decode() + ": folded"
         assert error.facts == (("field", line.split(b":")[0].decode()),)
@@ -158,8 +159,8 @@ def test_content_lengths():
         (b"5,5 , 05", 5),
     ):  # fmt: skip
         assert _header(b"Content-Length: " + text).length == length
-    for text in (b"", b"-1", b"+1", b"1.5", b"1e3", b"0x10", b"1,2", b"1 1", b"12345678901", b"abc", b"1,", b",",
-                 b"1,1,2", b"\xb2", b"5\xa0", "\u0665".encode()):  # fmt: skip
+    for text in (b"", b"-1", b"+1", b"1.5", b"1e3", b"0x10", b"1,2", b"1 1", b"12345678901", b"abc", b"1,",
+                 b",", b"1,1,2", b"\xb2", b"5\xa0", "\u0665".encode()):  # fmt: skip
         error = _refused(OK + b"Content-Length: " + text + b"\r\n" + END)
         assert error.detail.startswith("Content-Length: ") and len(error.detail) < 40
 
@@ -192,12 +193,13 @@ def test_bodies_that_are_not_plain():
     for line, text in (
         (b"Transfer-Encoding: chunked", "chunked"), (b"transfer-encoding: gzip, chunked", "gzip, chunked"),
         (b"Content-Encoding: gzip", "gzip"), (b"Content-Encoding: br", "br"), (b"Transfer-Encoding:", ""),
-        (b"Transfer-Encoding: identity", "identity"), (b"content-encoding: aws-chunked,gzip", "aws-chunked,gzip"),
+        (b"Transfer-Encoding: identity", "identity"),
+        (b"content-encoding: aws-chunked,gzip", "aws-chunked,gzip"),
         (b"Content-Length: 5\r\nTransfer-Encoding: chunked", "chunked"),
         (b"Content-Encoding: gzip\r\nContent-Encoding: identity", "gzip"),
     ):  # fmt: skip
         assert _header(line).coding == (line.split(b"\r\n")[-1].split(b":")[0].decode().lower(), text), line
-    for value in (b"", b" ", b"identity", b"Identity", b"aws-chunked", b"aws-chunked,", b"AWS-chunked, identity"):
+    for value in (b"", b" ", b"identity", b"Identity", b"aws-chunked", b"aws-chunked,", b"AWS-chunked,"):
         assert _header(b"Content-Encoding:" + value).coding is None, value
 
 

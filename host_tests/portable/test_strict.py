@@ -1,4 +1,4 @@
-"""device.strict: what is taken for a version, JSON, base64 and what is refused: it could smuggle something."""
+"""device.strict: what is taken for a version, JSON, base64, and what is refused."""
 
 from device import strict
 
