@@ -33,7 +33,7 @@ FOUND = (
     ("head", "HTTP/1.1 200 OK\r\nContent-Length:\u00a05\r\n\r\n".encode(), "a blank that is not ASCII"),
     ("head", "HTTP/1.1 200 OK\r\nContent-Length: \uff15\r\n\r\n".encode(), "a digit that is not ASCII"),
     ("head", b"HTTP/1.1 200 OK\r\nLocation: " + b"A" * 4097, "a value that is too long"),
-    ("head", b"HTTP/1.1 200 OK\r\n" + b"a:\r\n" * 4200, "a head that is too long"),
+    ("head", b"HTTP/1.1 200 OK\r\n" + b"a:\r\n" * 2000, "a head without an end"),
     ("head", b"HTTP/1.1 200 OK\r\nContent-Encoding:\xa0\r\n\r\n", "another blank that is not ASCII"),
     ("redirect", b"HTTP/1.1 302 X\r\nLocation: " + b"/." * 2000 + b"\r\n\r\n", "many dots"),
     ("json", b"{" * 200 + b"}" * 200, "depth"),
