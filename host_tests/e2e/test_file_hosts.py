@@ -27,7 +27,8 @@ PAGE = b"HTTP/1.1 302 Found\r\nserver: pages\r\n" + POLICY + b"\r\ncontent-lengt
 PRESIGNED = "?X-Amz-Algorithm=AWS4-HMAC-SHA256&X-Amz-Credential=AKIA%2F20261129%2Feu-1%2Fs3%2Faws4_request"
 STORE = (
     b"HTTP/1.1 200 OK\r\nx-amz-id-2: 7Gx/Qm+4=\r\nx-amz-request-id: 4442587FB7D0A2F9\r\n"
-    b"x-amz-meta-owner: Ren\xe9\r\nx-amz-meta-note: \xe4\xb8\x8b\tlamp\r\nContent-Encoding: \r\nContent-Encoding: aws-chunked\r\n"
+    b"x-amz-meta-owner: Ren\xe9\r\nx-amz-meta-note: \xe4\xb8\x8b\tlamp\r\n"
+    b"Content-Encoding: \r\nContent-Encoding: aws-chunked\r\n"
     b"Accept-Ranges: bytes\r\nServer: AmazonS3\r\nConnection: close\r\n"
 )  # fmt: skip
 

@@ -33,8 +33,8 @@ def redirects(ground: Ground) -> Iterator[Case]:
     yield attack("certificate", errors.TLS_REFUSED, **_sends("https://evil/new.img"))
     yield attack("double-slash", errors.TLS_REFUSED, **_sends("//evil/new.img"))
     yield attack("host", errors.HTTP_STATUS, config={"file_hosts": ["files"]}, **_sends("https://mirror/x"))
-    yield attack("offered-host", errors.BAD_MESSAGE, config={"file_hosts": ["mirror", ".files"]}, unused=["files"],
-                 untouched=True)  # fmt: skip
+    yield attack("offered-host", errors.BAD_MESSAGE, config={"file_hosts": ["files", ".mirror"]},
+                 offer={"https_url": "https://mirror/new.img"}, unused=["mirror"], untouched=True)  # fmt: skip
     yield attack(
         "other-name", errors.TLS_REFUSED, untrusted={"mirror": "CN=files"}, **_sends("https://mirror/new.img")
     )
@@ -59,7 +59,8 @@ def redirects(ground: Ground) -> Iterator[Case]:
 
 _GOOD_PLACES = {
     "other-host": "https://mirror/new.img", "upper-case": "HTTPS://mirror/new.img",
-    "no-scheme": "//mirror/new.img", "dots": "a/./../b/../new.img#x", "another-query": "?token=1", "presigned": "https://mirror/x?" + "y" * 1900,
+    "no-scheme": "//mirror/new.img", "dots": "a/./../b/../new.img#x", "another-query": "?token=1",
+    "presigned": "https://mirror/x?" + "y" * 1900,
 }  # fmt: skip
 
 
