@@ -33,8 +33,8 @@ def redirects(ground: Ground) -> Iterator[Case]:
     yield attack("certificate", errors.TLS_REFUSED, **_sends("https://evil/new.img"))
     yield attack("double-slash", errors.TLS_REFUSED, **_sends("//evil/new.img"))
     yield attack("host", errors.HTTP_STATUS, config={"file_hosts": ["files"]}, **_sends("https://mirror/x"))
-    yield attack("offered-host", errors.BAD_MESSAGE, config={"file_hosts": ["files", ".mirror"]},
-                 offer={"https_url": "https://mirror/new.img"}, unused=["mirror"], untouched=True)  # fmt: skip
+    others = {"config": {"file_hosts": ["files", ".mirror"]}, "offer": {"https_url": "https://mirror/x"}}
+    yield attack("offered-host", errors.BAD_MESSAGE, unused=["mirror"], untouched=True, **others)
     yield attack(
         "other-name", errors.TLS_REFUSED, untrusted={"mirror": "CN=files"}, **_sends("https://mirror/new.img")
     )
