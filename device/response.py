@@ -114,9 +114,8 @@ class Response:
 def read_head(stream):
     """Generator: yields while nothing has come, and now and then; returns the Response.
 
-    Reads byte by byte, so that not one byte of the body is taken. Interim answers (1xx) are skipped, but
-    count towards the limit; of lines that nobody needs nothing is kept. Raises OtaError(HTTP_STATUS) for what
-    is not HTTP or is too long, CONNECTION_FAILED if the peer hangs up.
+    Reads byte by byte, so that not one byte of the body is taken. Interim answers (1xx) count towards the
+    limit; of lines that nobody needs nothing is kept. Raises OtaError(HTTP_STATUS), CONNECTION_FAILED.
     """
     response = name = above = None  # name: of this line, once it is known, "" = nobody needs it
     one = bytearray(1)
@@ -158,20 +157,10 @@ def read_head(stream):
                     raise _blame(above or "header", "folded")
                 name = ""
         elif len(line) < (_VALUE_LIMIT if name else _SHOWN):
-            _append(line, byte, name)
+            line.extend(one if byte < 0x80 else b"%%%02X" % byte if name == "location" else b"\x7f")
         elif name:
             raise _blame(name, "too long")
     raise _refused("head too long")
-
-
-def _append(line, byte, name):
-    """Only an address has a use for what is not ASCII."""
-    if byte < 0x80:
-        line.append(byte)
-    elif name == "location":
-        line.extend(b"%%%02X" % byte)
-    else:
-        line.append(0x7F)
 
 
 def _refused(why):
@@ -185,10 +174,7 @@ def _blame(name, what, code=errors.HTTP_STATUS):
 
 
 def _status(line):
-    parts = line.split(" ", 2)
-    if len(parts) < 2 or parts[0] not in ("HTTP/1.1", "HTTP/1.0"):
-        raise _refused("not HTTP")
-    status = _number(parts[1])
+    status = _number(line[9:].split(" ", 1)[0]) if line[:9] in ("HTTP/1.1 ", "HTTP/1.0 ") else 0
     if not 100 <= status <= 599:
         raise _refused("not HTTP")
     return status

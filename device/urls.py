@@ -42,35 +42,28 @@ def split(url, scheme):
     return scheme, host, port, url, end
 
 
-def check_offer(address, hosts):
-    """May an offer lead there? Raises OtaError(BAD_MESSAGE) with the field."""
-    try:
-        _check_host(address, hosts)
-    except errors.OtaError as error:
-        error.facts = (("field", address[0] + "_url"),)
-        raise error
-
-
-def _check_host(address, hosts):
-    """hosts: of the configuration, none = any; ".example.com" stands for every host below it."""
+def check_host(address, hosts):
+    """hosts: of the configuration, none = any; ".example.com" stands for every host below it. Raises
+    OtaError(BAD_MESSAGE) with the field of an offer."""
     host = address[1].lower()
     for name in hosts:
         name = name.lower()
         if host == name or name[0] == "." and host.endswith(name):
             return
     if hosts:
-        raise _bad(host + " is not in file_hosts")
+        what = host + " is not in file_hosts"
+        raise errors.OtaError(errors.BAD_MESSAGE, what, (("field", address[0] + "_url"),))
 
 
 def redirect(location, hosts, scheme, _, __, url, start):
     """Where the Location of an answer from this address leads: its address. Never from https to http, nor to
-    another scheme. hosts: see _check_host(). Raises OtaError(HTTP_STATUS)."""
+    another scheme. hosts: see check_host(). Raises OtaError(HTTP_STATUS)."""
     try:
         found, location = _absolute(location, scheme, url, start)
-        if scheme == "https" and found != "https":
-            raise _bad("from https to http")
+        if found not in ("http", "https") or scheme == "https" and found != "https":
+            raise _bad("to another scheme")
         address = split(location, found)
-        _check_host(address, hosts)
+        check_host(address, hosts)
     except errors.OtaError as error:
         what = "redirect refused, Location: " + error.detail
         raise errors.OtaError(errors.HTTP_STATUS, what, (("field", "Location"),))
@@ -85,8 +78,6 @@ def _absolute(location, scheme, url, start):
     colon = location.find(":")
     found = location[: max(colon, 0)].lower()
     if found and "/" not in found and "?" not in found:
-        if found not in ("http", "https"):
-            raise _bad("neither http nor https")
         return found, found + location[colon:]
     if location[:2] == "//":
         return scheme, scheme + ":" + location
@@ -99,7 +90,7 @@ def _absolute(location, scheme, url, start):
 def _without_dots(scheme, host, port, url, start):
     """The address with "/a/c" for "/a/./b/../c", by RFC 3986, section 5.2.4."""
     path, mark, query = url[start:].partition("?")
-    done = []
+    done: list[str] = []
     for part in path.split("/"):
         if part == "..":
             done = done[:-1] or [""]

@@ -132,13 +132,13 @@ def test_hosts_that_are_allowed():
     hosts = ["files", "10.0.0.7", ".Example.com"]
     for host in ("files", "FILES", "10.0.0.7", "a.example.com", "a.b.EXAMPLE.com"):
         for scheme in ("http", "https"):
-            urls.check_offer(urls.split("%s://%s:81/x" % (scheme, host), scheme), hosts)
+            urls.check_host(urls.split("%s://%s:81/x" % (scheme, host), scheme), hosts)
         assert _redirect("//%s/x" % host, hosts=hosts)[1] == host
     for host in ("file", "files.", "xfiles", "files.evil", "example.com", "evilexample.com", "10.0.0.71"):
         for scheme in ("http", "https"):
             address = urls.split("%s://%s/files" % (scheme, host), scheme)
-            error = raises_code(errors.BAD_MESSAGE, urls.check_offer, address, hosts)
+            error = raises_code(errors.BAD_MESSAGE, urls.check_host, address, hosts)
             assert error.facts == (("field", scheme + "_url"),) and "file_hosts" in error.detail
         error = raises_code(errors.HTTP_STATUS, _redirect, "https://%s/files" % host, "https://files/", hosts)
         assert "Location: %s is not in file_hosts" % host in error.detail
-    urls.check_offer(urls.split("http://any/", "http"), [])
+    urls.check_host(urls.split("http://any/", "http"), [])
