@@ -3,7 +3,7 @@
 The host's programs check with this file too, so it needs nothing of MicroPython until it has to.
 """
 
-from . import errors, strict
+from . import errors, strict, urls
 
 FORMAT = 1  # what this image understands
 _DAY = 86400  # seconds: what is waited for by ticks must stay far below their wrap
@@ -31,6 +31,7 @@ KEYS = {
     "require_rollback": (True, 0, 0),
     "language": ("en", 1, 64),
     "ntp_hosts": (("pool.ntp.org", "time.cloudflare.com"), 1, 8),
+    "file_hosts": ((), 0, 32),
     "ntp_resync_s": (86400, 1, _DAY),
     "check_interval_s": (60, 0, _YEAR),
     "wifi_timeout_s": (20, 1, _DAY),
@@ -57,11 +58,17 @@ _CHOICES = {"image": ("esp32", "wm", "raw"), "language": ("en", "zh")}
 def load(path, config):
     """Fill a config.Config. Raises OtaError: NO_INIT if the file is not there, INVALID_PARAM if it is
     wrong."""
-    from . import files
+    from . import files, log
 
     values = strict.json_object(files.read_required(path))
     if values is None:
         raise _bad("%s is not a JSON object" % path)
+    networks = values.get("wifi")
+    if isinstance(networks, list):  # one that no station can join must not keep the board from the others
+        possible = [pair for pair in networks if _is_network(pair)]
+        if possible and len(possible) < len(networks):
+            log.warning("wifi: %d networks that cannot be joined" % (len(networks) - len(possible)))
+            values["wifi"] = possible
     return fill(config, values)
 
 
@@ -98,7 +105,7 @@ def _is_right(key, value, default, low, high):
         return isinstance(value, bool)
     if isinstance(default, int):
         return strict.is_number(value) and low <= value <= high
-    if key in ("wifi", "ntp_hosts"):
+    if key in ("wifi", "ntp_hosts", "file_hosts"):
         is_right = _is_network if key == "wifi" else _is_host
         return isinstance(value, list) and low <= len(value) <= high and all(map(is_right, value))
     return _is_text(value, low, high) and value in _CHOICES.get(key, (value,))
@@ -109,7 +116,7 @@ def _is_text(value, low, high):
 
 
 def _is_host(value):
-    return _is_text(value, 1, 64) and ":" not in value
+    return _is_text(value, 1, 253) and not any(char in value for char in "/:*@ ")
 
 
 def _is_network(pair):
@@ -132,8 +139,8 @@ def _broker_address(text):
     fault = "mqtts://HOST:PORT"
     if scheme in ("mqtt", "mqtts"):
         try:
-            host, port, path = strict.url(text, scheme)
-            if path == "/":
+            scheme, host, port, url, start = urls.split(text, scheme)
+            if url[start:] in ("", "/"):
                 return scheme, host, port
         except errors.OtaError as error:
             fault = error.detail

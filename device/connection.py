@@ -31,7 +31,7 @@ def make_file_context(transfer):
 def connect_file_server(transfer):
     """transfer.stream is then a net.Stream. At most http_timeout_s. Raises OtaError, see connect()."""
     make_file_context(transfer)
-    scheme, host, port, _ = transfer.address
+    scheme, host, port = transfer.address[:3]
     context = transfer.context if scheme == "https" else None
     transfer.stream = connect(host, port, context, transfer.agent.config.http_timeout_s * 1000)
 

@@ -88,8 +88,8 @@ def _text(code, language):
 
 def retry(transfer, failure):
     """Generator: yields until the next try; raises the failure (OtaError, MemoryError) if there is none.
-    Tries go on until a window that begins anew with each block is over; what the server asks us to wait does
-    not count."""
+    Tries go on until a window that begins anew with each new block is over; what the server asks us to wait
+    does not count."""
     asked_s = _may_retry(transfer, failure)
     if asked_s is None:
         raise failure
@@ -129,6 +129,7 @@ def fetch_again(transfer, error):
             phases.call("journal", "forget", transfer.offer)
         raise error
     transfer.was_repeated = True
+    transfer.furthest = 0
     start_over(transfer, error.detail)
 
 

@@ -45,6 +45,7 @@ package(
         "texts_zh.py",
         "trial.py",
         "update.py",
+        "urls.py",
         "verify.py",
         "wifi.py",
         "wm.py",

@@ -2,14 +2,15 @@
 
 from collections import namedtuple
 
-from . import errors, phases, strict
+from . import errors, phases, strict, urls
 
 SECONDS_LIMIT = 100_000_000_000  # from here on a Unix time is in milliseconds
 _SMALLEST = 65  # of an image, in bytes: more than its held-back head
 _SIZE_LIMIT = 1 << 31
 _EXACT = 1 << 24  # up to here a board's floats, of 32 bits, hold every integer
+_LONGEST_URL = 2048  # it stays in memory until the image is confirmed
 
-# version str, number (major, minor, patch), url str, address (scheme, host, port, path), size int bytes,
+# version str, number (major, minor, patch), url str, address (see urls.py), size int bytes,
 # signature bytes (DER), signature_text str (base64 of it), start_at int Unix seconds (0 = now),
 # own_signature: see offer_signature.py, None without one. fields: what of the offer is worth storing, so that
 # it can be checked again after a reboot.
@@ -74,10 +75,12 @@ def _pick_url(fields, kept):
     name = scheme + "_url"
     url = kept[name] = fields.get(name)
     try:
-        return url, (scheme,) + strict.url(url, scheme)
+        address = urls.split(url, scheme)
     except errors.OtaError as error:
         error.facts = (("field", name),)
         raise error
+    need(len(url) <= _LONGEST_URL, name)
+    return url, address
 
 
 def decode(value, name):

@@ -8,7 +8,7 @@ _UNKNOWN = {"version": "0.0.0", "build_time": ""}
 _MODULES = (
     "board config_table connection download ecdsa expiry failure header journal keys keytable ntp offer"
     " offer_signature offers online p256_comb p256_naf request response rollback slot state strict"
-    " texts_en texts_zh trial update verify wifi wm"
+    " texts_en texts_zh trial update urls verify wifi wm"
 )
 
 

@@ -1,4 +1,4 @@
-"""Texts from outside, parsed strictly: JSON, base64, URLs, versions.
+"""Texts from outside, parsed strictly: JSON, base64, versions.
 
 MicroPython's own parsers take a JSON text that was cut off for a good one, and skip in base64 what they do
 not know.
@@ -7,9 +7,6 @@ not know.
 import binascii
 import json
 
-from . import errors
-
-PORTS = {"http": 80, "https": 443, "mqtt": 1883, "mqtts": 8883}
 _MAX_DEPTH = 64
 
 
@@ -101,55 +98,3 @@ def version(text):
 
 def _are_digits(text):
     return all("0" <= digit <= "9" for digit in text)
-
-
-def url(text, scheme):
-    """ "https://host:8443/a?b" with its scheme -> (host, port, "/a?b"); nothing in it could smuggle a header.
-
-    Raises OtaError(BAD_MESSAGE) for another scheme, user names, control characters, spaces
-    or anything else a request line must not hold.
-    """
-    prefix = scheme + "://"
-    if not isinstance(text, str) or not text.startswith(prefix) or not _is_printable(text):
-        raise errors.OtaError(errors.BAD_MESSAGE, "not an absolute %s URL" % scheme)
-    rest = text[len(prefix) :].split("#", 1)[0]
-    cut = len(rest)
-    for mark in "/?":
-        found = rest.find(mark)
-        if 0 <= found < cut:
-            cut = found
-    host, port = _host_port(rest[:cut], PORTS[scheme])
-    path = rest[cut:]
-    return host, port, path if path.startswith("/") else "/" + path
-
-
-def _host_port(authority, port):
-    host, colon, digits = authority.partition(":")
-    if "[" in authority or "::" in authority:
-        raise errors.OtaError(errors.BAD_MESSAGE, "IPv6 is not supported")
-    if colon:
-        if not 1 <= len(digits) <= 5 or not _are_digits(digits):
-            raise errors.OtaError(errors.BAD_MESSAGE, "bad port in URL")
-        port = int(digits)
-    if not host or len(host) > 253 or "@" in host or not 0 < port < 65536:
-        raise errors.OtaError(errors.BAD_MESSAGE, "bad host in URL")
-    return host, port
-
-
-def _is_printable(text):
-    return all("!" <= char <= "~" and char not in '"<>\\^`{|}' for char in text)
-
-
-def redirect(location, scheme, host, port, _):
-    """location: of the answer of this host -> (scheme, host, port, path). Never from https to http, nor
-    to another scheme; of the relative forms only "/path" is understood. Raises OtaError(HTTP_STATUS).
-    """
-    if location.startswith("/") and not location.startswith("//"):
-        location = "%s://%s:%d%s" % (scheme, host, port, location)
-    found = "https" if location.startswith("https://") else "http"
-    try:
-        if scheme == "https" and found != "https":
-            raise errors.OtaError(errors.BAD_MESSAGE, "")
-        return (found,) + url(location, found)
-    except errors.OtaError:
-        raise errors.OtaError(errors.HTTP_STATUS, "redirect refused")

@@ -30,7 +30,7 @@ LAYERS = (
     ("link",),
     ("config", "download", "header", "keys", "net", "ntp", "offer", "offers", "report", "update", "verify"),
     ("config_table", "journal", "phases", "wifi"),
-    ("board", "clock", "ecdsa", "files", "keytable", "slot", "strict"),
+    ("board", "clock", "ecdsa", "files", "keytable", "slot", "strict", "urls"),
     ("errors", "log", "p256_comb", "p256_naf", "texts_en", "texts_zh"),
 )  # fmt: skip
 RESIDENT = {"agent", "clock", "config", "errors", "files", "link", "log", "net", "phases", "report"}
@@ -43,7 +43,8 @@ DOORS = {
              "online", "request", "response", "wifi"},
 }  # fmt: skip
 PURE = {"config_table", "ecdsa", "errors", "header", "keytable", "offer", "offer_signature", "offers",
-        "p256_comb", "p256_naf", "slot", "strict", "texts_en", "texts_zh", "verify", "wm"}  # fmt: skip
+        "p256_comb", "p256_naf", "slot", "strict", "texts_en", "texts_zh", "urls", "verify",
+        "wm"}  # fmt: skip
 HARMLESS = {"binascii", "collections", "gc", "hashlib", "json", "micropython", "struct", "errno", "sys"}
 
 LONGEST_FUNCTION = 50

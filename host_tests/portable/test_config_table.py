@@ -76,7 +76,7 @@ def test_an_unknown_key_is_named():
 def test_a_wrong_type_is_named():
     for key in config_table.KEYS:
         for value in OF_NO_TYPE:
-            if not (value == "" and key in TEXTS_THAT_MAY_BE_EMPTY):
+            if not (value == "" and key in TEXTS_THAT_MAY_BE_EMPTY or value == [] and key == "file_hosts"):
                 _bad(key, value)
 
 
@@ -197,6 +197,17 @@ def test_tokens_fit():
     """A JWT of a few claims, or what Azure's IoT hub takes."""
     for key in ("broker_user", "broker_password"):
         _good(key, "t" * 4096)
+
+
+def test_file_hosts():
+    assert settings().file_hosts == ()
+    _good("file_hosts", [])
+    _good("file_hosts", ["files", "10.0.0.7", ".example.com", "a" * 253])
+    for value in (
+        "files", ["files", ""], [1], [None], ["h"] * 33, ["a" * 254], ["https://files"], ["files:8443"],
+        ["files/x"], ["*.example.com"], ["u@files"], ["files "], {"files": 1},
+    ):  # fmt: skip
+        _bad("file_hosts", value)
 
 
 def test_a_file_that_is_not_there():

@@ -107,7 +107,7 @@ class _Transfer:
     def __init__(self, config, scheme="https"):
         self.agent = self
         self.config = config
-        self.address = (scheme, "host", 443, "/")
+        self.address = (scheme, "host", 443, scheme + "://host/", len(scheme) + 7)
         self.context = self.stream = None
 
 

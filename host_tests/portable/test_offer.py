@@ -30,7 +30,7 @@ def test_a_good_offer():
     assert (offer.version, offer.size, offer.start_at) == ("1.2.3", 10000, 0)
     assert offer.number == (1, 2, 3) and offer.own_signature is None
     assert offer.url == "https://files:8443/fw.bin" and offer.signature == makeoffer.SIGNATURE
-    assert offer.address == ("https", "files", 8443, "/fw.bin")
+    assert offer.address == ("https", "files", 8443, offer.url, offer.url.find("/fw.bin"))
     assert offer.signature_text == fields()["sig-sha256-ecdsa"]
 
 
@@ -52,6 +52,13 @@ def test_the_url_that_is_used_must_be_right():
         _refused(payload(https_url=bad), "https_url")  # never http in its place
     for absent in ("", None, ABSENT):
         assert parse_message(payload(https_url=absent))[1].url == "http://files/fw.bin"
+
+
+def test_presigned_urls_are_long_and_bounded():
+    for length in (1300, 1900, 2048):
+        url = "https://files/x?X-Amz-Signature=" + "a" * (length - 32)
+        assert parse_message(payload(http_url=ABSENT, https_url=url))[1].url == url
+    _refused(payload(http_url=ABSENT, https_url=url + "a"))
 
 
 def test_every_needed_field_is_missed():

@@ -7,6 +7,7 @@ from fakeagent import FakeAgent
 from device import board, clock, errors, offer_signature, offers
 
 PROVES = {
+    errors.BAD_MESSAGE: "test_an_offer_from_a_host_that_is_not_allowed",
     errors.SAME_VERSION: "test_no_offer_below_the_running_version_or_the_floor_is_taken",
     errors.DOWNGRADE: "test_no_offer_below_the_running_version_or_the_floor_is_taken",
     errors.ALREADY_RUNNING: "test_during_an_update_only_its_own_offer_is_welcome",
@@ -44,6 +45,20 @@ def test_an_offer_that_is_taken_waits_on_record_until_its_time():
     agent.save_fails, agent.offer = True, None
     raises_code(errors.FLASH, _take, agent)
     assert agent.offer is None, "what a power cut would forget is not begun"
+
+
+def test_an_offer_from_a_host_that_is_not_allowed():
+    """Nor one that has waited since before it was forbidden."""
+    agent = _agent(file_hosts=["mirror", "files"])
+    _take(agent)
+    agent = _agent(file_hosts=["mirror"])
+    for field, other in (("https_url", "http_url"), ("http_url", "https_url")):
+        error = raises_code(errors.BAD_MESSAGE, lambda: _take(agent, **{other: makeoffer.ABSENT}))  # noqa: B023
+        assert error.facts == (("field", field),)
+    agent.state["waiting"] = makeoffer.fields()
+    offers.restore(agent)
+    assert agent.offer is agent.state["waiting"] is None
+    assert agent.report.codes() == [errors.BAD_MESSAGE]
 
 
 def test_no_offer_below_the_running_version_or_the_floor_is_taken():
