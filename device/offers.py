@@ -13,7 +13,7 @@ code and count of its failures; until (Unix s); and of all offers faults (bad im
 
 from micropython import const
 
-from . import clock, errors, log, phases, strict
+from . import clock, errors, log, phases
 
 _FAILED_KEYS = ("starts", "position", "code", "count", "until", "faults", "rest")  # numbers
 IMAGE_FAULTS = (  # no second try can end otherwise
@@ -36,6 +36,8 @@ _MAX_REST_S = const(3600)
 
 def check_state(state):
     """Drop from the record what is not of the right form."""
+    from . import strict  # no more than a check needs it
+
     if not isinstance(state["waiting"], dict):
         state["waiting"] = None
     failed = state["failed"]
@@ -95,6 +97,8 @@ def _is_known(agent, offer):
 
 def check(agent, offer):
     """May this offer be taken, by all that is on record? Raises OtaError."""
+    from . import strict
+
     state = agent.state
     running = strict.version(agent.running["version"])
     if offer.number == running:
