@@ -53,6 +53,15 @@ def _replace(path, state):
         if error.args[0] != _ENOENT:
             raise
     files.rename(path + ".new", path)
+    if not state.get("waiting") and _has_offer(path + ".old"):
+        _replace(path, state)  # the address of an offer that is over may hold a secret
+
+
+def _has_offer(path):
+    try:
+        return b'"waiting": {' in files.read(path)
+    except OSError:
+        return False
 
 
 class _Checksum(io.IOBase):

@@ -56,6 +56,16 @@ def test_wherever_the_record_is_torn_it_is_right():
         assert _loaded() == expected, length
 
 
+def test_an_offer_that_is_over_is_in_no_copy():
+    waiting = dict(STATE)
+    waiting["waiting"] = {"https_url": "https://files/?token"}
+    _fresh(waiting)
+    assert b"token" in files.read("r.json")
+    record.save(STATE, "r.json")
+    assert b"token" not in files.read("r.json") + files.read("r.json.old")
+    assert json.loads(files.read("r.json")) == json.loads(files.read("r.json.old")) == STATE
+
+
 def test_a_record_that_is_deleted_is_gone():
     _fresh({"known_time": 1800000000}, STATE)
     os.remove("r.json")
