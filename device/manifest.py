@@ -33,6 +33,7 @@ package(
         "p256_comb.py",
         "p256_naf.py",
         "phases.py",
+        "record.py",
         "report.py",
         "request.py",
         "response.py",

@@ -36,7 +36,7 @@ _MAX_REST_S = const(3600)
 
 def check_state(state):
     """Drop from the record what is not of the right form."""
-    from . import strict
+    from . import strict  # no more than a check needs it
 
     if not isinstance(state["waiting"], dict):
         state["waiting"] = None
