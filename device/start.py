@@ -12,6 +12,7 @@ read.
 """
 
 import os
+import sys
 
 from . import errors, files, log, phases, strict
 from .agent import STATE
@@ -20,7 +21,7 @@ _FORMAT = 1
 _UNKNOWN = {"version": "0.0.0", "build_time": ""}
 _READ_TRIES = 3
 _MODULES = (
-    "board config_table connection download ecdsa expiry failure header journal keys keytable ntp offer"
+    "board cause config_table connection download ecdsa expiry failure guard header journal keys keytable ntp offer"
     " offer_signature offers online p256_comb request response rollback slot strict texts_en texts_zh"
     " trial update verify wifi wm"
 )
@@ -36,6 +37,8 @@ def prepare(agent):
     phases.call("keys", "check", config)
     agent.state = load_state(STATE)
     agent.feed = phases.call("board", "start_watchdog", config.watchdog_s)
+    if "device.guard" in sys.modules:
+        sys.modules["device.guard"].leave_feeding()
 
 
 def clear(agent):

@@ -7,7 +7,7 @@ attempts that count against it and the excuses, boots that do not; rollback.py a
 
 from micropython import const
 
-from . import board, errors, journal, log
+from . import board, errors, journal, log, phases
 
 _MAX_ADOPTIONS = const(3)  # that fail
 _IOCTL_ERASE = const(6)
@@ -23,6 +23,7 @@ def begin(transfer, record):
     # The offer stays on record too: cut before the first byte of the head, the update goes on with it.
     trial = dict(record)
     trial.update({"signature": transfer.offer.signature_text, "attempts": 0, "excuses": 0})
+    phases.call("cause", "prepare")
     agent.state["trial"] = trial
     try:
         agent.save_state()

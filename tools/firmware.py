@@ -70,10 +70,10 @@ def compile_module(path: Path, name: str, level: int = 0) -> bytes:
 
 
 def contents(files: dict[str, Path], source: bool) -> dict[str, bytes]:
-    """What goes into an image: modules as .mpy unless `source`; main.py as it is, to be exec'd."""
+    """What goes into an image: modules as .mpy unless `source`; boot.py and main.py as they are, to be exec'd."""
     result = {}
     for name, path in files.items():
-        if name.endswith(".py") and name != "main.py" and not source:
+        if name.endswith(".py") and name not in STARTERS and not source:
             result[name[:-3] + ".mpy"] = compile_module(path, name)
         else:
             result[name] = path.read_bytes()
@@ -83,13 +83,14 @@ def contents(files: dict[str, Path], source: bool) -> dict[str, bytes]:
 def application_files(app: Path | None = None) -> dict[str, Path]:
     """What belongs into the image, by its name there."""
     files = {f"{PACKAGE}/{name}": path for name, path in package_modules().items()}
-    files["main.py"] = REPO / "main.py"
+    files |= {name: REPO / name for name in STARTERS}
     if app is not None:
         if not app.is_dir():
             raise ToolError(f"{app} is not a folder: give --app the folder of your main.py")
         files.update(romfs.collect(app))
-    if not files["main.py"].is_file():
-        raise ToolError(f"{files['main.py']} is missing: restore it or give --app")
+    for name in STARTERS:
+        if not files[name].is_file():
+            raise ToolError(f"{files[name]} is missing: restore it or give --app")
     return files
 
 

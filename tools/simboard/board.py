@@ -211,6 +211,7 @@ class SimBoard:
         paths = {"sim": ONBOARD, "shadow": MICROPYTHON}
         if self.facts.get("umqtt", True):
             paths["frozen"] = runtimes.umqtt()
+        self.facts["command"] = self._command("start.py")
         self.facts["host_paths"] = {name: str(path) for name, path in paths.items()}
         (self.folder / "board.json").write_text(json.dumps(self.facts, indent=1))
 

@@ -6,9 +6,10 @@ CPython has neither: there the file system is the host folder `fs` and the slot 
 import sys
 
 import partitions
+import timers
 
 ROMFS_MAGIC = b"\xd2\xcd\x31"
-FIRMWARE = "/firmware"  # where the slot's files are, as if frozen into it
+firmware = "/firmware"  # where the slot's files are, as if frozen into it
 
 
 def data_partition():
@@ -32,11 +33,12 @@ def _mount(body, host_paths):
 
     drivers = [(name, vfs.VfsPosix(path)) for name, path in host_paths.items()]
     vfs.umount("/")
-    vfs.mount(vfs.VfsLfs2(data_partition(), readsize=64, progsize=64), "/")
+    device = timers.Uninterrupted(data_partition())
+    vfs.mount(vfs.VfsLfs2(device, readsize=64, progsize=64), "/")
     for name, driver in drivers:
         vfs.mount(driver, "/" + name)
-    vfs.mount(vfs.VfsRom(body), FIRMWARE)
-    sys.path[:] = ["/" + name for name in host_paths] + ["", FIRMWARE, ".frozen"]
+    vfs.mount(vfs.VfsRom(body), firmware)
+    sys.path[:] = ["/" + name for name in host_paths] + ["", firmware, ".frozen"]
     _mount_romfs(vfs)
     sys.path.append("/lib")
 
@@ -54,7 +56,8 @@ def _unpack(folder, body):
 
     import romfs
 
+    global firmware
     os.chdir(folder + "/fs")
-    rom = folder + "/rom"
-    romfs.unpack(bytes(body), rom)
-    sys.path[1:1] = [folder + "/fs", rom]
+    firmware = folder + "/rom"
+    romfs.unpack(bytes(body), firmware)
+    sys.path[1:1] = [folder + "/fs", firmware]
