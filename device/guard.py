@@ -16,15 +16,14 @@ from micropython import const
 from . import cause, config
 
 _STEP_MS = const(1000)
-_LIMIT_S, _WATCHDOG_S = const(600), const(180)  # where the configuration cannot be read: its defaults
-_MARGIN_S = const(60)  # behind the limit of the agent, which knows better why it gives up
+_LIMIT_S, _WATCHDOG_S = const(660), const(180)  # where the configuration cannot be read
 _TIMERS = (-1, 3, 1, 0)  # a virtual one where there is one; else the number that programs choose last
 _RESERVE = const(2048)  # bytes: to note the cause when the application has taken all memory
 _LONGEST = const(100)  # characters of a cause
 
 _is_on_trial = True
 _timer = None  # a virtual one ends when nobody has it
-_left_s = _LIMIT_S + _MARGIN_S
+_left_s = _LIMIT_S
 _watchdog_ms = 0  # what it is set to with each step; 0 = it is left alone
 _reserve = None
 
@@ -79,13 +78,15 @@ def _start_timer():
 def _start_watchdog():
     """After the timer, which ends the trial even if this does not come to an end."""
     global _left_s, _watchdog_ms
-    limit_s, watchdog_s = _LIMIT_S, _WATCHDOG_S
+    watchdog_s = _WATCHDOG_S
     try:
         settings = config.load("ota.json")
-        limit_s, watchdog_s = settings.trial_limit_s, settings.watchdog_s
-    except Exception as error:  # an agent could not start with it either, and says so
+        watchdog_s = settings.watchdog_s
+        # After the agent, which knows better why it gives up, and may be in the middle of its longest step.
+        margin_s = settings.mqtt_timeout_s + settings.subscribe_timeout_s + settings.publish_timeout_s
+        _left_s = settings.trial_limit_s + margin_s
+    except Exception as error:  # an agent cannot start with it either
         sys.print_exception(error)
-    _left_s = limit_s + _MARGIN_S
     _watchdog_ms = watchdog_s * 1000
     _renew()
 
@@ -116,7 +117,7 @@ def _run():
     path = sys.path[:]
     error = None
     try:
-        if _is_frozen():
+        if _is_frozen("main"):
             sys.path[:] = [".frozen"] + path
             __import__("main")
             if "device.agent" not in sys.modules:  # it may have asked for __name__: once more, by MicroPython
@@ -138,13 +139,13 @@ def _run():
     give_up(_last_line(error) if error else "main.py has ended")
 
 
-def _is_frozen():
-    """Is there a main.py in the firmware? Without memory one can be found, but not loaded."""
+def _is_frozen(name):
+    """Is there such a module in the firmware? Without memory one can be found, but not loaded."""
     path = sys.path[:]
     sys.path[:] = [".frozen"]
     micropython.heap_lock()
     try:
-        __import__("main")
+        __import__(name)
     except MemoryError:
         return True
     except ImportError:
@@ -152,7 +153,7 @@ def _is_frozen():
     finally:
         micropython.heap_unlock()
         sys.path[:] = path
-        sys.modules.pop("main", None)
+        sys.modules.pop(name, None)
 
 
 def _last_line(error):

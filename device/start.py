@@ -121,6 +121,9 @@ def identify(agent):
         agent.can_return = phases.call("board", "can_return")
     if agent.running is _UNKNOWN:
         log.warning("no record of the running image, taken for 0.0.0")
+        cause = phases.call("cause", "take")
+        if cause:  # the record went with an image that failed
+            agent.report.error(errors.OtaError(errors.ROLLED_BACK, cause, [("cause", cause)]))
     log.info("%s build at %s" % (agent.running["version"], agent.running["build_time"]))
 
 

@@ -19,6 +19,10 @@ def reset():
     memory.end_process(RESET)
 
 
+def soft_reset():
+    raise SystemExit
+
+
 def deepsleep(ms):
     """Nothing is kept but what flash and panel hold; connections end, the watchdog stands still."""
     print("board: deep sleep for %d ms" % ms)
