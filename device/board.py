@@ -149,7 +149,7 @@ def _is_marked_valid():
 
 
 def _state():
-    """Of the newer of the two entries of otadata: u32 sequence, 20 bytes, u32 state, u32 CRC of the sequence."""
+    """Of the newer entry of otadata; an entry: u32 sequence, 20 bytes, u32 state, u32 CRC of the sequence."""
     (otadata,) = Partition.find(Partition.TYPE_DATA, _OTADATA)
     entry = bytearray(_ENTRY_SIZE)
     newest = (0, 0)

@@ -2,8 +2,8 @@
 ends in a restart, and so with the old image.
 
 The hardware watchdog runs, and a timer renews it, also after an application has set it otherwise, until an
-agent feeds it. The timer counts the seconds of the trial and restarts the board some time after its limit. And
-main.py is run from here, so that its end is seen and told. Loaded by boot.py, and only on trial.
+agent feeds it. The timer counts the seconds of the trial and restarts the board some time after its limit.
+And main.py is run from here, so that its end is seen and told. Loaded by boot.py, and only on trial.
 """
 
 import gc
@@ -36,7 +36,7 @@ def start():
         give_up("deep sleep on trial")
     _reserve = bytearray(_RESERVE)
     _start_timer()
-    if why != getattr(machine, "SOFT_RESET", None):  # that was somebody at the prompt, for whom no main.py runs
+    if why != getattr(machine, "SOFT_RESET", None):  # that is somebody at the prompt, who may want no main.py
         _start_watchdog()
         _run()
 
@@ -95,8 +95,7 @@ def _step(timer):
     """Once a second, between two bytecodes of whatever runs."""
     global _left_s
     if not _is_on_trial:
-        timer.deinit()
-        return
+        return timer.deinit()
     _left_s -= 1
     if _left_s < 0:
         give_up("still not confirmed after its time")
@@ -112,7 +111,7 @@ def _renew():
 
 
 def _run():
-    """main.py, as MicroPython would run it after boot.py. What ends it once the image is confirmed goes on."""
+    """main.py, as MicroPython runs it after boot.py. What ends it once the image is confirmed goes on."""
     names = {"__name__": "__main__"}
     path = sys.path[:]
     error = None

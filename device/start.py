@@ -21,9 +21,9 @@ _FORMAT = 1
 _UNKNOWN = {"version": "0.0.0", "build_time": ""}
 _READ_TRIES = 3
 _MODULES = (
-    "board cause config_table connection download ecdsa expiry failure guard header journal keys keytable ntp offer"
-    " offer_signature offers online p256_comb request response rollback slot strict texts_en texts_zh"
-    " trial update verify wifi wm"
+    "board cause config_table connection download ecdsa expiry failure guard header journal keys keytable"
+    " ntp offer offer_signature offers online p256_comb request response rollback slot strict texts_en"
+    " texts_zh trial update verify wifi wm"
 )
 
 

@@ -71,7 +71,8 @@ def compile_module(path: Path, name: str, level: int = 0) -> bytes:
 
 
 def contents(files: dict[str, Path], source: bool) -> dict[str, bytes]:
-    """What goes into an image: modules as .mpy unless `source`; boot.py and main.py as they are, to be exec'd."""
+    """What goes into an image: modules as .mpy unless `source`; boot.py and main.py as they are. Raises
+    ToolError for what mpy-cross does not take."""
     result = {}
     for name, path in files.items():
         is_module = name.endswith(".py")
@@ -95,7 +96,7 @@ def application_files(app: Path | None = None) -> dict[str, Path]:
         if not files[name].is_file():
             raise ToolError(f"{files[name]} is missing: restore it or give --app")
     if GUARDS not in files["boot.py"].read_text(errors="replace"):
-        raise ToolError(f"{files['boot.py']} guards no image on trial: take the lines of this project's boot.py")
+        raise ToolError(f"{files['boot.py']} guards no image on trial: begin it as this project's boot.py")
     return files
 
 

@@ -2,8 +2,8 @@
 
 Each class of faults runs the whole client: download, verify, commit, first boot, confirm, report. Most cases
 play in one process of 32-bit MicroPython (real device code, real LittleFS, small flash, virtual time); the
-last two lines are real boards: processes killed, real broker, real TLS. The commit chooses the sample; --full is
-exhaustive. --attacks plays the other list: somebody who owns the network, the broker's account and
+last two lines are real boards: processes killed, real broker, real TLS. The commit chooses the sample; --full
+is exhaustive. --attacks plays the other list: somebody who owns the network, the broker's account and
 yesterday's signed images.
 """
 

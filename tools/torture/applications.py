@@ -4,85 +4,210 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-_AGENT = """from device import agent, config
+LATE = "still not confirmed after its time"
+
+
+class Application(NamedTuple):
+    """causes: the report has one of these in its cause. lasts: only time ends it, so that one trial is played
+    instead of all. config: of the board."""
+
+    source: str
+    causes: list[str]
+    lasts: bool = False
+    config: dict[str, int] = {}
+
+
+# Each begins with a line "== name: cause | another cause".
+_ENDS = """
+== import: ImportError: no module named 'no_such_module'
+import no_such_module
+== name: NameError: name 'no_such_name'
+print(no_such_name)
+== syntax: SyntaxError: invalid syntax
+exec("1 +")
+== oserror: OSError: [Errno 2] ENOENT
+open("/no/such/file")
+== recursion: RuntimeError: maximum recursion depth exceeded
+def f():
+    f()
+f()
+== own-exception: Odd
+class Odd(Exception):
+    def __str__(self):
+        return 1 // 0
+raise Odd
+== long-text: ??????????
+raise ValueError("first" + chr(10) + (chr(0) + chr(0x2603)) * 3000)
+== base-exception: BaseException: from below
+raise BaseException("from below")
+== returns: main.py has ended
+print("done")
+== exits: SystemExit
+import sys
+sys.exit()
+== soft-reset: SystemExit
+import machine
+machine.soft_reset()
+== resets: reset
+import machine
+machine.reset()
+== resets-late: reset
+import machine, time
+time.sleep(1)
+machine.reset()
+== resets-by-timer: reset
+import machine
+machine.Timer(0, period=100, callback=lambda timer: machine.reset())
+while True:
+    pass
+== sleeps-deeply: deep sleep on trial
+import machine
+machine.deepsleep(50)
+== agent-sleeps-deeply: deep sleep on trial
+import machine
+from device import agent, config
 ota = agent.Agent(config.load("ota.json"))
-"""
-_SPIN = "while True:\n    pass\n"
-_OWN_WATCHDOG = "import machine\ndog = machine.WDT(timeout=%d)\n"
-_LATE = "still not confirmed after its time"
-_HOG = "kept = []\nsize = 50000\nwhile True:\n    %s\n"
-_HOLD = """try:
-        kept.append(bytearray(size))
-    except MemoryError:
-        size = size // 2 or 1"""
-_WIPE = """import os
-for name in %s:
+ota.poll()
+machine.deepsleep(50)
+== agent-raises: ZeroDivisionError: divide by zero
+from device import agent, config
+ota = agent.Agent(config.load("ota.json"))
+for _ in range(9):
+    ota.poll()
+1 // 0
+== agent-returns: main.py has ended
+from device import agent, config
+agent.Agent(config.load("ota.json")).poll()
+== no-configuration: 'cannot read nothing.json'
+from device import agent
+agent.main("nothing.json")
+== memory: MemoryError
+kept = []
+while True:
+    kept.append(bytearray(500))
+== memory-in-a-module: MemoryError
+import device
+device.kept = kept = []
+while True:
+    kept.append(bytearray(500))
+== wipes-records: ZeroDivisionError
+import os
+for name in "ota_state.json", "ota_journal.0", "ota_journal.1", "ota_cause":
     try:
         os.remove(name)
     except OSError:
         pass
+1 // 0
+== spoils-boot: main.py has ended
+for name in "boot.py", "main.py":
+    with open(name, "w") as file:
+        file.write("while True: pass")
+== unmounts: reset
+import vfs
+vfs.umount("/")
+1 // 0
+== forgets-modules: ZeroDivisionError
+import sys
+sys.modules.clear()
+sys.path.clear()
+1 // 0
+"""
+
+_LASTS = f"""
+== hangs: {LATE}
+while True:
+    pass
+== hangs-without-watchdog: {LATE}
+while True:
+    pass
+== never-polls: {LATE}
+import time
+while True:
+    time.sleep_ms(200)
+== sleeps: {LATE}
+import time
+time.sleep(100000)
+== asyncio: {LATE}
+import asyncio
+async def main():
+    await asyncio.sleep(100000)
+asyncio.run(main())
+== catches-all: {LATE}
+while True:
+    try:
+        1 // 0
+    except BaseException:
+        pass
+== prints: {LATE}
+while True:
+    print(".", end="")
+== prompt: {LATE}
+raise KeyboardInterrupt
+== own-watchdog: {LATE}
+import machine
+dog = machine.WDT(timeout=9000)
+while True:
+    dog.feed()
+== own-watchdog-without-ours: {LATE}
+import machine
+dog = machine.WDT(timeout=9000)
+while True:
+    dog.feed()
+== watchdog-for-days: {LATE}
+import machine
+machine.WDT(timeout=900_000_000)
+while True:
+    pass
+== watchdog-for-days-without-timer: watchdog
+import machine, time
+machine.WDT(timeout=900_000_000)
+time.sleep(2)
+machine.Timer(-1).deinit()
+while True:
+    pass
+== takes-our-timer: watchdog
+import machine
+machine.Timer(3, period=50, callback=print)
+while True:
+    pass
+== timers: {LATE}
+import machine
+for number in range(3):
+    machine.Timer(number, period=50, callback=lambda timer: 1 // 0)
+while True:
+    pass
+== agent-hangs: watchdog
+from device import agent, config
+ota = agent.Agent(config.load("ota.json"))
+while True:
+    pass
+== agent-fed-and-never-polled: {LATE}
+from device import agent, config
+ota = agent.Agent(config.load("ota.json"))
+while True:
+    ota.feed()
+== memory-held: {LATE} | watchdog | reset
+kept, size = [], 50000
+while True:
+    try:
+        kept.append(bytearray(size))
+    except MemoryError:
+        size = size // 2 or 1
+== fills-the-flash: OSError | {LATE}
+while True:
+    with open("log", "a") as file:
+        file.write("x" * 99)
 """
 
 
-class Application(NamedTuple):
-    """causes: the report has one of these in its cause. config: of the board. is_quick: it ends itself, so that
-    all of its trials are played."""
-
-    source: str
-    causes: tuple[str, ...]
-    is_quick: bool = True
-    config: dict = {}
-
-
-def _ends(source: str, *causes: str) -> Application:
-    return Application(source, causes)
+def _read(text: str, lasts: bool) -> dict[str, Application]:
+    found = {}
+    for part in text.split("\n== ")[1:]:
+        head, source = part.split("\n", 1)
+        name, causes = head.split(": ", 1)
+        config = {"watchdog_s": 0} if "-without-watchdog" in name or "-without-ours" in name else {}
+        found[name] = Application(source + "\n", causes.split(" | "), lasts, config)
+    return found
 
 
-def _lasts(source: str, *causes: str, **config: int) -> Application:
-    return Application(source, causes, False, config)
-
-
-APPLICATIONS = {
-    "import": _ends("import no_such_module\n", "ImportError: no module named 'no_such_module'"),
-    "name": _ends("print(no_such_name)\n", "NameError: name 'no_such_name'"),
-    "syntax": _ends("exec('1 +')\n", "SyntaxError: invalid syntax"),
-    "oserror": _ends("open('/no/such/file')\n", "OSError: [Errno 2] ENOENT"),
-    "recursion": _ends("def f():\n    f()\n\n\nf()\n", "RuntimeError: maximum recursion depth exceeded"),
-    "own-exception": _ends("class Odd(Exception):\n    def __str__(self):\n        return 1 // 0\n\n\nraise Odd\n", "Odd"),
-    "long-text": _ends("raise ValueError('first\\n' + '\\u2603\\x00' * 3000)\n", "??????????"),
-    "base-exception": _ends("raise BaseException('from below')\n", "BaseException: from below"),
-    "returns": _ends("print('done')\n", "main.py has ended"),
-    "exits": _ends("import sys\nsys.exit()\n", "SystemExit"),
-    "soft-reset": _ends("import machine\nmachine.soft_reset()\n", "SystemExit"),
-    "resets": _ends("import machine\nmachine.reset()\n", "reset"),
-    "resets-late": _ends("import machine, time\ntime.sleep(1)\nmachine.reset()\n", "reset"),
-    "sleeps-deeply": _ends("import machine\nmachine.deepsleep(50)\n", "deep sleep on trial"),
-    "agent-sleeps-deeply": _ends(_AGENT + "import machine\nota.poll()\nmachine.deepsleep(50)\n", "deep sleep on trial"),
-    "agent-raises": _ends(_AGENT + "for _ in range(9):\n    ota.poll()\n1 // 0\n", "ZeroDivisionError: divide by zero"),
-    "agent-returns": _ends(_AGENT + "ota.poll()\n", "main.py has ended"),
-    "memory": _ends(_HOG % "kept.append(bytearray(500))", "MemoryError"),
-    "memory-in-a-module": _ends("import device\ndevice.kept = kept = []\nwhile True:\n    kept.append(bytearray(500))\n", "MemoryError"),
-    "wipes-records": _ends(_WIPE % '("ota_state.json", "ota_journal.0", "ota_journal.1", "ota_cause")' + "1 // 0\n", "ZeroDivisionError"),
-    "wipes-starters": _ends(_WIPE % '("boot.py", "main.py")' + "open('boot.py', 'w').write('while True: pass')\n", "main.py has ended"),
-    "unmounts": _ends("import vfs\nvfs.umount('/')\n1 // 0\n", "reset"),
-    "forgets-modules": _ends("import sys\nsys.modules.clear()\nsys.path.clear()\n1 // 0\n", "ZeroDivisionError"),
-    "bad-configuration": _ends("from device import agent\nagent.main('nothing.json')\n", "main.py has ended"),
-    "hangs": _lasts(_SPIN, _LATE),
-    "hangs-without-watchdog": _lasts(_SPIN, _LATE, watchdog_s=0),
-    "never-polls": _lasts("import time\nwhile True:\n    time.sleep_ms(200)\n", _LATE),
-    "catches-all": _lasts("while True:\n    try:\n        1 // 0\n    except BaseException:\n        pass\n", _LATE),
-    "sleeps": _lasts("import time\ntime.sleep(100000)\n", _LATE),
-    "prints": _lasts("while True:\n    print('.', end='')\n", _LATE),
-    "own-watchdog": _lasts(_OWN_WATCHDOG % 9000 + "while True:\n    dog.feed()\n", _LATE),
-    "own-watchdog-alone": _lasts(_OWN_WATCHDOG % 9000 + "while True:\n    dog.feed()\n", _LATE, watchdog_s=0),
-    "watchdog-for-days": _lasts(_OWN_WATCHDOG % 900_000_000 + _SPIN, _LATE),
-    "watchdog-unfed": _lasts(_OWN_WATCHDOG % 2500 + "machine.Timer(-1).deinit()\n" + _SPIN, "watchdog"),
-    "agent-hangs": _lasts(_AGENT + _SPIN, "watchdog"),
-    "agent-never-polled": _lasts(_AGENT + "while True:\n    ota.feed()\n", _LATE),
-    "memory-held": _lasts(_HOG % _HOLD, _LATE, "watchdog", "reset"),
-    "fills-the-flash": _lasts("while True:\n    with open('log', 'a') as file:\n        file.write('x' * 99)\n", "OSError", _LATE),
-    "timers": _lasts("import machine\nfor n in range(3):\n    machine.Timer(n, period=50, callback=lambda t: 1 // 0)\n" + _SPIN, _LATE),
-    "takes-our-timer": _lasts("import machine\nmachine.Timer(3, period=50, callback=print)\n" + _SPIN, "watchdog"),
-    "prompt": _lasts("raise KeyboardInterrupt\n", _LATE),
-    "asyncio": _lasts("import asyncio\n\n\nasync def main():\n    await asyncio.sleep(100000)\n\n\nasyncio.run(main())\n", _LATE),
-}  # fmt: skip
+APPLICATIONS = _read(_ENDS, False) | _read(_LASTS, True)

@@ -45,7 +45,7 @@ def play_one(identity: str, kits: Path, show: Callable[[str], None]) -> dict[str
 
 def play(name: str, kits: Path, show: Callable[[str], None] = lambda line: None) -> dict[str, Any]:
     application = APPLICATIONS[name]
-    attempts = 3 if application.is_quick else 1
+    attempts = 1 if application.lasts else 3
     config = CONFIG | application.config | {"trial_attempts": attempts}
     result = {"id": f"{NAME}/{name}", "outcome": "ok", "detail": "", "repeated": 0}
     with tempfile.TemporaryDirectory(prefix="ota-application-") as folder:
@@ -76,7 +76,8 @@ def _live(stage: Stage, application: Application, attempts: int) -> None:
     boots = _boots(stage.board.lines)
     if boots != attempts:
         raise _Wrong("wrong", f"{boots} boots of the new image")
-    if any(message.data.get("version") == NEW and "type" in message.data for message in stage.operator.messages):
+    reports = [message.data for message in stage.operator.messages if message.name == "firmware/report"]
+    if any(data["version"] == NEW for data in reports):
         raise _Wrong("unverified", "the new image has reported itself")
     start, since = len(stage.board.lines), len(stage.operator.messages)
     stage.board.cut_power()

@@ -54,8 +54,8 @@ class Pin:
 
 
 class WDT:
-    """The process is killed by a signal if it is not fed. Like the real one it cannot be stopped, there is one
-    of it, and whoever makes another sets it anew."""
+    """The process is killed by a signal if it is not fed. Like the real one it cannot be stopped, and whoever
+    makes another sets the same one anew."""
 
     seconds = 0  # 0 = it does not run
 

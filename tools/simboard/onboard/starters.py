@@ -1,5 +1,5 @@
-"""boot.py and main.py, as MicroPython's pyexec.c and the ports' main.c run them: what is in the firmware comes
-before the file of that name, and after a boot.py that fails there is no main.py.
+"""boot.py and main.py, as MicroPython's pyexec.c and the ports' main.c run them: what is in the firmware
+comes before the file of that name, and after a boot.py that fails there is no main.py.
 """
 
 import builtins
@@ -39,8 +39,8 @@ def install():
 
 
 def run(execute, is_raw=False):
-    """execute(path) returns the exception that has ended it, None if there was none; so does this. is_raw: somebody
-    at the prompt wants no main.py."""
+    """execute(path) returns the exception that has ended it, None if there was none; so does this. is_raw:
+    somebody at the prompt wants no main.py."""
     for name in ("boot.py",) if is_raw else ("boot.py", "main.py"):
         path = _find(name)
         error = execute(path) if path else None

@@ -1,6 +1,6 @@
-"""Shim of `machine.Timer`: four of hardware, as on an ESP32 before MicroPython had virtual ones. Two objects of
-one number are one timer, and the last init() counts. Callbacks run between two bytecodes, what they raise is
-printed, and none runs inside an operation of the file system, which on a board is C.
+"""Shim of `machine.Timer`: four of hardware, as on an ESP32 before MicroPython had virtual ones. Two objects
+of one number are one timer, and the last init() counts. Callbacks run between two bytecodes, what they raise
+is printed, and none runs inside an operation of the file system, which on a board is C.
 """
 
 import sys
