@@ -30,7 +30,7 @@ class Agent:
 
     # Set by start.py:
     feed: type | None  # called to feed the watchdog, None without one
-    state: dict  # what survives a reboot
+    state: dict  # what survives a reboot, see state.py
     running: dict  # the record of the image that runs
     is_new: bool  # it is on trial
     can_return: bool  # a reset would bring back the image before it
@@ -61,6 +61,7 @@ class Agent:
         self.link = Link(settings, mac)
         self.report = Report(self.link, settings.language)
         phases.call("start", "prepare", self)
+        self.state = phases.call("state", "load", STATE)
         self._next_get = self._step = 0  # uptime in ms; steps of an update
         self._steps = self._main()
 
@@ -136,7 +137,7 @@ class Agent:
                 failure = error
             self.is_updating = False
             try:
-                yield from phases.steps("online", "fail", self, failure, started)
+                yield from phases.steps("failure", "fail", self, failure, started)
             except (errors.OtaError, MemoryError) as error:
                 log_error(error)
                 self.link.close()
@@ -147,7 +148,7 @@ class Agent:
         while True:
             self.check_link()
             if log.uptime_ms() >= self.sync_due_ms:
-                yield from phases.steps("ntp", "sync", self)
+                yield from phases.steps("online", "sync", self)
             self.check_messages()
             if self.config.check_interval_s and log.uptime_ms() >= self._next_get:
                 self._plan_question()

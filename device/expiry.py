@@ -1,25 +1,28 @@
 """A warning long before a certificate of this board expires: nobody can reach it afterwards."""
 
+import time
+
 from micropython import const
 
-from . import clock, connection, errors, files, log, ntp
+from . import clock, connection, errors, files, log
 
-_WARN_DAYS = const(90)
+_WARN_S = const(90 * 86400)
 _EXPLICIT_VERSION = b"\xa0"
 _UTC_TIME = const(0x17)  # two digits of the year
 
 
 def warn(config):
     """A line in the log for each certificate that expires soon, or cannot be read."""
+    soon = time.gmtime(clock.now() + _WARN_S - clock.EPOCH_2000)[:6]
     names = [config.file_ca]
     if config.broker_address[0] == "mqtts":
         names += [config.broker_ca, config.client_cert]
     for name in names:
         try:
             for certificate in connection.certificates(files.read_required(name)):
-                days = (ntp.unix(*end_of(certificate)) - clock.now()) // 86400
-                if days < _WARN_DAYS:
-                    log.warning("%s ends in %d days: renew it" % (name, days))
+                end = end_of(certificate)
+                if end < soon:
+                    log.warning("%s ends on %d-%02d-%02d: renew it" % ((name,) + end[:3]))
         except errors.OtaError as error:
             log.warning("%s: %s" % (name, error.detail))
 

@@ -21,6 +21,7 @@ _CONNECTED = const(3)
 _DOWNLOAD_FAILED = const(5)
 _UPGRADE_START = const(7)
 _UPGRADE_FAILED = const(8)
+_MAX_MEMORY_FAILURES = const(10)  # to get online, in a row
 _MAX_GRANT_MS = const(3600_000)  # what Retry-After may add to the window
 _NO_ROOM = (errors.NO_MEM, errors.NO_INIT)  # a certificate that does not fit is said to be unusable
 _SPLICED_FAULTS = (errors.CRC_ERROR, errors.SHA256_ECDSA)  # what foreign bytes in the slot lead to
@@ -150,3 +151,30 @@ def back_off(config, ceiling_ms):
     to wait now), in ms. ceiling_ms: what was returned before, 0 at first."""
     ceiling_ms = ceiling_ms or config.backoff_min_s * 1000
     return min(2 * ceiling_ms, config.backoff_max_s * 1000), clock.random_below(ceiling_ms)
+
+
+def fail(agent, error, started):
+    """Generator: something ended the connection, or kept it from coming about. Yields until the next try.
+    error: OtaError or MemoryError; started: uptime in ms at which this try began."""
+    if isinstance(error, MemoryError):
+        error = errors.OtaError(errors.NO_MEM, "online: %s" % error)
+    _note(agent, error)
+    agent.link.close()
+    if log.uptime_ms() - started > agent.config.backoff_max_s * 1000:
+        agent.pause_ms = 0
+    agent.pause_ms, delay_ms = back_off(agent.config, agent.pause_ms)
+    yield from clock.sleep(delay_ms)
+
+
+def _note(agent, error):
+    before, agent.last_code = agent.last_code, error.code
+    agent.network_failed = True
+    if error.code == errors.TLS_REFUSED:
+        phases.call("ntp", "resync_soon", agent)
+        if before != error.code:  # a lack of memory and bytes damaged on the way look the same
+            return log.warning(error.detail)
+    agent.memory_failures = agent.memory_failures + 1 if error.code == errors.NO_MEM else 0
+    if agent.memory_failures == _MAX_MEMORY_FAILURES:
+        agent.give_up("no memory to get online")
+    is_reported = error.code in (errors.TLS_REFUSED, errors.FLASH, errors.NO_MEM)
+    (agent.report.error if is_reported else log_error)(error)

@@ -123,7 +123,7 @@ def _run():
                 del sys.modules["main"]
                 return
         else:
-            execfile("main.py", names)  # type: ignore[name-defined]  # noqa: F821
+            execfile("main.py", names)  # noqa: F821
     except KeyboardInterrupt:  # somebody is there
         raise
     except BaseException as found:

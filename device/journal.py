@@ -15,6 +15,8 @@ from . import files, log
 
 _MAGIC = b"OTJ2"  # another layout gets another magic, and images that do not know it start at byte 0
 _BODY = "<4sII32s128s"
+_BINDING = const(12)  # where it begins
+_ETAG = const(44)
 _BODY_SIZE = const(172)
 _SIZE = const(176)
 _NAMES = ("ota_journal.0", "ota_journal.1")
@@ -40,20 +42,21 @@ class Journal:
         self._body = memoryview(self._record)[:_BODY_SIZE]
         self._sequence = 0
         text = "%s %d" % (offer.version, offer.size)
-        self._binding = hashlib.sha256(offer.signature + text.encode()).digest()
+        self._record[_BINDING:_ETAG] = hashlib.sha256(offer.signature + text.encode()).digest()
         self.position, self.etag = 0, None
         records = [_read(name) for name in _NAMES]
         newest = max((r for r in records if r), key=lambda record: record[0], default=None)
         if newest:
             self._sequence = newest[0] + 1
-            if newest[2] == self._binding:
+            if newest[2] == self._record[_BINDING:_ETAG]:
                 _, self.position, _, self.etag = newest
 
     def save(self, position, etag):
         """A journal that cannot be written costs a resume, not the update. etag: at most 128 bytes."""
         self.position, self.etag = position, etag
         tag = (etag or "").encode()
-        struct.pack_into(_BODY, self._record, 0, _MAGIC, self._sequence, position, self._binding, tag)
+        struct.pack_into("<4sII", self._record, 0, _MAGIC, self._sequence, position)
+        struct.pack_into("128s", self._record, _ETAG, tag)
         struct.pack_into("<I", self._record, _BODY_SIZE, binascii.crc32(self._body))
         try:
             files.write(_NAMES[self._sequence & 1], self._record)

@@ -9,107 +9,54 @@ import hashlib
 
 from micropython import const
 
-from . import ecdsa, errors, files
+from . import ecdsa, errors, files, phases
 
 _KEY_LIMIT = const(128)  # bytes
 _TABLE_LIMIT = const(2304)
 
 
-def check(config):
-    """Raises OtaError(NO_INIT) without a current key."""
-    if _read_key(config.signing_key) is None:
-        what = "cannot read %s as a P-256 public key" % config.signing_key
-        raise errors.OtaError(errors.NO_INIT, what)
-
-
-def image_signer(transfer, sha):
-    """The fingerprint of the key that signed the image of an update.Transfer; sha: its digest. Raises
-    OtaError: SHA256_ECDSA, FLASH."""
-    agent = transfer.agent
-    found = signer(agent.config, sha, transfer.offer.signature, agent.report.error)
-    if found is None:
-        raise errors.OtaError(errors.SHA256_ECDSA, "not signed by the owner of this board")
-    return found
-
-
-def signer(config, digest, signature, report):
-    """The fingerprint of the key that signed this digest (32 bytes) with this DER signature, or None.
-
-    report(OtaError): called for a damaged table. Raises OtaError(FLASH).
+def signer(agent, digest, signature, code):
+    """The fingerprint of the key that signed this digest (32 bytes) with this DER signature. A damaged table
+    is reported. Raises OtaError: FLASH, and this code if none of the owner's keys did.
     """
     from . import p256_comb  # noqa: F401 (for ecdsa; it is long, so it comes first)
 
-    key = _read_key(config.signing_key)
-    if key is None:
-        raise errors.OtaError(errors.FLASH, "cannot read " + config.signing_key)
-    if ecdsa.verify(key, digest, signature, _table(config.signing_key, key, report)):
-        return _fingerprint(key)
-    next_key = _read_key(config.next_signing_key)
-    if next_key not in (None, key):
-        if ecdsa.verify(next_key, digest, signature, _table(config.next_signing_key, next_key, report)):
-            return _fingerprint(next_key)
-    return None
+    before = None
+    for path in (agent.config.signing_key, agent.config.next_signing_key):
+        key = read_key(path)
+        if key is None and before is None:
+            raise errors.OtaError(errors.FLASH, "cannot read " + path)
+        if key not in (None, before) and ecdsa.verify(key, digest, signature, _table(agent, path, key)):
+            return fingerprint(key)
+        before = key
+    raise errors.OtaError(code, "not signed by the owner of this board")
 
 
-def decode(text):
-    """The bytes (DER or 65) of a public key in base64. Raises OtaError(HEADER_INVALID)."""
-    from . import strict  # only an image that brings one needs it
-
-    key = strict.base64(text)
-    if key is None or ecdsa.public_point(key) is None:
-        raise errors.OtaError(errors.HEADER_INVALID, "the key that the image brings is not one")
-    return key
-
-
-def adopt(config, fingerprint, brought):
-    """The image that this key has signed is confirmed: the key before it is retired. brought: the next
-    key that the image brings, see decode(), or "". Raises OtaError(FLASH); may be repeated.
-    """
-    current, path = config.signing_key, config.next_signing_key
-    key = _read_key(path)
-    try:
-        if key is not None and _fingerprint(key) == fingerprint and key != _read_key(current):
-            _install(current, key, _read_table(path))
-        following = decode(brought) if brought else key
-        if following != key:
-            _install(path, following, b"")
-    except (OSError, MemoryError) as error:
-        raise errors.OtaError(errors.FLASH, "signing key: %s" % error)
-
-
-def _table(path, key, report):
+def _table(agent, path, key):
     """The table of a key; None without one, and if it is damaged."""
-    data = _read_table(path)
+    data = read_table(path)
     if not data:
         return None
-    from . import keytable  # only boards that have a table need it
-
-    try:
-        return keytable.load(data, key)
+    try:  # only boards that have a table need it
+        return phases.call("keytable", "load", data, key)
     except errors.OtaError as error:
-        report(error)
+        agent.report.error(error)
         return None
 
 
-def _install(path, key, table):
-    """The table first: cut in between, the key is not the new one yet, and all is done again."""
-    files.replace(_table_path(path), table)
-    files.replace(path, key)
-
-
-def _table_path(path):
+def table_path(path):
     return path.rsplit(".", 1)[0] + ".tab"
 
 
-def _read_table(path):
+def read_table(path):
     """The table of the key in this file; empty without one, or without the memory for it."""
     try:
-        return files.read(_table_path(path), _TABLE_LIMIT)
+        return files.read(table_path(path), _TABLE_LIMIT)
     except (OSError, MemoryError):
         return b""
 
 
-def _read_key(path):
+def read_key(path):
     """A key that is one, as stored; None otherwise. On FAT a cut leaves it under its new name only."""
     for name in (path, path + ".new"):
         try:
@@ -121,5 +68,5 @@ def _read_key(path):
     return None
 
 
-def _fingerprint(key):
+def fingerprint(key):
     return hashlib.sha256(key[-64:]).digest()[:8].hex()

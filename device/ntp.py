@@ -4,7 +4,7 @@ NTP is not authenticated. So a time before the build of the running image, or be
 board was already online, is taken for a lie. Without a time to be believed the board goes on with the last
 one it knows: certificates are judged by that, and nothing is locked out.
 
-Of the record (see start.py): known_time is the latest time at which this board was online over TLS, doubts
+Of the record (see state.py): known_time is the latest time at which this board was online over TLS, doubts
 how often NTP has gone back behind it.
 """
 
@@ -12,7 +12,7 @@ import time
 
 from micropython import const
 
-from . import board, clock, errors, log, phases
+from . import clock, errors, log, phases
 
 _OLDEST = const(1767225600)  # 2026-01-01: no time before this code was written is right
 _SPAN = const(630720000)  # 20 years: a build older than that asks for service
@@ -36,15 +36,13 @@ def check_state(state):
 
 def sync(agent):
     """Generator: set the clock by NTP, else to the last known time if it stands before that. A time that is
-    not known keeps nobody offline: it is reported, at the first of several failures. Then certificates that
-    expire soon are named in the log."""
+    not known keeps nobody offline: it is reported, at the first of several failures."""
     try:
         yield from Sync(agent).steps()
     except errors.OtaError as error:
         agent.report.error(error)
     if agent.offer:
         phases.call("offers", "plan", agent)
-    phases.call("expiry", "warn", agent.config)
 
 
 def note_known(agent):
@@ -130,7 +128,7 @@ class Sync:
 
     def _ask(self, host):
         try:
-            seconds = board.ntp_time(host) + clock.EPOCH_2000
+            seconds = phases.call("board", "ntp_time", host) + clock.EPOCH_2000
         except (OSError, IndexError, ValueError) as error:
             log.warning("NTP %s: %r" % (host, error))
             return None
@@ -159,7 +157,7 @@ class Sync:
 
 def _set(seconds):
     moment = time.gmtime(seconds - clock.EPOCH_2000)
-    board.set_clock(moment)
+    phases.call("board", "set_clock", moment)
     log.info("Now datetime: %d-%d-%d %d:%d:%d" % moment[:6])
 
 

@@ -39,5 +39,4 @@ def check(agent, found):
     """Raises OtaError(OFFER_SIGNATURE)."""
     if found.kind != agent.config.image or found.expires <= clock.now():
         raise errors.OtaError(errors.OFFER_SIGNATURE, "the offer has expired, or is of another kind")
-    if phases.call("keys", "signer", agent.config, found.digest, found.signature, agent.report.error) is None:
-        raise errors.OtaError(errors.OFFER_SIGNATURE, "the offer is not signed by the owner")
+    phases.call("keys", "signer", agent, found.digest, found.signature, errors.OFFER_SIGNATURE)

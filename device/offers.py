@@ -4,8 +4,8 @@ Failing the same way again doubles the pause. So does starting again and again w
 more than the last time: a board that is reset in the middle of each try must not spend its life on it.
 And many bad images in a row make every offer wait: several that take turns must not wear out the flash.
 
-Of the record (see start.py): waiting is the fields of the accepted offer, until its image is confirmed or has
-failed; refused is [{version, size, signature, digest}] of images that failed their trials; failed is the
+Of the record (see state.py): waiting is the fields of the accepted offer, until its image is confirmed or
+has failed; refused is [{version, size, signature, digest}] of images that failed their trials; failed is the
 offer that failed last: `offer` says which; starts and position (of its journal) since the last checkpoint;
 code and count of its failures; until (Unix s); and of all offers faults (bad images in a row) and rest
 (until when all must wait).

@@ -1,5 +1,5 @@
-"""Getting online: Wi-Fi, clock, broker, report; then the image that runs has proved itself. And what is done
-when that fails, or ends. The only importer of umqtt.
+"""Getting online: Wi-Fi, clock, broker, report; then the image that runs has proved itself. The only
+importer of umqtt.
 """
 
 import json
@@ -7,14 +7,11 @@ import sys
 import time
 
 import umqtt.simple
-from micropython import const
 
-from . import clock, errors, log, phases
+from . import errors, log, phases
 from .agent import call_hook
 from .link import SUBSCRIBED, BlockingSocket
 from .report import log_error
-
-_MAX_MEMORY_FAILURES = const(10)  # in a row
 
 
 def connect(agent):
@@ -22,7 +19,7 @@ def connect(agent):
     if not agent.wlan.isconnected():
         yield from phases.steps("wifi", "join", agent.wlan, agent.config)
     if log.uptime_ms() >= agent.sync_due_ms:
-        yield from phases.steps("ntp", "sync", agent)
+        yield from sync(agent)
     link, report = agent.link, agent.report
     open_link(link)
     if agent.last_code == errors.TLS_REFUSED and agent.is_time_doubtful:
@@ -50,6 +47,12 @@ def connect(agent):
     phases.call("ntp", "note_known", agent)
     if not agent.state["trial"]:
         phases.call("offers", "restore", agent)
+
+
+def sync(agent):
+    """Generator: set the clock, then name certificates that expire soon."""
+    yield from phases.steps("ntp", "sync", agent)
+    phases.call("expiry", "warn", agent.config)
 
 
 def open_link(link):
@@ -89,33 +92,6 @@ def _version(agent):
     kind, build_time = "UPDATE" if agent.is_new else "INIT", json.dumps(running["build_time"])
     facts = (kind, running["version"], build_time, slot)
     return '{"type": "%s", "version": "%s", "build_time": %s, "slot": "%s"}' % facts
-
-
-def fail(agent, error, started):
-    """Generator: something ended the connection, or kept it from coming about. Yields until the next try.
-    error: OtaError or MemoryError; started: uptime in ms at which this try began."""
-    if isinstance(error, MemoryError):
-        error = errors.OtaError(errors.NO_MEM, "online: %s" % error)
-    _note(agent, error)
-    agent.link.close()
-    if log.uptime_ms() - started > agent.config.backoff_max_s * 1000:
-        agent.pause_ms = 0
-    agent.pause_ms, delay_ms = phases.call("failure", "back_off", agent.config, agent.pause_ms)
-    yield from clock.sleep(delay_ms)
-
-
-def _note(agent, error):
-    before, agent.last_code = agent.last_code, error.code
-    agent.network_failed = True
-    if error.code == errors.TLS_REFUSED:
-        phases.call("ntp", "resync_soon", agent)
-        if before != error.code:  # a lack of memory and bytes damaged on the way look the same
-            return log.warning(error.detail)
-    agent.memory_failures = agent.memory_failures + 1 if error.code == errors.NO_MEM else 0
-    if agent.memory_failures == _MAX_MEMORY_FAILURES:
-        agent.give_up("no memory to get online")
-    is_reported = error.code in (errors.TLS_REFUSED, errors.FLASH, errors.NO_MEM)
-    (agent.report.error if is_reported else log_error)(error)
 
 
 class _Sockets:

@@ -8,7 +8,11 @@ from .slot import HEAD, Slot, measure
 
 def clear(transfer):
     """The values of an update.Transfer before anything has happened."""
-    transfer.context = transfer.block = transfer.read_back = transfer.stream = transfer.partition = None
+    transfer.context = transfer.read_back = transfer.stream = transfer.partition = None
+    try:
+        transfer.block = bytearray(4096)  # while the heap is whole
+    except MemoryError:  # update.fetch() tries again, and then failure.py makes room
+        transfer.block = None
     transfer.address, transfer.redirects = transfer.offer.address, 0
     transfer.etag = transfer.head = transfer.header = transfer.asked = transfer.retry_after = None
     transfer.position = transfer.restarts = transfer.granted_ms = transfer.pause_ms = transfer.report_at = 0
@@ -17,7 +21,9 @@ def clear(transfer):
 
 
 def prepare(transfer):
-    """Go on where the last run was cut. Raises OtaError: FW_OVERFLOW, FLASH."""
+    """Into which slot, and where the last run was cut. Raises OtaError: NO_SLOT, FW_OVERFLOW, FLASH."""
+    transfer.partition = phases.call("board", "spare")
+    transfer.chip = phases.call("board", "chip")
     block_size, capacity = measure(transfer.partition)
     position, size = transfer.position, transfer.offer.size
     if size > capacity:

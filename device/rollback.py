@@ -12,7 +12,6 @@ from micropython import const
 
 from . import board, clock, errors, log, phases
 from .agent import call_hook
-from .start import holds
 from .trial import drop_waiting, invalidate, select_boot
 
 _MAX_REFUSED = const(8)
@@ -61,7 +60,7 @@ def _find_retry(agent):
     trial = agent.state["trial"]
     partition = board.spare()
     if not trial.get("failed"):
-        if not (yield from holds(partition, trial)):
+        if not (yield from phases.steps("verify", "holds", partition, trial["size"], trial["digest"])):
             log.warning("trial of %s never began" % trial["version"])
             _end_trial(agent)
             return None

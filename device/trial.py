@@ -7,7 +7,7 @@ attempts that count against it and the excuses, boots that do not; rollback.py a
 
 from micropython import const
 
-from . import board, errors, journal, log, phases
+from . import board, errors, files, journal, log, phases
 
 _MAX_ADOPTIONS = const(3)  # that fail
 _IOCTL_ERASE = const(6)
@@ -83,15 +83,33 @@ def drop_waiting(state, signature):
 def _adopt_keys(agent):
     """Before the trial is off the record, so that a power cut does not lose it. A board whose keys cannot
     be written goes on with what it has."""
-    from . import keys
-
     try:
-        keys.adopt(agent.config, agent.running.get("signer"), agent.running.get("next_key"))
+        adopt_keys(agent.config, agent.running.get("signer"), agent.running.get("next_key"))
     except errors.OtaError as error:
         agent.failed_adoptions += 1
         if agent.failed_adoptions < _MAX_ADOPTIONS:
             raise error
         log.error("keys stay as they are: " + error.detail)
+
+
+def adopt_keys(config, signer, brought):
+    """The image that this key (its fingerprint) has signed is confirmed: the key before it is retired.
+    brought: the next key that the image brings, in base64, or "". Raises OtaError(FLASH); may be repeated.
+    """
+    from . import keys
+
+    current, path = config.signing_key, config.next_signing_key
+    key = keys.read_key(path)
+    try:
+        if key is not None and keys.fingerprint(key) == signer and key != keys.read_key(current):
+            files.replace(keys.table_path(current), keys.read_table(path))
+            files.replace(current, key)  # last: cut before, all is done again
+        following = phases.call("verify", "decode_key", brought) if brought else key
+        if following != key:
+            files.replace(keys.table_path(path), b"")
+            files.replace(path, following)
+    except (OSError, MemoryError) as error:
+        raise errors.OtaError(errors.FLASH, "signing key: %s" % error)
 
 
 def release_head(partition, head):

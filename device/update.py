@@ -72,24 +72,19 @@ def install(agent):
     gc.threshold(-1)  # a download makes no garbage, but MicroPython counts the frames of functions
     try:
         transfer.enter(_START)
-        try:
-            transfer.block = bytearray(4096)  # while the heap is whole
-        except MemoryError:
-            pass  # where fetch() fails on that, failure.py makes room
         transfer.position, transfer.etag = phases.call("journal", "find", transfer.offer)
         phases.call("offers", "begin", agent, transfer.position)
-        transfer.partition = phases.call("board", "spare")
-        transfer.chip = phases.call("board", "chip")
         phases.call("request", "prepare", transfer)
         record = None
-        while record is None:
+        while not record:
             yield from fetch(transfer)
             transfer.enter(_DOWNLOADED)
             transfer.enter(_UPGRADE_START)
             try:  # each by itself: less has to be in memory
                 sha, tail = yield from phases.steps("verify", "digest", transfer)
                 transfer.block = None
-                signer = phases.call("keys", "image_signer", transfer, sha)
+                signature, code = transfer.offer.signature, errors.SHA256_ECDSA
+                signer = phases.call("keys", "signer", agent, sha, signature, code)
                 record = phases.call("verify", "record", transfer, sha, tail, signer)
             except errors.OtaError as error:
                 phases.call("failure", "fetch_again", transfer, error)
@@ -117,6 +112,7 @@ def fetch(transfer):
     without a new block is over. Raises OtaError."""
     agent = transfer.agent
     while transfer.position < transfer.offer.size:
+        failure, is_redirected = None, False
         try:
             _make_buffers(transfer)
             if not agent.wlan.isconnected():
@@ -125,21 +121,21 @@ def fetch(transfer):
             phases.call("connection", "connect_file_server", transfer)
             phases.call("request", "send", transfer)
             transfer.enter(_CONNECTED)
-            if (yield from phases.steps("response", "receive", transfer)):
+            is_redirected = not (yield from phases.steps("response", "receive", transfer))
+            if not is_redirected:
                 transfer.report()
                 only_head = transfer.position and not transfer.head
                 if only_head or not transfer.position:
                     yield from phases.steps("header", "receive", transfer)
                 if not only_head:
                     yield from phases.steps("download", "receive", transfer)
-                transfer.address, transfer.redirects = transfer.offer.address, 0
-            failure = None
         except (errors.OtaError, MemoryError) as error:
             failure = error
         if transfer.stream:
             transfer.stream.close()
             transfer.stream = None
-        if failure:
+        if not is_redirected:
             transfer.address, transfer.redirects = transfer.offer.address, 0
+        if failure:
             yield from phases.steps("failure", "retry", transfer, failure)
     transfer.context = transfer.read_back = None  # the signature's check needs the room

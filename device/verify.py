@@ -12,6 +12,7 @@ from micropython import const
 from . import errors, log, phases, strict
 from .slot import HEAD, Slot
 
+_READ_TRIES = const(3)
 _TRAILER_MARK = b"OTAT"
 _TRAILER_END = const(6)  # u16 length, then the mark
 _MAX_TRAILER = const(518)  # bytes, with its end
@@ -44,13 +45,18 @@ def read_tail(slot, size, count):
 
 
 def holds(partition, size, digest):
-    """Generator: do the first `size` bytes of this partition have this SHA-256, in hex? Raises
-    OtaError(FLASH)."""
-    slot = Slot(partition)
-    if size > slot.capacity:
-        return False
-    sha, _ = yield from read_digest(slot, size)
-    return sha.hex() == digest
+    """Generator: do the first `size` bytes of this partition have this SHA-256, in hex? Not if they cannot
+    be read."""
+    for _ in range(_READ_TRIES):
+        try:
+            slot = Slot(partition)
+            if size > slot.capacity:
+                return False
+            sha, _ = yield from read_digest(slot, size)
+            return sha.hex() == digest
+        except errors.OtaError as error:
+            log.error("image %s: %s" % (digest[:8], error.detail))
+    return False
 
 
 def read_digest(slot, size, body_end=0):
@@ -97,7 +103,7 @@ def record(transfer, sha, tail, signer):
     trailer = trailer or {}
     next_key = trailer.get("next_key", "")
     if "next_key" in trailer:
-        phases.call("keys", "decode", next_key)
+        decode_key(next_key)
     return {
         "version": offer.version,
         "build_time": trailer.get("build_time", ""),
@@ -106,6 +112,14 @@ def record(transfer, sha, tail, signer):
         "signer": signer,
         "next_key": next_key,
     }
+
+
+def decode_key(text):
+    """The bytes (DER or 65) of a public key in base64. Raises OtaError(HEADER_INVALID)."""
+    key = strict.base64(text)
+    if key is None or phases.call("ecdsa", "public_point", key) is None:
+        raise errors.OtaError(errors.HEADER_INVALID, "the key that the image brings is not one")
+    return key
 
 
 def read_trailer(tail):

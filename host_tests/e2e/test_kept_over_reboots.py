@@ -28,8 +28,8 @@ agent.main("ota.json")
 """
 CLEARS_BY_AGENT = AGENT + "ota = agent.Agent(settings)\nota.clear_refused()\nota.run()\n"
 CLEARS_BY_STATE = """
-from device import agent, start
-start.clear_refused()
+from device import agent, state
+state.clear_refused()
 agent.main("ota.json")
 """
 

@@ -3,7 +3,7 @@
 import signer
 from targets import TARGETS
 
-from device import connection, expiry, keys, keytable, offer_signature, strict
+from device import connection, expiry, keytable, offer_signature, strict, verify
 
 _OFFER = ("1.2.3", 10000)  # its version and size
 
@@ -26,7 +26,7 @@ def next_key(raw):
         text = raw.decode()
     except UnicodeError:
         text = ""
-    return keys.decode(text)
+    return verify.decode_key(text)
 
 
 def signed_offer(raw):

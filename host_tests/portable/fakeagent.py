@@ -21,7 +21,7 @@ class FakeAgent(agent.Agent):
         self.config = settings(**changes)
         self.may_start = self._before_reboot = self.self_test = _yes
         phases.call("start", "clear", self)
-        self.state = phases.call("start", "load_state", path or "no_record")
+        self.state = phases.call("state", "load", path or "no_record")
         self.running = {"version": "0.0.0", "build_time": ""}
         self._next_get = self._step = 0
         self.wlan, self.reset = FakeWlan(), _yes

@@ -139,7 +139,6 @@ class Download:
     def _fetch(self):
         transfer = update.Transfer(self.agent)
         transfer.position, transfer.etag = journal.find(transfer.offer)
-        transfer.partition, transfer.chip = self.nor, None
         request.prepare(transfer)
         return update.fetch(transfer)
 

@@ -9,7 +9,7 @@ from fakeagent import FakeAgent
 from makeimage import content
 from nor import Nor
 
-from device import board, keys, start, trial
+from device import board, start, trial
 
 FILE = "trial.json"
 BLOCK = 512
@@ -29,7 +29,7 @@ class Partition(Nor):
 class Board:
     """Context: device.board is one that runs ota_0; ota_1 is its spare slot, as verified, without its head.
 
-    selected: the partition that was told to boot. adopted: what device.keys was told to adopt.
+    selected: the partition that was told to boot. adopted: what trial.adopt_keys() was told.
     """
 
     def __init__(self, running=b"old", spare=b"\xff" * 64 + NEW[64:]):
@@ -46,7 +46,7 @@ class Board:
             "set_boot": self._select,
         }
         self._patches = [patched(board, name, value) for name, value in values.items()]
-        self._patches.append(patched(keys, "adopt", lambda config, *names: self.adopted.append(names)))
+        self._patches.append(patched(trial, "adopt_keys", lambda config, *names: self.adopted.append(names)))
 
     def _select(self, partition):
         self.selected = partition

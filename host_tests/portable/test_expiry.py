@@ -45,8 +45,8 @@ def test_a_warning_90_days_before_the_end():
     assert _warnings(END - 91 * DAY) == []
     lines = _warnings(END - 90 * DAY + 1)
     assert len(lines) == 2, lines
-    assert "ca.der ends in 89 days" in lines[0] and "client.der ends in 89 days" in lines[1]
-    assert "ends in -1 days" in _warnings(END + 1)[0]
+    assert "ca.der ends on 2027-12-18" in lines[0] and "client.der ends on 2027-12-18" in lines[1]
+    assert "ends on 2027-12-18" in _warnings(END + 1)[0]
     assert _warnings(END, "mqtt://broker") == []
 
 

@@ -4,7 +4,8 @@ import makeoffer
 from check import patched, raises_code, run
 from fakeagent import FakeAgent
 
-from device import clock, errors, expiry, log, ntp
+from device import board as device_board
+from device import clock, errors, log, ntp
 
 PROVES = {errors.NO_CLOCK: "test_no_server_gives_a_plausible_time"}
 
@@ -20,6 +21,12 @@ class Board:
         self.answers = answers
         self.asked = []
         self.moments = []
+
+    def is_asked(self):
+        return Both(
+            patched(device_board, "ntp_time", self.ntp_time),
+            patched(device_board, "set_clock", self.set_clock),
+        )
 
     def ntp_time(self, host):
         self.asked.append(host)
@@ -42,7 +49,7 @@ def _agent(answers, build_time="", known_time=0, doubts=0, **changes):
 
 
 def _sync(agent):
-    with patched(ntp, "board", agent.board):
+    with agent.board.is_asked():
         run(ntp.Sync(agent).steps())
 
 
@@ -277,15 +284,13 @@ def test_a_broker_without_tls_proves_no_time():
 def test_a_look_at_the_clock_keeps_nobody_offline_and_plans_the_offer_anew():
     agent, board = _agent({"a": NOW})
     agent.offer = makeoffer.offer(upgrade_delay=NOW + 100)
-    looked_at = []
-    with patched(expiry, "warn", looked_at.append), patched(ntp, "board", board):
+    with board.is_asked():
         run(ntp.sync(agent))
         assert agent.due == NOW + 100 and agent.report.errors == []
         board.answers["a"] = OSError(110, "x")
         for _ in range(2):
             run(ntp.sync(agent))
         assert agent.report.codes() == [errors.NO_CLOCK]
-    assert looked_at == [agent.config] * 3
 
 
 def test_asking_soon_means_no_more_often_than_every_ten_minutes():

@@ -4,7 +4,7 @@ from check import patched, recorded_log, run
 from fakeagent import FakeAgent, data_of
 from faketime import FakeTime
 
-from device import board, clock, errors, log, ntp, offers, online, rollback, trial
+from device import board, clock, errors, expiry, failure, log, ntp, offers, online, rollback, trial
 from device.report import Report
 
 RECORD = {"version": "1.1.6", "build_time": "May 24 2024 10:33:41", "size": 100, "digest": ""}
@@ -125,7 +125,7 @@ def test_a_certificate_that_is_taken_after_all_was_a_matter_of_memory():
 
 def _fail(agent, *codes):
     for code in codes:
-        run(online.fail(agent, errors.OtaError(code, "why"), log.uptime_ms()))
+        run(failure.fail(agent, errors.OtaError(code, "why"), log.uptime_ms()))
 
 
 def _agent():
@@ -177,6 +177,19 @@ def test_pauses_grow_until_the_board_was_online_for_long():
             for online_ms in (0, 0, 0, 0, 5000, 5001, 0):
                 before = time.elapsed_ms
                 error = errors.OtaError(errors.TIMEOUT)
-                run(online.fail(agent, error, 100000 - online_ms), time.advance)
+                run(failure.fail(agent, error, 100000 - online_ms), time.advance)
                 pauses.append(time.elapsed_ms - before)
     assert pauses == [1000, 2000, 4000, 5000, 5000, 1000, 2000]
+
+
+def test_after_the_clock_the_certificates_are_looked_at():
+    agent = FakeAgent()
+    done = []
+
+    def sync(of):
+        done.append(of)
+        yield
+
+    with patched(ntp, "sync", sync), patched(expiry, "warn", done.append):
+        run(online.sync(agent))
+    assert done == [agent, agent.config]

@@ -1,12 +1,12 @@
 """device.request: the request to the letter, and where in the image it begins after a reboot."""
 
-from check import raises_code
+from check import patched, raises_code
 from fakeagent import FakeAgent
 from fakestream import FakeStream, Peer
 from makeoffer import offer
 from nor import Nor
 
-from device import errors, journal, request
+from device import board, errors, journal, request
 from device.update import Transfer
 
 
@@ -80,10 +80,11 @@ def test_a_transfer_before_anything_has_happened():
 def _prepared(position, size=10000, flash=None):
     transfer = _transfer()
     transfer.offer = transfer.agent.offer = offer(size=size)
-    transfer.partition = flash or Nor(3)
     journal.Journal(transfer.offer).save(position, '"a"' if position else None)
     transfer.position, transfer.etag = journal.find(transfer.offer)
-    request.prepare(transfer)
+    with patched(board, "spare", lambda: flash or Nor(3)), patched(board, "chip", lambda: 5):
+        request.prepare(transfer)
+    assert transfer.chip == 5
     return transfer
 
 

@@ -5,7 +5,7 @@ from check import patched, raises, raises_code
 from fakeagent import FakeAgent
 from faketrial import FILE, NEW, SIGNATURE, Board, Transfer, record
 
-from device import board, errors, journal, keys, rollback, trial
+from device import board, errors, journal, rollback, trial
 
 
 def _begin(made):
@@ -105,7 +105,7 @@ def test_what_had_failed_before_is_over():
 def test_keys_that_cannot_be_adopted_are_tried_again_and_keep_nobody_offline():
     with Board(running=NEW) as made:
         agent = made.begin()
-        with patched(keys, "adopt", _cannot):
+        with patched(trial, "adopt_keys", _cannot):
             for _ in range(2):
                 raises_code(errors.FLASH, trial.confirm, agent)
                 assert agent.is_new and agent.state["trial"] and not agent.can_return

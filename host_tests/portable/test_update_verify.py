@@ -44,7 +44,8 @@ def _verify(kind, data, nor=None, signed=None, refused=(), own=makeoffer.ABSENT,
     transfer.partition, transfer.block, transfer.head = nor or _in_flash(data), bytearray(BLOCK), data[:64]
     transfer.header = header.read_header(kind, data, len(data), None)
     sha, tail = run(verify.digest(transfer))
-    return verify.record(transfer, sha, tail, keys.image_signer(transfer, sha))
+    found = keys.signer(agent, sha, agent.offer.signature, errors.SHA256_ECDSA)
+    return verify.record(transfer, sha, tail, found)
 
 
 def test_a_signed_image_of_each_kind_is_accepted():

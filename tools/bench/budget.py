@@ -1,7 +1,7 @@
 """The budget: committed figures in budget.json, and what may not grow beyond them.
 
 A line is held to the smaller of its must and its committed figure + 5 %. A committed figure above the must
-fails too; file and table say that this must is not reached yet.
+fails too.
 """
 
 from __future__ import annotations
@@ -37,11 +37,9 @@ def _rounded(value: float) -> float:
 
 
 def limit(name: str, committed: float) -> float:
-    """What a line may be at most: its must, or little more than what is committed. One that is committed
-    although it misses its must, which README says, may not get worse."""
-    allowed = committed * TOLERANCE
+    """What a line may be at most: its must, or little more than what is committed."""
     must = BY_NAME[name].must
-    return allowed if must is None or committed > must else min(must, allowed)
+    return committed * TOLERANCE if must is None else min(must, committed * TOLERANCE)
 
 
 def over_lines(values: dict[str, float], committed: dict[str, float]) -> list[str]:
