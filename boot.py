@@ -24,8 +24,9 @@ try:
 
         guard = found
 except Exception as error:  # an image on trial that has no whole package could never be confirmed
-    import machine
     import sys
+
+    import machine
 
     sys.print_exception(error)
     try:

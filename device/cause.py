@@ -1,7 +1,7 @@
 """Why an image on trial has ended: noted by it in a small file, told by the old one.
 
 Not in the record of the trial, because who notes it may have no memory and no room left: the file is there
-before the trial begins, and a file this short is rewritten in place, which a full LittleFS can do.
+before the trial begins, and one this short is rewritten in place, which a full LittleFS can do.
 """
 
 from micropython import const
@@ -12,9 +12,13 @@ _PATH = "ota_cause"
 _SIZE = const(120)  # bytes, always: LittleFS keeps files of up to 128 beside their names
 
 
-def prepare():
-    """No cause yet. Without the file a cause is not told, which costs nothing else."""
-    note("")
+def reserve():
+    """At each start, so that the file is there when it is needed. Without it a cause may not be told, which
+    costs nothing else."""
+    try:
+        files.read(_PATH, _SIZE)
+    except OSError:
+        note("")
 
 
 def note(text):
@@ -27,11 +31,11 @@ def note(text):
 
 
 def take():
-    """What was noted since the last prepare(), once; "" if nothing was."""
+    """What was noted, once; "" if nothing was."""
     try:
         text = "".join(chr(byte) for byte in files.read(_PATH, _SIZE) if 32 <= byte < 127).rstrip()
     except OSError:
         return ""
     if text:
-        prepare()
+        note("")
     return text

@@ -23,6 +23,7 @@ def prepare(agent):
     if phases.call("keys", "read_key", config.signing_key) is None:
         what = "cannot read %s as a P-256 public key" % config.signing_key
         raise errors.OtaError(errors.NO_INIT, what)
+    phases.call("cause", "reserve")
     agent.feed = phases.call("board", "start_watchdog", config.watchdog_s)
     if "device.guard" in sys.modules:
         sys.modules["device.guard"].leave_feeding()

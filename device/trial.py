@@ -23,7 +23,6 @@ def begin(transfer, record):
     # The offer stays on record too: cut before the first byte of the head, the update goes on with it.
     trial = dict(record)
     trial.update({"signature": transfer.offer.signature_text, "attempts": 0, "excuses": 0})
-    phases.call("cause", "prepare")
     agent.state["trial"] = trial
     try:
         agent.save_state()

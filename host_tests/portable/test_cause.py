@@ -14,11 +14,20 @@ def _fails(*_):
 
 
 def test_a_cause_is_told_once():
-    cause.prepare()
+    cause.note("")
     assert cause.take() == ""
     cause.note("ImportError: no module named 'x'")
     assert cause.take() == "ImportError: no module named 'x'"
     assert cause.take() == ""
+
+
+def test_a_start_leaves_alone_what_was_noted():
+    for _ in range(2):
+        cause.reserve()
+        assert os.stat(_PATH)[6] == 120
+    cause.note("noted")
+    cause.reserve()
+    assert cause.take() == "noted"
 
 
 def test_the_file_always_has_the_size_that_a_full_file_system_takes():
@@ -35,7 +44,7 @@ def test_what_is_no_text_of_a_line_is_replaced():
 
 
 def test_no_file_and_a_damaged_one_are_no_cause():
-    cause.prepare()
+    cause.reserve()
     os.remove(_PATH)
     assert cause.take() == ""
     for content in (b"\xff" * 120, b"", b"x" * 121):
@@ -48,6 +57,6 @@ def test_no_file_and_a_damaged_one_are_no_cause():
 
 def test_what_cannot_be_written_is_not_told():
     with patched(files, "write", _fails):
-        cause.prepare()
+        cause.reserve()
         cause.note("lost")
     assert cause.take() == ""

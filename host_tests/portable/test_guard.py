@@ -76,7 +76,7 @@ class _Start:
             builtins.execfile = _execfile
 
     def __enter__(self):
-        cause.prepare()
+        cause.reserve()
         builtins.started = self
         if self._source is not None:
             with open("main.py", "w") as file:

@@ -4,7 +4,6 @@ import boardtime as time
 import facts
 import memory
 import panel
-from timers import Timer  # noqa: F401
 
 RESET = 42  # exit code by which the host knows a reset from a crash
 PANIC = 43
@@ -17,6 +16,15 @@ is_soft = False  # a soft reset came before this start
 
 def reset():
     memory.end_process(RESET)
+
+
+def __getattr__(name):
+    """`Timer` is loaded where one is made: tests inside a small heap make none."""
+    if name != "Timer":
+        raise AttributeError(name)
+    import timers
+
+    return timers.Timer
 
 
 def soft_reset():

@@ -17,8 +17,6 @@ import machine
 import memory
 import panel
 import starters
-import ticker
-import timers
 
 BRICKED = 44
 FAILED = 1  # main.py has raised something
@@ -70,7 +68,7 @@ def run_repl():
 def run_plain():
     """Without a prompt: where that would come, nothing but a timer and the watchdog goes on."""
     error = starters.run(_execute)
-    if timers.is_any() or machine.WDT.seconds:
+    if machine.WDT.seconds or "timers" in sys.modules and sys.modules["timers"].is_any():
         print("board: at the prompt")
         while True:
             boardtime.sleep_ms(100)
@@ -102,7 +100,10 @@ else:
 
     board_imports.install()
 
-ticker.install()
+if sys.implementation.name == "micropython" and not memory.ffi:
+    import ticker
+
+    ticker.install()
 power_on(sys.argv[1])
 starters.install()
 if facts.get("repl"):

@@ -43,9 +43,6 @@ if ffi:
         every = struct.pack("4l", 0, _TICK_MS * 1000000, 0, _TICK_MS * 1000000)
         _set(number, 0, uctypes.addressof(every), 0)
 
-    def install():
-        pass
-
 elif sys.implementation.name == "micropython":
     _sleep_ms, _ticks_ms = boardtime.sleep_ms, boardtime.ticks_ms
 
@@ -87,6 +84,3 @@ else:
 
         signal.signal(_SIGNAL, lambda *_: function(0))
         threading.Thread(target=interrupt, daemon=True).start()
-
-    def install():
-        pass

@@ -6,14 +6,15 @@ is printed, and none runs inside an operation of the file system, which on a boa
 import sys
 
 import boardtime
+import files
 import ticker
 
 _COUNT = 4
 
-_ticks_ms = boardtime.ticks_ms  # which no ^C interrupts
+_ticks_ms = boardtime.plain_ticks_ms
 _running = {}  # number: [due, period in ms or 0 for one shot, callback, its Timer]
 _is_ticking = False
-_is_busy = False
+_is_busy = False  # in a callback
 
 
 class Timer:
@@ -45,9 +46,9 @@ def is_any():
 
 def _tick(_):
     global _is_busy
-    if _is_busy:
+    if _is_busy or files.is_busy:
         return
-    _is_busy = True  # one callback at a time
+    _is_busy = True
     try:
         for number in list(_running):
             if number in _running:
@@ -68,34 +69,3 @@ def _look(number):
         callback(timer)
     except BaseException as error:
         sys.print_exception(error)
-
-
-class Uninterrupted:
-    """A block device in whose operations no timer calls back."""
-
-    def __init__(self, device):
-        self._device = device
-
-    def readblocks(self, block, buffer, offset=0):
-        global _is_busy
-        was_busy, _is_busy = _is_busy, True
-        try:
-            return self._device.readblocks(block, buffer, offset)
-        finally:
-            _is_busy = was_busy
-
-    def writeblocks(self, block, buffer, offset=None):
-        global _is_busy
-        was_busy, _is_busy = _is_busy, True
-        try:
-            return self._device.writeblocks(block, buffer, offset)
-        finally:
-            _is_busy = was_busy
-
-    def ioctl(self, request, argument):
-        global _is_busy
-        was_busy, _is_busy = _is_busy, True
-        try:
-            return self._device.ioctl(request, argument)
-        finally:
-            _is_busy = was_busy
