@@ -23,6 +23,7 @@ from progress import Progress  # noqa: E402
 
 from tools import firmware, romfs, runtimes, sampling, umqtt_source  # noqa: E402
 from tools.commands.test import MISSING, SAMPLED  # noqa: E402
+from tools.simboard import board  # noqa: E402
 
 umqtt_source.hide_stubs()
 board_imports.install()
@@ -86,11 +87,12 @@ def _portable_surroundings(request: pytest.FixtureRequest, tmp_path: Path) -> No
 
 @pytest.fixture(scope="session")
 def compiled(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with .mpy files of the device package and of the tests."""
+    """A folder with .mpy files of the device package, of the simulated board's shims, and of the tests."""
     target = tmp_path_factory.mktemp("compiled")
     (target / "device").mkdir()
     package = firmware.package_modules().values()
-    for paths, prefix in ((package, "device/"), (PORTABLE.glob("*.py"), "")):
+    shims = [path for path in board.ONBOARD.glob("*.py") if path.stem != "start"]
+    for paths, prefix in ((package, "device/"), (shims, ""), (PORTABLE.glob("*.py"), "")):
         for path in paths:
             code = romfs.compile_module(path, prefix + path.name)
             (target / f"{prefix}{path.stem}.mpy").write_bytes(code)

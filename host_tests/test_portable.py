@@ -48,7 +48,7 @@ def _count_tests(path: Path) -> int:
 
 
 def _micropython(interpreter: str, compiled: Path, umqtt: Path, path: Path, cwd: Path) -> None:
-    folders = [board.ONBOARD, board.MICROPYTHON, compiled, umqtt]
+    folders = [board.MICROPYTHON, compiled, umqtt]
     if interpreter in runtimes.WEBASSEMBLY:
         folders.insert(0, WEBASSEMBLY)
     heap_kib = HEAP_KIB.get(interpreter, HEAP_KIB["mp32"])

@@ -17,7 +17,7 @@ def main(name):
         import boardfiles
 
         boardfiles.install()
-    for shim in ("panel", "network", "boardsocket", "esp32", "time"):
+    for shim in ("panel", "machine", "network", "boardsocket", "esp32", "time"):
         __import__(shim)  # one by one: imports inside imports are deep for a 32-bit stack
     module = __import__(name)
     tests = sorted(key for key in dir(module) if key.startswith("test_"))
