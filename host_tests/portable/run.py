@@ -17,9 +17,13 @@ def main(name):
         import boardfiles
 
         boardfiles.install()
+    if hasattr(gc, "threshold"):  # as main.py does: what comes into the heap stays in one piece
+        gc.threshold(4096)
     for shim in ("panel", "machine", "network", "boardsocket", "esp32", "time"):
         __import__(shim)  # one by one: imports inside imports are deep for a 32-bit stack
     module = __import__(name)
+    if hasattr(gc, "threshold"):
+        gc.threshold(-1)
     tests = sorted(key for key in dir(module) if key.startswith("test_"))
     impossible = getattr(module, "NEED_SOCKETS", ()) if sys.platform == "webassembly" else ()
     failed = 0
