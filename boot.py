@@ -1,5 +1,5 @@
 # An image on trial is guarded from here on; for any other this is one look at the boot record.
-"""What starts first. Frozen into a firmware (device/manifest.py) it comes before a file of this name."""
+"""What starts first. Frozen into a firmware (device/FREEZING.md) it comes before a file of this name."""
 
 guard = None
 

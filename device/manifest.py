@@ -54,4 +54,3 @@ package(
     base_path="..",
     opt=3,
 )
-module("boot.py", base_path="..", opt=3)  # before one in the file system: it guards a trial
