@@ -18,7 +18,7 @@ from . import cause, config
 _STEP_MS = const(1000)
 _LIMIT_S, _WATCHDOG_S = const(660), const(180)  # where the configuration cannot be read
 _TIMERS = (-1, 3, 1, 0)  # a virtual one where there is one; else the number that programs choose last
-_RESERVE = const(2048)  # bytes: to note the cause when the application has taken all memory
+_RESERVE = const(1024)  # bytes: to note the cause when the application has taken all memory
 _LONGEST = const(100)  # characters of a cause
 
 _is_on_trial = True
