@@ -8,8 +8,8 @@ from . import errors, log, phases
 _UNKNOWN = {"version": "0.0.0", "build_time": ""}
 _MODULES = (
     "board cause config_table connection download ecdsa expiry failure guard header journal keys keytable"
-    " ntp offer offer_signature offers online p256_comb p256_naf request response rollback slot state strict"
-    " texts_en texts_zh trial update verify wifi wm"
+    " ntp offer offer_signature offers online p256_comb p256_naf record request response rollback slot state"
+    " strict texts_en texts_zh trial update urls verify wifi wm"
 )
 
 
@@ -27,6 +27,7 @@ def prepare(agent):
     agent.feed = phases.call("board", "start_watchdog", config.watchdog_s)
     if "device.guard" in sys.modules:
         sys.modules["device.guard"].leave_feeding()
+    phases.call("record", "take_reserve")
 
 
 def clear(agent):

@@ -22,8 +22,7 @@ import board_imports  # noqa: E402
 from progress import Progress  # noqa: E402
 
 from tools import firmware, romfs, runtimes, sampling, umqtt_source  # noqa: E402
-from tools.commands.test import MISSING, SAMPLED  # noqa: E402
-from tools.simboard import board  # noqa: E402
+from tools.commands.test import MISSING, SAMPLED, SAMPLES  # noqa: E402
 
 umqtt_source.hide_stubs()
 board_imports.install()
@@ -51,6 +50,7 @@ def pytest_configure(config: pytest.Config) -> None:
     if config.getoption("numprocesses", None):
         config.pluginmanager.register(Progress())
     config.addinivalue_line("markers", "sample(k): one in k of these plays in `test`, chosen by the commit")
+    config.addinivalue_line("markers", "quick_sample(k): one in k of these plays in `test --quick`")
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -61,14 +61,20 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     kept, left_out = [], []
     for item in items:
         is_chosen = not missing & _texts(item)
-        of = max((mark.args[0] for mark in item.iter_markers("sample")), default=1)
-        if of > 1 and os.environ.get(SAMPLED) == "1":
+        of = _sample_of(item)
+        if of > 1:
             is_chosen &= sampling.chosen(seen[of], of)
             seen[of] += 1
         (kept if is_chosen else left_out).append(item)
     items[:] = kept
     if left_out:
         config.hook.pytest_deselected(items=left_out)
+
+
+def _sample_of(item: pytest.Item) -> int:
+    """In this tier, of how many tests like this one is played?"""
+    names = SAMPLES.get(os.environ.get(SAMPLED, ""), ())
+    return max((mark.args[0] for name in names for mark in item.iter_markers(name)), default=1)
 
 
 def _texts(item: pytest.Item) -> set[str]:
@@ -87,12 +93,11 @@ def _portable_surroundings(request: pytest.FixtureRequest, tmp_path: Path) -> No
 
 @pytest.fixture(scope="session")
 def compiled(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with .mpy files of the device package, of the simulated board's shims, and of the tests."""
+    """A folder with .mpy files of the device package and of the tests."""
     target = tmp_path_factory.mktemp("compiled")
     (target / "device").mkdir()
     package = firmware.package_modules().values()
-    shims = [path for path in board.ONBOARD.glob("*.py") if path.stem != "start"]
-    for paths, prefix in ((package, "device/"), (shims, ""), (PORTABLE.glob("*.py"), "")):
+    for paths, prefix in ((package, "device/"), (PORTABLE.glob("*.py"), "")):
         for path in paths:
             code = romfs.compile_module(path, prefix + path.name)
             (target / f"{prefix}{path.stem}.mpy").write_bytes(code)
