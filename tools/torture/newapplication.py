@@ -74,7 +74,7 @@ def _live(stage: Stage, application: Application, attempts: int) -> None:
     if not any(cause in told["cause"] for cause in application.causes):
         raise _Wrong("silent", f"the cause is {told['cause']!r}")
     boots = _boots(stage.board.lines)
-    if boots != attempts:
+    if not 0 < boots <= attempts:  # fewer where it has wiped the record of its trial
         raise _Wrong("wrong", f"{boots} boots of the new image")
     reports = [message.data for message in stage.operator.messages if message.name == "firmware/report"]
     if any(data["version"] == NEW for data in reports):
