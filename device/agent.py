@@ -13,7 +13,6 @@ from . import clock, config, errors, files, log, phases
 from .link import Link
 from .report import Report, log_error
 
-STATE = "ota_state.json"
 _SETTLE_MS = const(10_000)  # no restarts in faster succession than main.py's
 _FLOOD_S = const(60)  # messages without end hold up an update for so long
 _POLL_STEPS = const(16)  # of an update: looking for messages costs as much as two blocks' reading back
@@ -68,7 +67,7 @@ class Agent:
         self.link = Link(settings, mac)
         self.report = Report(self.link, settings.language)
         phases.call("start", "prepare", self)
-        self.state = phases.call("state", "load", STATE)
+        self.state = phases.call("state", "load")
         self._next_get = self._step = 0  # uptime in ms; steps of an update
         self._steps = self._main()
 
@@ -116,10 +115,7 @@ class Agent:
 
     def save_state(self):
         """Raises OtaError(FLASH) if the file system cannot take it."""
-        try:
-            files.replace(STATE, self.state)
-        except OSError as error:
-            raise errors.OtaError(errors.FLASH, "state file: %s" % error)
+        phases.call("record", "save", self.state)
 
     def _main(self):
         try:
@@ -228,8 +224,9 @@ def call_hook(hook):
 
 
 def main(path):
-    """Run the agent with the configuration at path. Returns, having logged it, only if it cannot start."""
+    """Run the agent with the configuration at path. Raises OtaError, which is logged, if it cannot start."""
     try:
         Agent(config.load(path)).run()
     except errors.OtaError as error:
         log_error(error)
+        raise

@@ -34,8 +34,10 @@ def receive(transfer):
                 yield from stream.fill(slot.view, want, got, timeout_ms, agent.check_wifi)
         slot.write_block(want)
         transfer.position = slot.position
-        agent.progressed_ms = time.ticks_ms()
-        transfer.granted_ms = transfer.pause_ms = 0
+        if slot.position > transfer.furthest:  # a block that comes again is no progress
+            transfer.furthest = slot.position
+            agent.progressed_ms = time.ticks_ms()
+            transfer.granted_ms = transfer.pause_ms = 0
         yield
         lasted_ms = time.ticks_diff(agent.progressed_ms, transfer.began_ms)
         if agent.offer is not transfer.offer or lasted_ms > limit_ms:

@@ -13,6 +13,7 @@ from . import clock, errors, log, offer, phases
 _FREE_CHECKS = const(4)  # at once, each takes seconds; then one …
 _CHECK_S = const(60)  # … in this time
 _NAMES = ("sha256", "kind", "expires", "signature")
+_PREFIX = "signed_offer."
 
 # image_digest str, kind str, expires int Unix seconds, signature bytes (DER), digest bytes that it signs.
 OfferSignature = namedtuple("OfferSignature", ("image_digest", "kind", "expires", "signature", "digest"))
@@ -23,11 +24,11 @@ def parse(fields, version, size):
     OtaError(BAD_MESSAGE)."""
     offer.need(isinstance(fields, dict), "signed_offer")
     image_digest = fields.get("sha256")
-    offer.need(_is_hex(image_digest) and len(image_digest) == 64, "sha256")
+    offer.need(_is_hex(image_digest) and len(image_digest) == 64, _PREFIX + "sha256")
     kind = fields.get("kind")
-    offer.need(isinstance(kind, str) and len(kind) < 16, "kind")
-    expires = offer.unix_seconds(fields.get("expires"), "expires")
-    signature = offer.decode(fields.get("signature"), "signature of the offer")
+    offer.need(isinstance(kind, str) and len(kind) < 16, _PREFIX + "kind")
+    expires = offer.unix_seconds(fields.get("expires"), _PREFIX + "expires")
+    signature = offer.decode(fields.get("signature"), _PREFIX + "signature")
     facts = (version, size, image_digest, kind, fields["expires"])
     text = hashlib.sha256(("%s %d %s %s %d" % facts).encode()).digest()
     # What is hashed is shorter than the smallest image, so that it can be passed off for none.

@@ -8,7 +8,7 @@ import time
 
 from micropython import const
 
-from . import clock, errors, log, phases, strict
+from . import clock, errors, log, phases
 
 _STALL_MS = const(300_000)  # without a block: then another offer may take the place of the one that runs
 
@@ -28,6 +28,8 @@ def take(agent, name, sequence, offer):
 
 
 def _is_news(agent, sequence, offer):
+    if not phases.call("strict", "is_number", sequence):
+        raise errors.OtaError(errors.BAD_MESSAGE, "bad response", (("field", "msg_sequence"),))
     if sequence != agent.report.asked:
         log.warning("response %d ignored: nobody asked" % sequence)
         return False
@@ -64,10 +66,15 @@ def _consider(agent, offer):
 def check(agent, offer):
     """May this offer be taken, by all that is on record? Raises OtaError."""
     state = agent.state
-    running = strict.version(agent.running["version"])
+    if agent.config.file_hosts:
+        phases.call("urls", "check_host", offer.address, agent.config.file_hosts)
+    running = phases.call("strict", "version", agent.running["version"])  # it need not stay beside the board
     if offer.number == running:
         raise errors.OtaError(errors.SAME_VERSION, offer.version)
-    if offer.number < max(running or (0, 0, 0), strict.version(state["floor"]) or (0, 0, 0)):
+    if agent.running.get("unversioned"):  # what it is called was the broker's word
+        running = None
+    floor = phases.call("strict", "version", state["floor"])
+    if offer.number < max(running or (0, 0, 0), floor or (0, 0, 0)):
         raise errors.OtaError(errors.DOWNGRADE, offer.version)
     phases.call("tries", "check", agent, offer)
     if is_refused(state, "signature", offer.signature_text):

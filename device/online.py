@@ -3,6 +3,7 @@ importer of umqtt.
 """
 
 import json
+import sys
 import time
 
 import umqtt.simple
@@ -33,6 +34,8 @@ def connect(agent):
     report.publish("firmware/report", _version(agent) + ', "knows": ["cancel"]')
     yield
     agent.has_rollback = phases.call("board", "confirm")
+    if "device.guard" in sys.modules:
+        sys.modules["device.guard"].end()
     if agent.is_new:
         phases.call("tries", "give_back", agent.state)
         phases.call("trial", "confirm", agent)

@@ -31,7 +31,7 @@ class Transfer:
     read_back: bytearray | None
     partition: object
     chip: int | None  # ESP chip id, if the board says
-    address: tuple[str, str, int, str]  # scheme, host, port, path of the server that is asked
+    address: tuple[str, str, int, str, int]  # of the server that is asked, see urls.py
     redirects: int
     asked: tuple[int, int]  # first and last byte
     context: object  # of TLS
@@ -44,6 +44,7 @@ class Transfer:
     granted_ms: int  # of it
     pause_ms: int  # the next one
     began_ms: int  # ticks
+    furthest: int  # the most bytes that ever were in the slot
 
     def __init__(self, agent):
         self.agent, self.offer = agent, agent.offer

@@ -9,10 +9,11 @@ import pytest
 from rich.console import Console
 
 from device import config_table, errors
-from tools import cache
+from tools import cache, firmware
 from tools.__main__ import main
 from tools.errors import ToolError
-from tools.torture import classes, kit, mutants, pool
+from tools.torture import classes, kit, mutants, newapplication, pool
+from tools.torture.applications import APPLICATIONS, Application
 from tools.torture.attacks import forge, table
 from tools.torture.attacks.cases import attack, is_twin, twin
 from tools.torture.attacks.report import Line as AttackLine
@@ -94,7 +95,7 @@ def test_a_mutant_that_fits_no_more_is_not_taken_for_noticed():
         mutants.changed("if True:\n    pass\n", "    pass\n", "")
 
 
-@pytest.mark.sample(12)
+@pytest.mark.sample(23)
 @pytest.mark.parametrize("mutant", MUTANTS, ids=[mutant.safeguard for mutant in MUTANTS])
 def test_a_missing_safeguard_is_noticed(mutant, traces, grounds, kits):
     assert mutants.first_failure(mutant, traces, grounds, kits, 2)
@@ -176,3 +177,22 @@ def test_the_longest_poll_is_what_the_settings_say():
     limit_ms = int(re.search(r"_LONGEST_POLL_MS = ([\d_]+)", source)[1].replace("_", ""))
     longest_s = config_table.KEYS["mqtt_timeout_s"][0] + config_table.KEYS["publish_timeout_s"][0]
     assert longest_s * 1000 <= limit_ms <= longest_s * 1000 + 2000
+
+
+@pytest.mark.parametrize("name", APPLICATIONS)
+def test_every_broken_application_is_an_image(name, tmp_path):
+    """What mpy-cross refuses would never come so far."""
+    (tmp_path / "main.py").write_text(APPLICATIONS[name].source)
+    assert firmware.build_image("1.0.1", "esp32", "lamp", app=tmp_path) and APPLICATIONS[name].causes
+
+
+def test_a_broken_application_is_played_by_its_name():
+    assert main(["torture", "--case", "application/import"]) == 0
+    with pytest.raises(ToolError):
+        newapplication.play_one("application/none", Path(), print)
+
+
+def test_an_application_that_is_not_told_right_is_noticed(kits, monkeypatch):
+    wrong = Application("1 // 0\n", ["ImportError"])
+    monkeypatch.setitem(APPLICATIONS, "import", wrong)
+    assert newapplication.play("import", kits)["outcome"] == "silent"

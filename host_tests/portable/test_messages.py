@@ -110,7 +110,7 @@ def test_an_update_without_progress_gives_way_to_another_offer():
         time.advance(1)
         assert _take(agent, makeoffer.fields()) is first
         moved = _take(agent, makeoffer.fields(https_url="https://files/new"))
-        assert moved.address[3] == "/new", "the same image from elsewhere"
+        assert moved.url == "https://files/new", "the same image from elsewhere"
         assert _take(agent, makeoffer.fields()).fields == first.fields
         first = agent.offer
         assert _take(agent, dict(other, version="0.9.9")) is first, "not to one that is not acceptable"

@@ -57,6 +57,15 @@ class _Online:
         return self
 
 
+def test_what_is_confirmed_is_guarded_no_longer():
+    from device import guard
+
+    for is_new in (True, False):  # without its record it is on trial all the same
+        with patched(guard, "_is_on_trial", True):
+            made = _Online(is_new=is_new).run()
+            assert "board.confirm" in made.calls and not guard._is_on_trial
+
+
 def _version(**changes):
     first = _Online(**changes)
     return first.run().payloads[0].split('"data": ', 1)[1]

@@ -3,7 +3,7 @@
 from check import patched, run
 from faketrial import BLOCK, NEW, SIGNATURE, Board
 
-from device import errors, rollback
+from device import cause, errors, rollback
 
 PROVES = {errors.ROLLED_BACK: "test_the_verdict_is_repeated_until_it_was_told"}
 
@@ -74,6 +74,20 @@ def test_a_network_that_failed_for_the_old_image_too_does_not_count():
         agent = made.begin(trial_attempts=1)
         agent.network_failed = True
         assert _settle(agent) == "again" and _counts(agent) == (0, 1)
+
+
+def test_what_main_did_wrong_counts_whatever_else_failed():
+    """Power and network are no excuse for an exception; and it is told once."""
+    with Board() as made:
+        agent = made.begin(trial_attempts=3)
+        agent.network_failed, made.cause = True, "power loss"
+        cause.note("ImportError: no module named 'x'")
+        assert _settle(agent) == "again" and _counts(agent) == (1, 0)
+        agent = made.start(trial_attempts=3)
+        assert _settle(agent) == "again" and _counts(agent)[0] == 1
+        agent = made.start(trial_attempts=1)
+        cause.note("ImportError: no module named 'x'")
+        assert _settle(agent) == "ImportError: no module named 'x'"
 
 
 def test_the_verdict_names_version_and_cause():

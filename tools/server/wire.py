@@ -25,7 +25,8 @@ _MAC = re.compile("[0-9A-F]{12}")
 
 @dataclass
 class Report:
-    """What a device said, checked. kind: "started", "progress", "verified" or "error"; cause: in words."""
+    """What a device said, checked. kind: "started", "progress", "verified" or "error"; cause: in words, or
+    the field of a message that was wrong."""
 
     kind: str
     version: str = ""
@@ -76,7 +77,7 @@ def report(name: str, payload: bytes) -> Report | None:
     if name == REPORT:
         return _started(data)
     if _is_integer(data.get("errorCode"), -99999, -1):
-        cause = " ".join(filter(None, (clean(data.get("version")), clean(data.get("cause")))))
+        cause = " ".join(filter(None, (clean(data.get(name)) for name in ("version", "cause", "field"))))
         return Report("error", code=data["errorCode"], cause=cause)
     if data.get("state") == "verified":
         return Report("verified", progress=100)

@@ -2,25 +2,8 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
-
-class Mutant(NamedTuple):
-    """In device/<module>.py, `before` (which stands there once) becomes `after`; and so in each of `also`,
-    (module, before, after), where a safeguard stands twice. noticed_by: classes of faults or of attacks, the
-    quickest to notice it first; or one test of pytest, FILE::NAME, for what these cannot see."""
-
-    safeguard: str
-    module: str
-    before: str
-    after: str
-    noticed_by: tuple[str, ...]
-    also: tuple[tuple[str, str, str], ...] = ()
-
-    @property
-    def changes(self) -> tuple[tuple[str, str, str], ...]:
-        return (self.module, self.before, self.after), *self.also
-
+from tools.torture.mutant import Mutant
+from tools.torture.safeguards_wear import WEAR
 
 MUTANTS = (
     Mutant("blocks are read back", "slot",
@@ -68,7 +51,7 @@ MUTANTS = (
     Mutant("attempts are counted", "rollback",
            "trial[key] = trial.get(key, 0) + 1", "pass", ("dies",)),
     Mutant("power cuts do not count against an image", "rollback",
-           "is_uncounted = agent.network_failed or cause == board.POWER_LOSS", "is_uncounted = False",
+           "agent.network_failed or cause == board.POWER_LOSS", "False",
            ("boot",)),
     Mutant("a failed image is refused", "rollback",
            "        refuse(agent.state, trial)\n", "", ("dies",)),
@@ -88,6 +71,38 @@ MUTANTS = (
            ("block", "boot")),
     Mutant("a trial has a deadline", "agent",
            "if self.can_return and log.uptime_ms()", "if False and log.uptime_ms()", ("deaf",)),
+    Mutant("only an image on trial is guarded, and each one is", "board",
+           "return _state() == _PENDING", "return _state() != _VALID",
+           ("host_tests/portable/test_board.py::"
+            "test_a_reset_brings_back_the_old_image_only_while_the_new_one_waits",)),
+    Mutant("an image on trial is under a watchdog", "guard",
+           "        _start_watchdog()\n", "",
+           ("host_tests/portable/test_guard.py::test_timer_and_watchdog_run_before_main_does",)),
+    Mutant("an image on trial is under a timer", "guard",
+           "    _start_timer()\n", "",
+           ("host_tests/portable/test_guard.py::test_timer_and_watchdog_run_before_main_does",)),
+    Mutant("the timer ends a trial", "guard",
+           "if _left_s < 0:", "if False:",
+           ("host_tests/portable/test_guard.py::test_each_step_sets_the_watchdog_until_the_time_is_over",)),
+    Mutant("a watchdog that an application has set is set again", "guard",
+           "    _renew()\n\n\ndef _renew", "\n\ndef _renew",
+           ("host_tests/portable/test_guard.py::test_each_step_sets_the_watchdog_until_the_time_is_over",)),
+    Mutant("what ends main.py on trial is noted", "guard",
+           "        cause.note(text)\n", "        pass\n",
+           ("host_tests/portable/test_guard.py::test_what_escapes_from_main_is_the_cause",)),
+    Mutant("what ends main.py on trial ends the trial", "guard",
+           "    give_up(_last_line(error) if error else", "    (_last_line(error) if error else",
+           ("host_tests/portable/test_guard.py::test_a_main_that_ends_is_one_that_failed",)),
+    Mutant("a deep sleep ends a trial", "guard",
+           'if why == getattr(machine, "DEEPSLEEP_RESET", None):', "if False:",
+           ("host_tests/portable/test_guard.py::test_a_deep_sleep_on_trial_is_its_end",)),
+    Mutant("what main.py did wrong counts", "rollback",
+           "is_uncounted = not noted and (", "is_uncounted = (",
+           ("host_tests/portable/test_rollback.py::"
+            "test_what_main_did_wrong_counts_whatever_else_failed",)),
+    Mutant("the guard lets go of what is confirmed", "online",
+           'sys.modules["device.guard"].end()', "pass",
+           ("host_tests/portable/test_online.py::test_what_is_confirmed_is_guarded_no_longer",)),
     Mutant("the signing key lies on the curve", "ecdsa",
            " or (y * y - (x * x - 3) * x - _B) % _P", "",
            ("host_tests/portable/test_ecdsa_encodings.py::test_keys_off_the_curve",)),
@@ -122,8 +137,7 @@ MUTANTS = (
            'return data if binascii.b2a_base64(data).decode() == text + "\\n" else None', "return data",
            ("signature",)),
     Mutant("there is a floor under versions", "offers",
-           'max(running or (0, 0, 0), strict.version(state["floor"]) or (0, 0, 0))',
-           "(running or (0, 0, 0))", ("rollback",)),
+           "max(running or (0, 0, 0), floor or (0, 0, 0))", "(running or (0, 0, 0))", ("rollback",)),
     Mutant("the floor is raised at confirmation only", "trial",
            '    agent.state["trial"] = trial\n',
            '    agent.state["trial"] = trial\n    agent.state["floor"] = trial["version"]\n',
@@ -138,7 +152,9 @@ MUTANTS = (
     Mutant("the version inside is the offer's", "verify",
            "if inside != number:", "if False:", ("rollback",)),
     Mutant("an image names its board", "verify",
-           'if trailer and trailer["board"] != config.board:', "if False:", ("identity",)),
+           'if trailer["board"] != config.board:', "if False:", ("identity",)),
+    Mutant("an image without a trailer could be any product's", "verify",
+           'elif config.image == "esp32" and not config.accept_unversioned:', "elif False:", ("identity",)),
     Mutant("an image is for this chip", "header",
            "if chip is not None and image_chip != chip:", "if False:", ("identity",)),
     Mutant("what exceeds the slot is refused at once", "request",
@@ -151,52 +167,6 @@ MUTANTS = (
     Mutant("many bad images make every offer wait", "tries",
            'entry["rest"] = clock.now() + _doubled(entry["faults"] - _FREE_FAULTS, _MAX_REST_S)', "pass",
            ("replay",)),
-    Mutant("downloads cost of the flash's life", "tries",
-           "wear[_ERASES] -= _COST_S", "pass", ("wear",)),
-    Mutant("what wear gives goes by the uptime", "tries",
-           "    since_s = up_s - agent.counted_s\n    if not agent.counted_s:\n",
-           "    since_s = 0\n    if True:\n",
-           ("host_tests/portable/test_wear.py::test_a_clock_that_jumps_gives_nothing_while_the_board_is_on",)),
-    Mutant("at a start the clock gives one download at most", "tries",
-           "min(abs(now - wear[_AT]) * 60, _COST_S)", "abs(now - wear[_AT]) * 60",
-           ("host_tests/portable/test_wear.py::test_at_a_start_the_clock_gives_one_download_at_most",)),
-    Mutant("a download that starts over pays again", "failure",
-           '    phases.call("tries", "begin_anew", transfer.agent)\n', "", ("wear",)),
-    Mutant("what is confirmed is given back", "online",
-           '        phases.call("tries", "give_back", agent.state)\n', "",
-           ("host_tests/portable/test_online.py::test_the_order_for_an_image_on_trial",)),
-    Mutant("offers that wait are not saved without end", "tries",
-           "wear[_SAVES] -= _COST_S", "pass",
-           ("host_tests/portable/test_wear.py::test_offers_that_wait_are_saved_so_often_too",)),
-    Mutant("the image's signature is checked before the first erase", "offer_signature",
-           'phases.call("keys", "signer", agent, digest, offer.signature, errors.OFFER_SIGNATURE)', "pass",
-           ("host_tests/portable/test_offer_signature.py"
-            "::test_nobody_can_put_another_image_signature_beside_it",)),
-    Mutant("signed offers are not checked without end", "offer_signature",
-           "if agent.checked_s - now_s >= _FREE_CHECKS * _CHECK_S:", "if False:",
-           ("host_tests/portable/test_offer_signature.py"
-            "::test_signatures_without_end_cost_one_check_a_minute",)),
-    Mutant("an update without progress gives way", "offers",
-           " and time.ticks_diff(time.ticks_ms(), agent.progressed_ms) < _STALL_MS", "", ("hostage",)),
-    Mutant("a pause ends when its offer is taken back or replaced", "failure",
-           "        check_over(transfer)\n        yield pause_ms\n", "        yield pause_ms\n",
-           ("hostage",)),
-    Mutant("a download is bounded", "failure",
-           "> transfer.agent.config.download_limit_s * 1000", "> 1 << 60",
-           ("host_tests/portable/test_backoff.py::test_a_download_is_bounded_whatever_the_server_asks_for",)),
-    Mutant("a download that only goes slowly is bounded", "download",
-           " or lasted_ms > limit_ms", "",
-           ("host_tests/portable/test_download.py::test_a_server_that_is_only_slow_enough_is_given_up_too",)),
-    Mutant("what was taken back is not committed", "trial",
-           "if agent.offer is not transfer.offer:", "if False:",
-           ("host_tests/portable/test_trial.py"
-            "::test_an_offer_that_was_taken_back_in_the_last_moment_is_not_begun",)),
-    Mutant("all messages are read before an update starts", "agent",
-           "(not message or clock.now() - self.due > _FLOOD_S)", "True",
-           ("host_tests/portable/test_messages.py::test_of_all_that_are_there_the_latest_is_taken",)),
-    Mutant("messages without end do not hold an update up", "agent",
-           " or clock.now() - self.due > _FLOOD_S", "",
-           ("host_tests/portable/test_messages.py::test_messages_without_end_do_not_hold_it_up_for_ever",)),
     Mutant("one update at a time", "offers",
            "    if is_running:\n        raise", "    if False:\n        raise", ("replay",)),
     Mutant("Content-Length is what was asked for", "response",
@@ -204,19 +174,34 @@ MUTANTS = (
     Mutant("Content-Range is what was asked for", "response",
            "if answer.span != ((first, last, size) if status == 206 else None):", "if False:", ("body",)),
     Mutant("compressed and chunked bodies are refused", "response",
-           "if status not in (200, 206) or not answer.is_plain:", "if status not in (200, 206):", ("body",)),
-    Mutant("no redirect leads from https to http", "strict",
-           'if scheme == "https" and found != "https":', "if False:", ("redirect",)),
-    Mutant("lines of an answer's head are bounded", "response",
-           "if len(line) > _LINE_LIMIT:", "if False:", ("body",)),
+           "if answer.coding:", "if False:", ("body",)),
+    Mutant("no redirect leads from https to http", "urls",
+           ' or scheme == "https" and found != "https":', ":", ("redirect",)),
+    Mutant("what is kept of an answer's head is bounded", "response",
+           "elif len(line) < (_VALUE_LIMIT if name else _SHOWN):", "elif True:",
+           ("host_tests/portable/test_response.py::test_a_value_that_is_too_long",)),
     Mutant("an answer's head is text", "response",
-           "raise _not_text()\n            if byte != _CR", "pass\n            if byte != _CR", ("body",)),
+           'raise _refused("head is not text")', "pass", ("body",)),
+    Mutant("a redirect leads to a host that is allowed", "urls",
+           "        check_host(address, hosts)\n    except errors.OtaError as error:\n        what",
+           "    except errors.OtaError as error:\n        what", ("redirect",)),
+    Mutant("an offer leads to a host that is allowed", "offers",
+           "if agent.config.file_hosts:", "if False:", ("redirect",)),
+    Mutant("blocks that come again are no progress", "download",
+           "if slot.position > transfer.furthest:", "if True:",
+           ("host_tests/portable/test_download_hosts.py"
+            "::test_a_host_without_range_whose_link_is_always_cut",)),
+    Mutant("starting over and over wears the flash a little only", "response",
+           "if transfer.restarts >= _MAX_RESTARTS:", "if False:",
+           ("host_tests/portable/test_download_hosts.py"
+            "::test_a_host_without_range_whose_link_is_always_cut",)),
     Mutant("nothing lies between image and trailer", "verify",
            "if header.file_end and start != header.file_end:", "if False:", ("identity",)),
     Mutant("redirects are counted", "response",
            "if transfer.redirects > _MAX_REDIRECTS:", "if False:", ("redirect",)),
     Mutant("https goes before http", "offer",
-           'for scheme in ("http", "https"):', 'for scheme in ("https", "http"):', ("downgrade",)),
+           'scheme = "http" if fields.get("https_url") in (None, "") else "https"',
+           'scheme = "https" if fields.get("http_url") in (None, "") else "http"', ("downgrade",)),
     Mutant("the server's certificate is verified", "connection",
            "context.verify_mode = tls.CERT_REQUIRED", "context.verify_mode = 0", ("certificate",)),
     Mutant("a refused handshake is repeated once", "failure",
@@ -236,4 +221,5 @@ MUTANTS = (
     Mutant("umqtt's socket is given back to an application's own client", "online",
            "        umqtt.simple.socket = before\n", "        pass\n",
            ("host_tests/portable/test_link_open.py::test_an_application_has_a_client_of_its_own",)),
+    *WEAR,
 )  # fmt: skip
