@@ -15,8 +15,8 @@ import ast
 from collections import Counter
 
 OPEN = {
-    "__init__", "agent", "board", "cause", "clock", "config", "errors", "files", "guard", "link", "log", "net",
-    "phases", "report",
+    "__init__", "agent", "board", "cause", "clock", "config", "errors", "files", "guard", "link", "log",
+    "net", "phases", "report",
 }  # fmt: skip
 # module → functions that scripts of the host call on a board
 ENTRIES = {
