@@ -164,3 +164,14 @@ def test_a_pause_ends_when_the_offer_was_taken_back_or_replaced():
             time.advance(next(retrying))
             transfer.agent.offer = successor
             check.raises_code(errors.ALREADY_RUNNING, next, retrying)
+
+
+def test_starting_over_costs_of_the_flashs_life():
+    with FakeTime():
+        transfer = _transfer()
+        failure.start_over(transfer, "why")
+        before = transfer.agent.state["wear"][0]
+        failure.start_over(transfer, "why")
+        assert transfer.agent.state["wear"][0] == before - 4320
+        transfer.agent.state["wear"][0] = 0
+        check.raises_code(errors.CONNECTION_FAILED, failure.start_over, transfer, "why")
