@@ -66,14 +66,14 @@ def check(agent, offer):
 
 def keep(agent, offer):
     """Have the accepted offer on record, so that it goes on by itself after a power cut; unless too many
-    have come, then it is there once it begins. Raises OtaError(FLASH)."""
+    have come, then it is there once it begins. One that cannot be recorded is taken nevertheless."""
     wear = _wear(agent)
     if wear[_SAVES] < _COST_S:
         log.warning("offers come too often: a power cut would forget this one")
         return
     wear[_SAVES] -= _COST_S
     agent.state["waiting"] = offer.fields
-    agent.save_state()
+    _save(agent)
 
 
 def begin(agent, position):
@@ -156,6 +156,10 @@ def fail(agent, error):
 def forget(agent):
     """The accepted offer is done with."""
     agent.offer = agent.state["waiting"] = None
+    _save(agent)
+
+
+def _save(agent):
     try:
         agent.save_state()
     except errors.OtaError as problem:
