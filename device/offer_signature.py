@@ -1,5 +1,7 @@
 """The owner's signature on the offer itself, for offers that have the field `signed_offer`: an object with
-sha256 (of the image, 64 hex digits), kind, expires (Unix s or ms) and signature (base64).
+sha256 (of the image, 64 hex digits), kind, expires (Unix s or ms) and signature (base64). Newer ones also
+have issued (Unix s or ms) and issued_signature, over that too, which then counts: older boards know the
+other.
 """
 
 import hashlib
@@ -7,10 +9,13 @@ from collections import namedtuple
 
 from . import clock, errors, offer, phases
 
-_NAMES = ("sha256", "kind", "expires", "signature")
+_NAMES = ("sha256", "kind", "expires", "signature", "issued", "issued_signature")
 
-# image_digest str, kind str, expires int Unix seconds, signature bytes (DER), digest bytes that it signs.
-OfferSignature = namedtuple("OfferSignature", ("image_digest", "kind", "expires", "signature", "digest"))
+# image_digest str, kind str, expires and issued (0 = not known) int Unix seconds, signature bytes (DER),
+# digest bytes that it signs.
+OfferSignature = namedtuple(
+    "OfferSignature", ("image_digest", "kind", "expires", "issued", "signature", "digest")
+)
 
 
 def parse(fields, version, size):
@@ -23,12 +28,16 @@ def parse(fields, version, size):
     offer.need(isinstance(kind, str) and len(kind) < 16, "kind")
     expires = offer.unix_seconds(fields.get("expires"), "expires")
     signature = offer.decode(fields.get("signature"), "signature of the offer")
-    facts = (version, size, image_digest, kind, fields["expires"])
-    text = hashlib.sha256(("%s %d %s %s %d" % facts).encode()).digest()
+    text = "%s %d %s %s %d" % (version, size, image_digest, kind, fields["expires"])
+    issued = 0
+    if "issued" in fields:
+        issued = offer.unix_seconds(fields["issued"], "issued")
+        signature = offer.decode(fields.get("issued_signature"), "issued_signature")
+        text += " %d" % fields["issued"]
     # What is hashed is shorter than the smallest image, so that it can be passed off for none.
-    digest = hashlib.sha256(b"ota-offer-1\n" + text).digest()
-    found = OfferSignature(image_digest, kind, expires, signature, digest)
-    return found, {name: fields[name] for name in _NAMES}
+    digest = hashlib.sha256(b"ota-offer-1\n" + hashlib.sha256(text.encode()).digest()).digest()
+    found = OfferSignature(image_digest, kind, expires, issued, signature, digest)
+    return found, {name: fields[name] for name in _NAMES if name in fields}
 
 
 def _is_hex(value):

@@ -5,10 +5,9 @@ more than the last time: a board that is reset in the middle of each try must no
 And many bad images in a row make every offer wait: several that take turns must not wear out the flash.
 
 Of the record (see state.py): waiting is the fields of the accepted offer, until its image is confirmed or
-has failed; refused is [{version, size, signature, digest}] of images that failed their trials; failed is the
-offer that failed last: `offer` says which; starts and position (of its journal) since the last checkpoint;
-code and count of its failures; until (Unix s); and of all offers faults (bad images in a row) and rest
-(until when all must wait).
+has failed; failed is the offer that failed last: `offer` says which; starts and position (of its journal)
+since the last checkpoint; code and count of its failures; until (Unix s); and of all offers faults (bad
+images in a row) and rest (until when all must wait).
 """
 
 from micropython import const
@@ -41,8 +40,6 @@ def check_state(state):
     failed = state["failed"]
     if not isinstance(failed, dict) or not all(strict.is_number(failed.get(key)) for key in _FAILED_KEYS):
         state["failed"] = None
-    refused = state["refused"] if isinstance(state["refused"], list) else []
-    state["refused"] = [entry for entry in refused if isinstance(entry, dict)]
 
 
 def take(agent, name, sequence, offer):
@@ -103,16 +100,11 @@ def check(agent, offer):
         raise errors.OtaError(errors.DOWNGRADE, offer.version)
     if _is_same(state, offer) and pause_left_s(state, offer) and state["failed"]["code"] in IMAGE_FAULTS:
         raise errors.OtaError(state["failed"]["code"], "this offer has failed before")
-    if is_refused(state, "signature", offer.signature_text):
-        raise errors.OtaError(errors.REFUSED_IMAGE, offer.version)
+    phases.call("refused", "check", agent, offer)
     if offer.own_signature:  # last, because it takes longest
         phases.call("offer_signature", "check", agent, offer.own_signature)
     elif agent.config.require_signed_offer:
         raise errors.OtaError(errors.OFFER_SIGNATURE, "the offer is not signed")
-
-
-def is_refused(state, key, value):
-    return any(entry.get(key) == value for entry in state["refused"])
 
 
 def plan(agent):

@@ -7,11 +7,11 @@ instance of its classes and none of its functions.
 Always in memory: agent, clock, config, errors, files, link, log, net, phases, report. Everything else comes
 and goes:
   start     config_table · board · start → connection, keys, offers, ntp, verify
-  online    online → wifi, ntp → expiry, connection, board, trial or rollback, offers
-  an offer  offer → offer_signature, then offers → board
+  online    online → wifi, ntp → expiry, connection, status, board, trial or rollback → refused, offers
+  an offer  ntp, offer → offer_signature, then offers → refused, board
   update    update → journal, offers, board, request, then connection, request, response, header → wm,
   download;
-            then verify, keys → ecdsa, verify, trial
+            then verify, keys → ecdsa, verify → refused, trial
   failures  failure → texts_en or texts_zh
 """
 

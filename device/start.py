@@ -7,8 +7,8 @@ from . import errors, log, phases
 _UNKNOWN = {"version": "0.0.0", "build_time": ""}
 _MODULES = (
     "board config_table connection download ecdsa expiry failure header journal keys keytable ntp offer"
-    " offer_signature offers online p256_comb p256_naf request response rollback slot state strict"
-    " texts_en texts_zh trial update verify wifi wm"
+    " offer_signature offers online p256_comb p256_naf refused request response rollback slot state status"
+    " strict texts_en texts_zh trial update verify wifi wm"
 )
 
 
@@ -28,8 +28,9 @@ def prepare(agent):
 def clear(agent):
     """The agent's values before anything has happened."""
     agent.feed = agent.state = agent.running = agent.offer = None
-    agent.is_new = agent.can_return = agent.has_rollback = agent.network_failed = agent.is_updating = False
-    agent.is_sync_told = agent.is_time_doubtful = False
+    agent.is_new = agent.can_return = agent.has_rollback = agent.is_updating = False
+    agent.is_sync_told = agent.is_time_doubtful = agent.is_file_host_known = agent.link.was_reached = False
+    agent.is_cut_off = agent.witness = None
     agent.sync_due_ms = agent.sync_asked_ms = agent.time_proven = 0
     agent.last_code = agent.memory_failures = agent.pause_ms = agent.failed_adoptions = agent.due = 0
 

@@ -6,20 +6,23 @@ rollback spoils nothing. Who owns a key checks it when the record is read.
   slots    {label: record} of the image in each slot; a record has version, build_time, size, digest
   trial    the record of the image that was made bootable and is not confirmed yet, see trial.py
   floor    the highest version ever confirmed
-  waiting, failed, refused   see offers.py
-  known_time, doubts   see ntp.py
+  untold   see trial.py
+  waiting, failed   see offers.py
+  refused   see refused.py
+  known_time, doubts, agreed_time   see ntp.py
 """
 
 from . import files, log, phases, strict
 from .agent import STATE
 
 _FORMAT = 1
+_KEYS = "slots trial floor waiting failed refused untold known_time doubts agreed_time"
 
 
 def load(path):
     """The record as a dict with all keys, in which everything is of the right form."""
     state = _read(path)
-    for name in ("slots", "trial", "floor", "waiting", "failed", "refused", "known_time", "doubts"):
+    for name in _KEYS.split():
         state.setdefault(name, None)
     found = state.get("format")
     state["format"] = max(found, _FORMAT) if strict.is_number(found) else _FORMAT
@@ -28,6 +31,7 @@ def load(path):
     if not _is_trial(state["trial"]):
         state["trial"] = None
     phases.call("offers", "check_state", state)
+    phases.call("refused", "check_state", state)
     phases.call("ntp", "check_state", state)
     return state
 

@@ -2,12 +2,13 @@
 
 It begins with its record, then the image's head, then the boot selector. All of this is in memory before the
 first byte is written. The record is that of the image (see verify.py) with its signature (base64), the
-attempts that count against it and the excuses, boots that do not; rollback.py adds to it.
+attempts that count against it and the excuses, boots that do not; rollback.py adds to it. untold is the
+version that was confirmed, until the server knows.
 """
 
 from micropython import const
 
-from . import board, errors, files, journal, log, phases
+from . import board, errors, files, log, phases
 
 _MAX_ADOPTIONS = const(3)  # that fail
 _IOCTL_ERASE = const(6)
@@ -22,7 +23,7 @@ def begin(transfer, record):
     agent.report.add('{"state": "verified"}', True)  # and so all before it: a reset may follow
     # The offer stays on record too: cut before the first byte of the head, the update goes on with it.
     trial = dict(record)
-    trial.update({"signature": transfer.offer.signature_text, "attempts": 0, "excuses": 0})
+    trial.update({"signature": transfer.offer.signature_text, "excuses": 0})
     agent.state["trial"] = trial
     try:
         agent.save_state()
@@ -47,7 +48,7 @@ def _take_back(agent, partition):
         invalidate(partition)
     except errors.OtaError as error:
         log.error(error.detail)
-    journal.forget(agent.offer)
+    phases.call("journal", "forget", agent.offer)
     agent.state["trial"] = None
     agent.save_state()
 
@@ -69,6 +70,7 @@ def confirm(agent):
         state["floor"] = record["version"]
     drop_waiting(state, agent.running["signature"])
     state["trial"] = state["failed"] = None
+    state["untold"] = record["version"]
     agent.save_state()
     log.info("confirmed %s" % record["version"])
 

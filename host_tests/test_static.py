@@ -28,7 +28,8 @@ LAYERS = (
     ("start", "online", "expiry", "state"),
     ("agent", "connection", "failure", "offer_signature", "request", "response", "trial", "wm"),
     ("link",),
-    ("config", "download", "header", "keys", "net", "ntp", "offer", "offers", "report", "update", "verify"),
+    ("config", "download", "header", "keys", "net", "ntp", "offer", "offers", "refused", "report", "status",
+     "update", "verify"),
     ("config_table", "journal", "phases", "wifi"),
     ("board", "clock", "ecdsa", "files", "keytable", "slot", "strict"),
     ("errors", "log", "p256_comb", "p256_naf", "texts_en", "texts_zh"),
@@ -43,7 +44,8 @@ DOORS = {
              "online", "request", "response", "wifi"},
 }  # fmt: skip
 PURE = {"config_table", "ecdsa", "errors", "header", "keytable", "offer", "offer_signature", "offers",
-        "p256_comb", "p256_naf", "slot", "strict", "texts_en", "texts_zh", "verify", "wm"}  # fmt: skip
+        "p256_comb", "p256_naf", "refused", "slot", "strict", "texts_en", "texts_zh", "verify",
+        "wm"}  # fmt: skip
 HARMLESS = {"binascii", "collections", "gc", "hashlib", "json", "micropython", "struct", "errno", "sys"}
 
 LONGEST_FUNCTION = 50

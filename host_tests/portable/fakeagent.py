@@ -20,12 +20,12 @@ class FakeAgent(agent.Agent):
     def __init__(self, path=None, **changes):
         self.config = settings(**changes)
         self.may_start = self._before_reboot = self.self_test = _yes
+        self.link = FakeLink()
         phases.call("start", "clear", self)
         self.state = phases.call("state", "load", path or "no_record")
         self.running = {"version": "0.0.0", "build_time": ""}
         self._next_get = self._step = 0
         self.wlan, self.reset = FakeWlan(), _yes
-        self.link = FakeLink()
         self.report = FakeReport(self.link)
         self.path = path
         self.saves = 0
@@ -105,8 +105,14 @@ class FakeLink:
 
 
 def data_of(payload):
-    """The data in an envelope, which is no JSON while the simulated board's clock stands at 0."""
-    return json.loads(payload.split('"data": ', 1)[1][:-1])
+    """The data in an envelope."""
+    return fields_of(payload)["data"]
+
+
+def fields_of(payload):
+    """An envelope's data and what stands beside it; the rest is no JSON while the simulated board's clock
+    stands at 0."""
+    return json.loads('{"data": ' + payload.split('"data": ', 1)[1])
 
 
 class FakeReport:
@@ -121,6 +127,7 @@ class FakeReport:
         self.unsent = []
         self.published = []
         self.asked = None
+        self.sequence = 0
         self.rooms = 1
 
     def codes(self):
@@ -137,9 +144,6 @@ class FakeReport:
 
     def add(self, data, waits=False):
         self.added.append(data)
-
-    def ask(self):
-        self.asked = 0
 
     def publish(self, name, data):
         self.published.append((name, data))
