@@ -95,7 +95,7 @@ def test_a_bool_is_no_number_and_a_number_no_bool():
 def test_ranges_of_numbers():
     for key in SECONDS:
         _good(key, 1)
-        longest = {"keepalive_s": 65535, "check_interval_s": 31536000}.get(key, 86400)
+        longest = {"keepalive_s": 65535, "check_interval_s": 31536000, "refuse_s": 31536000}.get(key, 86400)
         _good(key, longest)
         _bad(key, longest + 1)
         _bad(key, 1 << 64)
