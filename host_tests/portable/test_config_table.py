@@ -17,7 +17,7 @@ SECONDS = [key for key in config_table.KEYS if key.endswith("_s")]
 COUNTS = ("trial_attempts", "format")
 FLAGS = ("accept_unversioned", "require_rollback")
 TEXTS_THAT_MAY_BE_EMPTY = ("broker_user", "broker_password")
-MAY_BE_ZERO = ("check_interval_s", "watchdog_s")
+MAY_BE_ZERO = ("check_interval_s", "watchdog_s", "refuse_s")
 
 
 def _made(values):

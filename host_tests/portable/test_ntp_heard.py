@@ -53,7 +53,8 @@ def test_what_is_no_time_says_nothing():
 
 
 def test_without_ntp_it_is_a_lower_bound():
-    for said, moved_to in ((NOW + YEAR, NOW + YEAR), (NOW - 100 * DAY, None), (NOW + 30 * YEAR, None), (1, None)):
+    lies = ((NOW - 100 * DAY, None), (NOW + 30 * YEAR, None), (1, None))
+    for said, moved_to in ((NOW + YEAR, NOW + YEAR),) + lies:
         agent, board = _agent({"a": OSError(110, "x")}, known_time=NOW - 200 * DAY)
         _hear(agent, said, NOW)
         with _at(1000, NOW):

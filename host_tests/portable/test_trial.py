@@ -7,7 +7,6 @@ from faketrial import FILE, NEW, SIGNATURE, Board, Transfer, record
 
 from device import board, errors, journal, rollback, trial
 
-
 RECORD = ("version", "build_time", "size", "digest")
 
 
