@@ -1,7 +1,7 @@
 """The owner's signature on the offer itself, for offers that have the field `signed_offer`: an object with
 sha256 (of the image, 64 hex digits), kind, expires (Unix s or ms) and signature (base64). Newer ones also
-have issued (Unix s or ms) and issued_signature, over that too, which then counts: older boards know the
-other.
+have issued (Unix s or ms) and issued_signature, over that too, which counts where a refused image is to
+return: boards of before know only the other.
 """
 
 import hashlib
@@ -11,10 +11,10 @@ from . import clock, errors, offer, phases
 
 _NAMES = ("sha256", "kind", "expires", "signature", "issued", "issued_signature")
 
-# image_digest str, kind str, expires and issued (0 = not known) int Unix seconds, signature bytes (DER),
-# digest bytes that it signs.
+# image_digest str, kind str, expires int Unix seconds, signature bytes (DER), digest bytes that it signs;
+# issued int Unix seconds (0 = not known), proof: signature and digest of that.
 OfferSignature = namedtuple(
-    "OfferSignature", ("image_digest", "kind", "expires", "issued", "signature", "digest")
+    "OfferSignature", ("image_digest", "kind", "expires", "signature", "digest", "issued", "proof")
 )
 
 
@@ -29,15 +29,18 @@ def parse(fields, version, size):
     expires = offer.unix_seconds(fields.get("expires"), "expires")
     signature = offer.decode(fields.get("signature"), "signature of the offer")
     text = "%s %d %s %s %d" % (version, size, image_digest, kind, fields["expires"])
-    issued = 0
+    issued, proof = 0, None
     if "issued" in fields:
         issued = offer.unix_seconds(fields["issued"], "issued")
-        signature = offer.decode(fields.get("issued_signature"), "issued_signature")
-        text += " %d" % fields["issued"]
-    # What is hashed is shorter than the smallest image, so that it can be passed off for none.
-    digest = hashlib.sha256(b"ota-offer-1\n" + hashlib.sha256(text.encode()).digest()).digest()
-    found = OfferSignature(image_digest, kind, expires, issued, signature, digest)
+        proof = offer.decode(fields.get("issued_signature"), "issued_signature")
+        proof = proof, _digest("%s %d" % (text, fields["issued"]))
+    found = OfferSignature(image_digest, kind, expires, signature, _digest(text), issued, proof)
     return found, {name: fields[name] for name in _NAMES if name in fields}
+
+
+def _digest(text):
+    """What is hashed is shorter than the smallest image, so that it can be passed off for none."""
+    return hashlib.sha256(b"ota-offer-1\n" + hashlib.sha256(text.encode()).digest()).digest()
 
 
 def _is_hex(value):

@@ -8,7 +8,7 @@ refused.
 
 from micropython import const
 
-from . import clock, errors, strict
+from . import clock, errors, phases, strict
 
 _MOST = const(8)
 _DAY = const(86400)  # a clock may be behind by so much until it is set
@@ -39,8 +39,9 @@ def add(agent, trial):
 
 
 def check(agent, offer, digest=None):
-    """May the image of this offer, or with this digest, be tried? Raises OtaError(REFUSED_IMAGE). Returns how
-    many of its attempts are gone: without the owner's word it has one more."""
+    """May the image of this offer be tried? digest: of what lies in the slot, once that is known, and when
+    the offer was issued has been proven. Raises OtaError(REFUSED_IMAGE). Returns how many of its attempts are
+    gone: without the owner's word it has one more."""
     own, now, attempts = offer.own_signature, clock.now(), 0
     for entry in agent.state["refused"]:
         if entry["digest"] != (digest or own and own.image_digest):
@@ -49,6 +50,8 @@ def check(agent, offer, digest=None):
         if own and own.issued >= max(entry["at"], 1):
             if digest:  # this offer brings it back once
                 entry["at"] = own.issued
+            else:
+                phases.call("keys", "signer", agent, own.proof[1], own.proof[0], errors.REFUSED_IMAGE)
             continue
         if not 0 < entry["at"] <= now + _DAY:  # not known, or the clock was wrong then
             entry["at"] = now

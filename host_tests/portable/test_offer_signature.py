@@ -52,10 +52,11 @@ def test_when_it_was_issued():
     issued = signed(issued=1790000000, issued_signature=signature)
     own = _parse(issued)
     text = hashlib.sha256(b"1.2.3 10000 " + b"ab" * 32 + b" esp32 1800000000 1790000000").digest()
-    assert own.issued == 1790000000 and base64(own.signature) == signature
-    assert own.digest == hashlib.sha256(b"ota-offer-1\n" + text).digest()
+    assert own.issued == 1790000000 and base64(own.proof[0]) == signature
+    assert own.proof[1] == hashlib.sha256(b"ota-offer-1\n" + text).digest()
+    assert own[:5] == _parse(signed())[:5]
     assert _parse(dict(issued, issued=1790000000123)).issued == 1790000000
-    assert _parse(signed()).issued == 0
+    assert _parse(signed()).issued == 0 and _parse(signed()).proof is None
     found = parse_message(payload(signed_offer=issued))[1]
     assert found.fields["signed_offer"] == issued and parse(found.fields).own_signature == own
     for name in ("issued", "issued_signature"):
@@ -103,7 +104,7 @@ def test_only_the_owners_signature_counts():
     agent = FakeAgent(signing_key="owner.der")
     own = _owners()
     _check(agent, own)
-    foreign = offer_signature.OfferSignature(*own[:5], hashlib.sha256(b"x").digest())
+    foreign = offer_signature.OfferSignature(*own[:4], hashlib.sha256(b"x").digest(), 0, None)
     raises_code(errors.OFFER_SIGNATURE, _check, agent, foreign)
     raises_code(errors.OFFER_SIGNATURE, _check, agent, _parse(signed()))
 

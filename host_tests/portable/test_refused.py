@@ -1,10 +1,11 @@
 """device.refused: images that failed their trials come back by the owner's word, or after a long time."""
 
 import makeoffer
+import signer
 from check import patched, raises_code
 from fakeagent import FakeAgent
 
-from device import clock, errors, refused
+from device import clock, errors, files, refused
 
 PROVES = {errors.REFUSED_IMAGE: "test_refused_until_its_time_is_over"}
 
@@ -23,7 +24,8 @@ def _at(unix_s):
 
 def _failed(unix_s=NOW, **changes):
     """An agent whose image has just failed its trials."""
-    agent = FakeAgent(**changes)
+    files.write("owner.der", signer.KEY)
+    agent = FakeAgent(signing_key="owner.der", **changes)
     with _at(unix_s):
         refused.add(agent, TRIAL)
     return agent
@@ -39,9 +41,10 @@ def _is_refused(*arguments):
 
 
 def _issued(unix_s, **changes):
-    """An offer that says when it was issued."""
-    signature = makeoffer.base64(makeoffer.SIGNATURE)
-    own = makeoffer.signed(issued=unix_s, issued_signature=signature, **changes)
+    """An offer that says when it was issued, as the owner signs it."""
+    own = makeoffer.signed(issued=unix_s, issued_signature=makeoffer.base64(makeoffer.SIGNATURE), **changes)
+    proof = makeoffer.offer(signed_offer=own).own_signature.proof
+    own["issued_signature"] = makeoffer.base64(signer.sign_digest(proof[1]))
     return makeoffer.offer(signed_offer=own)
 
 
@@ -95,6 +98,13 @@ def test_the_owners_word_that_came_later_brings_it_back():
     assert agent.state["refused"][0]["pause_s"] == 2 * agent.config.refuse_s
 
 
+def test_only_the_owner_says_when_it_was_issued():
+    """Before anything is downloaded; later it was looked at."""
+    agent = _failed()
+    own = makeoffer.signed(issued=NOW + 50, issued_signature=makeoffer.base64(makeoffer.SIGNATURE))
+    _is_refused(agent, NOW + 60, makeoffer.offer(signed_offer=own), None)
+
+
 def test_an_offer_of_the_future_brings_it_back_once_too():
     agent = _failed()
     for _ in range(2):
@@ -105,8 +115,8 @@ def test_an_offer_of_the_future_brings_it_back_once_too():
 
 
 def test_a_signed_offer_that_does_not_say_when_brings_nothing_back():
-    _is_refused(_failed(), NOW, makeoffer.offer(signed_offer=makeoffer.signed()))
-    agent = FakeAgent()
+    agent = _failed()
+    _is_refused(agent, NOW, makeoffer.offer(signed_offer=makeoffer.signed()))
     agent.state["refused"] = [makeoffer.refused("ab" * 32)]
     _is_refused(agent, NOW, makeoffer.offer(signed_offer=makeoffer.signed()))
 
