@@ -11,7 +11,6 @@ from . import clock, config, errors, files, log, phases
 from .link import Link
 from .report import Report, log_error
 
-STATE = "ota_state.json"
 _SETTLE_MS = 10_000  # no restarts in faster succession than main.py's
 _POLL_STEPS = 16  # of an update: looking for messages costs as much as two blocks' reading back
 
@@ -63,7 +62,7 @@ class Agent:
         self.link = Link(settings, mac)
         self.report = Report(self.link, settings.language)
         phases.call("start", "prepare", self)
-        self.state = phases.call("state", "load", STATE)
+        self.state = phases.call("state", "load")
         self._next_get = self._step = 0  # uptime in ms; steps of an update
         self._steps = self._main()
 
@@ -111,10 +110,7 @@ class Agent:
 
     def save_state(self):
         """Raises OtaError(FLASH) if the file system cannot take it."""
-        try:
-            files.replace(STATE, self.state)
-        except OSError as error:
-            raise errors.OtaError(errors.FLASH, "state file: %s" % error)
+        phases.call("record", "save", self.state)
 
     def _main(self):
         try:

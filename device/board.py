@@ -22,16 +22,9 @@ _OTADATA = const(0x00)  # subtype of its partition
 _ENTRY_SIZE = const(32)
 _VALID = const(2)  # ESP_OTA_IMG_VALID
 _REJECTED = (3, 4)  # ESP_OTA_IMG_INVALID, _ABORTED: the boot loader does not look at these
-_CHIPS = (  # esp_chip_id_t, the longer names first
-    ("ESP32S2", 2),
-    ("ESP32S3", 9),
-    ("ESP32C2", 12),
-    ("ESP32C3", 5),
-    ("ESP32C6", 13),
-    ("ESP32H2", 16),
-    ("ESP32P4", 18),
-    ("ESP32", 0),
-)
+# Families of chips, and the esp_chip_id_t of each. ESP32-D2WD, -D0WD, -S0WD and -U4WDH are ESP32s.
+_FAMILIES = "C2 C3 C5 C6 C61 H2 H21 H4 P4 S2 S3 S31 D0 D2 S0 U4"
+_CHIP_IDS = b"\x0c\x05\x17\x0d\x14\x10\x19\x1c\x12\x02\x09\x20\0\0\0\0"
 
 
 def start():
@@ -69,12 +62,18 @@ def set_clock(moment):
 
 
 def chip():
-    """ESP chip id of image headers; None if the firmware does not say."""
-    name = getattr(sys.implementation, "_machine", "").upper().replace("-", "")
-    for chip, number in _CHIPS:
-        if name.endswith(chip):
-            return number
-    return None
+    """ESP chip id of image headers, by the family: the letter behind "ESP32-" and all digits behind that, as
+    in ESP32-C3FH4; ESP32-PICO-D4 is an ESP32. None if the firmware does not say, or it is a family
+    unknown here."""
+    name = getattr(sys.implementation, "_machine", "").upper().split(" WITH ")[-1]
+    _, found, rest = name.partition("ESP32")
+    family = rest.lstrip("-")
+    end = 1
+    while family[end : end + 1].isdigit():
+        end += 1
+    if end > 1:
+        return dict(zip(_FAMILIES.split(), _CHIP_IDS)).get(family[:end])
+    return 0 if found else None
 
 
 def running():

@@ -31,7 +31,7 @@ def make_file_context(transfer):
 def connect_file_server(transfer):
     """transfer.stream is then a net.Stream. At most http_timeout_s. Raises OtaError, see connect()."""
     make_file_context(transfer)
-    scheme, host, port, _ = transfer.address
+    scheme, host, port = transfer.address[:3]
     context = transfer.context if scheme == "https" else None
     transfer.stream = connect(host, port, context, transfer.agent.config.http_timeout_s * 1000)
 
@@ -81,7 +81,7 @@ def client_context(ca, certificate=None, key=None):
             context.load_verify_locations(one)
     except (ValueError, OSError) as error:
         code = errors.NO_INIT if isinstance(error, ValueError) else errors.NO_MEM
-        raise errors.OtaError(code, "certificate or key unusable: %r" % error)
+        raise errors.OtaError(code, "certificate or key unusable, is it PEM? %r" % error)
     context.verify_mode = tls.CERT_REQUIRED
     return context
 
@@ -117,7 +117,7 @@ def element(data, at):
 
 
 def unusable():
-    return errors.OtaError(errors.NO_INIT, "unusable certificate, DER is expected")
+    return errors.OtaError(errors.NO_INIT, "unusable certificate: DER is expected, not PEM; at most 8")
 
 
 def connect(host, port, context, timeout_ms):

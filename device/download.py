@@ -32,8 +32,10 @@ def receive(transfer):
                 yield from stream.fill(slot.view, want, got, timeout_ms, transfer.agent.check_wifi)
         slot.write_block(want)
         transfer.position = slot.position
-        transfer.progressed_ms = time.ticks_ms()
-        transfer.granted_ms = transfer.pause_ms = 0
+        if slot.position > transfer.furthest:  # a block that comes again is no progress
+            transfer.furthest = slot.position
+            transfer.progressed_ms = time.ticks_ms()
+            transfer.granted_ms = transfer.pause_ms = 0
         yield
         if journal.position + checkpoint <= slot.position < size:
             journal.save(slot.position, transfer.etag)

@@ -10,8 +10,9 @@ from . import clock, errors, log, phases
 from .report import log_error
 
 # A number of mbedtls is minus the sum of a module's own, a multiple of 128, and a low one that led to it.
-# Of ssl: fatal alert, the peer refused us; no certificate for servers; too old; nothing in common; nonsense.
-_REFUSED = b"\xef\xf4\xdd\xdc\xcc"
+# Of ssl: fatal alert, the peer refused us; no certificate for servers; too old; nothing in common; nonsense;
+# a key of the wrong type. Of ecp: a point off the curve, an unknown curve. Of x509: no room; fatal.
+_REFUSED = b"\xef\xf4\xdd\xdc\xcc\xda\x99\x9d\x9f\x53\x60"
 # "Alloc failed" of pem, x509, dhm, pk, ecp, md, pkcs7, cipher, ssl; some come out as ssl's "internal error".
 _NO_MEMORY = b"\x23\x51\x68\x7f\x9b\xa3\xaf\xc3\xfe\xd8"
 _NO_MEMORY_LOW = b"\x10\x17\x6a"  # of bignum, lms, asn1; MicroPython turns the sign of a small number round
@@ -41,8 +42,8 @@ def of_socket(error, what, is_connected=True):
             code = errors.NO_MEM
         elif size == errno.ETIMEDOUT:
             code = errors.TIMEOUT
-        elif min(size >> 7, 255) in _REFUSED or 0x2080 <= size < 0x2880 or 0x3A00 <= size < 0x3E00:
-            code = errors.TLS_REFUSED  # the last two: a certificate, or the key in it, of bad form
+        elif min(size >> 7, 255) in _REFUSED or 0x2080 <= size < 0x2880 or 0x3880 <= size < 0x3F80:
+            code = errors.TLS_REFUSED  # the last two: a certificate, or the key in it
     return errors.OtaError(code, "%s: %s" % (what, number))
 
 
@@ -87,8 +88,8 @@ def _text(code, language):
 
 def retry(transfer, failure):
     """Generator: yields until the next try; raises the failure (OtaError, MemoryError) if there is none.
-    Tries go on until a window that begins anew with each block is over; what the server asks us to wait does
-    not count."""
+    Tries go on until a window that begins anew with each new block is over; what the server asks us to wait
+    does not count."""
     asked_s = _may_retry(transfer, failure)
     if asked_s is None:
         raise failure
@@ -128,6 +129,7 @@ def fetch_again(transfer, error):
             phases.call("journal", "forget", transfer.offer)
         raise error
     transfer.was_repeated = True
+    transfer.furthest = 0
     start_over(transfer, error.detail)
 
 

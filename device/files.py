@@ -3,15 +3,17 @@ has restarted: MicroPython lets such an error out in the middle of LittleFS's ow
 with that, or only to close the file, can spoil other files. What lies in the flash is whole.
 """
 
-import json
 import os
+
+from micropython import const
 
 from . import errors
 
-# Errors that say nothing about the flash: ENOENT, EACCES, EEXIST, ENOTDIR, EISDIR, EFBIG, ENOSPC, EROFS, and
-# what LittleFS says of a damaged file.
-_HARMLESS = (2, 13, 17, 20, 21, 27, 28, 30, 84)
-_EIO, _EFBIG = 5, 27
+# Errors that say nothing about the flash: ENOENT, EACCES, EEXIST, ENOTDIR, EISDIR, EFBIG, ENOSPC, EROFS, what
+# LittleFS says where there is no room for a new name (36), and of a damaged file (84).
+_HARMLESS = (2, 13, 17, 20, 21, 27, 28, 30, 36, 84)
+_EIO = const(5)
+_EFBIG = const(27)
 _MAX_SIZE = 16384  # bytes: more than any file of ours, less than any heap
 
 is_broken = False
@@ -32,14 +34,24 @@ def read_required(path):
 
 
 def write(path, data):
-    """data: bytes, or a dict, which goes out as JSON without being whole in memory. Raises OSError."""
+    """data: bytes, or a function that writes text into the file that it is given. Raises OSError."""
     _call(_write, path, data)
 
 
 def replace(path, data):
     """The same, and the file has either its old content or the new one, whenever the power goes."""
     _call(_write, path + ".new", data)
-    _call(os.rename, path + ".new", path)
+    rename(path + ".new", path)
+
+
+def rename(path, new):
+    """Raises OSError."""
+    _call(os.rename, path, new)
+
+
+def remove(path):
+    """Raises OSError."""
+    _call(os.remove, path)
 
 
 def _read(path, limit):
@@ -55,10 +67,10 @@ def _read(path, limit):
 
 def _write(path, data):
     global _file
-    if isinstance(data, dict):
+    if callable(data):
         _file = open(path, "w")
         try:
-            json.dump(data, _file)
+            data(_file)
         except MemoryError:
             _file.close()  # or the garbage collector would, when the name is another file's
             raise
@@ -81,4 +93,6 @@ def _call(function, *arguments):
         return function(*arguments)
     except OSError as error:
         note(error)
+        if _file and not is_broken:
+            _file.close()
         raise

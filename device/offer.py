@@ -2,18 +2,18 @@
 
 from collections import namedtuple
 
-from . import errors, phases, strict
+from . import errors, phases, strict, urls
 
 SECONDS_LIMIT = 100_000_000_000  # from here on a Unix time is in milliseconds
-_SEQUENCE_LIMIT = 1 << 32
 _SMALLEST = 65  # of an image, in bytes: more than its held-back head
 _SIZE_LIMIT = 1 << 31
-_KEPT = ("version", "http_url", "https_url", "size", "sig-sha256-ecdsa", "upgrade_delay")
+_EXACT = 1 << 24  # up to here a board's floats, of 32 bits, hold every integer
+_LONGEST_URL = 2048  # it stays in memory until the image is confirmed
 
-# version str, number (major, minor, patch), url str, address (scheme, host, port, path), size int bytes,
+# version str, number (major, minor, patch), url str, address (see urls.py), size int bytes,
 # signature bytes (DER), signature_text str (base64 of it), start_at int Unix seconds (0 = now),
-# own_signature: see offer_signature.py, None without one. fields: the offer's own dict, as far as it is
-# worth storing, so that it can be checked again after a reboot.
+# own_signature: see offer_signature.py, None without one. fields: what of the offer is worth storing, so that
+# it can be checked again after a reboot.
 Offer = namedtuple(
     "Offer",
     (
@@ -24,14 +24,14 @@ Offer = namedtuple(
 
 
 def parse_message(payload):
-    """bytes -> (msg_sequence, Offer). Raises OtaError(BAD_MESSAGE)."""
+    """bytes -> (msg_sequence as it came, Offer). What nobody uses may be anything. Raises
+    OtaError(BAD_MESSAGE) with the field that is wrong; "message" is the whole of it."""
+    need(payload, "length")  # link.py leaves nothing of one that is too long
     message = strict.json_object(payload)
-    need(message is not None, "not a whole JSON object")
-    sequence = _integer(message.get("msg_sequence"), "msg_sequence", 0, _SEQUENCE_LIMIT)
-    unix_seconds(message.get("time"), "time")
+    need(message is not None, "message")
     data = message.get("data")
     need(isinstance(data, dict), "data")
-    return sequence, parse(data)
+    return message.get("msg_sequence"), parse(data)
 
 
 def parse(fields):
@@ -39,24 +39,27 @@ def parse(fields):
     version = fields.get("version")
     number = strict.version(version)
     need(number, "version")
-    url, address = _pick_url(fields)
     size = _integer(fields.get("size"), "size", _SMALLEST, _SIZE_LIMIT)
     text = fields.get("sig-sha256-ecdsa")
     signature = decode(text, "sig-sha256-ecdsa")
-    start_at = unix_seconds(fields.get("upgrade_delay", 0), "upgrade_delay")
-    kept = {name: fields[name] for name in _KEPT if name in fields}  # unknown ones can be of any size
+    delay = fields.get("upgrade_delay")
+    start_at = 0 if delay is None else unix_seconds(delay, "upgrade_delay")
+    kept = {"version": version, "size": size, "sig-sha256-ecdsa": text, "upgrade_delay": start_at}
+    url, address = _pick_url(fields, kept)
     own = fields.get("signed_offer")
     if own is not None:
         own, kept["signed_offer"] = phases.call("offer_signature", "parse", own, version, size)
     return Offer(version, number, url, address, size, signature, text, start_at, own, kept)
 
 
-def need(fact, what):
+def need(fact, field):
     if not fact:
-        raise errors.OtaError(errors.BAD_MESSAGE, "bad offer: " + what)
+        raise errors.OtaError(errors.BAD_MESSAGE, "bad offer: " + field, (("field", field),))
 
 
 def _integer(value, name, low, high):
+    if isinstance(value, float) and 0 <= value < _EXACT and value % 1 == 0:  # 1e4 or 10000.0
+        value = int(value)
     need(strict.is_number(value) and low <= value <= high, name)
     return value
 
@@ -66,14 +69,17 @@ def unix_seconds(value, name):
     return value // 1000 if value >= SECONDS_LIMIT else value
 
 
-def _pick_url(fields):
-    """https_url where there is one; a url that is there must be right even if it is not used."""
-    url = address = None
-    for scheme in ("http", "https"):
-        value = fields.get(scheme + "_url")
-        if value is not None:
-            url, address = value, (scheme,) + strict.url(value, scheme)
-    need(url, "no URL")
+def _pick_url(fields, kept):
+    """https_url where there is one: an offer with a wrong one never falls back to http."""
+    scheme = "http" if fields.get("https_url") in (None, "") else "https"
+    name = scheme + "_url"
+    url = kept[name] = fields.get(name)
+    try:
+        address = urls.split(url, scheme)
+    except errors.OtaError as error:
+        error.facts = (("field", name),)
+        raise error
+    need(len(url) <= _LONGEST_URL, name)
     return url, address
 
 

@@ -10,6 +10,7 @@ from collections import namedtuple
 from . import clock, errors, offer, phases
 
 _NAMES = ("sha256", "kind", "expires", "signature", "issued", "issued_signature")
+_PREFIX = "signed_offer."
 
 # image_digest str, kind str, expires int Unix seconds, signature bytes (DER), digest bytes that it signs;
 # issued int Unix seconds (0 = not known), proof: signature and digest of that.
@@ -23,16 +24,16 @@ def parse(fields, version, size):
     OtaError(BAD_MESSAGE)."""
     offer.need(isinstance(fields, dict), "signed_offer")
     image_digest = fields.get("sha256")
-    offer.need(_is_hex(image_digest) and len(image_digest) == 64, "sha256")
+    offer.need(_is_hex(image_digest) and len(image_digest) == 64, _PREFIX + "sha256")
     kind = fields.get("kind")
-    offer.need(isinstance(kind, str) and len(kind) < 16, "kind")
-    expires = offer.unix_seconds(fields.get("expires"), "expires")
-    signature = offer.decode(fields.get("signature"), "signature of the offer")
+    offer.need(isinstance(kind, str) and len(kind) < 16, _PREFIX + "kind")
+    expires = offer.unix_seconds(fields.get("expires"), _PREFIX + "expires")
+    signature = offer.decode(fields.get("signature"), _PREFIX + "signature")
     text = "%s %d %s %s %d" % (version, size, image_digest, kind, fields["expires"])
     issued, proof = 0, None
     if "issued" in fields:
-        issued = offer.unix_seconds(fields["issued"], "issued")
-        proof = offer.decode(fields.get("issued_signature"), "issued_signature")
+        issued = offer.unix_seconds(fields["issued"], _PREFIX + "issued")
+        proof = offer.decode(fields.get("issued_signature"), _PREFIX + "issued_signature")
         proof = proof, _digest("%s %d" % (text, fields["issued"]))
     found = OfferSignature(image_digest, kind, expires, signature, _digest(text), issued, proof)
     return found, {name: fields[name] for name in _NAMES if name in fields}

@@ -12,7 +12,7 @@ images in a row) and rest (until when all must wait).
 
 from micropython import const
 
-from . import clock, errors, log, phases, strict
+from . import clock, errors, log, phases
 
 _FAILED_KEYS = ("starts", "position", "code", "count", "until", "faults", "rest")  # numbers
 IMAGE_FAULTS = (  # no second try can end otherwise
@@ -35,6 +35,8 @@ _MAX_REST_S = const(3600)
 
 def check_state(state):
     """Drop from the record what is not of the right form."""
+    from . import strict  # no more than a check needs it
+
     if not isinstance(state["waiting"], dict):
         state["waiting"] = None
     failed = state["failed"]
@@ -49,6 +51,8 @@ def take(agent, name, sequence, offer):
 
 
 def _is_news(agent, sequence, offer):
+    if not phases.call("strict", "is_number", sequence):
+        raise errors.OtaError(errors.BAD_MESSAGE, "bad response", (("field", "msg_sequence"),))
     if sequence != agent.report.asked:
         log.warning("response %d ignored: nobody asked" % sequence)
         return False
@@ -93,10 +97,15 @@ def _is_known(agent, offer):
 def check(agent, offer):
     """May this offer be taken, by all that is on record? Raises OtaError."""
     state = agent.state
-    running = strict.version(agent.running["version"])
+    if agent.config.file_hosts:
+        phases.call("urls", "check_host", offer.address, agent.config.file_hosts)
+    running = phases.call("strict", "version", agent.running["version"])  # it need not stay beside the board
     if offer.number == running:
         raise errors.OtaError(errors.SAME_VERSION, offer.version)
-    if offer.number < max(running or (0, 0, 0), strict.version(state["floor"]) or (0, 0, 0)):
+    if agent.running.get("unversioned"):  # what it is called was the broker's word
+        running = None
+    floor = phases.call("strict", "version", state["floor"])
+    if offer.number < max(running or (0, 0, 0), floor or (0, 0, 0)):
         raise errors.OtaError(errors.DOWNGRADE, offer.version)
     if _is_same(state, offer) and pause_left_s(state, offer) and state["failed"]["code"] in IMAGE_FAULTS:
         raise errors.OtaError(state["failed"]["code"], "this offer has failed before")

@@ -2,8 +2,12 @@
 
 import time
 
+from micropython import const
+
 from . import errors, log, phases
 from .slot import HEAD, Slot, measure
+
+_PIECE = const(256)  # characters of a long URL that are copied at a time
 
 
 def clear(transfer):
@@ -15,7 +19,8 @@ def clear(transfer):
         transfer.block = None
     transfer.address, transfer.redirects = transfer.offer.address, 0
     transfer.etag = transfer.head = transfer.header = transfer.asked = transfer.retry_after = None
-    transfer.position = transfer.restarts = transfer.granted_ms = transfer.pause_ms = transfer.report_at = 0
+    transfer.position = transfer.furthest = transfer.restarts = transfer.report_at = 0
+    transfer.granted_ms = transfer.pause_ms = 0
     transfer.is_spliced = transfer.has_block = transfer.was_refused = transfer.was_repeated = False
     transfer.progressed_ms = time.ticks_ms()
 
@@ -52,9 +57,14 @@ def send(transfer):
     first = 0 if lacks_head else transfer.position
     last = (HEAD if lacks_head else transfer.offer.size) - 1
     transfer.asked = (first, last)
-    wanted = span(first, last, transfer.offer.size)
-    scheme, host, port, path = transfer.address
-    transfer.stream.write(request(scheme, host, port, path, wanted, transfer.etag))
+    scheme, host, port, url, start = transfer.address
+    end = ending(scheme, host, port, span(first, last, transfer.offer.size), transfer.etag)
+    piece = "GET " if url[start : start + 1] == "/" else "GET /"
+    while len(url) - start > _PIECE:
+        transfer.stream.write((piece + url[start : start + _PIECE]).encode())
+        piece = ""
+        start += _PIECE
+    transfer.stream.write((piece + url[start:] + end).encode())
 
 
 def span(first, last, size):
@@ -64,11 +74,11 @@ def span(first, last, size):
     return "bytes=%d-" % first if first else ""
 
 
-def request(scheme, host, port, path, wanted, etag):
-    """The bytes of a GET. wanted: of span(); etag: of the file it must still be, None = any."""
+def ending(scheme, host, port, wanted, etag):
+    """What follows the path in a GET. wanted: of span(); etag: of the file it must still be, None = any."""
     if port != (443 if scheme == "https" else 80):
         host = "%s:%d" % (host, port)
-    lines = ["GET %s HTTP/1.1" % path, "Host: %s" % host]
+    lines = [" HTTP/1.1", "Host: " + host]
     lines.append("User-Agent: micropython-ota")
     lines.append("Accept-Encoding: identity")
     if wanted:
@@ -76,4 +86,4 @@ def request(scheme, host, port, path, wanted, etag):
         if etag:
             lines.append("If-Range: " + etag)
     lines.append("Connection: close\r\n\r\n")
-    return "\r\n".join(lines).encode()
+    return "\r\n".join(lines)

@@ -8,14 +8,20 @@ from . import errors, phases
 from .report import log_error
 
 _REDIRECTS = (301, 302, 303, 307, 308)
-_MAX_REDIRECTS = const(3)
-_MAX_RESTARTS = const(3)  # from byte 0, because the file has changed
-_HEAD_LIMIT = const(4096)  # status line and headers together
-_LINE_LIMIT = const(2048)  # a redirect to a signed URL can be long
-_LINES_LIMIT = const(64)
+_MAX_REDIRECTS = const(10)  # hosts of releases need two or three; each can take http_timeout_s twice
+_MAX_RESTARTS = const(15)  # from byte 0: each may erase what is there once more
+_HEAD_LIMIT = const(16384)  # all heads of one answer together
+_VALUE_LIMIT = const(4096)  # of a header that somebody needs: a redirect to a presigned URL is long
+_NEEDED = (
+    "content-length", "content-range", "content-encoding", "transfer-encoding", "retry-after", "etag",
+    "location",
+)  # fmt: skip
+_SHOWN = const(20)  # more than a name that is needed, or a status, has
+_PLAIN = ("", "identity", "aws-chunked")  # the last: how a file came into a store, not how it leaves it
 _TAB = const(9)
 _LF = const(10)
 _CR = const(13)
+_COLON = const(58)
 
 
 def receive(transfer):
@@ -33,6 +39,7 @@ def receive(transfer):
         agent.check_wifi()
         stream.stall(started, agent.config.http_timeout_s * 1000)
         yield
+    head = None  # it holds the longest line
     if response.status not in _REDIRECTS:
         if transfer.was_refused:  # by one of the hosts; with TLS 1.3 it shows only in an answer
             transfer.was_refused = False
@@ -41,8 +48,9 @@ def receive(transfer):
         return True
     transfer.redirects += 1
     if transfer.redirects > _MAX_REDIRECTS:
-        raise errors.OtaError(errors.HTTP_STATUS, "too many redirects")
-    transfer.address = phases.call("strict", "redirect", response.location or "", *transfer.address)
+        raise _refused("too many redirects")
+    hosts = agent.config.file_hosts
+    transfer.address = phases.call("urls", "redirect", response.location or "", hosts, *transfer.address)
     return False
 
 
@@ -51,127 +59,135 @@ def check(transfer, answer, first, last):
     status, size = answer.status, transfer.offer.size
     if status in (408, 429) or status >= 500:
         transfer.retry_after = answer.retry_after
-        raise errors.OtaError(errors.HTTP_STATUS, "HTTP status %d" % status)
+        raise _refused("HTTP status %d" % status)
     if status == 416 and transfer.position:
         _ask_anew(transfer, "the file has become shorter")
-    if status not in (200, 206) or not answer.is_plain:
-        raise errors.OtaError(errors.HTTP_STATUS, "HTTP status %d" % status)
+    if status not in (200, 206):
+        raise _refused("HTTP status %d" % status)
+    if answer.coding:
+        raise _blame(*answer.coding)
     is_whole = status == 200 and transfer.position > 0
     if is_whole:
         first, last = 0, size - 1
-    elif transfer.position and transfer.etag and answer.etag != transfer.etag:
+    elif transfer.position and transfer.etag and answer.etag not in (None, transfer.etag):
         _ask_anew(transfer, "the file has changed")
     if answer.length != last + 1 - first:
-        raise errors.OtaError(errors.SIZE_MISMATCH, "Content-Length %d" % answer.length)
+        length = "missing" if answer.length < 0 else answer.length
+        raise _blame("content-length", length, errors.SIZE_MISMATCH)
     if is_whole:
         _start_over(transfer, "the server sends the whole file again")
     if answer.span != ((first, last, size) if status == 206 else None):
-        raise errors.OtaError(errors.SIZE_MISMATCH, "Content-Range")
-    transfer.etag = answer.etag
+        raise _blame("content-range", answer.span, errors.SIZE_MISMATCH)
+    if answer.etag or not transfer.position:  # a part may come without it
+        transfer.etag = answer.etag
     transfer.is_spliced = transfer.position > 0
 
 
 def _ask_anew(transfer, why):
     """The answer was clear, but the same question may get a better one."""
     _start_over(transfer, why)
-    transfer.retry_after = 0
-    raise errors.OtaError(errors.SIZE_MISMATCH, why)
+    raise errors.OtaError(errors.CONNECTION_FAILED, why)
 
 
 def _start_over(transfer, why):
+    """Nodes of one host differ, and some send whole files only: that says nothing about the image, and
+    failure.py bounds the time."""
+    if transfer.restarts >= _MAX_RESTARTS:
+        raise errors.OtaError(errors.CONNECTION_FAILED, why)
     transfer.restarts += 1
-    if transfer.restarts > _MAX_RESTARTS:
-        raise errors.OtaError(errors.SIZE_MISMATCH, why)
     phases.call("failure", "start_over", transfer, why)
 
 
 class Response:
     """What a response head says. status: int. length: of the body in bytes, -1 where it does not say. span:
     of Content-Range as (first, last, total), None without one, () if it is not understood. retry_after: s.
-    etag, location: str or None. is_plain: no Transfer-Encoding, not compressed."""
+    etag, location: str or None. coding: the header that says why the body is not the file itself, as (name,
+    value), None if it is."""
 
     def __init__(self, status):
         self.status = status
         self.length = -1
-        self.span = None
+        self.span = self.etag = self.location = self.coding = None
         self.retry_after = 0
-        self.etag = None
-        self.location = None
-        self.is_plain = True
 
 
 def read_head(stream):
-    """Generator: yields while nothing has come, returns the Response.
+    """Generator: yields while nothing has come, and now and then; returns the Response.
 
-    Reads byte by byte, so that not one byte of the body is taken. Interim answers (1xx) are skipped, but
-    count towards the limits. Raises OtaError(HTTP_STATUS) for what is not HTTP or is too long,
-    CONNECTION_FAILED if the peer hangs up.
+    Reads byte by byte, so that not one byte of the body is taken. Interim answers (1xx) count towards the
+    limit; of lines that nobody needs nothing is kept. Raises OtaError(HTTP_STATUS), CONNECTION_FAILED.
     """
-    response = None
+    response = name = above = None  # name: of this line, once it is known, "" = nobody needs it
     one = bytearray(1)
     line = bytearray()
-    lines = byte = 0
-    for _ in range(_HEAD_LIMIT):
-        got = stream.readinto(one)
+    byte = 0
+    for count in range(_HEAD_LIMIT):
+        got = None if count & 255 == 255 else stream.readinto(one)
         while got is None:
             yield
             got = stream.readinto(one)
         if got == 0:
             raise errors.OtaError(errors.CONNECTION_FAILED, "closed before the answer")
         before, byte = byte, one[0]
-        if byte != _LF:
-            if before == _CR or (byte < 0x20 and byte not in (_TAB, _CR)) or byte == 0x7F:
-                raise _not_text()
-            if byte != _CR:
-                line.append(byte)
-            if len(line) > _LINE_LIMIT:
-                break
-            continue
-        try:
+        if byte == _LF:
             text = str(line, "utf-8")
-        except UnicodeError:
-            raise _not_text()
-        line[:] = b""
-        lines += 1
-        if lines > _LINES_LIMIT:
-            break
-        if response is None:
-            response = Response(_status(text))
-        elif text:
-            _header(response, text)
-        elif response.status >= 200 or response.status == 101:  # other protocols were not asked for
-            return response
-        else:
-            response = None
-    raise errors.OtaError(errors.HTTP_STATUS, "head too long")
+            line = bytearray()
+            if response is None:
+                response = Response(_status(text))
+            elif name:
+                _header(response, name, text.strip())
+            elif text:
+                raise _refused("not a header")
+            elif name is None:  # the empty line
+                if response.status >= 200 or response.status == 101:  # other protocols were not asked for
+                    return response
+                response = None
+            above, name = name, None
+        elif before == _CR or (byte < 0x20 and byte not in (_TAB, _CR)) or byte == 0x7F:
+            raise _refused("head is not text")
+        elif byte == _CR or name == "":
+            pass
+        elif byte == _COLON and line and response and name is None:
+            name = str(line, "utf-8").lower()
+            name = name if name in _NEEDED else ""
+            line = bytearray()
+        elif byte in b" \t" and not line and response:
+            if name is None:  # the line above goes on
+                if above != "":
+                    raise _blame(above or "header", "folded")
+                name = ""
+        elif len(line) < (_VALUE_LIMIT if name else _SHOWN):
+            line.extend(one if byte < 0x80 else b"%%%02X" % byte if name == "location" else b"\x7f")
+        elif name:
+            raise _blame(name, "too long")
+    raise _refused("head too long")
 
 
-def _not_text():
-    """A control character other than a tab, or not UTF-8."""
-    return errors.OtaError(errors.HTTP_STATUS, "head is not text")
+def _refused(why):
+    return errors.OtaError(errors.HTTP_STATUS, why)
+
+
+def _blame(name, what, code=errors.HTTP_STATUS):
+    """An OtaError that names the header."""
+    name = "-".join([word[0].upper() + word[1:] for word in name.split("-")])
+    return errors.OtaError(code, "%s: %s" % (name, what), (("field", name),))
 
 
 def _status(line):
-    parts = line.split(" ", 2)
-    if len(parts) < 2 or parts[0] not in ("HTTP/1.1", "HTTP/1.0"):
-        raise errors.OtaError(errors.HTTP_STATUS, "not HTTP")
-    status = _number(parts[1])
+    status = _number(line[9:].split(" ", 1)[0]) if line[:9] in ("HTTP/1.1 ", "HTTP/1.0 ") else 0
     if not 100 <= status <= 599:
-        raise errors.OtaError(errors.HTTP_STATUS, "not HTTP")
+        raise _refused("not HTTP")
     return status
 
 
-def _header(response, line):
-    name, colon, value = line.partition(":")
-    if not colon or not name or " " in name or "\t" in name:  # a folded line begins with one of them
-        raise errors.OtaError(errors.HTTP_STATUS, "not a header")
-    name = name.lower()
-    value = value.strip()
+def _header(response, name, value):
+    """name: one of _NEEDED."""
     if name == "content-length":
-        length = _number(value)
-        if length < 0 or response.length not in (-1, length):
-            raise errors.OtaError(errors.HTTP_STATUS, "Content-Length")
-        response.length = length
+        for text in value.split(","):  # more than one may be there, if all are the same
+            length = _number(text.strip())
+            if length < 0 or response.length not in (-1, length):
+                raise _blame(name, value[:_SHOWN])
+            response.length = length
     elif name == "content-range":
         response.span = _content_range(value)
     elif name == "retry-after":
@@ -180,8 +196,8 @@ def _header(response, line):
         response.etag = value if _is_strong_etag(value) else None
     elif name == "location":
         response.location = value
-    elif name == "transfer-encoding" or (name == "content-encoding" and value.lower() != "identity"):
-        response.is_plain = False
+    elif name[0] == "t" or any(text.strip().lower() not in _PLAIN for text in value.split(",")):
+        response.coding = (name, value[:_SHOWN])
 
 
 def _content_range(value):

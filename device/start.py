@@ -7,8 +7,8 @@ from . import errors, log, phases
 _UNKNOWN = {"version": "0.0.0", "build_time": ""}
 _MODULES = (
     "board config_table connection download ecdsa expiry failure header journal keys keytable ntp offer"
-    " offer_signature offers online p256_comb p256_naf refused request response rollback slot state status"
-    " strict texts_en texts_zh trial update verify wifi wm"
+    " offer_signature offers online p256_comb p256_naf record refused request response rollback slot state"
+    " status strict texts_en texts_zh trial update urls verify wifi wm"
 )
 
 
@@ -23,6 +23,7 @@ def prepare(agent):
         what = "cannot read %s as a P-256 public key" % config.signing_key
         raise errors.OtaError(errors.NO_INIT, what)
     agent.feed = phases.call("board", "start_watchdog", config.watchdog_s)
+    phases.call("record", "take_reserve")
 
 
 def clear(agent):

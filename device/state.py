@@ -1,25 +1,32 @@
 """What survives a reboot: one JSON record, the agent's `state`, read and brought into form.
 
-It is replaced as a whole by an atomic rename. Records are additive: keys this version does not know are kept
-as they are, and `format` stays at the number of the newest image that wrote here, so that an old one after a
-rollback spoils nothing. Who owns a key checks it when the record is read.
+It is replaced as a whole by an atomic rename, ends in its CRC, and the one before it is kept: a damaged one
+costs the last change. Records are additive: keys this version does not know are kept as they are, and
+`format` stays at the number of the newest image that wrote here, so that an old one after a rollback spoils
+nothing. Who owns a key checks it when the record is read.
   slots    {label: record} of the image in each slot; a record has version, build_time, size, digest
   trial    the record of the image that was made bootable and is not confirmed yet, see trial.py
-  floor    the highest version ever confirmed
+  floor    the highest version ever confirmed; also in a file of its own, ota_floor, which nothing deletes
   untold   see trial.py
   waiting, failed   see offers.py
   refused   see refused.py
   known_time, doubts, agreed_time   see ntp.py
 """
 
+import binascii
+
+from micropython import const
+
 from . import files, log, phases, strict
-from .agent import STATE
 
-_FORMAT = 1
+_FORMAT = const(1)
 _KEYS = "slots trial floor waiting failed refused untold known_time doubts agreed_time"
+_MARK = const(32)  # bytes at the end of a record: its CRC, see record.py
+_FLOOR = "ota_floor"
+_FLOOR_LIMIT = const(128)
 
 
-def load(path):
+def load(path="ota_state.json"):
     """The record as a dict with all keys, in which everything is of the right form."""
     state = _read(path)
     for name in _KEYS.split():
@@ -30,30 +37,64 @@ def load(path):
     state["slots"] = {label: record for label, record in slots.items() if _is_record(record)}
     if not _is_trial(state["trial"]):
         state["trial"] = None
+    state["floor"] = _floor(state["floor"])
     phases.call("offers", "check_state", state)
     phases.call("refused", "check_state", state)
     phases.call("ntp", "check_state", state)
     return state
 
 
+def _floor(recorded):
+    """The higher one of the record and of its own file, which gets it."""
+    kept = kept_floor()
+    number, other = strict.version(recorded), strict.version(kept)
+    if number and (other is None or number > other):
+        phases.call("record", "keep_floor", recorded)
+        return recorded
+    return kept
+
+
+def kept_floor():
+    """The highest version ever confirmed, as its own file has it; None without one."""
+    try:
+        text = files.read(_FLOOR, _FLOOR_LIMIT)
+    except OSError:
+        return None
+    version = text.split(b" ")[0]
+    return version.decode() if text == phases.call("record", "floor_text", version) else None
+
+
 def clear_refused():
-    """For an operator at the cable, where no agent runs: what Agent.clear_refused() does. Raises OSError."""
-    state = load(STATE)
+    """For an operator at the cable, where no agent runs: what Agent.clear_refused() does. Raises
+    OtaError(FLASH)."""
+    state = load()
     state["refused"], state["failed"] = [], None
-    files.replace(STATE, state)
+    phases.call("record", "save", state)
 
 
 def _read(path):
-    """On FAT a cut inside the rename leaves the record under its new name only."""
-    for name in (path, path + ".new"):
+    """A cut between the two renames leaves the record under its new name only. The old one counts where it is
+    damaged, not where somebody has deleted it."""
+    names = [path, path + ".new"]
+    for name in names:
         try:
-            values = strict.json_object(files.read(name))
+            text = files.read(name)
         except OSError:
             continue
+        values = strict.json_object(text) if _is_marked_right(text) else None
         if values is not None:
             return values
         log.warning("state: %s is damaged, ignored" % name)
+        if path + ".old" not in names:
+            names.append(path + ".old")
     return {}
+
+
+def _is_marked_right(text):
+    """Is the CRC of a record (bytes) right? Images before this one wrote none."""
+    end = text[-_MARK:]
+    is_marked = len(text) > _MARK and not end.strip()
+    return not is_marked or end == phases.call("record", "mark", binascii.crc32(text[:-_MARK])).encode()
 
 
 def _is_record(value):

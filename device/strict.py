@@ -1,4 +1,4 @@
-"""Texts from outside, parsed strictly: JSON, base64, URLs, versions.
+"""Texts from outside, parsed strictly: JSON, base64, versions.
 
 MicroPython's own parsers take a JSON text that was cut off for a good one, and skip in base64 what they do
 not know.
@@ -7,20 +7,18 @@ not know.
 import binascii
 import json
 
-from micropython import const
-
-from . import errors
-
-PORTS = {"http": 80, "https": 443, "mqtt": 1883, "mqtts": 8883}
-_MAX_DEPTH = const(8)
+_MAX_DEPTH = 64
 
 
 def json_object(text):
-    """The dict in these bytes, or None if they are not one whole JSON object."""
+    """The dict in these bytes (UTF-8, behind a byte order mark or not), or None if they are not one whole
+    JSON object."""
+    if text[:3] == b"\xef\xbb\xbf":
+        text = text[3:]
     if not _is_whole(text):
         return None
     try:
-        value = json.loads(text)
+        value = json.loads(_join_pairs(text))
     except ValueError:
         return None
     return value if isinstance(value, dict) else None
@@ -56,6 +54,21 @@ def _is_whole(text):
     return started and not closing
 
 
+def _join_pairs(text):
+    """What many programs write for a character above U+FFFF, "\\ud83d\\ude00", as that character:
+    MicroPython's parser makes two of it."""
+    at = text.find(b"\\u")
+    while at >= 0:
+        try:
+            high, low = int(text[at + 2 : at + 6], 16), int(text[at + 8 : at + 12], 16)
+            if high >> 10 == 54 and low >> 10 == 55 and text[at + 6] == 0x5C:
+                text = text[:at] + chr((high << 10) + low - 0x35FDC00).encode() + text[at + 12 :]
+        except ValueError:
+            pass
+        at = text.find(b"\\u", at + 1)
+    return text
+
+
 def is_number(value):
     """An integer, and no boolean."""
     return isinstance(value, int) and not isinstance(value, bool)
@@ -85,53 +98,3 @@ def version(text):
 
 def _are_digits(text):
     return all("0" <= digit <= "9" for digit in text)
-
-
-def url(text, scheme):
-    """ "https://host:8443/a?b" with its scheme -> (host, port, "/a?b"); nothing in it could smuggle a header.
-
-    Raises OtaError(BAD_MESSAGE) for another scheme, user names, control characters, spaces
-    or anything else a request line must not hold.
-    """
-    prefix = scheme + "://"
-    if not isinstance(text, str) or not text.startswith(prefix) or not _is_printable(text):
-        raise errors.OtaError(errors.BAD_MESSAGE, "not an absolute %s URL" % scheme)
-    rest = text[len(prefix) :].split("#", 1)[0]
-    cut = len(rest)
-    for mark in "/?":
-        found = rest.find(mark)
-        if 0 <= found < cut:
-            cut = found
-    host, port = _host_port(rest[:cut], PORTS[scheme])
-    path = rest[cut:]
-    return host, port, path if path.startswith("/") else "/" + path
-
-
-def _host_port(authority, port):
-    host, colon, digits = authority.partition(":")
-    if colon:
-        if not 1 <= len(digits) <= 5 or not _are_digits(digits):
-            raise errors.OtaError(errors.BAD_MESSAGE, "bad port in URL")
-        port = int(digits)
-    if not host or len(host) > 253 or "@" in host or not 0 < port < 65536:
-        raise errors.OtaError(errors.BAD_MESSAGE, "bad host in URL")
-    return host, port
-
-
-def _is_printable(text):
-    return all("!" <= char <= "~" and char not in '"<>\\^`{|}' for char in text)
-
-
-def redirect(location, scheme, host, port, _):
-    """location: of the answer of this host -> (scheme, host, port, path). Never from https to http, nor
-    to another scheme; of the relative forms only "/path" is understood. Raises OtaError(HTTP_STATUS).
-    """
-    if location.startswith("/") and not location.startswith("//"):
-        location = "%s://%s:%d%s" % (scheme, host, port, location)
-    found = "https" if location.startswith("https://") else "http"
-    try:
-        if scheme == "https" and found != "https":
-            raise errors.OtaError(errors.BAD_MESSAGE, "")
-        return (found,) + url(location, found)
-    except errors.OtaError:
-        raise errors.OtaError(errors.HTTP_STATUS, "redirect refused")

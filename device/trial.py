@@ -8,7 +8,8 @@ version that was confirmed, until the server knows.
 
 from micropython import const
 
-from . import board, errors, files, log, phases
+from . import board, errors, files, log, phases, record
+from .report import log_error
 
 _MAX_ADOPTIONS = const(3)  # that fail
 _IOCTL_ERASE = const(6)
@@ -16,13 +17,13 @@ _HEAD = const(64)  # as in slot.py: without these bytes nothing boots from a slo
 _BLANK = b"\xff" * _HEAD
 
 
-def begin(transfer, record):
-    """On return the next boot is the new image's. transfer: update.Transfer; record: see verify.py. Raises
-    OtaError, and then nothing in the slot can boot."""
+def begin(transfer, image):
+    """On return the next boot is the new image's. transfer: update.Transfer; image: its record, see
+    verify.py. Raises OtaError, and then nothing in the slot can boot."""
     agent = transfer.agent
     agent.report.add('{"state": "verified"}', True)  # and so all before it: a reset may follow
     # The offer stays on record too: cut before the first byte of the head, the update goes on with it.
-    trial = dict(record)
+    trial = dict(image)
     trial.update({"signature": transfer.offer.signature_text, "excuses": 0})
     agent.state["trial"] = trial
     try:
@@ -44,11 +45,11 @@ def select_boot(partition):
 
 
 def _take_back(agent, partition):
-    try:
-        invalidate(partition)
-    except errors.OtaError as error:
-        log.error(error.detail)
-    phases.call("journal", "forget", agent.offer)
+    for function in (lambda: invalidate(partition), lambda: phases.call("journal", "forget", agent.offer)):
+        try:
+            function()
+        except (errors.OtaError, MemoryError) as error:
+            log_error(error)
     agent.state["trial"] = None
     agent.save_state()
 
@@ -59,20 +60,24 @@ def confirm(agent):
     from . import strict  # all that is needed is there before anything is said to be confirmed
 
     agent.can_return = False
-    record = {key: agent.running[key] for key in ("version", "build_time", "size", "digest")}
+    running = agent.running
+    entry = {key: running[key] for key in ("version", "build_time", "size", "digest")}
+    if running.get("unversioned"):
+        entry["unversioned"] = True
     _adopt_keys(agent)
     agent.is_new = False  # even if no record can be made of it
     state = agent.state
     _, label = board.running()
-    state["slots"][label] = record
-    number = strict.version(record["version"])
-    if number and number >= (strict.version(state["floor"]) or number):
-        state["floor"] = record["version"]
-    drop_waiting(state, agent.running["signature"])
+    state["slots"][label] = entry
+    number = strict.version(entry["version"])
+    if "unversioned" not in entry and number and number >= (strict.version(state["floor"]) or number):
+        state["floor"] = entry["version"]
+        record.keep_floor(entry["version"])
+    drop_waiting(state, running["signature"])
     state["trial"] = state["failed"] = None
-    state["untold"] = record["version"]
+    state["untold"] = entry["version"]
     agent.save_state()
-    log.info("confirmed %s" % record["version"])
+    log.info("confirmed %s" % entry["version"])
 
 
 def drop_waiting(state, signature):

@@ -31,7 +31,7 @@ class Transfer:
     read_back: bytearray | None
     partition: object
     chip: int | None  # ESP chip id, if the board says
-    address: tuple[str, str, int, str]  # scheme, host, port, path of the server that is asked
+    address: tuple[str, str, int, str, int]  # of the server that is asked, see urls.py
     redirects: int
     asked: tuple[int, int]  # first and last byte
     context: object  # of TLS
@@ -43,7 +43,8 @@ class Transfer:
     retry_after: int | None  # what the server asks us to wait, in s
     granted_ms: int  # of it
     pause_ms: int  # the next one
-    progressed_ms: int  # ticks of the last block
+    furthest: int  # the most bytes that ever were in the slot
+    progressed_ms: int  # ticks of the last block beyond
 
     def __init__(self, agent):
         self.agent, self.offer = agent, agent.offer

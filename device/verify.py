@@ -9,10 +9,10 @@ import struct
 
 from micropython import const
 
-from . import errors, log, phases, strict
-from .slot import HEAD, Slot
+from . import errors, log, phases  # slot and strict come in turn: first one reads, then the other checks
 
 _READ_TRIES = const(3)
+_HEAD = const(64)  # as in slot.py
 _TRAILER_MARK = b"OTAT"
 _TRAILER_END = const(6)  # u16 length, then the mark
 _MAX_TRAILER = const(518)  # bytes, with its end
@@ -22,11 +22,10 @@ _UINT32 = 0xFFFFFFFF
 def digest(transfer):
     """Generator, two blocks a step: (SHA-256, 32 bytes, the last bytes) of what an update.Transfer has
     brought. Raises OtaError: CRC_ERROR (of a wm image), FLASH."""
-    slot, header, size = (
-        Slot(transfer.partition, transfer.block, transfer.head),
-        transfer.header,
-        transfer.offer.size,
-    )
+    from .slot import Slot
+
+    slot = Slot(transfer.partition, transfer.block, transfer.head)
+    header, size = transfer.header, transfer.offer.size
     sha, crc = yield from read_digest(slot, size, header.body_end)
     if header.body_end and crc != header.body_crc:
         raise errors.OtaError(errors.CRC_ERROR, "body of the image")
@@ -47,6 +46,8 @@ def read_tail(slot, size, count):
 def holds(partition, size, digest):
     """Generator: do the first `size` bytes of this partition have this SHA-256, in hex? Not if they cannot
     be read."""
+    from .slot import Slot
+
     for _ in range(_READ_TRIES):
         try:
             slot = Slot(partition)
@@ -76,15 +77,15 @@ def read_digest(slot, size, body_end=0):
 
 
 def _add_crc(crc, slot, start, body_end):
-    first = HEAD if start == 0 else 0
+    first = _HEAD if start == 0 else 0
     end = min(body_end - start, slot.block_size)
     return binascii.crc32(slot.view[first:end], crc) if end > first else crc
 
 
 def record(transfer, sha, tail, signer):
     """The record of a signed image that lies in the slot: {"version", "build_time", "size", "digest",
-    "signer", "next_key", "attempts"}, all str but for size and attempts (see refused.py). From here on the
-    bytes are the owner's.
+    "signer", "next_key", "attempts"}, all str but for size and attempts (see refused.py), and "unversioned":
+    is the version only the offer's? From here on the bytes are the owner's.
 
     transfer: update.Transfer; sha, tail: of digest(); signer: fingerprint of its key. Raises
     OtaError: SIZE_MISMATCH, OFFER_SIGNATURE, REFUSED_IMAGE and those of check_identity().
@@ -95,7 +96,8 @@ def record(transfer, sha, tail, signer):
     start = offer.size - length
     if header.file_end and start != header.file_end:
         raise errors.OtaError(errors.SIZE_MISMATCH, "bytes between image and trailer")
-    if check_identity(trailer, header, offer.number, agent.config):
+    is_unversioned = check_identity(trailer, header, offer.number, agent.config)
+    if is_unversioned:
         log.warning("the image names no usable version: the offer's %s stands" % offer.version)
     if offer.own_signature and offer.own_signature.image_digest != digest:
         raise errors.OtaError(errors.OFFER_SIGNATURE, "the offer is for another image")
@@ -106,6 +108,7 @@ def record(transfer, sha, tail, signer):
         decode_key(next_key)
     return {
         "version": offer.version,
+        "unversioned": is_unversioned,
         "build_time": trailer.get("build_time", ""),
         "size": offer.size,
         "digest": digest,
@@ -117,6 +120,8 @@ def record(transfer, sha, tail, signer):
 
 def decode_key(text):
     """The bytes (DER or 65) of a public key in base64. Raises OtaError(HEADER_INVALID)."""
+    from . import strict
+
     key = strict.base64(text)
     if key is None or phases.call("ecdsa", "public_point", key) is None:
         raise errors.OtaError(errors.HEADER_INVALID, "the key that the image brings is not one")
@@ -135,6 +140,8 @@ def read_trailer(tail):
     start = len(tail) - _TRAILER_END - length
     if start < 0:
         raise errors.OtaError(errors.HEADER_INVALID, "trailer length")
+    from . import strict
+
     record = strict.json_object(tail[start : start + length])
     names = ("version", "board", "build_time")
     if record is None or not all(isinstance(record.get(name), str) for name in names):
@@ -145,13 +152,18 @@ def read_trailer(tail):
 def check_identity(trailer, header, number, config):
     """Compare what the signed image says of itself with the offer and the board.
 
-    trailer: its record or None; number: the offer's version. Raises OtaError: WRONG_BOARD,
-    VERSION_UNKNOWN, HEADER_INVALID (another version inside). Returns True if the offer's
-    version had to stand in for one the image does not name.
+    trailer: its record or None, without which an ESP32's image could be of any product; number: the
+    offer's version. Raises OtaError: WRONG_BOARD, VERSION_UNKNOWN, HEADER_INVALID (another version
+    inside). Returns True if the offer's version had to stand in for one the image does not name.
     """
-    if trailer and trailer["board"] != config.board:
-        raise errors.OtaError(errors.WRONG_BOARD, "image for %r" % trailer["board"])
+    if trailer:
+        if trailer["board"] != config.board:
+            raise errors.OtaError(errors.WRONG_BOARD, "image for %r" % trailer["board"])
+    elif config.image == "esp32" and not config.accept_unversioned:
+        raise errors.OtaError(errors.WRONG_BOARD, "image without trailer")
     named = trailer["version"] if trailer else header.version
+    from . import strict
+
     inside = strict.version(named)
     if inside is None:
         if config.accept_unversioned:

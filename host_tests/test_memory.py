@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
-import pytest
+from types import SimpleNamespace
 
+import pytest
+import test_board
+
+from device import board
 from tools.bench import budget, fits
 from tools.boards import checks_board, memory
 from tools.boards.examination import Facts
@@ -110,3 +114,14 @@ def test_the_table_says_what_is_known_only(figures: None) -> None:
 
 def test_the_page_has_the_table() -> None:
     assert fits.written() == fits.table()
+
+
+def test_host_and_board_know_the_same_chips(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An ESP32's heap begins with 56 KiB, and its chip id is 0; every other family is another for both."""
+    for number, names in test_board.CHIPS.items():
+        for name in names.split():
+            machine = f"Some board with {name}"
+            says = SimpleNamespace(implementation=SimpleNamespace(_machine=machine))
+            monkeypatch.setattr(board, "sys", says)
+            assert board.chip() == number
+            assert (memory.first_area(machine) == ESP32) == (number == 0), name

@@ -30,8 +30,8 @@ LAYERS = (
     ("link",),
     ("config", "download", "header", "keys", "net", "ntp", "offer", "offers", "refused", "report", "status",
      "update", "verify"),
-    ("config_table", "journal", "phases", "wifi"),
-    ("board", "clock", "ecdsa", "files", "keytable", "slot", "strict"),
+    ("config_table", "journal", "phases", "record", "wifi"),
+    ("board", "clock", "ecdsa", "files", "keytable", "slot", "strict", "urls"),
     ("errors", "log", "p256_comb", "p256_naf", "texts_en", "texts_zh"),
 )  # fmt: skip
 RESIDENT = {"agent", "clock", "config", "errors", "files", "link", "log", "net", "phases", "report"}
@@ -39,14 +39,14 @@ RESIDENT = {"agent", "clock", "config", "errors", "files", "link", "log", "net",
 DOORS = {
     "socket": {"connection"}, "tls": {"connection"}, "select": {"net"}, "ssl": set(), "umqtt": {"online"},
     "network": {"board"}, "machine": {"board"}, "esp32": {"board"}, "ntptime": {"board"},
-    "requests": set(), "asyncio": {"agent"}, "os": {"clock", "files", "start"}, "vfs": set(),
+    "requests": set(), "asyncio": {"agent"}, "os": {"clock", "files", "record", "start"}, "vfs": set(),
     "time": {"agent", "clock", "connection", "download", "expiry", "failure", "link", "log", "net", "ntp",
              "online", "request", "response", "wifi"},
 }  # fmt: skip
 PURE = {"config_table", "ecdsa", "errors", "header", "keytable", "offer", "offer_signature", "offers",
-        "p256_comb", "p256_naf", "refused", "slot", "strict", "texts_en", "texts_zh", "verify",
+        "p256_comb", "p256_naf", "refused", "slot", "strict", "texts_en", "texts_zh", "urls", "verify",
         "wm"}  # fmt: skip
-HARMLESS = {"binascii", "collections", "gc", "hashlib", "json", "micropython", "struct", "errno", "sys"}
+HARMLESS = {"binascii", "collections", "gc", "hashlib", "io", "json", "micropython", "struct", "errno", "sys"}
 
 LONGEST_FUNCTION = 50
 LONGEST_MODULE = 250

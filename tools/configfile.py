@@ -1,18 +1,20 @@
-"""A board's ota.json on the host."""
+"""A board's ota.json on the host: read, checked by the board's own table, written as boards can read it."""
 
 from __future__ import annotations
 
 import json
 from pathlib import Path
+from types import SimpleNamespace
 
+from device import config_table, errors
 from tools import wholefile
 from tools.errors import ToolError
 
 
 def read(path: Path) -> dict:
-    """Raises ToolError that names what is wrong with the file; not with its keys, which the board checks."""
+    """Raises ToolError that names what is wrong with the file; for its keys see check()."""
     try:
-        config = json.loads(path.read_text())
+        config = json.loads(path.read_text(encoding="utf-8-sig"))
     except OSError as error:
         raise ToolError(f"cannot read {path}: {error.strerror}") from None
     except ValueError as error:
@@ -22,8 +24,23 @@ def read(path: Path) -> dict:
     return config
 
 
+def check(config: dict) -> None:
+    """Raises ToolError with what a board would say to it. Keys of a newer format are not looked at."""
+    number = config.get("format")
+    if isinstance(number, int) and number > config_table.FORMAT:
+        config = {key: value for key, value in config.items() if key in config_table.KEYS}
+    try:
+        config_table.fill(SimpleNamespace(), config)
+    except errors.OtaError as error:
+        raise ToolError(error.detail) from None
+
+
 def dump(config: dict) -> bytes:
-    return (json.dumps(config, indent=2) + "\n").encode()
+    """In UTF-8, not escaped: MicroPython reads "\\ud83d\\udca9" as two characters. Raises ToolError."""
+    try:
+        return (json.dumps(config, indent=2, ensure_ascii=False) + "\n").encode()
+    except UnicodeEncodeError as error:
+        raise ToolError(f"the configuration has {error.object[error.start]!r}, half a character") from None
 
 
 def save(path: Path, content: bytes) -> None:

@@ -63,7 +63,8 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 @contextlib.contextmanager
 def boards(place: Path, port: int) -> Iterator[None]:
     """`board --count 20`; the strangers among them are there already."""
-    config = {"wifi": [["home", "secret"]], "broker": f"mqtts://localhost:{port}", "ntp_hosts": ["127.0.0.1"]}
+    broker = f"mqtts://localhost:{port}"
+    config = {"wifi": [["home", "correct horse"]], "broker": broker, "ntp_hosts": ["127.0.0.1"]}
     (place / "ota.json").write_text(json.dumps({**config, "board": "lamp"}))
     (place / "boards").mkdir()
     for mac in STRANGERS:

@@ -37,7 +37,7 @@ def test_no_network(make_stage, network):
 
 
 def test_second_network(make_stage):
-    wifi = [["cafe", "espresso"], [WIFI[0], "wrong"], list(WIFI)]
+    wifi = [["cafe", "espresso"], [WIFI[0], "wrong password"], list(WIFI)]
     stage = make_stage(config={"wifi": wifi, "wifi_timeout_s": 1})
     acts.online(stage)
     assert acts.lines_with(stage, "Wi-Fi 'cafe': no connection") == 1

@@ -35,7 +35,7 @@ def _redirect(to):
 REFUSED = {
     "endless-status-line": lambda image: _endless(b"K" * 1000, b"HTTP/1.1 200 "),
     "endless-headers": lambda image: _endless(b"X-Header: y\r\n" * 100, OK),
-    "folded": lambda image: [OK, _length(image), b"X: y\r\n z\r\n", END, image],
+    "folded": lambda image: [OK, b"Content-Length:", END, b" %d" % len(image), END, END, image],
     "control-characters": lambda image: [OK, _length(image), b"X: \0\rY: \x1b\r\n", END, image],
     "chunked": lambda image: [OK, b"Transfer-Encoding: chunked\r\n", END, b"%x\r\n" % len(image), image],
     "length-and-chunked": lambda image: [OK, _length(image), b"Transfer-Encoding: chunked\r\n", END, image],
@@ -57,6 +57,7 @@ WRONG_SIZE = {
 TAKEN = {
     "goes-on-sending": lambda image: _endless(PIECE, OK, _length(image), END, image),
     "interim-answers": lambda image: [INTERIM * 3, OK, _length(image), END, image],
+    "folded-and-unneeded": lambda image: [OK, _length(image), b"X: y\r\n \xff\r\n", END, image],
     "same-length-twice": lambda image: [OK, _length(image), _length(image), END, image],
 }
 
@@ -82,7 +83,7 @@ def test_answers_that_are_refused(make_stage):
         for name, code in codes.items():
             acts.refuse(stage, offer | {"http_url": f"http://127.0.0.1:{server.port}/{name}"}, code)
     paths = [request.split(b" ", 2)[1][1:].decode() for request in server.requests]
-    assert paths == [name for name in codes for _ in range(4 if name == "redirect-loop" else 1)]
+    assert paths == [name for name in codes for _ in range(11 if name == "redirect-loop" else 1)]
     assert proofs.error_codes(stage) == list(codes.values())
     assert not any(stage.board.wear("ota_1"))
     acts.update(stage, offer)

@@ -19,13 +19,14 @@ def _raw(data, **changes) -> bytes:
     return json.dumps({"msg_sequence": 7, "time": 1795440040, "data": data} | changes).encode()
 
 
-def _malformed(good: dict) -> dict[str, bytes]:
-    """By what is wrong with it."""
-    without = {key: _raw({k: v for k, v in good.items() if k != key}) for key in good}
-    without.pop("upgrade_delay")  # that one may be left out
+def _malformed(good: dict) -> dict[str, tuple[bytes, str]]:
+    """By what is wrong with it: the payload, and the field that the board names."""
+    needed = ("version", "size", "sig-sha256-ecdsa")
+    without = {key: _raw({k: v for k, v in good.items() if k != key}) for key in needed}
     changed = {
         "short version": {"version": "1.1"},
         "version of text": {"version": "a.b.c"},
+        "version with a v": {"version": "v1.0.1"},
         "version too large": {"version": "1.100.0"},
         "version is a number": {"version": 2},
         "size 0": {"size": 0},
@@ -38,42 +39,47 @@ def _malformed(good: dict) -> dict[str, bytes]:
         "url of another scheme": {"https_url": "ftp://127.0.0.1/x"},
         "url with a new line": {"https_url": "https://127.0.0.1/x\r\nHost: y"},
         "url with a user": {"https_url": "https://me:secret@127.0.0.1/x"},
+        "url of IPv6": {"https_url": "https://[::1]/x"},
         "delay negative": {"upgrade_delay": -1},
         "delay as float": {"upgrade_delay": 1.5},
         "delay as text": {"upgrade_delay": "now"},
     }
-    payloads = {f"no {key}": payload for key, payload in without.items()}
-    payloads |= {what: _raw(good | change) for what, change in changed.items()}
+    payloads = {f"no {key}": (payload, key) for key, payload in without.items()}
+    payloads |= {what: (_raw(good | change), *change) for what, change in changed.items()}
     whole = _raw(good)
-    return payloads | {
-        "nothing": b"{}",
+    wholes = {
         "no JSON": b"update yourself",
         "binary": bytes(range(128, 256)),
         "cut off": whole[:-1],
         "trailing bytes": whole + b"}",
-        "data is a list": _raw([good]),
-        "no data": _raw(None),
-        "no sequence": _raw(good, msg_sequence=None),
-        "sequence as text": _raw(good, msg_sequence="7"),
-        "no time": _raw(good, time=None),
         "very deep": b'{"data":' + b"[" * 500 + b"]" * 500 + b"}",
+    }
+    payloads |= {what: (payload, "message") for what, payload in wholes.items()}
+    return payloads | {
+        "no URL": (_raw({k: v for k, v in good.items() if "url" not in k}), "http_url"),
+        "nothing": (b"{}", "data"),
+        "data is a list": (_raw([good]), "data"),
+        "no data": (_raw(None), "data"),
+        "too long": (whole[:-1] + b" " * 4096 + b"}", "length"),
     }
 
 
 @pytest.mark.code(errors.BAD_MESSAGE)
 @pytest.mark.parametrize("runtime", ["mp32", "cpython"])
 def test_malformed(make_stage, runtime):
-    """Each is answered once; then the board still takes a good one, with what it does not know."""
+    """Each is answered once, with the field that is wrong; then the board still takes a good one, with what
+    it does not know."""
     stage = make_stage(runtime=runtime)
     acts.online(stage)
     image, good = acts.new_offer(stage)
-    for what, payload in _malformed(good).items():
+    for what, (payload, field) in _malformed(good).items():
         since = len(stage.operator.messages)
         stage.operator.publish(MAC, "update", payload)
         try:
-            stage.wait_error(errors.BAD_MESSAGE, since=since)
-        except TimeoutError as error:
-            raise AssertionError(f"{what}: {error}") from None
+            error = stage.wait_error(errors.BAD_MESSAGE, since=since)
+        except TimeoutError as late:
+            raise AssertionError(f"{what}: {late}") from None
+        assert error.data["field"] == field, what
     assert set(proofs.error_codes(stage)) == {errors.BAD_MESSAGE}
     assert len(proofs.error_codes(stage)) == len(_malformed(good))
     assert not stage.files.requests

@@ -17,7 +17,18 @@ OLDEST, SPAN, ERA_END = 1767225600, 630720000, 2085978496
 ETAG_CHARS = "abcABC019-._/!#$%&'*+,:;<=>?@[]^`{|}~\\"
 CASES = (str, str.lower, str.upper, str.title)
 
+NEEDED = (
+    "content-length", "content-range", "content-encoding", "transfer-encoding", "retry-after", "etag",
+    "location",
+)  # fmt: skip
+CONTROLS = re.compile(rb"[\0-\x08\x0b\x0c\x0e-\x1f\x7f]|\r[^\n]")
+PLAIN = ("", "identity", "Identity", "aws-chunked", "aws-chunked,", "aws-chunked, identity")
+
 numbers = st.integers(0, 9_999_999_999)
+UNNEEDED = st.one_of(
+    st.text(PATH_CHARS), st.text("a: \t\xe9\xdf\xff;=\"", max_size=20),
+    st.sampled_from(("default-src 'none'; " * 180, "folded\n again\n\tand again", "max-age=1; \xb5")),
+)  # fmt: skip
 
 
 @st.composite
@@ -25,14 +36,12 @@ def heads(draw: DrawFn) -> tuple[bytes, dict]:
     status = draw(st.integers(200, 599))
     found: dict[str, Any] = {
         "status": status, "length": -1, "span": None, "retry_after": 0, "etag": None, "location": None,
-        "plain": True,
+        "coding": None,
     }  # fmt: skip
-    fields = draw(
-        st.dictionaries(st.sampled_from(("X-A", "Server", "Date")), st.text(PATH_CHARS), max_size=3)
-    )
+    fields = draw(st.dictionaries(st.sampled_from(("X-A", "Server", "Date")), UNNEEDED, max_size=3))
     if draw(st.booleans()):
         found["length"] = draw(numbers)
-        fields["Content-Length"] = str(found["length"])
+        fields["Content-Length"] = ", ".join([str(found["length"])] * draw(st.sampled_from((1, 1, 2, 3))))
     if draw(st.booleans()):
         found["span"] = span = (draw(numbers), draw(numbers), draw(numbers))
         fields["Content-Range"] = "bytes {}-{}/{}".format(*span)
@@ -44,13 +53,15 @@ def heads(draw: DrawFn) -> tuple[bytes, dict]:
     if draw(st.booleans()):
         found["location"] = fields["Location"] = draw(urls(draw(st.sampled_from(("http", "https")))))[0]
     if draw(st.integers(0, 3)) == 0:
-        fields["Transfer-Encoding"], found["plain"] = "chunked", False
+        fields["Transfer-Encoding"], found["coding"] = "chunked", ("transfer-encoding", "chunked")
+    elif draw(st.booleans()):
+        fields["Content-Encoding"] = draw(st.sampled_from(PLAIN))
     lines = [f"HTTP/1.{draw(st.integers(0, 1))} {status}{draw(st.sampled_from(('', ' OK', ' Not so good')))}"]
     for name in draw(st.permutations(sorted(fields))):
         blank = draw(st.sampled_from(("", " ", " \t")))
-        lines.append(draw(st.sampled_from(CASES))(name) + ":" + blank + fields[name])
+        lines.append(draw(st.sampled_from(CASES))(name) + ":" + blank + fields[name] + blank)
     end = draw(st.sampled_from(("\r\n", "\n")))
-    head = (end.join(lines) + end + end).encode()
+    head = (end.join(lines) + end + end).encode(draw(st.sampled_from(("utf-8", "latin-1"))))
     return head, found | {"taken": len(head)}
 
 
@@ -59,7 +70,11 @@ head_cases = st.tuples(heads(), st.binary(max_size=40)).map(lambda pair: (pair[0
 
 ODD_FIELDS = (
     "Content-Length: 5", "Content-Length: 6", "Content-Length: 05", "content-length:", "Content-Length: -1",
-    "Content-Length: 5, 5", "Content-Length: 99999999999", "Content-Range: bytes 1-2/3",
+    "Content-Length: 5, 5", "Content-Length: 5,6", "Content-Length: 5,", "Content-Length : 7", "X: \xe9\xff",
+    "Content-Encoding:", "Content-Encoding: aws-chunked", "Content-Encoding: aws-chunked, gzip", "\tfolded",
+    "X: y", "Location: \xe9", "Location: ?a", "Location: ../a/./b", "Location: a/..", "Location: hTTp://B",
+    "Location: #a", "Location: a:b", "Location: a b", "Location: //u@b/",
+    "Content-Length: 99999999999", "Content-Range: bytes 1-2/3",
     "Content-Range: bytes 1-2/*", "Content-Range: bytes */3", "Content-Range: items 1-2/3",
     "Content-Range: bytes=1-2/3", "Content-Range: bytes -1-2/3", 'ETag: "a"', 'ETag: W/"a"', 'ETag: "',
     "ETag: a", 'ETag: "a', 'ETag: a"', 'ETag: "a b"', f'ETag: "{"a" * 126}"', f'ETag: "{"a" * 127}"',
@@ -85,29 +100,48 @@ def odd_heads(draw: DrawFn) -> bytes:
 
 def head_rule(raw: bytes, value: Any) -> bool:
     """What was taken ends with an empty line, and the last answer in it says each thing that is accepted."""
-    sections = re.split(rb"\n\r*\n", raw[: value["taken"]])
-    if not re.search(rb"\n\r*\n$", raw[: value["taken"]]) or sections[-1] != b"" or value["taken"] > 4096:
+    head = raw[: value["taken"]]
+    if len(head) > 16384 or not head.endswith(b"\n") or CONTROLS.search(head):
         return False
-    status, *lines = sections[-2].decode().split("\n")
-    said: dict[str, list[str]] = {}
-    for line in lines:
-        name, _, text = line.partition(":")
-        said.setdefault(name.lower(), []).append(text.strip())
-    codings = said.get("transfer-encoding", []) + said.get("content-encoding", [])
+    lines = [line.removesuffix("\r") for line in head.decode("latin-1").split("\n")][:-1]
+    last = max((number for number, line in enumerate(lines[:-1]) if not line), default=-1) + 1
+    interim = "\n".join(lines[:last])
+    status, *fields, end = lines[last:]
+    said: dict[str, list[str]] = {name: [] for name in NEEDED}
+    above = "status"
+    for line in fields:
+        name, colon, text = line.partition(":")
+        if line[0] in " \t":
+            if above in ("status", *NEEDED):
+                return False
+            continue
+        if not colon:
+            return False
+        above = name.lower()
+        said.setdefault(above, []).append(text.strip(" \t"))
+    lengths = {_number(part.strip(" \t")) for text in said["content-length"] for part in text.split(",")}
     return (
-        re.fullmatch(rf"HTTP/1\.[01] 0*{value['status']}( .*)?\r*", status) is not None
-        and all(
-            re.fullmatch(r"HTTP/1\.[01] 0*1[0-9][0-9]\b.*", part.decode(), re.S) for part in sections[:-2]
-        )
+        end == ""
+        and re.match(rf"HTTP/1\.[01] 0*{value['status']}( |$)", status) is not None
+        and re.fullmatch(r"(HTTP/1\.[01] 0*1[0-9][0-9]( [^\n]*)?\n([^\n]+\n)*(\n|$))*", interim) is not None
         and 100 <= value["status"] <= 599
-        and {_number(text) for text in said.get("content-length", [])} <= {value["length"]}
-        and (value["length"] >= 0) == ("content-length" in said)
-        and value["span"] == _span(said.get("content-range", [None])[-1])
-        and value["retry_after"] == max(0, _number(said.get("retry-after", ["0"])[-1]))
-        and value["etag"] == _etag(said.get("etag", [""])[-1])
-        and value["location"] == said.get("location", [None])[-1]
-        and (not value["plain"] or all(text.lower() == "identity" for text in codings))
+        and lengths == ({value["length"]} if value["length"] >= 0 else set())
+        and value["span"] == _span((said["content-range"] or [None])[-1])
+        and value["retry_after"] == max(0, _number((said["retry-after"] or ["0"])[-1]))
+        and value["etag"] == _etag((said["etag"] or [""])[-1])
+        and value["location"] == _encoded((said["location"] or [None])[-1])
+        and (value["coding"] is None) == (not _codings(said))
     )
+
+
+def _codings(said: dict[str, list[str]]) -> list[str]:
+    """What the body is not the file itself for."""
+    kept = [part.strip(" \t").lower() for text in said["content-encoding"] for part in text.split(",")]
+    return said["transfer-encoding"] + [one for one in kept if one not in ("", "identity", "aws-chunked")]
+
+
+def _encoded(text: str | None) -> str | None:
+    return text and "".join(char if char < "\x80" else f"%{ord(char):02X}" for char in text)
 
 
 def _number(text: str) -> int:
@@ -123,39 +157,74 @@ def _etag(text: str) -> str | None:
     return text if re.fullmatch(r'"[!-~]{0,126}"', text) else None
 
 
+BASE = "://files:8080/dir/old?x"
+SEGMENT = st.sampled_from(("a", "b.c", ".", "..", "...", "", "a:b", "%2e"))
+SEGMENTS = st.lists(SEGMENT, max_size=6).map("/".join)
+REFERENCE = re.compile(r"(?:([A-Za-z][A-Za-z0-9+.-]*):)?(?://([^/?]*))?([^?]*)(\?.*)?")
+
+
 @st.composite
 def redirects(draw: DrawFn) -> tuple[bytes, object]:
-    """Absolute to either scheme, or another path of the same host."""
-    refused = errors.HTTP_STATUS
-    kind = draw(st.sampled_from(("http", "https", "path")))
-    if kind == "path":
-        location = "/" + draw(st.text(PATH_CHARS.replace("/", ""), max_size=30))
-        expected = [(scheme, "files", 8080, location) for scheme in ("http", "https")]
-    else:
-        location, target = draw(urls(kind))
-        expected = [(kind, *target), (kind, *target) if kind == "https" else refused]
-    return f"HTTP/1.1 302 Found\r\nLocation: {location}\r\n\r\n".encode(), expected
+    """Absolute to either scheme, or relative in each way of RFC 3986."""
+    kind = draw(st.sampled_from(("absolute", "host", "path", "relative", "query")))
+    path = draw(SEGMENTS) + draw(st.sampled_from(("", "?", "?c=/d/../e", "?https://o/", "#f", "#f?../g")))
+    location = {
+        "absolute": draw(st.sampled_from(("http://o", "HTTPS://O", "https://o:8443"))) + "/" + path,
+        "host": "//o/" + path, "path": "/" + path.lstrip("/"), "relative": "x/" + path, "query": "?" + path,
+    }[kind]  # fmt: skip
+    head = f"HTTP/1.1 302 Found\r\nLocation: {location}\r\n\r\n".encode()
+    return head, [resolved(scheme, location) for scheme in ("http", "https")]
 
 
 def redirect_rule(raw: bytes, value: Any) -> bool:
-    """Never from https to http; and it leads where the Location says, or to the same host."""
-    locations = re.findall(rb"(?im)^location:(.*)$", raw)
-    for origin, target in zip(("http", "https"), value, strict=True):
+    """Never from https to http; and it leads where the Location says."""
+    locations = re.findall(rb"(?im)^location:([^\r\n]*)", raw)
+    for scheme, target in zip(("http", "https"), value, strict=True):
         if target == errors.HTTP_STATUS:
             continue
-        scheme, host, port, path = target
-        whole = f"{scheme}://{host}:{port}{path}"
-        if origin == "https" and scheme != "https" or not URL.fullmatch(whole) or not 0 < port < 65536:
+        found, host, port, path = target
+        if scheme == "https" and found != "https" or not URL.fullmatch(f"{found}://{host}:{port}{path}"):
             return False
-        if not any(_leads(text.decode().strip(), scheme, host, path) for text in locations):
+        if target not in [resolved(scheme, _encoded(text.decode("latin-1").strip())) for text in locations]:
             return False
     return True
 
 
-def _leads(location: str, scheme: str, host: str, path: str) -> bool:
-    if location.startswith("/"):
-        return (host, path) == ("files", location.split("#")[0]) and location[1:2] != "/"
-    return location.startswith(f"{scheme}://{host}") and path.lstrip("/") in location
+def resolved(scheme: str, location: str | None) -> Any:
+    """Where a Location leads from BASE, by the letter of RFC 3986; -10039 if it is no place for a board."""
+    match = REFERENCE.fullmatch((location or "").split("#")[0])
+    if not match or not match[0]:
+        return errors.HTTP_STATUS
+    found, authority, path, query = match.groups()
+    if authority is None:
+        if found:
+            return errors.HTTP_STATUS
+        authority = "files:8080"
+        if not path:
+            path = "/dir/old"
+        elif path[0] != "/":
+            path = "/dir/" + path
+    found = (found or scheme).lower()
+    parts = URL.fullmatch(f"{found}://{authority}")
+    if not parts or (scheme, found) == ("https", "http") or found not in ("http", "https"):
+        return errors.HTTP_STATUS
+    port = int(parts[3]) if parts[3] else {"http": 80, "https": 443}[found]
+    return found, parts[2], port, (_without_dots(path) or "/") + (query or "")
+
+
+def _without_dots(path: str) -> str:
+    """Section 5.2.4, step by step."""
+    done = ""
+    while path:
+        if path.startswith("/./") or path == "/.":
+            path = "/" + path[3:]
+        elif path.startswith("/../") or path == "/..":
+            path = "/" + path[4:]
+            done = done[: done.rfind("/")] if done else ""
+        else:
+            cut = path.find("/", 1) if "/" in path[1:] else len(path)
+            done, path = done + path[:cut], path[cut:]
+    return done
 
 
 TOPIC = "wm_iot/AABBCCDDEEFF/ota/"

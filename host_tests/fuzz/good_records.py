@@ -20,13 +20,20 @@ from device import errors
 texts = st.text(st.characters(exclude_categories=("Cs",)), max_size=20)
 names = st.text(st.characters(exclude_categories=("Cs",)), min_size=1, max_size=20)
 seconds = st.integers(1, 86400)
+ssids = names.filter(lambda name: len(name.encode()) <= 32)
+passwords = st.one_of(
+    st.just(""),
+    st.text(st.characters(exclude_categories=("Cs",)), min_size=8, max_size=15),
+    st.text("0123456789abcdefABCDEF", min_size=64, max_size=64),
+)
+hosts = names.filter(lambda name: ":" not in name)
 OPTIONAL: dict[str, SearchStrategy] = {
     "format": st.just(1), "broker_user": texts, "broker_password": texts, "topic_prefix": names,
     "broker_ca": names, "client_cert": names, "client_key": names, "file_ca": names, "signing_key": names,
     "next_signing_key": names, "require_signed_offer": st.booleans(),
     "image": st.sampled_from(("esp32", "wm", "raw")), "accept_unversioned": st.booleans(),
     "require_rollback": st.booleans(), "language": st.sampled_from(("en", "zh")),
-    "ntp_hosts": st.lists(names, min_size=1, max_size=8), "ntp_resync_s": seconds,
+    "ntp_hosts": st.lists(hosts, min_size=1, max_size=8), "ntp_resync_s": seconds,
     "check_interval_s": st.integers(0, 31536000), "wifi_timeout_s": seconds, "mqtt_timeout_s": seconds,
     "subscribe_timeout_s": seconds, "publish_timeout_s": seconds, "keepalive_s": st.integers(1, 65535),
     "http_timeout_s": seconds, "retry_window_s": seconds, "checkpoint_kib": st.integers(4, 16384),
@@ -34,7 +41,7 @@ OPTIONAL: dict[str, SearchStrategy] = {
     "trial_attempts": st.integers(1, 100), "watchdog_s": st.integers(0, 86400),
 }  # fmt: skip
 REQUIRED: dict[str, SearchStrategy] = {
-    "wifi": st.lists(st.tuples(names, texts).map(list), min_size=1, max_size=4),
+    "wifi": st.lists(st.tuples(ssids, passwords).map(list), min_size=1, max_size=4),
     "broker": st.sampled_from(("mqtts://broker", "mqtt://10.0.0.1:1884", "mqtts://b.example:8883")),
     "board": names,
 }
@@ -62,18 +69,32 @@ def config_rule(raw: bytes, value: Any) -> bool:
 
 def _is_right(name: str, value: Any) -> bool:
     if name == "wifi":
-        pairs = [pair for pair in value if len(pair) == 2 and all(isinstance(part, str) for part in pair)]
-        return len(pairs) == len(value) > 0
+        return 0 < len(value) <= 16 and all(len(pair) == 2 and _can_join(*pair) for pair in value)
     if name == "broker":
         return re.match(r"mqtts?://[!-~]+$", value) is not None
     if name == "ntp_hosts":
-        return 1 <= len(value) <= 8 and all(isinstance(host, str) and host for host in value)
+        return 1 <= len(value) <= 8 and all(
+            isinstance(host, str) and host and ":" not in host for host in value
+        )
     if isinstance(DEFAULTS[name], bool):
         return isinstance(value, bool)
     if isinstance(DEFAULTS[name], int):
         low, high = RANGES.get(name, (1, 86400))
         return type(value) is int and low <= value <= high
-    return isinstance(value, str) and len(value) <= 128 and value in CHOICES.get(name, (value,))
+    return (
+        isinstance(value, str)
+        and len(value) <= (4096 if name.startswith("broker_") else 128)
+        and value in CHOICES.get(name, (value,))
+    )
+
+
+def _can_join(name: object, password: object) -> bool:
+    """As ESP-IDF has room for them, in bytes."""
+    if not isinstance(name, str) or not isinstance(password, str):
+        return False
+    size = len(password.encode(errors="surrogatepass"))
+    is_key = size == 64 and re.fullmatch("[0-9a-fA-F]{64}", password) is not None
+    return 1 <= len(name.encode(errors="surrogatepass")) <= 32 and (size == 0 or 8 <= size <= 63 or is_key)
 
 
 records = st.fixed_dictionaries(

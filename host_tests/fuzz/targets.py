@@ -11,14 +11,15 @@ import signer
 from check import patched, run, settings
 from fakestream import CLOSE, TRICKLE, Peer
 
-from device import ecdsa, errors, log, ntp, response, strict, verify
+from device import ecdsa, errors, log, ntp, response, strict, urls, verify
 from device import header as image_header
 from device.offer import parse, parse_message
 
 _SCHEMES = ("http", "https", "mqtt", "mqtts")
 _KINDS = ("wm", "esp32", "raw")
 _UNKNOWN_CHIP = 255
-_HEAD_LIMIT = 4096
+_HEAD_LIMIT = 16384
+_STEP = 256  # bytes of a head that are read at a time
 _TRAILER_LIMIT = 518  # bytes of the end of an image that the device looks at
 _SHOWN = 60  # characters of a text
 _DIGEST = signer.hashlib.sha256(b"fuzz").digest()
@@ -38,12 +39,12 @@ def json_object(raw):
 
 
 def offer(raw):
-    sequence, made = parse_message(raw)
+    _, made = parse_message(raw)  # whatever stands for its sequence
     again = parse(made.fields)  # as after a reboot
     assert (again.version, again.url, again.size) == (made.version, made.url, made.size)
     assert (again.signature, again.start_at) == (made.signature, made.start_at)
     return {
-        "sequence": sequence, "version": made.version, "url": made.url, "size": made.size,
+        "version": made.version, "url": made.url, "size": made.size,
         "signature": made.signature, "signature_text": made.signature_text, "start_at": made.start_at,
     }  # fmt: skip
 
@@ -61,14 +62,20 @@ def url_text(raw):
     """The first byte chooses the scheme that is asked for; what is no text comes as bytes."""
     scheme = _SCHEMES[raw[0] & 3] if raw else "http"
     text = _text(raw[1:])
-    return strict.url(raw if text is None else text, scheme)
+    return _parts(urls.split(raw if text is None else text, scheme))[1:]
+
+
+def _parts(address):
+    """(scheme, host, port, what a request asks for)"""
+    scheme, host, port, url, start = address
+    return scheme, host, port, url[start:] if url[start : start + 1] == "/" else "/" + url[start:]
 
 
 def head(raw):
     """The same, whole or in single bytes with pauses between."""
     found, steps = _read_head(_peer(raw))
     slow, slow_steps = _read_head(_peer(raw, TRICKLE))
-    assert steps == 0 and slow_steps <= min(len(raw) + 1, _HEAD_LIMIT)
+    assert steps <= len(raw) // _STEP and slow_steps <= min(len(raw) + 1, _HEAD_LIMIT) + steps
     assert show(found) == show(slow)
     if isinstance(found, errors.OtaError):
         raise found
@@ -92,7 +99,7 @@ def _read_head(peer):
         said = run(response.read_head(peer), count)
         found = {
             "status": said.status, "length": said.length, "span": said.span,
-            "retry_after": said.retry_after, "etag": said.etag, "plain": said.is_plain,
+            "retry_after": said.retry_after, "etag": said.etag, "coding": said.coding,
             "location": said.location, "taken": peer.taken,
         }  # fmt: skip
     except errors.OtaError as error:
@@ -109,7 +116,8 @@ def redirect(raw):
 
 def _target(location, scheme):
     try:
-        return strict.redirect(location, scheme, "files", 8080, "/old")
+        address = urls.split(scheme + "://files:8080/dir/old?x", scheme)
+        return _parts(urls.redirect(location, (), *address))
     except errors.OtaError as error:
         return error.code
 

@@ -109,3 +109,41 @@ def test_a_watchdog_is_started_only_where_one_is_wanted():
     with patched(board, "machine", Machine):
         assert board.start_watchdog(0) is None
         assert board.start_watchdog(180)() == 180000
+
+
+def _chip(machine):
+    class Sys:
+        class implementation:
+            _machine = machine
+
+    with patched(board, "sys", Sys):
+        return board.chip()
+
+
+# Every MICROPY_HW_MCU_NAME of MicroPython's ports/esp32/boards, 1.24 to 1.29, and chips to come.
+CHIPS = {
+    0: "ESP32 ESP32-PICO-D4 ESP32-PICO-V3 ESP32-PICO-V3-02 ESP32-D2WD ESP32-UNICORE ESP32-D0WD-V3 ESP32-U4WDH"
+    " ESP32-S0WD ESP32-WROOM-32E ESP32-MINI-1",
+    2: "ESP32S2 ESP32-S2 ESP32-S2FN4R2 ESP32-S2-MINI-2",
+    9: "ESP32S3 ESP32-S3 ESP32-S3-FN8 ESP32-S3-PICO-1-N8R2 ESP32-S3-WROOM-1-N16R8 ESP32-S3R8",
+    12: "ESP32C2 ESP32-C2",
+    5: "ESP32C3 ESP32-C3 ESP32-C3FH4 ESP32-C3-MINI-1",
+    23: "ESP32C5 ESP32-C5",
+    13: "ESP32C6 ESP32-C6 ESP32-C6FH4 esp32-c6",
+    20: "ESP32C61 ESP32-C61 ESP32-C61HF4",
+    16: "ESP32H2 ESP32-H2 ESP32-H2FH4S",
+    25: "ESP32H21 ESP32-H21",
+    28: "ESP32H4 ESP32-H4",
+    18: "ESP32P4 ESP32-P4 ESP32-P4NRW32",
+    32: "ESP32S31 ESP32-S31",
+    None: "ESP32-X9 ESP32-C7 ESP32-C35 ESP32-S32 ESP32-E22 RP2040 ESP8266",
+}
+
+
+def test_the_chip_is_told_by_its_family():
+    for number, names in CHIPS.items():
+        for name in names.split():
+            for machine in ("Some board with %s", "ESP32S2 module with %s", "%s"):
+                assert _chip(machine % name) == number, (machine, name)
+    assert _chip("") is None
+    assert _chip("Raspberry Pi Pico W with RP2040") is None

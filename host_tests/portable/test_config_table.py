@@ -12,7 +12,7 @@ PROVES = {
 }
 
 REQUIRED = {"wifi": [["net", "password"]], "broker": "mqtts://broker:8883", "board": "b"}
-OF_NO_TYPE = (None, 1.5, {}, {"a": 1}, [], [[]], -1, "", "\0" * 200)
+OF_NO_TYPE = (None, 1.5, {}, {"a": 1}, [], [[]], -1, "", "\0" * 4097)
 SECONDS = [key for key in config_table.KEYS if key.endswith("_s")]
 COUNTS = ("trial_attempts", "format")
 FLAGS = ("accept_unversioned", "require_rollback")
@@ -76,7 +76,7 @@ def test_an_unknown_key_is_named():
 def test_a_wrong_type_is_named():
     for key in config_table.KEYS:
         for value in OF_NO_TYPE:
-            if not (value == "" and key in TEXTS_THAT_MAY_BE_EMPTY):
+            if not (value == "" and key in TEXTS_THAT_MAY_BE_EMPTY or value == [] and key == "file_hosts"):
                 _bad(key, value)
 
 
@@ -147,16 +147,67 @@ def test_brokers():
 def test_networks():
     _good("wifi", [["a", ""], ["b", "12345678"]])
     for value in (
-        [], [[]], [["a"]], [["a", "b", "c"]], [["", "b"]], [["a", None]], [[1, "b"]], ["ab"], "ab",
-        {"a": "b"}, [["a", "b"]] * 17, [["a" * 65, "b"]],
+        [], [[]], [["a"]], [["a", "12345678", "c"]], [["", "12345678"]], [["a", None]], [[1, "12345678"]],
+        ["ab"], "ab", {"a": "b"}, [["a", "12345678"]] * 17,
     ):  # fmt: skip
         _bad("wifi", value)
 
 
+def test_names_and_passwords_of_networks_are_measured_in_bytes():
+    """What ESP-IDF has room for: 32 bytes; 8 to 63, or 64 hex digits, which are the key itself."""
+    for name in ("n" * 32, "\u00fc" * 16, "\u4e0b" * 10, "\U0001f373" * 8, " "):
+        _good("wifi", [[name, ""]])
+    for name in ("n" * 33, "\u00fc" * 17, "\u4e0b" * 11, "\U0001f373" * 8 + "n"):
+        _bad("wifi", [[name, ""]])
+    for password in ("p" * 8, "p" * 63, "\U0001f511" * 2, "0123456789abcdefABCDEF00" + "f" * 40):
+        _good("wifi", [["a", password]])
+    for password in ("p", "p" * 7, "p" * 64, "f" * 65, "\U0001f511", "\u4e0b" * 22, "f" * 63 + "\uff11"):
+        _bad("wifi", [["home", "12345678"], ["a", password]])
+
+
 def test_ntp_hosts():
-    _good("ntp_hosts", ["10.0.0.1"])
-    for value in ("pool.ntp.org", [], [""], [1], [None], ["h"] * 9):
+    _good("ntp_hosts", ["10.0.0.1", "pool.ntp.org"])
+    for value in ("pool.ntp.org", [], [""], [1], [None], ["h"] * 9, ["h:123"]):
         _bad("ntp_hosts", value)
+
+
+def _said(key, value):
+    values = dict(REQUIRED)
+    values[key] = value
+    return raises_code(errors.INVALID_PARAM, _made, values).detail
+
+
+def test_ipv6_is_called_by_its_name():
+    for host in ("::1", "[::1]", "[::1]:8883", "[fe80::1%25wlan0]", "2001:db8::7", "[2001:db8:0:0:0:0:0:1]"):
+        assert "IPv6 is not supported" in _said("broker", "mqtts://" + host), host
+        assert "IPv6 is not supported" in _said("ntp_hosts", ["pool.ntp.org", host]), host
+
+
+def test_what_is_said_names_the_limits():
+    for key, value, words in (
+        ("wifi", [["home"]], "[name, password]"), ("wifi", [["a", "12345"]], "8 to 63"),
+        ("broker_password", "x" * 4097, "0 to 4096"), ("keepalive_s", 0, "1 to 65535"),
+        ("require_rollback", 1, "true or false"), ("image", "uf2", "'wm'"),
+        ("language", "de", "'zh'"), ("broker", "http://b", "mqtts://HOST:PORT"),
+    ):  # fmt: skip
+        assert words in _said(key, value), key
+
+
+def test_tokens_fit():
+    """A JWT of a few claims, or what Azure's IoT hub takes."""
+    for key in ("broker_user", "broker_password"):
+        _good(key, "t" * 4096)
+
+
+def test_file_hosts():
+    assert settings().file_hosts == ()
+    _good("file_hosts", [])
+    _good("file_hosts", ["files", "10.0.0.7", ".example.com", "a" * 253])
+    for value in (
+        "files", ["files", ""], [1], [None], ["h"] * 33, ["a" * 254], ["https://files"], ["files:8443"],
+        ["files/x"], ["*.example.com"], ["u@files"], ["files "], {"files": 1},
+    ):  # fmt: skip
+        _bad("file_hosts", value)
 
 
 def test_a_file_that_is_not_there():
@@ -166,13 +217,29 @@ def test_a_file_that_is_not_there():
 
 
 def test_files_that_are_no_configuration():
-    for content in (b"", b"{", b"[]", b'"a"', b"1", b"null", b"\xff\xfe", b"not json", b"\0\0"):
+    for content in (b"", b"{", b"[]", b'"a"', b"1", b"null", b"\xff\xfe", b"not json", b"\0\0",
+                    b"\xef\xbb\xbf", b"\xff\xfe{\0}\0"):  # fmt: skip
         raises_code(errors.INVALID_PARAM, config.load, _write("bad.json", content))
+
+
+def test_text_above_the_first_65536_characters():
+    """Written as it is, or in halves, as Python's json does unless told otherwise."""
+    for name in (b"\xf0\x9f\x8d\xb3", b"\\ud83c\\udf73", b"\\uD83C\\uDF73"):
+        raw = b'{"wifi": [["K %s", "geheim %s 1"]], "broker": "mqtt://b", "board": "%s"}' % (name, name, name)
+        made = config.load(_write("emoji.json", raw))
+        assert made.board == "\U0001f373" and made.board.encode() == b"\xf0\x9f\x8d\xb3"
+        assert made.wifi[0][0].encode() == b"K \xf0\x9f\x8d\xb3"
+        assert made.wifi[0][1].encode() == b"geheim \xf0\x9f\x8d\xb3 1"
+
+
+def test_a_byte_order_mark_is_taken():
+    made = config.load(_write("bom.json", b"\xef\xbb\xbf" + json.dumps(REQUIRED).encode()))
+    assert made.board == "b"
 
 
 def test_half_a_file_is_refused():
     """MicroPython's parser takes `{"a": 1` for whole: what is cut off would fall back to a default."""
-    whole = b'{"wifi": [["n", "p"]], "broker": "mqtt://b", "board": "b", "require_rollback": false}'
+    whole = b'{"wifi": [["n", ""]], "broker": "mqtt://b", "board": "b", "require_rollback": false}'
     config.load(_write("cut.json", whole))
     for length in range(len(whole)):
         raises_code(errors.INVALID_PARAM, config.load, _write("cut.json", whole[:length]))

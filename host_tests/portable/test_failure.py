@@ -50,8 +50,19 @@ def test_a_certificate_of_bad_form_is_refused():
     for high in range(0x2080, 0x2880, 0x80):  # of x509, all but "allocation failed" and files
         for low in (0, 0x60, 0x62, 0x64, 0x66, 0x68):  # of asn1: out of data, unexpected tag ...
             assert _code_of(OSError(-high - low, "text")) == errors.TLS_REFUSED, (high, low)
-    for high in (0x3A00, 0x3B00, 0x3C80, 0x3D00):  # the key in it
-        assert _code_of(OSError(-high - 0x62)) == errors.TLS_REFUSED, high
+    for high in range(0x3880, 0x3F80, 0x80):  # of pk: the key in it, all but "allocation failed"
+        for low in (0, 0x60, 0x62, 0x68):
+            assert _code_of(OSError(-high - low)) == errors.TLS_REFUSED, high
+    for high in (0x2980, 0x3000):  # x509 again
+        assert _code_of(OSError(-high, "text")) == errors.TLS_REFUSED, high
+    for high in (0x4C80, 0x4E80, 0x4F80):  # of ecp: a point that is none, an unknown curve
+        assert _code_of(OSError(-high, "text")) == errors.TLS_REFUSED, high
+    assert _code_of(OSError(-0x6D00)) == errors.TLS_REFUSED  # of ssl: a key of another type
+
+
+def test_what_a_bad_line_does_is_not_a_refusal():
+    for number in (0x7280, 0x7180, 0x7200, 0x6800, 0x7880, 0x004C, 0x0050):  # ended, damaged, reset, late
+        assert _code_of(OSError(-number)) == errors.CONNECTION_FAILED, number
 
 
 def test_before_a_connection_an_errno_is_what_it_says():

@@ -41,7 +41,7 @@ class _Air:
 
     def __init__(self, *drops):
         self._clock = _Clock()
-        values = {"networks": {"net": "key"}, "wifi_drops": drops}
+        values = {"networks": {"net": "password"}, "wifi_drops": drops}
         self._patches = [patched(network, "time", self._clock), patched(facts, "_values", values)]
 
     def __enter__(self):
@@ -61,7 +61,7 @@ class _Air:
         """Try it at that time. Returns the status a second later."""
         self._clock.ms = ms
         self._wlan.disconnect()
-        self._wlan.connect("net", "key")
+        self._wlan.connect("net", "password")
         return self.status(ms + 1000)
 
     def status(self, ms):

@@ -1,6 +1,5 @@
 """device.files: whole files, and nothing more after an error of the flash."""
 
-import json
 import os
 
 from check import patched, raises
@@ -24,33 +23,29 @@ def test_what_is_written_is_read():
     assert files.read("plain.bin") == b"d" and "plain.bin.new" not in os.listdir()
 
 
-def test_a_dict_goes_out_as_json():
-    files.replace("dict.json", {"a": [1, None, "b"]})
-    assert json.loads(files.read("dict.json")) == {"a": [1, None, "b"]}
-
-
-class _FullJson:
-    """Writes a part, and then the heap is full. file: what it was given."""
-
-    def dump(self, data, file):
-        file.write("{")
-        self.file = file
-        raise MemoryError
+def test_a_function_writes_text():
+    files.replace("text.txt", lambda file: file.write("a\u4e94"))
+    assert files.read("text.txt") == b"a\xe4\xba\x94"
 
 
 def test_no_memory_in_the_middle_leaves_the_old_file_and_none_open():
-    files.replace("full.json", {"a": 1})
-    full = _FullJson()
-    with patched(files, "json", full):
-        raises(MemoryError, files.replace, "full.json", {"a": 2})
-    raises((OSError, ValueError), full.file.write, "}")
-    assert json.loads(files.read("full.json")) == {"a": 1} and not files.is_broken
+    opened = []
+
+    def write(file):
+        opened.append(file)
+        file.write("{")
+        raise MemoryError
+
+    files.replace("full.json", b"{}")
+    raises(MemoryError, files.replace, "full.json", write)
+    raises((OSError, ValueError), opened[0].write, "}")
+    assert files.read("full.json") == b"{}" and not files.is_broken
 
 
 def test_what_somebody_else_met_is_noted():
     for error, is_broken in (
         (OSError(5, "flash"), True), (OSError(-262), True), (OSError(2), False), (OSError(28), False),
-        (OSError(84), False), (ValueError(5), False), (MemoryError(), False),
+        (OSError(36), False), (OSError(84), False), (ValueError(5), False), (MemoryError(), False),
     ):  # fmt: skip
         with patched(files, "is_broken", False):
             files.note(error)

@@ -35,6 +35,20 @@ def test_a_user_of_its_own():
     with_link(test, None, False)
 
 
+def test_a_token_as_password():
+    """Of 1,800 bytes, as Azure's; up to what the configuration takes."""
+    for size in (1800, 4096):
+        token = "t" * size
+
+        def test(link, broker, clock, token=token):
+            link.config = settings(broker_user="user", broker_password=token, **SMALL)
+            link.connect()
+            assert broker.packets[0][1][24:32] == b"\0\4user" + bytes([len(token) >> 8, len(token) & 255])
+            assert broker.packets[0][1][32:] == token.encode()
+
+        with_link(test, None, False)
+
+
 def test_connack_with_a_refusal():
     for code in (1, 2, 3, 4, 5, 255):
         broker = Broker(b"\x20\x02\x00" + bytes([code]))

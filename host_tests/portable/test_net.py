@@ -20,11 +20,11 @@ PROVES = {
 def _join():
     """Sockets of the simulated board need its Wi-Fi."""
     panel.attach(bytearray(4 * panel.WORDS))
-    facts._values["networks"] = {"net": "key"}
+    facts._values["networks"] = {"net": "password"}
     if not network.is_up():
         wlan = network.WLAN()
         wlan.active(True)
-        wlan.connect("net", "key")
+        wlan.connect("net", "password")
         while not wlan.isconnected():
             boardtime.sleep_ms(5)
 

@@ -7,6 +7,7 @@ from fakeagent import FakeAgent
 from device import board, clock, errors, offer_signature, offers
 
 PROVES = {
+    errors.BAD_MESSAGE: "test_an_offer_from_a_host_that_is_not_allowed",
     errors.SAME_VERSION: "test_no_offer_below_the_running_version_or_the_floor_is_taken",
     errors.DOWNGRADE: "test_no_offer_below_the_running_version_or_the_floor_is_taken",
     errors.ALREADY_RUNNING: "test_during_an_update_only_its_own_offer_is_welcome",
@@ -16,6 +17,9 @@ PROVES = {
 NOW = 1800000000
 FILE = "taken.json"
 SIGNATURE = makeoffer.fields()["sig-sha256-ecdsa"]
+
+
+KEPT = makeoffer.fields(upgrade_delay=NOW + 60, http_url=makeoffer.ABSENT)  # https_url is the one used
 
 
 def _agent(running="1.0.0", path=None, **changes):
@@ -37,10 +41,24 @@ def test_an_offer_that_is_taken_waits_on_record_until_its_time():
     agent = _agent(path=FILE)
     offer = _take(agent, upgrade_delay=NOW + 60)
     assert agent.offer is offer and agent.due == NOW + 60
-    assert FakeAgent(FILE).state["waiting"] == makeoffer.fields(upgrade_delay=NOW + 60)
+    assert FakeAgent(FILE).state["waiting"] == offer.fields == KEPT
     agent.save_fails, agent.offer = True, None
     raises_code(errors.FLASH, _take, agent)
     assert agent.offer is None, "what a power cut would forget is not begun"
+
+
+def test_an_offer_from_a_host_that_is_not_allowed():
+    """Nor one that has waited since before it was forbidden."""
+    agent = _agent(file_hosts=["mirror", "files"])
+    _take(agent)
+    agent = _agent(file_hosts=["mirror"])
+    for field, other in (("https_url", "http_url"), ("http_url", "https_url")):
+        error = raises_code(errors.BAD_MESSAGE, lambda: _take(agent, **{other: makeoffer.ABSENT}))  # noqa: B023
+        assert error.facts == (("field", field),)
+    agent.state["waiting"] = makeoffer.fields()
+    offers.restore(agent)
+    assert agent.offer is agent.state["waiting"] is None
+    assert agent.report.codes() == [errors.BAD_MESSAGE]
 
 
 def test_no_offer_below_the_running_version_or_the_floor_is_taken():
@@ -108,6 +126,9 @@ def test_a_response_is_taken_once_and_only_if_somebody_asked():
     agent = _agent()
     _take(agent, "response", 0)
     assert agent.offer is None, "nobody asked"
+    for sequence in (None, "0", True, 1.0):
+        error = raises_code(errors.BAD_MESSAGE, _take, agent, "response", sequence)
+        assert error.facts == (("field", "msg_sequence"),)
     agent.report.asked = 5
     _take(agent, "response", 4)
     assert agent.offer is None and agent.report.asked == 5, "an answer to something else"
@@ -117,6 +138,22 @@ def test_a_response_is_taken_once_and_only_if_somebody_asked():
     assert _take(agent, "response", 6) is agent.offer
     _take(agent, "response", 6, version="1.2.4")
     assert agent.offer.version == "1.2.3", "answered already"
+
+
+def test_an_update_may_have_any_sequence():
+    for sequence in (None, "7", 1795590551000, -1, 1.5, []):
+        agent = _agent()
+        assert _take(agent, "update", sequence) is agent.offer
+
+
+def test_an_image_without_version_locks_nobody_out():
+    """What it is called was the word of the broker's account: 99.99.99 would be the last version for ever."""
+    agent = _agent("99.99.99")
+    agent.running["unversioned"] = True
+    agent.state["floor"] = "1.2.2"
+    _is_refused(errors.DOWNGRADE, agent, "1.2.1")
+    _is_refused(errors.SAME_VERSION, agent, "99.99.99")
+    assert _take(agent) is agent.offer
 
 
 def test_another_time_or_address_of_a_waiting_offer_is_news():
@@ -146,7 +183,7 @@ def test_what_was_waiting_is_taken_up_again():
     _take(_agent(path=FILE), upgrade_delay=NOW + 60)
     agent = _agent(path=FILE)
     offers.restore(agent)
-    assert agent.offer.fields == makeoffer.fields(upgrade_delay=NOW + 60) and agent.due == NOW + 60
+    assert agent.offer.fields == KEPT and agent.due == NOW + 60
     same = agent.offer
     offers.restore(agent)
     assert agent.offer is same

@@ -6,22 +6,51 @@ from fakestream import FakeStream, Peer
 from makeoffer import offer
 from nor import Nor
 
-from device import board, errors, journal, request
+from device import board, errors, journal, request, urls
 from device.update import Transfer
 
 
 def test_request_to_the_letter():
-    assert request.request("https", "files", 443, "/fw.bin", "", '"tag"') == (
+    assert _get("https://files/fw.bin") == (
         b"GET /fw.bin HTTP/1.1\r\nHost: files\r\nUser-Agent: micropython-ota\r\n"
         b"Accept-Encoding: identity\r\nConnection: close\r\n\r\n"
     )
-    assert request.request("http", "10.0.0.7", 8443, "/a?b", "bytes=4096-", '"tag"') == (
+    assert _get("http://10.0.0.7:8443/a?b", 4096, b"h" * 64) == (
         b"GET /a?b HTTP/1.1\r\nHost: 10.0.0.7:8443\r\nUser-Agent: micropython-ota\r\n"
-        b'Accept-Encoding: identity\r\nRange: bytes=4096-\r\nIf-Range: "tag"\r\n'
+        b'Accept-Encoding: identity\r\nRange: bytes=4096-\r\nIf-Range: "a"\r\n'
         b"Connection: close\r\n\r\n"
     )
-    assert b"If-Range" not in request.request("http", "h", 80, "/", "bytes=4096-", None)
-    assert b"Host: h:443\r\n" in request.request("http", "h", 443, "/", "", None)
+    for url, line in (
+        ("http://h", b"GET / "), ("http://h?x=/y", b"GET /?x=/y "), ("http://h/#y", b"GET / "),
+    ):  # fmt: skip
+        assert _get(url).startswith(line + b"HTTP/1.1\r\nHost: h\r\n")
+    assert b"Host: h:443\r\n" in _get("http://h:443/") and b"If-Range" not in _get("http://h/")
+
+
+def _get(url, position=0, head=None):
+    return _sent(position, head, urls.split(url, url.split(":")[0]))[0]
+
+
+def test_a_long_url_goes_out_whole_and_a_short_request_in_one():
+    for length in (1, 254, 255, 256, 257, 511, 512, 513, 1300, 4000):
+        for first in ("/", "?"):
+            path = first + "x" * (length - 1)
+            line = b"GET /" + path.encode() if first == "?" else b"GET " + path.encode()
+            assert _get("http://h" + path).startswith(line + b" HTTP/1.1\r\n"), length
+    writes = []
+
+    def write(data):
+        writes.append(len(data))
+        return len(data)
+
+    for length, count in ((100, 1), (1300, 6)):
+        del writes[:]
+        transfer = _transfer()
+        transfer.address = urls.split("https://h/" + "x" * length, "https")
+        transfer.stream = FakeStream(Peer())
+        with patched(transfer.stream, "write", write):
+            request.send(transfer)
+        assert len(writes) == count and max(writes) <= 512
 
 
 def test_spans():
@@ -57,22 +86,24 @@ def test_what_is_asked_for():
         sent, transfer = _sent(position, head)
         assert transfer.asked == asked
         etag = '"a"' if position else None
-        assert sent == request.request("https", "files", 8443, "/fw.bin", wanted, etag)
+        ending = request.ending("https", "files", 8443, wanted, etag)
+        assert sent == ("GET /fw.bin" + ending).encode()
 
 
 def test_it_goes_to_the_server_that_is_asked():
-    sent, _ = _sent(0, None, ("http", "other", 80, "/x"))
+    sent, _ = _sent(0, None, urls.split("http://other/x", "http"))
     assert sent.startswith(b"GET /x HTTP/1.1\r\nHost: other\r\n")
 
 
 def test_a_transfer_before_anything_has_happened():
     """Whatever the one before has left."""
     transfer = _transfer()
-    transfer.position = transfer.restarts = transfer.granted_ms = transfer.redirects = 7
-    transfer.address = ("http", "other", 80, "/x")
+    transfer.position = transfer.restarts = transfer.granted_ms = transfer.redirects = transfer.furthest = 7
+    transfer.address = urls.split("http://other/x", "http")
     transfer.was_refused = transfer.was_repeated = transfer.is_spliced = transfer.has_block = True
     request.clear(transfer)
     assert transfer.position == transfer.restarts == transfer.granted_ms == transfer.redirects == 0
+    assert transfer.furthest == 0
     assert transfer.address == transfer.offer.address and transfer.retry_after is None
     assert True not in (transfer.was_refused, transfer.was_repeated, transfer.is_spliced, transfer.has_block)
 

@@ -42,17 +42,49 @@ def test_where_an_answer_leads():
     for status in (301, 302, 303, 307, 308):
         head = b"HTTP/1.1 %d Moved\r\n" % status
         transfer = _transfer(head + b"Location: /x\r\n" + END)
-        assert _receive(transfer) is False and transfer.address == ("https", "files", 8443, "/x")
-        raises_code(errors.HTTP_STATUS, _receive, _transfer(head + END))  # to nowhere
+        assert _receive(transfer) is False
+        assert transfer.address == ("https", "files", 8443, "https://files:8443/x", 18)
+        error = raises_code(errors.HTTP_STATUS, _receive, _transfer(head + END))  # to nowhere
+        assert error.detail == "redirect refused, Location: missing"
     for status in (300, 304, 404):
         head = b"HTTP/1.1 %d x\r\nLocation: /x\r\n" % status
         raises_code(errors.HTTP_STATUS, _receive, _transfer(head + END))
 
 
 def test_redirects_have_an_end():
-    transfer = _transfer((b"HTTP/1.1 302 Moved\r\nLocation: /x\r\n" + END) * 4)
-    assert [_receive(transfer) for _ in range(3)] == [False] * 3
+    transfer = _transfer((b"HTTP/1.1 302 Moved\r\nLocation: x/\r\n" + END) * 11)
+    assert [_receive(transfer) for _ in range(10)] == [False] * 10
+    assert transfer.address[3].endswith(":8443" + "/x" * 10 + "/")
     raises_code(errors.HTTP_STATUS, _receive, transfer)
+
+
+def test_no_redirect_to_a_host_that_is_not_allowed():
+    to_other = b"HTTP/1.1 302 Moved\r\nLocation: //other/x\r\n" + END
+    assert _receive(_transfer(to_other)) is False
+    for hosts in (["other"], ["Other"], ["files", ".other", "other"]):
+        transfer = _transfer(to_other)
+        transfer.agent.config.file_hosts = hosts
+        assert _receive(transfer) is False and transfer.address[1] == "other"
+    transfer.agent.config.file_hosts = ["files"]
+    transfer = _transfer(to_other)
+    transfer.agent.config.file_hosts = ["files"]
+    error = raises_code(errors.HTTP_STATUS, _receive, transfer)
+    assert error.detail == "redirect refused, Location: other is not in file_hosts"
+
+
+def test_what_is_to_blame_is_named():
+    for head, code, name in (
+        (OK + b"content-encoding: gzip\r\n", errors.HTTP_STATUS, "Content-Encoding: gzip"),
+        (OK + b"Transfer-Encoding: chunked\r\n", errors.HTTP_STATUS, "Transfer-Encoding: chunked"),
+        (OK + b"Content-Length: 99\r\n", errors.SIZE_MISMATCH, "Content-Length: 99"),
+        (OK, errors.SIZE_MISMATCH, "Content-Length: missing"),
+        (OK + b"Content-Length: 100\r\nContent-Range: bytes 0-99/100\r\n", errors.SIZE_MISMATCH,
+         "Content-Range: (0, 99, 100)"),
+        (b"HTTP/1.1 404 Not Found\r\nTransfer-Encoding: chunked\r\n", errors.HTTP_STATUS, "HTTP status 404"),
+    ):  # fmt: skip
+        error = raises_code(code, _receive, _transfer(head + END))
+        assert error.detail == name
+        assert error.facts == (() if "404" in name else (("field", name.split(":")[0]),))
 
 
 def test_a_refused_handshake_is_over_with_the_answer_that_was_asked_for():
@@ -66,7 +98,7 @@ def test_a_refused_handshake_is_over_with_the_answer_that_was_asked_for():
 
 
 def test_a_head_that_does_not_come_or_trickles_is_bounded():
-    for script, chunk in (([STALL], 1000), ([OK, STALL], 1000), ([OK + b"X: y\r\n" * 60], TRICKLE)):
+    for script, chunk in (([STALL], 1000), ([OK, STALL], 1000), ([OK + b"X: y\r\n" * 99], TRICKLE)):
         with FakeTime() as clock:
             raises_code(errors.TIMEOUT, _receive, _transfer(*script, chunk=chunk, clock=clock))
             assert 5000 <= clock.elapsed_ms <= 5200

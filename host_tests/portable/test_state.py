@@ -4,10 +4,10 @@ import json
 import os
 
 import makeoffer
-from check import patched, raises_code, recorded_log
+from check import raises_code, recorded_log
 from fakeagent import FakeAgent
 
-from device import agent, errors
+from device import errors
 from device import state as device_state
 
 RECORD = {"version": "1.0.0", "build_time": "\u4e94\u6708", "size": 1, "digest": "00"}
@@ -33,8 +33,8 @@ def _save(name, state):
     """As the agent does it."""
     made = FakeAgent()
     made.state = state
-    with patched(agent, "STATE", name):
-        agent.Agent.save_state(made)
+    made.path = name
+    made.save_state()
 
 
 def test_round_trip():

@@ -78,6 +78,17 @@ def test_the_floor_is_never_lowered():
             assert agent.state["floor"] == after, floor
 
 
+def test_an_image_that_names_no_version_never_raises_the_floor():
+    for floor in (None, "1.2.2"):
+        with Board(running=NEW) as made:
+            agent = made.begin()
+            agent.state["floor"] = floor
+            agent.running["unversioned"] = True
+            trial.confirm(agent)
+            state = FakeAgent(FILE).state
+            assert state["floor"] == floor and state["slots"]["ota_0"]["unversioned"] is True
+
+
 def test_a_record_that_cannot_be_saved_does_not_undo_the_confirm():
     with Board(running=NEW) as made:
         agent = made.begin()

@@ -57,12 +57,12 @@ def test_a_signed_image_of_each_kind_is_accepted():
         ("wm", lambda: wm(content(928)) + tail),
         ("raw", lambda: content(2300) + tail),
         ("esp32", lambda: esp32(content(2300)) + tail),
-        ("esp32", lambda: esp32(content(2300), b"1.2.3")),
     ):
         data = make()
         record = _verify(kind, data)
         assert record == {
             "version": "1.2.3",
+            "unversioned": False,
             "build_time": "May 24 2024 10:33:41" if data.endswith(tail) else "",
             "size": len(data),
             "digest": "".join("%02x" % byte for byte in hashlib.sha256(data).digest()),
@@ -104,12 +104,16 @@ def test_identities_inside_signed_images():
     body = esp32(content(1300))
     raises_code(errors.HEADER_INVALID, _verify, "esp32", body + trailer("1.2.4"))
     raises_code(errors.HEADER_INVALID, _verify, "esp32", body + raw_trailer(b"{}"))
-    raises_code(errors.VERSION_UNKNOWN, _verify, "esp32", body)
+    for version in (b"", b"1.2.3"):
+        raises_code(errors.WRONG_BOARD, _verify, "esp32", esp32(content(1300), version))
+    record = _verify("esp32", esp32(content(1300), b"1.2.3"), accept_unversioned=True)
+    assert record["version"] == "1.2.3" and not record["unversioned"]
     raises_code(errors.SIZE_MISMATCH, _verify, "wm", wm(content(1300)) + b"\0" + trailer())
     raises_code(errors.SIZE_MISMATCH, _verify, "wm", wm(content(1300)) + b"\0")
     data = wm(content(1300), version=b"2.0.5dev")
     raises_code(errors.VERSION_UNKNOWN, _verify, "wm", data)
-    assert _verify("wm", data, accept_unversioned=True)["version"] == "1.2.3"
+    record = _verify("wm", data, accept_unversioned=True)
+    assert record["version"] == "1.2.3" and record["unversioned"]
 
 
 def test_a_trailer_across_two_blocks():

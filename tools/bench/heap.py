@@ -16,6 +16,7 @@ CONFIRMATIONS = 3
 HIGHEST = 256 * 1024
 LOWEST = 6 * 1024
 REPORT_LIMIT_S = 5
+LONG_URL = 1900  # characters: a presigned one
 
 SWEEP_STEPS = (1, 2, 3, 4, 6, 8, 12, 16, 24, 32)  # KiB below the smallest heap of an update
 
@@ -44,6 +45,8 @@ def measure(site: Site) -> dict[str, float]:
         f"heap_update{ending}": smallest(lambda heap, place=place: not site.update(heap, place))
         for place, ending in ENDINGS.items()
     }
+    with site.long_url(LONG_URL):
+        results["heap_update_url"] = smallest(lambda heap: not site.update(heap, FILES))
     for name, module in (("heap_floor", "floor"), ("heap_requests", "library")):
         results[name] = smallest(lambda heap, module=module: _downloads(site, module, heap))
     return {name: value / 1024 for name, value in results.items()}

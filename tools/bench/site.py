@@ -95,6 +95,14 @@ class Site:
         self.image = make_image(size)
         self.offer = self.stage.offer(self.image, NEW, transport)
 
+    @contextlib.contextmanager
+    def long_url(self, length: int) -> Iterator[None]:
+        """The URL that is offered has so many characters: a token follows."""
+        url = self.offer["https_url"]
+        self.offer["https_url"] = f"{url}?token=".ljust(length, "a")
+        yield
+        self.offer["https_url"] = url
+
     def new_board(self, place: str) -> None:
         """A board that never had an update; place: of kit.py."""
         shutil.rmtree(self.board, ignore_errors=True)

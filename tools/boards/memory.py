@@ -22,13 +22,14 @@ BLOCK = 16_728  # bytes in one piece, for each
 PSRAM = 1024 * KIB  # a region as large as this lies outside the chip
 CONNECTIONS = 2  # the broker's and the file server's
 FAMILY = re.compile(r"ESP32-?([A-Z]\d+)?")  # ESP32-PICO-D4 is an ESP32, ESP32-S3-FN8 an S3
+PLAIN = ("D0", "D2", "S0", "U4")  # ESP32-D2WD and others: no families of their own, see device/board.py
 SMALL = ("S2", "C2")
 
 
 def first_area(machine: str) -> int:
     """Bytes with which the heap begins. machine: what sys.implementation says, or a chip's name."""
-    found = FAMILY.search(machine.rsplit(" with ", 1)[-1])
-    if found and not found[1]:
+    found = FAMILY.search(machine.upper().rsplit(" WITH ", 1)[-1])
+    if found and found[1] in (None, *PLAIN):
         return 56 * KIB
     return (36 if found and found[1] in SMALL else 64) * KIB
 

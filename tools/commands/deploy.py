@@ -45,7 +45,9 @@ def run(args: argparse.Namespace) -> int:
     if args.certs:
         settings |= payload.certificates(args.certs)
     if args.config:
-        settings[payload.CONFIG] = configfile.dump(configfile.read(args.config))
+        config = configfile.read(args.config)
+        configfile.check(config)
+        settings[payload.CONFIG] = configfile.dump(config)
     with Session(ports.choose(args.port)) as board:
         result = deploy(board, settings, args, console)
     show(result, console)

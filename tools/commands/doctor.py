@@ -72,7 +72,7 @@ def _printed(name: str) -> str:
 def _read(path: Path) -> str:
     """The offer as one line of JSON."""
     try:
-        return json.dumps(json.loads(path.read_text()))
+        return json.dumps(json.loads(path.read_text(encoding="utf-8-sig")), ensure_ascii=False)
     except (OSError, ValueError) as error:
         raise ToolError(f"cannot read the offer {path}: {error}") from None
 

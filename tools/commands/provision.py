@@ -46,6 +46,7 @@ def run(args: argparse.Namespace) -> int:
     console = Console(highlight=False)
     chosen = [ports.choose(port) for port in args.ports or [None]]
     config = complete(configfile.read(args.config) if args.config else {}, args, console)
+    configfile.check(config)
     failed = []
     for port in chosen:
         try:
@@ -73,6 +74,8 @@ def complete(config: dict, args: argparse.Namespace, console: Console) -> dict:
 
 def _broker(server: str) -> str:
     host, _, port = server.partition(":")
+    if "[" in server or server.count(":") > 1:
+        raise ToolError(f"--server {server}: IPv6 is not supported, give a name or an IPv4 address")
     if not host or (port and not port.isdigit()):
         raise ToolError(f"{server!r} is no HOST[:PORT]: give --server the name or address of the broker")
     return f"mqtts://{host}:{port or BROKER_PORT}"

@@ -114,11 +114,22 @@ def _version(image: bytes, wanted: str | None) -> str:
     if described["crc_ok"] is False:
         raise ToolError("the image is damaged or cut off: its header's checks fail")
     if versions.is_version(inside):
+        _warn_of_any_board(described)
         if wanted not in (None, inside):
             raise ToolError(f"the image says it is {inside}, not {wanted}: correct --offer-version")
         return inside
     if wanted is None:
         raise ToolError(f"the image names no usable version ({inside!r}): give --version and --board")
+    _warn_of_any_board(described)
     hint = "boards install it only with accept_unversioned; --version and --board add a trailer"
     print(f"warning: the image itself names {inside!r}: {hint}", file=sys.stderr)
     return wanted
+
+
+def _warn_of_any_board(described: dict) -> None:
+    if described["kind"] == "esp32" and described["trailer"] is None:
+        print(
+            "warning: without a trailer the image names no board, and boards refuse it, or, with"
+            " accept_unversioned, those of every product with this key take it: give --version and --board",
+            file=sys.stderr,
+        )

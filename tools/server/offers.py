@@ -26,7 +26,8 @@ class Wording:
         name = imagestore.file_name(target["digest"])
         query = f"?device={target['mac']}" if self._names_device else ""
         urls = {field: f"{base}/{name}{query}" for field, base in self._bases.items()}
-        return json.dumps({**_fields(target["offer"]), **urls, "upgrade_delay": target["starts_at"]})
+        offer = {**_fields(target["offer"]), **urls, "upgrade_delay": target["starts_at"]}
+        return json.dumps(offer, ensure_ascii=False)
 
 
 @functools.lru_cache(maxsize=64)

@@ -26,7 +26,7 @@ _MAC = re.compile("[0-9A-F]{12}")
 @dataclass
 class Report:
     """What a device said, checked. kind: "started", "progress", "verified", "confirmed" or "error"; cause: in
-    words; state: "" from a board that says none."""
+    words, or the field of a message that was wrong; state: "" from a board that says none."""
 
     kind: str
     version: str = ""
@@ -85,7 +85,7 @@ def report(name: str, payload: bytes) -> Report | None:
     if name == REPORT:
         return _started(data, clean(message.get("state")))
     if _is_integer(data.get("errorCode"), -99999, -1):
-        cause = " ".join(filter(None, (clean(data.get("version")), clean(data.get("cause")))))
+        cause = " ".join(filter(None, (clean(data.get(name)) for name in ("version", "cause", "field"))))
         return Report("error", code=data["errorCode"], cause=cause)
     if data.get("state") == "verified":
         return Report("verified", progress=100)

@@ -203,7 +203,7 @@ class Operator:
 
     @staticmethod
     def _envelope(sequence: int, data: dict[str, Any]) -> bytes:
-        return wire.envelope(sequence, json.dumps(data)).encode()
+        return wire.envelope(sequence, json.dumps(data, ensure_ascii=False)).encode()
 
 
 def _set(offers: dict[str, dict[str, Any]], mac: str, offer: dict[str, Any] | None) -> None:

@@ -45,7 +45,7 @@ class SimBoard:
         if not (folder / "board.json").is_file():
             raise ToolError(f"{folder} is no board: `python3 -m tools board --help` tells how to make one")
         self.folder = folder.resolve()
-        self.facts = json.loads((folder / "board.json").read_text())
+        self.facts = json.loads((folder / "board.json").read_bytes())
         self.lines: list[str] = []
         self.boots = 0
         self.cuts = 0  # planned ones, see inject()
@@ -196,7 +196,7 @@ class SimBoard:
     def state(self) -> dict:
         """The device's own record, as its file system holds it. Only while the power is off."""
         if self.facts["runtime"] == "cpython":
-            return json.loads((self.folder / "fs" / "ota_state.json").read_text())
+            return json.loads((self.folder / "fs" / "ota_state.json").read_bytes())
         output = self._run_tool("provision.py", "ota_state.json")
         return json.loads(output[output.index("{") :])
 
@@ -212,7 +212,7 @@ class SimBoard:
         if self.facts.get("umqtt", True):
             paths["frozen"] = runtimes.umqtt()
         self.facts["host_paths"] = {name: str(path) for name, path in paths.items()}
-        (self.folder / "board.json").write_text(json.dumps(self.facts, indent=1))
+        (self.folder / "board.json").write_bytes(json.dumps(self.facts, ensure_ascii=False).encode())
 
     def _panel_write(self, word: int, value: int) -> None:
         with (self.folder / "panel.bin").open("r+b") as file:

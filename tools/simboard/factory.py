@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from tools import images, romfs
+from tools import configfile, images, romfs
 from tools.simboard.board import BLOCK, PANEL_WORDS, TABLE_ADDRESS, SimBoard
 
 SLOT_ADDRESS = 0x10000
@@ -49,9 +49,9 @@ def create(
         (folder / "fs" / "certs").mkdir()
         for file in certificates.iterdir():
             shutil.copy(file, folder / "fs" / "certs")
-        (folder / "fs" / "ota.json").write_text(json.dumps(config))
+        (folder / "fs" / "ota.json").write_bytes(configfile.dump(config))
         state = _first_state(SLOTS[boot_mode][0], image)
-        (folder / "fs" / "ota_state.json").write_text(json.dumps(state))
+        (folder / "fs" / "ota_state.json").write_bytes(json.dumps(state, ensure_ascii=False).encode())
         if application:
             shutil.copytree(application, folder / "fs", dirs_exist_ok=True)
         return _assemble(
@@ -117,7 +117,7 @@ def _assemble(
         "heap_kib": heap_kib or HEAP_KIB[runtime],
         "flash_size": len(flash),
     }
-    (folder / "board.json").write_text(json.dumps(facts, indent=1))
+    (folder / "board.json").write_bytes(json.dumps(facts, indent=1, ensure_ascii=False).encode())
     board = SimBoard(folder)
     board.provision()
     return board

@@ -37,6 +37,7 @@ CLASSES = {
     "flash": FaultClass("operation ignored or refused by the flash", power.bad_flash, 120),
     "read": FaultClass("read refused by the flash", power.bad_reads, 40),
     "block": FaultClass("a block that is bad for ever", power.bad_blocks, 6, False),
+    "full": FaultClass("file system filled by others", power.full_file_systems, 40),
     "journal": FaultClass("journal record torn or flipped", power.torn_journals, 40),
     "link": FaultClass("connection cut, reset, stalled, trickling", network.links, 60, False),
     "answer": FaultClass("answers to a resumed request", network.answers, 54, False),

@@ -16,7 +16,7 @@ YEARS_30 = 946_080_000
 MINUTE_MS = 60_000
 DAY = 86_400
 _RIGHT = {"content": "right"}
-_NO_TIMES = (-1, 1.5, "1", None)
+_NO_TIMES = (-1, 1.5, "1", False)
 
 
 def sizes(trace: Trace) -> Iterator[Case]:

@@ -127,6 +127,15 @@ def bad_blocks(trace: Trace) -> Iterator[Case]:
         }  # fmt: skip
 
 
+def full_file_systems(trace: Trace) -> Iterator[Case]:
+    """Others fill the file system at any step: before, in and after the update, and at the first boot of the
+    new image."""
+    for boot in (1, 2):
+        for step in range(trace.steps[boot - 1]):
+            for kind in ("small", "large", "log"):
+                yield {"id": f"{boot}-{step}-{kind}", "steps": [[boot, step, "fill", kind]]}
+
+
 def torn_journals(trace: Trace) -> Iterator[Case]:
     """The newest record cut at each byte, and each of its bits flipped, as on a file system that does not
     replace files as a whole: the record before it counts."""

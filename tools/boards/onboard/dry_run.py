@@ -35,7 +35,7 @@ def _judge(fields):
     from device import config, errors, phases
 
     agent = _Agent(config.load("ota.json"))
-    agent.state = phases.call("state", "load", "ota_state.json")
+    agent.state = phases.call("state", "load")
     for _ in phases.steps("start", "identify", agent):
         pass
     offer = phases.call("offer", "parse", fields)

@@ -9,6 +9,8 @@ STAT_IDLE, STAT_CONNECTING, STAT_GOT_IP = 1000, 1001, 1010
 STAT_NO_AP_FOUND, STAT_WRONG_PASSWORD = 201, 202
 
 _JOIN_MS = 60
+_SSID, _KEY = 32, 64  # bytes that ESP-IDF has room for
+_IMPOSSIBLE = range(1, 8)  # lengths of a password
 
 _joined_to = None
 _join_started = 0
@@ -60,7 +62,9 @@ class WLAN:
             raise OSError("Wifi Internal Error")
         if is_up():
             raise OSError("Wifi Internal State Error")
-        _joined_to, _join_started, _outcome = (ssid, key), time.ticks_ms(), STAT_CONNECTING
+        # As ESP-IDF: so many bytes as there is room for.
+        _joined_to = (ssid.encode()[:_SSID], (key or "").encode()[:_KEY])
+        _join_started, _outcome = time.ticks_ms(), STAT_CONNECTING
         _joins += 1
 
     def disconnect(self):
@@ -76,10 +80,11 @@ class WLAN:
 
     def _judge_join(self):
         ssid, key = _joined_to
-        networks = facts.get("networks")
+        networks = {name.encode(): password for name, password in facts.get("networks").items()}
         if _air_was_off() or ssid not in networks:
             return STAT_NO_AP_FOUND
-        return STAT_GOT_IP if networks[ssid] == key else STAT_WRONG_PASSWORD
+        is_right = networks[ssid].encode() == key and len(key) not in _IMPOSSIBLE
+        return STAT_GOT_IP if is_right else STAT_WRONG_PASSWORD
 
     def isconnected(self):
         return self.status() == STAT_GOT_IP

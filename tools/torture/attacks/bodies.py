@@ -28,6 +28,8 @@ def bodies(ground: Ground) -> Iterator[Case]:
         yield attack(f"head-{name}", *codes, answer={"raw": head}, untouched=True, **_SHORT)
     yield twin("more-than-said", answer={"headers": {"Content-Length": size}, "endless": "x" * 512})
     yield twin("identity", answer={"headers": {"Content-Encoding": "identity", "X-Any": "thing"}})
+    yield twin("store", answer={"headers": {"Content-Encoding": "aws-chunked,", "X-Meta": "\u4e0b" * 900}})
+    yield twin("equal-lengths", answer={"headers": {"Content-Length": f"{size}, {size}"}})
     cut = {"peer": "files", "nth": 0, "kind": "cut", "at": 300 + BLOCK}
     for tag in ('"1\rRange: bytes=0-0"', '"\0"'):
         answer = {"headers": {"ETag": tag}}
@@ -45,7 +47,7 @@ def _lie(identity: str, code: int, headers: Case, **more: object) -> Case:
 
 def _lengths(size: int) -> Iterator[Case]:
     numbers = (0, 1, size - 1, size + 1, 2**31, 2**32 + size, -1)
-    texts = ("", "1e4", f"+{size}", f"0x{size:x}", f"{size}.0", f"{size}, {size}", f"{size} {size}")
+    texts = ("", "1e4", f"+{size}", f"0x{size:x}", f"{size}.0", f"{size}, {size - 1}", f"{size} {size}")
     for length in (*numbers, *texts, None):
         yield _lie(f"length-{length}", errors.SIZE_MISMATCH, {"Content-Length": length})
     yield _lie("two-lengths", errors.HTTP_STATUS, {"content-length": size - 1})
@@ -100,7 +102,7 @@ def _heads(size: int) -> dict[str, str]:
         "no-status": right.replace(" 200 OK", "") + "\r\n",
         "no-colon": right + "what is this\r\n\r\n",
         "not-text": "\x00\x01\x02\n" * 9,
-        "long-line": right + "X: " + "y" * 3000 + "\r\n\r\n",
-        "long-head": right + "X: y\r\n" * 1000 + "\r\n",
+        "long-value": right + 'ETag: "' + "y" * 5000 + '"\r\n\r\n',
+        "long-head": right + "X: y\r\n" * 3000 + "\r\n",
         "folded": right.replace("Content-Length: ", "Content-Length:\r\n ") + "\r\n",
     }

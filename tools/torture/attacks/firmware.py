@@ -101,7 +101,8 @@ def identity(ground: Ground) -> Iterator[Case]:
     yield attack("kind", errors.HEADER_INVALID, image="other-kind", **early)
     yield attack("kind-none", errors.HEADER_INVALID, image="no-head", **early)
     yield attack("too-big", errors.FW_OVERFLOW, image="too-big", **early)
-    yield attack("nameless", errors.VERSION_UNKNOWN, image="nameless")
+    without = errors.WRONG_BOARD if ground.mode == "idf" else errors.VERSION_UNKNOWN  # a trailer
+    yield attack("nameless", without, image="nameless")
     for size in (SLOT_SIZE + 1, 2**31 - 1):
         yield attack(f"size-{size}", errors.FW_OVERFLOW, offer={"size": size}, **early)
     if ground.mode == "idf":
@@ -109,12 +110,15 @@ def identity(ground: Ground) -> Iterator[Case]:
     wrong = {"prefix-board", "case-board", "space-board", "nul-board", "dup-keys"}
     for name in TRAILERS:
         code = errors.WRONG_BOARD if name in wrong else errors.HEADER_INVALID
-        yield attack(f"trailer-{name}", code, errors.VERSION_UNKNOWN, errors.SIZE_MISMATCH, image=name)
+        unclear = (without, errors.VERSION_UNKNOWN, errors.SIZE_MISMATCH)
+        yield attack(f"trailer-{name}", code, *unclear, image=name)
     yield attack("trailer-far", errors.HEADER_INVALID, errors.SIZE_MISMATCH, image="far-trailer")
     yield attack("trailer-twice", errors.WRONG_BOARD, errors.SIZE_MISMATCH, image="twice-other")
     if ground.mode == "w80x":
         yield attack("gap", errors.SIZE_MISMATCH, image="gap")
-    yield twin("no-trailer", image="plain")
+        yield twin("no-trailer", image="plain")
+    else:
+        yield attack("no-trailer", errors.WRONG_BOARD, errors.VERSION_UNKNOWN, image="plain")
     yield twin("unnamed-allowed", image="nameless", config={"accept_unversioned": True})
     yield twin("longest-trailer", image="twin-long-board")
 

@@ -47,7 +47,7 @@ TRAILERS = {
     "cut-json": {"raw": f"{{{_ALL}"},
     "array": {"raw": f'["1.0.1","{BOARD}",""]'},
     "empty": {"raw": ""},
-    "deep": {"raw": f'{{{_ALL},"x":{"[" * 40 + "]" * 40}}}'},
+    "deep": {"raw": f'{{{_ALL},"x":{"[" * 80 + "]" * 80}}}'},
     "bytes": {"raw": "\udcff\udcfe"},
     "too-long": {"version": NEW, "board": BOARD, "build_time": BUILT, "x": "x" * 500},
 }

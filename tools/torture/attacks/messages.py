@@ -93,23 +93,34 @@ def offers(ground: Ground) -> Iterator[Case]:
     )  # fmt: skip
     for field in ("size", "upgrade_delay"):
         for value in values:
-            if (field, value) != ("upgrade_delay", 2**31):  # a time to come, so the offer waits
+            if field == "size" or value not in (1.0, None, 2**31):  # good ones; the last waits for its time
                 text = f"{field}={value!r}"[:40]
                 yield attack(text, errors.BAD_MESSAGE, errors.FW_OVERFLOW, offer={field: value},
                              untouched=True)  # fmt: skip
-    yield attack("size-as-float", errors.BAD_MESSAGE, offer={"size": float(offer["size"])}, untouched=True)
     for key in ("msg_sequence", "time", "data"):
         for value in (1.5, True, None, "1", [], -1, 2**70, "absent"):
             whole = {"msg_sequence": 1, "time": cases.NOW, "data": offer, key: value}
             whole = {name: entry for name, entry in whole.items() if entry != "absent"}
-            yield _raw(f"{key}={value!r}", json.dumps(whole).encode())
+            make = _raw if key == "data" else _taken  # nobody looks at the others
+            yield make(f"{key}={value!r}", json.dumps(whole).encode())
     for name, payload in _payloads(offer).items():
         yield _raw(name, payload)
+    yield twin("size-as-float", offer={"size": float(offer["size"])})
+    for value in (1.0, None):
+        yield twin(f"upgrade_delay={value}", offer={"upgrade_delay": value})
+    yield twin("http-empty", offer={"http_url": ""})
+    right = json.dumps({"msg_sequence": 1, "time": cases.NOW, "data": offer}).encode()
+    yield _taken("bom", b"\xef\xbb\xbf" + right)
+    yield _taken("deep-beside", right[:-1] + b', "x": ' + b"[" * 60 + b"]" * 60 + b"}")
     yield twin("unknown-fields", offer={"x": None, "http": 1, "note": "\u4e0b" * 20})
     yield twin("seconds", offer={"upgrade_delay": cases.NOW - 5})
     yield twin("milliseconds", offer={"upgrade_delay": (cases.NOW - 5) * 1000})
     spaced = json.dumps({"data": offer, "time": cases.NOW, "msg_sequence": 2**32}, indent=2).encode()
-    yield twin("spaced", packets=[[300, packet(UPDATE, spaced)]], pushes=0)
+    yield _taken("spaced", spaced)
+
+
+def _taken(identity: str, payload: bytes) -> Case:
+    return twin(identity, packets=[[300, packet(UPDATE, payload)]], pushes=0)
 
 
 def _raw(identity: str, payload: bytes) -> Case:
@@ -131,14 +142,13 @@ def _payloads(offer: Case) -> dict[str, bytes]:
         "twice": right + right,
         "tail": right + b"x",
         "nul-tail": right + b"\0",
-        "bom": b"\xef\xbb\xbf" + right,
         "utf-16": right.decode().encode("utf-16"),
         "not-utf-8": right[:-2] + b', "x": "\xff\xfe"}}',
         "single-quotes": right.replace(b'"', b"'"),
         "comment": b"/* */" + right,
         "deep-list": b"[" * 3000,
         "deep-object": b'{"a":' * 700 + b"1" + b"}" * 700,
-        "deep-beside": right[:-1] + b', "x": ' + b"[" * 60 + b"]" * 60 + b"}",
+        "too-deep-beside": right[:-1] + b', "x": ' + b"[" * 90 + b"]" * 90 + b"}",
         "data-twice": right[:-1] + b', "data": {"size": 5}}',
         "data-in-data": right.replace(b'"data"', b'"data": {"data"') + b"}",
         "nan": right.replace(str(offer["size"]).encode(), b"NaN"),

@@ -19,35 +19,49 @@ def redirects(ground: Ground) -> Iterator[Case]:
     places = {
         "http": "http://files/new.img", "evil-http": "http://evil/new.img", "upper": "HTTP://evil/new.img",
         "ftp": "ftp://evil/new.img", "file": "file:///ota.json", "data": "data:,x", "mqtts": "mqtts://broker/x",
-        "relative": "new.img", "double-slash": "//evil/new.img", "query": "?x=1",
+        "relative": "../new.img", "query": "?x=1", "fragment": "#x", "slashes": "//files@evil/new.img",
         "user": "https://files@evil/new.img", "password": "https://files:443@mirror/new.img", "empty": "",
         "port-0": "https://mirror:0/", "port": "https://mirror:99999/", "port-text": "https://mirror:4x3/",
         "no-host": "https:///new.img", "space": "https://mirror/a b", "tab": "https://mirror/\ta",
         "backslash": "https://mirror\\@evil/", "crlf-encoded": "https://mirror/\rGET / HTTP/1.1",
-        "long": "https://mirror/" + "x" * 2100, "long-host": "https://" + "m" * 300 + "/", "none": None,
+        "long": "https://mirror/" + "x" * 4100, "long-host": "https://" + "m" * 300 + "/", "none": None,
     }  # fmt: skip
     for status in (301, 302, 303, 307, 308):
         yield attack(f"{status}-http", errors.HTTP_STATUS, **_sends("http://evil/new.img", status))
     for name, place in places.items():
         yield attack(name, errors.HTTP_STATUS, **_sends(place))
     yield attack("certificate", errors.TLS_REFUSED, **_sends("https://evil/new.img"))
+    yield attack("double-slash", errors.TLS_REFUSED, **_sends("//evil/new.img"))
+    yield attack("host", errors.HTTP_STATUS, config={"file_hosts": ["files"]}, **_sends("https://mirror/x"))
+    others = {"config": {"file_hosts": ["files", ".mirror"]}, "offer": {"https_url": "https://mirror/x"}}
+    yield attack("offered-host", errors.BAD_MESSAGE, unused=["mirror"], untouched=True, **others)
     yield attack(
         "other-name", errors.TLS_REFUSED, untrusted={"mirror": "CN=files"}, **_sends("https://mirror/new.img")
     )
     yield attack("nobody", errors.CONNECTION_FAILED, errors.TIMEOUT, config=_SHORT, ends_ms=_MEANWHILE_MS,
                  **_sends("https://nobody/new.img"))  # fmt: skip
     for name, place in (("loop", "/new.img"), ("loop-absolute", "https://files/new.img")):
-        yield attack(name, errors.HTTP_STATUS, most_downloads=4, **_sends(place))
+        yield attack(name, errors.HTTP_STATUS, most_downloads=11, **_sends(place))
     hop = {"status": 302, "headers": {"Location": "/next"}}
-    yield attack("chain-of-4", errors.HTTP_STATUS, files_script=[hop] * 4, untouched=True)
+    yield attack("chain-of-11", errors.HTTP_STATUS, files_script=[hop] * 11, untouched=True)
     yield attack(
         "then-http", errors.HTTP_STATUS, files_script=[hop, _sends("http://evil/x")["answer"]], unused=_AWAY
     )
-    yield twin("chain-of-3", files_script=[hop] * 3)
-    yield twin("other-host", files_script=[_sends("https://mirror/new.img")["answer"]])
+    yield twin("chain-of-10", files_script=[hop] * 10)
+    for name, place in _GOOD_PLACES.items():
+        yield twin(name, files_script=[_sends(place)["answer"]])
+    mirror = [_sends("//mirror/x")["answer"]]
+    yield twin("hosts", config={"file_hosts": ["Files", "mirror"]}, files_script=mirror)
     yield twin("path", files_script=[_sends("/elsewhere?token=1")["answer"]])
     there = [_sends("https://mirror/x")["answer"]]
     yield twin("http-to-https", offer=_plain("http://files/new.img"), plain_script=there)
+
+
+_GOOD_PLACES = {
+    "other-host": "https://mirror/new.img", "upper-case": "HTTPS://mirror/new.img",
+    "no-scheme": "//mirror/new.img", "dots": "a/./../b/../new.img#x", "another-query": "?token=1",
+    "presigned": "https://mirror/x?" + "y" * 1900,
+}  # fmt: skip
 
 
 def _sends(place: str | None, status: int = 302) -> Case:
@@ -73,7 +87,7 @@ def downgrades(ground: Ground) -> Iterator[Case]:
     for name, url in _NO_HTTPS.items():
         yield attack(f"url-{name}", errors.BAD_MESSAGE, offer={"https_url": url}, unused=_AWAY,
                      untouched=True)  # fmt: skip
-    yield attack("bad-http-beside", errors.BAD_MESSAGE, offer={"http_url": "https://files/x"}, untouched=True)
+    yield twin("bad-http-beside", offer={"http_url": "https://files/x"})  # which nobody uses
     yield twin("https-of-both", offer={"http_url": "http://files/new.img"}, unused=_AWAY)
     yield twin("http-only", offer=_plain("http://files/new.img"))
 

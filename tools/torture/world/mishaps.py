@@ -1,4 +1,4 @@
-"""What a case does to the board at a step: power, resets, hangs, bits, links; and what time heals."""
+"""What a case does to the board at a step: power, resets, hangs, bits, links, files; and what time heals."""
 
 import air
 import flash
@@ -14,6 +14,7 @@ class Mishaps:
     def __init__(self, world):
         self._world = world
         self.timers = []
+        self._fills = None
 
     def strike(self):
         """What the case has in store for this step: entries [boot, step, action, argument], where boot may
@@ -30,6 +31,8 @@ class Mishaps:
             if virtualtime.now_ms >= timer[0]:
                 self.timers.remove(timer)
                 timer[1]()
+        if self._fills == "log":
+            _fill("log")
 
     def after(self, ms, function):
         self.timers.append((virtualtime.now_ms + ms, function))
@@ -67,6 +70,12 @@ class Mishaps:
         changed[bit // 8] ^= 1 << bit % 8
         _overwrite(name, changed)
 
+    def fill(self, kind):
+        """An application fills the file system: "small" files, one that is "large", or a "log" that takes
+        whatever becomes free."""
+        self._fills = kind
+        _fill(kind)
+
     def wifi(self, ms):
         panel.put(panel.WIFI_OFF, 1)
         network.is_up()  # notices it
@@ -89,6 +98,26 @@ class Mishaps:
         peer, ms = argument
         group.add(peer)
         self.after(ms, lambda: group.discard(peer))
+
+
+_PIECES = {"small": 100, "large": 4096, "log": 60}  # bytes
+_MOST_FILES = 400
+
+
+def _fill(kind):
+    """Until nothing more fits: an errno of 28, or 36 for a new file."""
+    piece = b"x" * _PIECES[kind]
+    for number in range(_MOST_FILES):
+        name = "filler%d" % number if kind == "small" else "filler"
+        try:
+            with open(name, "ab") as file:
+                for _ in range(1 if kind == "small" else _MOST_FILES):
+                    file.write(piece)
+                    file.flush()
+        except OSError as error:
+            if error.args[0] not in (28, 36):
+                raise
+            return
 
 
 def _newest_record():
