@@ -16,7 +16,7 @@ _BYTES_PER_MS = 8  # of a flood
 
 
 class Broker:
-    """reports: [(type, version)]; codes: of the errors heard, in order.
+    """reports: [(type, version)]; codes: of the errors heard, in order; confirmed: versions.
 
     says: {"connack", "greeting", "suback", "puback", "pingresp", "flood"}: hex of what a hostile broker says
     there; the greeting follows the CONNACK, the flood comes after that for ever. packets: [[ms, hex], …],
@@ -40,7 +40,7 @@ class Broker:
         self.pushes = 0
         self.most_pushes = _MOST_OFFERS
         self.again_ms = _AGAIN_MS  # from an error to the next offer
-        self.reports, self.codes = [], []
+        self.reports, self.codes, self.confirmed = [], [], []
         self._subscribed = set()
         self._unacknowledged = []  # (topic, payload)
         self.again_at_ms = None  # virtual time of the next push
@@ -82,7 +82,8 @@ class Broker:
         data.update({key: value for key, value in change.items() if key not in _WHOLE})
         data = {key: value for key, value in data.items() if value != "absent"}
         sequence += change.get("sequence", 0)
-        message = {"msg_sequence": sequence, "time": virtualtime.START_S, "data": data}
+        now = virtualtime.START_S + virtualtime.now_ms // 1000
+        message = {"msg_sequence": sequence, "time": now, "data": data}
         return _bend(json.dumps(message), change).encode()
 
     def send(self, name, payload):
@@ -107,6 +108,8 @@ class Broker:
                     self.again_at_ms = self.push_after_ms
         elif name == "get" and self.answers_get:
             self.send("response", self.payload(message["msg_sequence"]))
+        elif data.get("state") == "confirmed":
+            self.confirmed.append(data["version"])
         elif "errorCode" in data:
             self.codes.append(data["errorCode"])
             if data["errorCode"] != errors.REFUSED_IMAGE:  # failed its trials: only an operator's look helps
