@@ -85,8 +85,8 @@ def deaf(trace: Trace) -> Iterator[Case]:
     yield {"id": "always", "deaf": 99} | _CONDEMNED | ends | {"most_new_boots": 10}
     yield {"id": "connects", "deaf": 99, "connects": True} | _CONDEMNED | ends
     for boots in (1, 3, 5):
-        yield {"id": f"first-{boots}", "deaf": boots, "no_codes": True}
-    yield {"id": "connects-first-2", "deaf": 2, "connects": True, "no_codes": True}
+        yield {"id": f"first-{boots}", "deaf": boots}
+    yield {"id": "connects-first-2", "deaf": 2, "connects": True}
 
 
 def files(trace: Trace) -> Iterator[Case]:
@@ -98,7 +98,7 @@ def files(trace: Trace) -> Iterator[Case]:
         trouble = {"peer": "files", "nth": None, "kind": kind, "at": 0}
         yield {"id": kind, "new_net": [trouble], "no_codes": True}
     yield {"id": "distrusted", "distrusts": 99} | _CONDEMNED
-    yield {"id": "distrusted-once", "distrusts": 1, "no_codes": True}
+    yield {"id": "distrusted-once", "distrusts": 1}
 
 
 def flips(trace: Trace) -> Iterator[Case]:

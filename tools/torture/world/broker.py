@@ -82,8 +82,7 @@ class Broker:
         data.update({key: value for key, value in change.items() if key not in _WHOLE})
         data = {key: value for key, value in data.items() if value != "absent"}
         sequence += change.get("sequence", 0)
-        now = virtualtime.START_S + virtualtime.now_ms // 1000
-        message = {"msg_sequence": sequence, "time": now, "data": data}
+        message = {"msg_sequence": sequence, "time": virtualtime.unix_s(), "data": data}
         return _bend(json.dumps(message), change).encode()
 
     def send(self, name, payload):
@@ -97,6 +96,7 @@ class Broker:
         name = topic.decode()[len(self._prefix) :]
         message = json.loads(payload)
         data = message["data"]
+        self.confirmed += [data["version"]] if data.get("state") == "confirmed" else []
         if name == "firmware/report":
             self.reports.append((data["type"], data["version"]))
             self._due += [[virtualtime.now_ms + ms, bytes.fromhex(text)] for ms, text in self.packets]
@@ -108,8 +108,6 @@ class Broker:
                     self.again_at_ms = self.push_after_ms
         elif name == "get" and self.answers_get:
             self.send("response", self.payload(message["msg_sequence"]))
-        elif data.get("state") == "confirmed":
-            self.confirmed.append(data["version"])
         elif "errorCode" in data:
             self.codes.append(data["errorCode"])
             if data["errorCode"] != errors.REFUSED_IMAGE:  # failed its trials: only an operator's look helps
