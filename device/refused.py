@@ -2,8 +2,8 @@
 passed.
 
 Of the record (see state.py): refused is [{version, size, signature, digest, at, pause_s}]. at is when it
-failed, or when the offer was issued that brought it back (Unix s, 0 = not known); pause_s how long it is
-refused.
+failed, or just before the offer was issued that brought it back (Unix s, 0 = not known); pause_s how long it
+is refused.
 """
 
 from micropython import const
@@ -47,9 +47,9 @@ def check(agent, offer, digest=None):
         if entry["digest"] != (digest or own and own.image_digest):
             if entry.get("signature") != offer.signature_text:
                 continue
-        if own and own.issued >= max(entry["at"], 1):
+        if own and own.issued > entry["at"]:
             if digest:  # this offer brings it back once
-                entry["at"] = own.issued
+                entry["at"] = own.issued - 1
             else:
                 phases.call("keys", "signer", agent, own.proof[1], own.proof[0], errors.REFUSED_IMAGE)
             continue

@@ -89,7 +89,7 @@ def test_never_where_that_is_configured():
 def test_the_owners_word_that_came_later_brings_it_back():
     """With all its attempts, and once."""
     agent = _failed()
-    _is_refused(agent, NOW, _issued(NOW - 1))
+    _is_refused(agent, NOW, _issued(NOW))
     for digest in (None, "ab" * 32, "ab" * 32):  # each time that it is looked at, also after a power cut
         assert _check(agent, NOW + 60, _issued(NOW + 50), digest) == 0
     with _at(NOW + 90):

@@ -84,7 +84,7 @@ MUTANTS = (
            ("host_tests/portable/test_trial.py::"
             "test_confirm_moves_the_record_to_the_slot_and_raises_the_floor",)),
     Mutant("the owner's word brings a refused image back once", "refused",
-           '                entry["at"] = own.issued\n', "                pass\n",
+           '                entry["at"] = own.issued - 1\n', "                pass\n",
            ("host_tests/portable/test_refused.py::test_an_offer_of_the_future_brings_it_back_once_too",)),
     Mutant("only the owner says when an offer was issued", "refused",
            'phases.call("keys", "signer", agent, own.proof[1], own.proof[0], errors.REFUSED_IMAGE)', "pass",
