@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import socket
+import time
 
 import acts
 import apps
@@ -142,7 +143,8 @@ def test_a_refused_image_returns_by_the_owners_word(make_stage, make_app):
     stage.wait_error(errors.ROLLED_BACK, acts.PATIENCE_S)
     acts.wait_subscribed(stage)
     acts.refuse(stage, before, errors.REFUSED_IMAGE)
-    since = len(stage.operator.messages)
+    since, refused_at = len(stage.operator.messages), time.time()
+    acts.until(lambda: time.time() > refused_at + 1, "the next second: what is signed now came later")
     stage.push(stage.offer(image, "1.0.1", expires=expires))
     stage.wait_error(errors.ROLLED_BACK, acts.PATIENCE_S, since)
     assert acts.lines_with(stage, "boot: running slot ota_1") == 2
