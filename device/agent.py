@@ -221,8 +221,9 @@ def call_hook(hook):
 
 
 def main(path):
-    """Run the agent with the configuration at path. Returns, having logged it, only if it cannot start."""
+    """Run the agent with the configuration at path. Raises OtaError, which is logged, if it cannot start."""
     try:
         Agent(config.load(path)).run()
     except errors.OtaError as error:
         log_error(error)
+        raise

@@ -20,6 +20,7 @@ POWER_LOSS = "power loss"
 _NEVER_UPDATED = const(1)  # ESP_FAIL: no boot record yet, so nothing to confirm
 _OTADATA = const(0x00)  # subtype of its partition
 _ENTRY_SIZE = const(32)
+_PENDING = const(1)  # ESP_OTA_IMG_PENDING_VERIFY: started, and to be confirmed before the next reset
 _VALID = const(2)  # ESP_OTA_IMG_VALID
 _REJECTED = (3, 4)  # ESP_OTA_IMG_INVALID, _ABORTED: the boot loader does not look at these
 # Families of chips, and the esp_chip_id_t of each. ESP32-D2WD, -D0WD, -S0WD and -U4WDH are ESP32s.
@@ -137,13 +138,17 @@ def confirm():
 def can_return():
     """Would a reset bring back the image before this one? Not once it is marked good."""
     try:
-        return not _is_marked_valid()
+        return _state() == _PENDING
     except (OSError, ValueError):  # no otadata
         return False
 
 
 def _is_marked_valid():
-    """Reads the two entries of otadata: u32 sequence, 20 bytes, u32 state, u32 CRC of the sequence."""
+    return _state() == _VALID and _label(Partition(Partition.BOOT)) == running()[1]
+
+
+def _state():
+    """Of the newer entry of otadata; an entry: u32 sequence, 20 bytes, u32 state, u32 CRC of the sequence."""
     (otadata,) = Partition.find(Partition.TYPE_DATA, _OTADATA)
     entry = bytearray(_ENTRY_SIZE)
     newest = (0, 0)
@@ -152,4 +157,4 @@ def _is_marked_valid():
         sequence, state, crc = struct.unpack("<I20xII", entry)
         if crc == binascii.crc32(entry[:4], 0xFFFFFFFF) and state not in _REJECTED:
             newest = max(newest, (sequence, state))
-    return newest[1] == _VALID and _label(Partition(Partition.BOOT)) == running()[1]
+    return newest[1]

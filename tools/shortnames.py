@@ -6,6 +6,7 @@ package binds: capital letters, the same again in each module, as its private na
 What another module may mean as well is _shared() and has one short name in all of them. Those stay:
 `_X = const(...)`, which costs nothing as long as the underscore is there; what occurs in a text, which
 getattr() may be given; and what the package only reads, for then it is somebody else's.
+**Functions** by which phases are called: see entrynames.py.
 **Arguments**: a, b, c in each function by itself, see _Arguments.
 
 Only names change, each where it stands, so a traceback has the source's lines, and restore() gives it the
@@ -24,12 +25,13 @@ import string
 import tokenize
 from collections.abc import Iterator
 
+from tools import entrynames
+
 PRIVATE = re.compile(r"_[A-Za-z0-9]\w*")
 _PREFIX = "device."
 _FRAME = re.compile(r'File "([^"]*)", line (\d+), in (\S+)')
 _MESSAGE = re.compile(r"\w+Error: ")  # behind the frames: "no attribute 'A'"
 _Function = ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda
-_Place = tuple[int, int]  # line from 1, column in bytes of UTF-8, as in ast
 
 
 class ShortNames:
@@ -40,7 +42,7 @@ class ShortNames:
         self._sources = sources
         self._trees = {module: ast.parse(text) for module, text in sources.items()}
         kept = set().union(*map(_kept, self._trees.values()))
-        used = {module: {token.string for token in _name_tokens(text)} for module, text in sources.items()}
+        used = {module: {token.string for token in _tokens(text)} for module, text in sources.items()}
         bound = {module: _private(_bound(tree)) - kept for module, tree in self._trees.items()}
         shared = _shared(self._trees, used, bound)
         taken = kept.union(*used.values())
@@ -51,18 +53,25 @@ class ShortNames:
             for module, names in bound.items()
         }
         self._keywords = set().union(*map(_keywords, self._trees.values()))
+        self._uses = {module: entrynames.Uses(tree) for module, tree in self._trees.items()}
+        self.functions = {
+            module: dict(zip(sorted(names), _free(taken | set(self.short[module].values())), strict=False))
+            for module, names in entrynames.callable_by(self._uses).items()
+        }
 
     def shorten(self, module: str) -> str:
         """The text of a module with short names, each in the line where it was."""
         names = self.short[module]
-        arguments = _Arguments(self._trees[module], self._keywords).edits
+        edits = _Arguments(self._trees[module], self._keywords).edits
+        edits |= entrynames.edits(module, self._uses[module], self.functions)
         lines = self._sources[module].split("\n")
-        for token in reversed(list(_name_tokens(self._sources[module]))):
+        for token in reversed(list(_tokens(self._sources[module]))):
             row, column = token.start
             line = lines[row - 1]
             place = (row, len(line[:column].encode()))
-            name = arguments.get(place) or names.get(token.string, token.string)
-            lines[row - 1] = line[:column] + name + line[token.end[1] :]
+            name = edits.get(place) or names.get(token.string)
+            if name:
+                lines[row - 1] = line[:column] + name + line[token.end[1] :]
         return "\n".join(lines)
 
     def restore(self, text: str) -> str:
@@ -82,7 +91,7 @@ class ShortNames:
         return "".join(lines)
 
     def _restore(self, module: str, name: str) -> str:
-        known = self.short.get(module, {}).items()
+        known = (self.short.get(module, {}) | self.functions.get(module, {})).items()
         return next((long for long, short in known if short == name), name)
 
 
@@ -95,7 +104,7 @@ class _Arguments:
     """
 
     def __init__(self, tree: ast.Module, keywords: set[str]) -> None:
-        self.edits: dict[_Place, str] = {}
+        self.edits: dict[entrynames.Place, str] = {}
         self._keywords = keywords
         self._visit(tree, False)
 
@@ -127,7 +136,7 @@ class _Arguments:
         self.edits |= {_place(node): new[node.id] for node in uses if node.id in new}
 
 
-def _place(node: ast.arg | ast.Name) -> _Place:
+def _place(node: ast.arg | ast.Name) -> entrynames.Place:
     return node.lineno, node.col_offset
 
 
@@ -222,9 +231,11 @@ def _names_in(tree: ast.AST) -> set[str]:
     return names | {node.attr for node in nodes if isinstance(node, ast.Attribute)}
 
 
-def _name_tokens(source: str) -> Iterator[tokenize.TokenInfo]:
+def _tokens(source: str) -> Iterator[tokenize.TokenInfo]:
+    """Names and texts."""
     for token in tokenize.generate_tokens(io.StringIO(source).readline):
-        if token.type == tokenize.NAME and not keyword.iskeyword(token.string):
+        is_name = token.type == tokenize.NAME and not keyword.iskeyword(token.string)
+        if is_name or token.type == tokenize.STRING:
             yield token
 
 

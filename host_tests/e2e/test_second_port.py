@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import shutil
 from pathlib import Path
 
 from e2e.test_commands import REPO, tools
@@ -28,8 +29,8 @@ def test_it_offers_what_the_esp32s_offers():
     assert _offered(PORT / "device" / "board.py") == _offered(REPO / "device" / "board.py")
 
 
-def test_it_updates_itself_and_returns(make_bare):
-    """Provisioned by cable; then a good image, and one that fails its trials."""
+def test_it_updates_itself_and_returns(make_bare, tmp_path):
+    """Provisioned by cable; then a good image, and two that fail their trials."""
     stage = make_bare(boot_mode="generic", config={"trial_attempts": 1})
     stage.provision("--app", PORT)
     assert stage.wait_report("INIT").data["version"] == "0.0.0"
@@ -47,3 +48,10 @@ def test_it_updates_itself_and_returns(make_bare):
     stage.push(stage.offer(stage.build("1.0.2"), "1.0.2"))  # with the ESP32's board module
     error = stage.wait_error(errors.ROLLED_BACK, since=seen)
     assert error.data["version"] == "1.0.2"
+
+    shutil.copytree(PORT, app := tmp_path / "app")
+    (app / "main.py").write_text("1 // 0\n")
+    seen = len(stage.operator.messages)
+    stage.push(stage.offer(stage.build("1.0.3", app), "1.0.3"))
+    error = stage.wait_error(errors.ROLLED_BACK, since=seen)
+    assert error.data["cause"].startswith("ZeroDivisionError")

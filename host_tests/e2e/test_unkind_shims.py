@@ -165,3 +165,62 @@ def test_naive_writer_fails(make_stage, make_app, runtime):
         "erase and write done",
     ]
     assert board.wear("ota_1")[0] == 2
+
+
+TIMERS = """
+import machine
+times = []
+
+
+def again(timer):
+    times.append(1)
+    print("call", len(times))
+    if len(times) == 3:
+        timer.deinit()
+        print("over")
+        machine.Timer(0, period=100, callback=lambda timer: print("another"))
+        1 // 0
+
+
+machine.Timer(3, period=100, callback=lambda timer: print("never heard of"))
+machine.Timer(-1, period=100, callback=again)
+while True:
+    pass
+"""
+
+
+@pytest.mark.parametrize("runtime", RUNTIMES)
+def test_timers_call_back_in_the_middle_of_a_loop(make_stage, make_app, runtime):
+    """-1 and 3 are one; what a callback raises ends nothing but that call."""
+    stage = make_stage(runtime=runtime, app=make_app(TIMERS))
+    stage.board.power_on()
+    stage.board.wait_for("another")
+    assert acts.lines_with(stage, "call 3") == 1 and acts.lines_with(stage, "ZeroDivisionError") == 1
+    assert not acts.lines_with(stage, "never heard of")
+
+
+EXITS = """
+import machine
+import sys
+import time
+
+cause = machine.reset_cause()
+print("started by", cause)
+if cause == machine.PWRON_RESET:
+    machine.WDT(timeout=3000)
+    machine.WDT(timeout=2000)
+    machine.Timer(0, period=100, callback=lambda timer: print("goes on"))
+    sys.exit()
+if cause == machine.SOFT_RESET:
+    time.sleep(60)
+"""
+
+
+@pytest.mark.parametrize("runtime", RUNTIMES)
+def test_an_exit_is_a_soft_reset_which_the_watchdog_outlives(make_stage, make_app, runtime):
+    stage = make_stage(runtime=runtime, app=make_app(EXITS))
+    stage.board.power_on()
+    stage.board.wait_for("started by 3")
+    found = [line for line in stage.board.lines if line.startswith("started by")]
+    assert found == ["started by 1", "started by 5", "started by 3"]
+    assert acts.lines_with(stage, "MPY: soft reboot") == 1 and not acts.lines_with(stage, "goes on")

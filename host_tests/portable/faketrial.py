@@ -52,7 +52,7 @@ class Board:
         self.selected = partition
 
     def __enter__(self):
-        for name in (FILE, FILE + ".new"):
+        for name in (FILE, FILE + ".new", FILE + ".old", "ota_floor"):
             try:
                 os.remove(name)
             except OSError:

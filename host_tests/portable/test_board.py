@@ -1,5 +1,8 @@
 """The ESP32's board module against doubles of the port: old and new names, slots it must refuse."""
 
+import binascii
+import struct
+
 from check import patched, raises_code
 
 from device import board, errors
@@ -109,6 +112,43 @@ def test_a_watchdog_is_started_only_where_one_is_wanted():
     with patched(board, "machine", Machine):
         assert board.start_watchdog(0) is None
         assert board.start_watchdog(180)() == 180000
+
+
+class _Otadata:
+    """Of these entries: (sequence, state), with a wrong CRC where the sequence is negative."""
+
+    TYPE_DATA = 1
+
+    def __init__(self, entries):
+        self._entries = entries
+
+    def find(self, kind, subtype):
+        assert (kind, subtype) == (1, 0)
+        return [self] if self._entries else []
+
+    def readblocks(self, block, buffer, offset):
+        sequence, state = self._entries[block]
+        first = struct.pack("<I", abs(sequence))
+        crc = binascii.crc32(first, 0xFFFFFFFF) ^ (sequence < 0)
+        buffer[:] = struct.pack("<I20xII", abs(sequence), state, crc)
+
+
+def test_a_reset_brings_back_the_old_image_only_while_the_new_one_waits():
+    new, pending, valid, invalid, aborted, blank = 0, 1, 2, 3, 4, 0xFFFFFFFF
+    for entries, expected in (
+        (((1, valid), (2, pending)), True),
+        (((2, pending), (1, valid)), True),
+        (((1, valid), (2, valid)), False),
+        (((1, pending), (2, valid)), False),
+        (((1, valid), (2, new)), False),
+        (((1, valid), (2, aborted)), False),
+        (((1, valid), (2, invalid)), False),
+        (((1, valid), (-2, pending)), False),
+        (((blank, blank), (1, blank)), False),
+        ((), False),
+    ):
+        with patched(board, "Partition", _Otadata(entries)):
+            assert board.can_return() is expected, entries
 
 
 def _chip(machine):

@@ -63,6 +63,15 @@ class _Online:
         return self
 
 
+def test_what_is_confirmed_is_guarded_no_longer():
+    from device import guard
+
+    for is_new in (True, False):  # without its record it is on trial all the same
+        with patched(guard, "_is_on_trial", True):
+            made = _Online(is_new=is_new).run()
+            assert "board.confirm" in made.calls and not guard._is_on_trial
+
+
 SUBSCRIPTIONS = ["subscribe update", "subscribe response"]
 
 

@@ -7,7 +7,7 @@ from fakeagent import FakeAgent
 from faketrial import NEW, Board, record
 from phasefolder import PhaseFolder
 
-from device import errors, phases, start
+from device import cause, errors, phases, start
 
 RECORD = {"version": "1.0.0", "build_time": "\u4e94\u6708", "size": 1, "digest": "00"}
 
@@ -17,6 +17,15 @@ def test_no_record_is_version_zero():
         made = board.start()
         assert made.running["version"] == "0.0.0" and not made.is_new
     assert any(line.startswith("W/ota") and "0.0.0" in line for line in lines)
+
+
+def test_a_record_that_went_with_a_failed_image_leaves_the_cause():
+    with Board() as board:
+        cause.note("main.py has ended")
+        made = board.start()
+        assert made.report.codes() == [errors.ROLLED_BACK]
+        assert dict(made.report.errors[0].facts) == {"cause": "main.py has ended"}
+        assert board.start().report.codes() == []
 
 
 def test_the_record_of_the_slot_says_what_runs():

@@ -26,8 +26,8 @@ _SIGNATURE = {"sig-sha256-ecdsa": binascii.b2a_base64(_FOREIGN).decode().strip()
 _PLAIN = {"https_url": "absent", "http_url": "http://files/new.img"}
 _LOOP = {"status": 302, "headers": {"Location": "/new.img"}}
 _MODULES = (
-    "connection download ecdsa failure head header journal keys ntp offer offers online p256_comb request"
-    " response slot strict texts_en trial verify"
+    "connection download ecdsa failure header journal keys ntp offer offers online p256_comb p256_naf record"
+    " request response slot state strict texts_en trial urls verify"
 ).split()
 
 
@@ -63,7 +63,7 @@ _OFFERS = [
     (errors.FW_OVERFLOW, {"offer": {"size": 1 << 20}}),
     (errors.BAD_MESSAGE, {"broker_script": [{"prefix": 50}]}),
     (errors.DOWNGRADE, {"offer": {"version": "0.9.0"}}),
-    (errors.BAD_MESSAGE, {"broker_script": [{"deep": 10}]}),
+    (errors.BAD_MESSAGE, {"broker_script": [{"deep": 70}]}),
 ]
 _VARIED = [
     (None, {"missing": lambda number: _MODULES[_below(len(_MODULES))(number)]}),

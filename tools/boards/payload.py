@@ -56,6 +56,8 @@ def application(folder: Path, source: bool) -> dict[str, bytes]:
             place, content = _module("lib/" + name, path, source)
             files[place] = content
         else:
+            if name in firmware.STARTERS:
+                firmware.compile_module(path, name)  # the board would stay in its prompt
             files[name] = path.read_bytes()
     return files
 

@@ -98,8 +98,8 @@ def _payload(deployment: Deployment, settings: dict[str, bytes], args: argparse.
 
 def show(result: Result, console: Console) -> None:
     for path in result.kept:
-        hint = " It must start the agent (README), or give --overwrite." if path == "main.py" else ""
-        console.print(f"kept your own {path}.{hint}")
+        does = "start the agent" if path == "main.py" else "guard images on trial"
+        console.print(f"kept your own {path}. It must {does} (README), or give --overwrite.")
     if result.built_in:
         console.print("The firmware holds the package itself, which comes first: it was not sent.")
     print(f"{len(result.sent)} files sent, {len(result.unchanged)} were there; the board starts anew")

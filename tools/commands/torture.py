@@ -2,8 +2,8 @@
 
 Each class of faults runs the whole client: download, verify, commit, first boot, confirm, report. Most cases
 play in one process of 32-bit MicroPython (real device code, real LittleFS, small flash, virtual time); the
-last line are real boards: processes killed, real broker, real TLS. The commit chooses the sample; --full is
-exhaustive. --attacks plays the other list: somebody who owns the network, the broker's account and
+last two lines are real boards: processes killed, real broker, real TLS. The commit chooses the sample; --full
+is exhaustive. --attacks plays the other list: somebody who owns the network, the broker's account and
 yesterday's signed images.
 """
 
@@ -16,16 +16,17 @@ from pathlib import Path
 from rich.console import Console
 
 from tools.errors import ToolError
-from tools.torture import classes, kit, mutants, pool, real, trace
+from tools.torture import classes, kit, mutants, newapplication, pool, real, trace
 from tools.torture.attacks import forge, play, table
 from tools.torture.attacks.table import ATTACKS
 from tools.torture.report import Report, make_console
 
 BIG = "big"
+REAL = {newapplication.NAME: newapplication, real.NAME: real}  # classes on real boards
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    names = [*classes.CLASSES, BIG, real.NAME, *ATTACKS]
+    names = [*classes.CLASSES, BIG, *REAL, *ATTACKS]
     parser.add_argument("--full", action="store_true", help="every case, not a sample (within an hour)")
     parser.add_argument("--attacks", action="store_true", help="attacks instead of faults")
     parser.add_argument(
@@ -65,9 +66,10 @@ def _play_all(args: argparse.Namespace, traces: dict[str, trace.Trace], kits: Pa
     console = make_console()
     if set(args.only or ()) & set(ATTACKS):
         raise ToolError("classes of attacks go with --attacks")
-    chosen = args.only or [*classes.CLASSES, *([BIG] if args.full else []), real.NAME]
+    chosen = args.only or [*classes.CLASSES, *([BIG] if args.full else []), *REAL]
     titles = {name: entry.title for name, entry in classes.CLASSES.items()}
-    titles |= {BIG: "full-size image, power cut at each operation", real.NAME: real.TITLE}
+    titles |= {BIG: "full-size image, power cut at each operation"}
+    titles |= {name: played.TITLE for name, played in REAL.items()}
     with Report(console, {name: titles[name] for name in titles if name in chosen}) as report:
         for name in chosen:
             for result in _results(name, args, traces, kits):
@@ -80,8 +82,8 @@ def _play_all(args: argparse.Namespace, traces: dict[str, trace.Trace], kits: Pa
 
 
 def _results(name, args, traces, kits):
-    if name == real.NAME:
-        yield from real.results(kits, args.full, args.jobs)
+    if name in REAL:
+        yield from REAL[name].results(kits, args.full, args.jobs)
         return
     if name == BIG:
         kit.make_big(kits)
@@ -94,8 +96,9 @@ def _results(name, args, traces, kits):
 
 def _play_one(identity: str, kits: Path) -> int:
     console = Console(highlight=False)
-    if identity.startswith(real.NAME + "/"):
-        result = real.play_one(identity, kits, console.print)
+    name = identity.split("/")[0]
+    if name in REAL:
+        result = REAL[name].play_one(identity, kits, console.print)
     else:
         result = _play_in_world(identity, kits, console)
     console.print(f"{result['outcome']} {result['detail']}", markup=False)

@@ -207,11 +207,11 @@ class SimBoard:
             self._run_tool("provision.py")
 
     def _write_host_paths(self) -> None:
-        """Where this machine keeps what a real board has in its firmware."""
         paths = {"sim": ONBOARD, "shadow": MICROPYTHON}
         if self.facts.get("umqtt", True):
             paths["frozen"] = runtimes.umqtt()
-        self.facts["host_paths"] = {name: str(path) for name, path in paths.items()}
+        self.facts["command"] = self._command("start.py")  # where this machine keeps what a board has
+        self.facts["host_paths"] = {name: str(path) for name, path in paths.items()}  # in its firmware
         (self.folder / "board.json").write_bytes(json.dumps(self.facts, ensure_ascii=False).encode())
 
     def _panel_write(self, word: int, value: int) -> None:

@@ -60,7 +60,7 @@ class ReplBoard(SimBoard):
         self._listener.close()
 
     def _write_host_paths(self) -> None:
-        self.facts |= {"repl": True, "command": self._command("start.py")}
+        self.facts["repl"] = True
         super()._write_host_paths()
 
     def _boot_once(self) -> int:

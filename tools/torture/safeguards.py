@@ -2,25 +2,10 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from tools.torture.mutant import Mutant
+from tools.torture.trialsafeguards import TRIALS
 
-
-class Mutant(NamedTuple):
-    """In device/<module>.py, `before` (which stands there once) becomes `after`; and so in each of `also`,
-    (module, before, after), where a safeguard stands twice. noticed_by: classes of faults or of attacks, the
-    quickest to notice it first; or one test of pytest, FILE::NAME, for what these cannot see."""
-
-    safeguard: str
-    module: str
-    before: str
-    after: str
-    noticed_by: tuple[str, ...]
-    also: tuple[tuple[str, str, str], ...] = ()
-
-    @property
-    def changes(self) -> tuple[tuple[str, str, str], ...]:
-        return (self.module, self.before, self.after), *self.also
-
+__all__ = ["MUTANTS", "Mutant"]
 
 MUTANTS = (
     Mutant("blocks are read back", "slot",
@@ -69,39 +54,6 @@ MUTANTS = (
            "trial[key] = trial.get(key, 0) + 1", "pass", ("dies",)),
     Mutant("power cuts do not count against an image", "rollback",
            " or cause == board.POWER_LOSS", "", ("boot",)),
-    Mutant("a trial that saw no network does not count", "rollback",
-           'trial.pop("cut_off", False) or', "", ("deaf",)),
-    Mutant("a trial that reached the broker counts", "rollback",
-           " and not agent.link.was_reached", "", ("deaf",)),
-    Mutant("boots that do not count are counted", "rollback",
-           'and trial.get("excuses", 0) < _MAX_UNCOUNTED', "", ("deaf",)),
-    Mutant("an image that cannot fetch the next one is not confirmed", "connection",
-           "                _shake_hands(agent.config, host, port)\n", "                pass\n", ("files",)),
-    Mutant("a file host that is away is no fault of the image", "connection",
-           "if error.code in (errors.TLS_REFUSED, errors.NO_MEM, errors.NO_INIT):", "if True:", ("files",)),
-    Mutant("that an image is confirmed is told until it is acknowledged", "trial",
-           '    state["untold"] = entry["version"]\n', "",
-           ("host_tests/portable/test_trial.py::"
-            "test_confirm_moves_the_record_to_the_slot_and_raises_the_floor",)),
-    Mutant("the owner's word brings a refused image back once", "refused",
-           '                entry["at"] = own.issued - 1\n', "                pass\n",
-           ("host_tests/portable/test_refused.py::test_an_offer_of_the_future_brings_it_back_once_too",)),
-    Mutant("only the owner says when an offer was issued", "refused",
-           'phases.call("keys", "signer", agent, own.proof[1], own.proof[0], errors.REFUSED_IMAGE)', "pass",
-           ("host_tests/portable/test_refused.py::test_only_the_owner_says_when_it_was_issued",)),
-    Mutant("each failure doubles the time of a refusal", "refused",
-           '2 * old["pause_s"]', "0",
-           ("host_tests/portable/test_refused.py::test_each_time_for_twice_as_long",)),
-    Mutant("who returns by time alone has one attempt", "refused",
-           "        attempts = agent.config.trial_attempts - 1\n", "",
-           ("host_tests/portable/test_refused.py::test_refused_until_its_time_is_over",)),
-    Mutant("the broker's time and one server's are believed together", "ntp",
-           'if self._is_witnessed(seconds) and seconds >= state["agreed_time"] - _AGREED_S:', "if False:",
-           ("time",)),
-    Mutant("together they go not back behind what they agreed on", "ntp",
-           ' and seconds >= state["agreed_time"] - _AGREED_S', "",
-           ("host_tests/portable/test_ntp_heard.py::"
-            "test_together_they_do_not_go_back_behind_what_they_agreed_on",)),
     Mutant("a failed image is refused", "rollback",
            '        phases.call("refused", "add", agent, trial)\n', "", ("dies",)),
     Mutant("what was spliced may be fetched anew", "failure",
@@ -120,6 +72,47 @@ MUTANTS = (
            ("block", "boot")),
     Mutant("a trial has a deadline", "agent",
            "if self.can_return and log.uptime_ms()", "if False and log.uptime_ms()", ("deaf",)),
+    Mutant("only an image on trial is guarded, and each one is", "board",
+           "return _state() == _PENDING", "return _state() != _VALID",
+           ("host_tests/portable/test_board.py::"
+            "test_a_reset_brings_back_the_old_image_only_while_the_new_one_waits",)),
+    Mutant("an image on trial is under a watchdog", "guard",
+           "        _start_watchdog()\n", "",
+           ("host_tests/portable/test_guard.py::test_timer_and_watchdog_run_before_main_does",)),
+    Mutant("an image on trial is under a timer", "guard",
+           "    _start_timer()\n", "",
+           ("host_tests/portable/test_guard.py::test_timer_and_watchdog_run_before_main_does",)),
+    Mutant("the timer ends a trial", "guard",
+           "if _left_s < 0:", "if False:",
+           ("host_tests/portable/test_guard.py::test_each_step_sets_the_watchdog_until_the_time_is_over",)),
+    Mutant("a watchdog that an application has set is set again", "guard",
+           "    _renew()\n\n\ndef _renew", "\n\ndef _renew",
+           ("host_tests/portable/test_guard.py::test_each_step_sets_the_watchdog_until_the_time_is_over",)),
+    Mutant("what ends main.py on trial is noted", "guard",
+           "        cause.note(text)\n", "        pass\n",
+           ("host_tests/portable/test_guard.py::test_what_escapes_from_main_is_the_cause",)),
+    Mutant("what ends main.py on trial ends the trial", "guard",
+           "    give_up(_last_line(error) if error else", "    (_last_line(error) if error else",
+           ("host_tests/portable/test_guard.py::test_a_main_that_ends_is_one_that_failed",)),
+    Mutant("a deep sleep ends a trial", "guard",
+           'if why == getattr(machine, "DEEPSLEEP_RESET", None):', "if False:",
+           ("host_tests/portable/test_guard.py::test_a_deep_sleep_on_trial_is_its_end",)),
+    Mutant("what main.py did wrong counts", "rollback",
+           "is_uncounted = not noted and (", "is_uncounted = (",
+           ("host_tests/portable/test_rollback.py::"
+            "test_what_main_did_wrong_counts_whatever_else_failed",)),
+    Mutant("the guard lets go of what is confirmed", "online",
+           'sys.modules["device.guard"].end()', "pass",
+           ("host_tests/portable/test_online.py::test_what_is_confirmed_is_guarded_no_longer",)),
+    Mutant("a full file system takes the record", "record",
+           "if error.args[0] not in _FULL or not _give_up_reserve():", "if True:",
+           ("host_tests/portable/test_record.py::test_the_reserve_is_given_up_and_taken_back",)),
+    Mutant("a record with a wrong CRC is not read", "state",
+           "return not is_marked or", "return True or",
+           ("host_tests/portable/test_record.py::test_whatever_bit_is_flipped_the_record_is_right",)),
+    Mutant("the floor outlives the record", "state",
+           "    return kept\n", "    return None\n",
+           ("host_tests/portable/test_record.py::test_the_floor_stays_where_the_record_is_deleted",)),
     Mutant("the signing key lies on the curve", "ecdsa",
            " or (y * y - (x * x - 3) * x - _B) % _P", "",
            ("host_tests/portable/test_ecdsa_encodings.py::test_keys_off_the_curve",)),
@@ -235,4 +228,5 @@ MUTANTS = (
     Mutant("umqtt's socket is given back to an application's own client", "online",
            "        umqtt.simple.socket = before\n", "        pass\n",
            ("host_tests/portable/test_link_open.py::test_an_application_has_a_client_of_its_own",)),
+    *TRIALS,
 )  # fmt: skip

@@ -3,3 +3,11 @@
 
 def const(value):
     return value
+
+
+def heap_lock():
+    """Here an import that finds nothing is told from one that does by itself."""
+
+
+def heap_unlock():
+    pass

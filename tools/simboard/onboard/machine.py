@@ -11,9 +11,24 @@ SLEPT = 46
 
 PWRON_RESET, HARD_RESET, WDT_RESET, DEEPSLEEP_RESET, SOFT_RESET = range(1, 6)
 
+is_soft = False  # a soft reset came before this start
+
 
 def reset():
     memory.end_process(RESET)
+
+
+def __getattr__(name):
+    """`Timer` is loaded where one is made: tests inside a small heap make none."""
+    if name != "Timer":
+        raise AttributeError(name)
+    import timers
+
+    return timers.Timer
+
+
+def soft_reset():
+    raise SystemExit
 
 
 def deepsleep(ms):
@@ -25,7 +40,7 @@ def deepsleep(ms):
 
 def reset_cause():
     """As on ESP32, where machine.reset() and a panic are both HARD_RESET."""
-    return panel.get(panel.RESET_CAUSE)
+    return SOFT_RESET if is_soft else panel.get(panel.RESET_CAUSE)
 
 
 def unique_id():
@@ -47,14 +62,19 @@ class Pin:
 
 
 class WDT:
-    """The process is killed by a signal if it is not fed; like the real one it cannot be stopped."""
+    """The process is killed by a signal if it is not fed. Like the real one it cannot be stopped, and whoever
+    makes another sets the same one anew."""
+
+    seconds = 0  # 0 = it does not run
 
     def __init__(self, id=0, timeout=5000):
-        self._seconds = (timeout + 999) // 1000
+        if timeout <= 0:
+            raise ValueError("WDT timeout too short")
+        WDT.seconds = (timeout + 999) // 1000
         self.feed()
 
     def feed(self):
-        memory.kill_process_after(self._seconds)
+        memory.kill_process_after(WDT.seconds)
 
 
 class RTC:

@@ -9,6 +9,7 @@ import sys
 
 import panel
 import restart
+import starters
 
 _CTRL_A, _CTRL_B, _CTRL_C, _CTRL_D, _CTRL_E = 1, 2, 3, 4, 5
 _PASTE_WINDOW = 128  # half of MICROPY_REPL_STDIN_BUFFER_MAX
@@ -18,25 +19,20 @@ _out = sys.stdout
 _in = sys.stdin.buffer
 
 
-def run(frozen, is_raw):
-    """frozen: folder of the files in the firmware. Returns never."""
-    _run_file(frozen, "boot.py")
-    if not is_raw:
-        _run_file(frozen, "main.py")
+def run(is_raw):
+    """Returns never."""
+    starters.run(_execute_file, is_raw)
     while True:
         is_raw = (_raw if is_raw else _friendly)()
 
 
-def _run_file(frozen, name):
-    """A frozen one comes before that of the file system, as in pyexec_file_if_exists()."""
-    for path in (frozen + "/" + name, name):
-        try:
-            with open(path) as file:
-                source = file.read()
-        except OSError:
-            continue
-        _execute(source)
-        return
+def _execute_file(path):
+    with open(path) as file:
+        source = file.read()
+    error = _execute(source)
+    if error:
+        sys.print_exception(error, _out)
+    return error
 
 
 def _execute(source, kind="exec"):

@@ -6,6 +6,7 @@ usage: start.py BOARD_FOLDER
 
 import sys
 
+import boardtime
 import bootloader
 import facts
 import faults
@@ -15,8 +16,12 @@ import imagecheck
 import machine
 import memory
 import panel
+import starters
 
 BRICKED = 44
+FAILED = 1  # main.py has raised something
+
+_names = {"__name__": "__main__"}
 
 
 def power_on(folder):
@@ -26,6 +31,8 @@ def power_on(folder):
     faults.load(facts.get("faults", []))
     bootloader.mode = facts.get("boot_mode")
     if len(sys.argv) > 2:
+        machine.is_soft = True
+        boardtime.set_time(int(sys.argv[4]))
         return mount(folder, bootloader.resume(sys.argv[3]))
     slot = bootloader.choose()
     if slot is None:
@@ -46,7 +53,6 @@ def mount(folder, slot):
 
 def run_repl():
     import boardsys
-    import boardtime
     import boardvfs
     import interrupts
     import repl
@@ -54,11 +60,35 @@ def run_repl():
     interrupts.install()
     sys.modules["sys"] = boardsys.BoardSys()
     sys.modules["vfs"] = boardvfs.BoardVfs()
-    if len(sys.argv) > 2:
-        boardtime.set_time(int(sys.argv[4]))
-    elif facts.get("clock") is not None:
+    if not machine.is_soft and facts.get("clock") is not None:
         boardtime.set_time(facts.get("clock") - boardtime.epoch())
-    repl.run(files.FIRMWARE, len(sys.argv) > 2 and sys.argv[2] == "raw")
+    repl.run(machine.is_soft and sys.argv[2] == "raw")
+
+
+def run_plain():
+    """Without a prompt: where that would come, nothing but a timer and the watchdog goes on."""
+    error = starters.run(_execute)
+    if machine.WDT.seconds or "timers" in sys.modules and sys.modules["timers"].is_any():
+        print("board: at the prompt")
+        while True:
+            boardtime.sleep_ms(100)
+    if error:
+        memory.end_process(FAILED)
+    print("boot: main has ended")
+
+
+def _execute(path):
+    try:
+        starters.execute(path, _names)
+    except SystemExit:
+        import restart
+
+        print("MPY: soft reboot")
+        restart.soft(False)
+    except BaseException as error:
+        sys.print_exception(error)
+        return error
+    return None
 
 
 if sys.implementation.name == "micropython":
@@ -70,9 +100,13 @@ else:
 
     board_imports.install()
 
+if sys.implementation.name == "micropython" and not memory.ffi:
+    import ticker
+
+    ticker.install()
 power_on(sys.argv[1])
+starters.install()
 if facts.get("repl"):
     run_repl()
 else:
-    __import__("main")
-    print("boot: main has ended")
+    run_plain()

@@ -45,7 +45,7 @@ class Mishaps:
             if virtualtime.now_ms >= timer[0]:
                 self.timers.remove(timer)
                 timer[1]()
-        if self._fills == "log":
+        if self._fills == "log" and self._world.steps % _LOG_STEPS == 0:
             _fill("log")
 
     def after(self, ms, function):
@@ -116,6 +116,7 @@ class Mishaps:
 
 _PIECES = {"small": 100, "large": 4096, "log": 60}  # bytes
 _MOST_FILES = 400
+_LOG_STEPS = 8  # in a full file system LittleFS looks at every block, which takes long
 
 
 def _fill(kind):
