@@ -62,9 +62,9 @@ def test_when_it_was_issued():
     assert found.fields["signed_offer"] == issued and parse(found.fields).own_signature == own
     for name in ("issued", "issued_signature"):
         for value in WRONG_FOR_ALL:
-            _refused(dict(issued, **{name: value}))
+            _refused(dict(issued, **{name: value}), name)
     del issued["issued_signature"]
-    _refused(issued)
+    _refused(issued, "issued_signature")
 
 
 def test_one_of_the_wrong_form_is_refused():

@@ -30,8 +30,7 @@ class Broker:
         self.push_after_ms = 0
         self.repeats = 1  # deliveries of each offer
         self.retained = False  # a copy of the offer at each subscription
-        self.answers_get = False
-        self.insists = False  # pushes also what the device has
+        self.answers_get = self.insists = False  # insists: pushes also what the device has
         self.says = {}
         self.packets = []
         self._due = []  # [virtual ms, bytes]
