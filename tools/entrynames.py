@@ -4,7 +4,8 @@ A phase is called by the package alone: `phases.call("keys", "signer", …)`, `u
 functions are A, B, C … as its private names are, the same again in each module: a board keeps a name once,
 however many modules have it.
 
-What stays: functions of resident modules and of `board`, which applications use or other boards replace; what
+What stays: functions of resident modules and of `board`, which applications use or other boards replace; of
+`guard` and `cause`, which boot.py calls, and which are found in sys.modules; what
 the host's scripts call on a board, ENTRIES; what is imported by name; what only strangers call.
 """
 
@@ -14,8 +15,8 @@ import ast
 from collections import Counter
 
 OPEN = {
-    "__init__", "agent", "board", "clock", "config", "errors", "files", "link", "log", "net", "phases",
-    "report",
+    "__init__", "agent", "board", "cause", "clock", "config", "errors", "files", "guard", "link", "log",
+    "net", "phases", "report",
 }  # fmt: skip
 # module → functions that scripts of the host call on a board
 ENTRIES = {
