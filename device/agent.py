@@ -40,11 +40,13 @@ class Agent:
     sync_due_ms: int  # when to ask for the time, by the uptime
     sync_asked_ms: int  # when that was done
     is_sync_told: bool  # that no server is believed
+    witness: int | None  # the time by the uptime, as the broker has said since
     is_time_doubtful: bool  # a certificate was refused since the clock was last set or asked for
     time_proven: int  # the time at which the uptime was 0, by a clock that a certificate has confirmed
     # Set by online.py:
     has_rollback: bool  # the boot loader can return
-    network_failed: bool  # since the start
+    is_file_host_known: bool  # to a new image, see connection.py
+    is_cut_off: bool | None  # all tries since the start met no network; None before the first
     last_code: int  # why the board was offline, 0 = it was not
     memory_failures: int  # in a row
     pause_ms: int  # before the next try
@@ -156,7 +158,7 @@ class Agent:
             message = self.check_messages()
             if self.config.check_interval_s and log.uptime_ms() >= self._next_get:
                 self._plan_question()
-                self.report.ask()
+                phases.call("status", "ask", self)
             # The latest of all that are there is taken; but they must not keep it up for ever.
             if self.is_due() and (not message or clock.now() - self.due > _FLOOD_S):
                 if call_hook(self.may_start):

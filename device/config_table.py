@@ -47,6 +47,7 @@ KEYS = {
     "backoff_max_s": (60, 1, _DAY),
     "trial_limit_s": (600, 1, _DAY),
     "trial_attempts": (3, 1, 100),
+    "refuse_s": (604800, 0, _YEAR),
     "watchdog_s": (180, 0, _DAY),
 }
 _RULES = {

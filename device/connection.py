@@ -9,7 +9,7 @@ import time
 import tls
 from micropython import const
 
-from . import errors, files, net, phases
+from . import errors, files, log, net, phases
 
 _IPPROTO_TCP = const(6)
 _TCP_NODELAY = const(1)  # without it each TLS flight waits 40 ms for the peer's delayed ACK
@@ -34,6 +34,36 @@ def connect_file_server(transfer):
     scheme, host, port = transfer.address[:3]
     context = transfer.context if scheme == "https" else None
     transfer.stream = connect(host, port, context, transfer.agent.config.http_timeout_s * 1000)
+
+
+def reach_file_host(agent):
+    """Can a new image fetch the next one? It is not confirmed before that is known, where it came by https.
+
+    One TLS handshake with the host of its offer, at most http_timeout_s; before the broker's link, because
+    two may not fit. A host that cannot be reached says nothing of the image. Raises OtaError if the handshake
+    fails; the second time in a row the image gives itself up.
+    """
+    try:
+        if agent.state["waiting"]:
+            scheme, host, port = phases.call("offer", "parse", agent.state["waiting"]).address[:3]
+            if scheme == "https":
+                _shake_hands(agent.config, host, port)
+    except errors.OtaError as error:
+        if error.code in (errors.TLS_REFUSED, errors.NO_MEM, errors.NO_INIT):  # no fault of the network
+            if agent.last_code == error.code:  # a lack of memory and bytes damaged on the way look the same
+                agent.give_up("file host: " + error.detail)
+            raise error
+        log.warning("file host: " + error.detail)
+    agent.is_file_host_known = True
+
+
+def _shake_hands(config, host, port):
+    context = client_context(files.read_required(config.file_ca))
+    stream = connect(host, port, context, config.http_timeout_s * 1000)
+    try:
+        stream.write(b"\r\n")  # after the handshake; servers ignore an empty line before a request
+    finally:
+        stream.close()
 
 
 def client_context(ca, certificate=None, key=None):

@@ -182,7 +182,7 @@ def fail(agent, error, started):
 
 def _note(agent, error):
     before, agent.last_code = agent.last_code, error.code
-    agent.network_failed = True
+    agent.is_cut_off = agent.is_cut_off is not False and error.code in _TRANSIENT
     if error.code == errors.TLS_REFUSED:
         phases.call("ntp", "resync_soon", agent)
         if before != error.code:  # a lack of memory and bytes damaged on the way look the same

@@ -25,6 +25,8 @@ class Link:
     context: of TLS, kept, because later the heap may have no room for a new one. client: umqtt's.
     """
 
+    was_reached: bool  # the broker, by TCP, since the start; set by online.py
+
     def __init__(self, config, mac):
         self.config = config
         self.mac = mac

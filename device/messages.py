@@ -6,6 +6,7 @@ from . import errors, log, phases
 def take(agent, name, payload):
     """name: "update" or "response"; payload: bytes. What is wrong with it is reported."""
     try:  # one after the other: less has to be in memory
+        phases.call("ntp", "hear", agent, payload)
         sequence, found = phases.call("offer", "parse_message", payload)
         if not isinstance(found, str):
             phases.call("offers", "take", agent, name, sequence, found)

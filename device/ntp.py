@@ -4,8 +4,12 @@ NTP is not authenticated. So a time before the build of the running image, or be
 board was already online, is taken for a lie. Without a time to be believed the board goes on with the last
 one it knows: certificates are judged by that, and nothing is locked out.
 
+The broker's messages, over TLS, are a second witness. Where one server agrees with them, both are believed,
+also behind a known time, but not behind the last one on which they agreed. Where no server is believed they
+are a lower bound: they may be old, for they wait at the broker, but none comes from the future.
+
 Of the record (see state.py): known_time is the latest time at which this board was online over TLS, doubts
-how often NTP has gone back behind it.
+how often NTP has gone back behind it, agreed_time the latest on which NTP and the broker agreed.
 """
 
 import time
@@ -20,6 +24,7 @@ _NTP_ERA_END = 2085978496  # 2036-02-07 06:28:16, what an all-zero or kiss-of-de
 _AGREED_S = const(60)
 _RESYNC_SOON_MS = const(600000)
 _DAY = const(86400)
+_HEARD_PAUSE_MS = const(900000)  # no message has NTP asked more often
 _REJECTED_CHANCE = const(4)  # asked four times an hour, or at each start of a board that sleeps
 _MAX_REJECTED = const(168)
 _MONTHS = "JanFebMarAprMayJunJulAugSepOctNovDec"
@@ -29,7 +34,7 @@ def check_state(state):
     """Drop from the record what is not of the right form."""
     from . import strict  # for no more than this
 
-    for key in ("known_time", "doubts"):
+    for key in ("known_time", "doubts", "agreed_time"):
         if not (strict.is_number(state[key]) and state[key] > 0):
             state[key] = 0
 
@@ -59,6 +64,14 @@ def resync_soon(agent):
     agent.sync_due_ms = min(agent.sync_due_ms, agent.sync_asked_ms + _RESYNC_SOON_MS)
 
 
+def hear(agent, payload):
+    """payload: a message of the broker's, which may be anything. One that contradicts the clock has NTP asked
+    again."""
+    seconds = (phases.call("strict", "json_object", payload) or {}).get("time")
+    if agent.config.broker_address[0] == "mqtts" and isinstance(seconds, int):
+        Sync(agent).hear(seconds // 1000 if seconds > _NTP_ERA_END * 10 else seconds)
+
+
 class Sync:
     """One look at the time. agent: what is said of the time there, state, config and running."""
 
@@ -68,6 +81,7 @@ class Sync:
         self._lowest = max(build_seconds(agent.running["build_time"]), _OLDEST)
         if not self._is_plausible(self._state["known_time"]):
             self._state["known_time"] = 0
+        self._witness = None  # as agent.witness
 
     def _is_plausible(self, seconds):
         return self._lowest <= seconds <= self._lowest + _SPAN and seconds != _NTP_ERA_END
@@ -77,12 +91,13 @@ class Sync:
         agent = self._agent
         self.keep_known()
         agent.sync_asked_ms = log.uptime_ms()
+        self._witness, agent.witness = agent.witness, None
         seconds = yield from self._ask_all()
         is_believed = seconds is not None and self._is_believed(seconds)
         if is_believed:
             _set(seconds)
-        elif agent.is_time_doubtful or not self._is_plausible(clock.now()) or clock.now() < self._known():
-            _set(max(self._lowest, self._known()))
+        elif agent.is_time_doubtful or not self._is_plausible(clock.now()) or clock.now() < self._least():
+            _set(max(self._lowest, self._least()))
         agent.is_time_doubtful = False
         pause_s = agent.config.ntp_resync_s if is_believed else 600 + clock.random_below(600)
         agent.sync_due_ms = log.uptime_ms() + pause_s * 1000
@@ -90,10 +105,25 @@ class Sync:
         if not is_believed and not was_told:
             raise errors.OtaError(errors.NO_CLOCK, "no NTP server is believed, the last known time is used")
 
+    def hear(self, seconds):
+        agent = self._agent
+        now = clock.now()
+        if abs(seconds - now) > _AGREED_S:
+            agent.witness = seconds - log.uptime_ms() // 1000
+            agent.sync_due_ms = min(agent.sync_due_ms, agent.sync_asked_ms + _HEARD_PAUSE_MS)
+        elif agent.sync_asked_ms and not agent.is_sync_told and now >= self._state["agreed_time"] + _DAY:
+            self._state["agreed_time"] = now
+            self._save()
+
     def _known(self):
         """No time before this one is now."""
         proven = self._agent.time_proven
         return max(self._state["known_time"], proven + log.uptime_ms() // 1000 if proven else 0)
+
+    def _least(self):
+        """Nor before this one, by the broker's word, which stands where no server is believed."""
+        said = log.uptime_ms() // 1000 + (self._witness or 0)
+        return max(self._known(), said if self._witness and self._is_plausible(said) else 0)
 
     def keep_known(self):
         """On record once a day."""
@@ -117,8 +147,10 @@ class Sync:
             seconds = self._ask(host)
             if seconds is not None:
                 offset = seconds - log.uptime_ms() // 1000
-                if any(abs(offset - other) <= _AGREED_S for other in offsets):
-                    return seconds
+                witness = self._witness
+                for other in offsets if witness is None else (witness,):  # beside it, two may be one liar
+                    if abs(offset - other) <= _AGREED_S:
+                        return seconds
                 offsets.append(offset)
             yield
         uptime_s = log.uptime_ms() // 1000
@@ -145,14 +177,26 @@ class Sync:
         if seconds >= known - _AGREED_S:
             state["doubts"] = 0
             return True
+        if self._is_witnessed(seconds) and seconds >= state["agreed_time"] - _AGREED_S:
+            return self._forget_known()
         log.warning("NTP goes back from %d to %d" % (known, seconds))
         if clock.random_below(_REJECTED_CHANCE):
             return False
         state["doubts"] += 1
         if state["doubts"] > _MAX_REJECTED:
-            state["known_time"] = state["doubts"] = self._agent.time_proven = 0
+            state["agreed_time"] = 0
+            return self._forget_known()
         self._save()
-        return not state["known_time"]
+        return False
+
+    def _is_witnessed(self, seconds):
+        said = self._witness
+        return said is not None and abs(seconds - log.uptime_ms() // 1000 - said) <= _AGREED_S
+
+    def _forget_known(self):
+        self._state["known_time"] = self._state["doubts"] = self._agent.time_proven = 0
+        self._save()
+        return True
 
 
 def _set(seconds):

@@ -1,5 +1,7 @@
 """The owner's signature on the offer itself, for offers that have the field `signed_offer`: an object with
-sha256 (of the image, 64 hex digits), kind, expires (Unix s or ms) and signature (base64).
+sha256 (of the image, 64 hex digits), kind, expires (Unix s or ms) and signature (base64). Newer ones also
+have issued (Unix s or ms) and issued_signature, over that too, which counts where a refused image is to
+return: boards of before know only the other.
 """
 
 import binascii
@@ -12,11 +14,14 @@ from . import clock, errors, log, offer, phases
 
 _FREE_CHECKS = const(4)  # at once, each takes seconds; then one …
 _CHECK_S = const(60)  # … in this time
-_NAMES = ("sha256", "kind", "expires", "signature")
+_NAMES = ("sha256", "kind", "expires", "signature", "issued", "issued_signature")
 _PREFIX = "signed_offer."
 
-# image_digest str, kind str, expires int Unix seconds, signature bytes (DER), digest bytes that it signs.
-OfferSignature = namedtuple("OfferSignature", ("image_digest", "kind", "expires", "signature", "digest"))
+# image_digest str, kind str, expires int Unix seconds, signature bytes (DER), digest bytes that it signs;
+# issued int Unix seconds (0 = not known), proof: signature and digest of that.
+OfferSignature = namedtuple(
+    "OfferSignature", ("image_digest", "kind", "expires", "signature", "digest", "issued", "proof")
+)
 
 
 def parse(fields, version, size):
@@ -29,12 +34,19 @@ def parse(fields, version, size):
     offer.need(isinstance(kind, str) and len(kind) < 16, _PREFIX + "kind")
     expires = offer.unix_seconds(fields.get("expires"), _PREFIX + "expires")
     signature = offer.decode(fields.get("signature"), _PREFIX + "signature")
-    facts = (version, size, image_digest, kind, fields["expires"])
-    text = hashlib.sha256(("%s %d %s %s %d" % facts).encode()).digest()
-    # What is hashed is shorter than the smallest image, so that it can be passed off for none.
-    digest = hashlib.sha256(b"ota-offer-1\n" + text).digest()
-    found = OfferSignature(image_digest, kind, expires, signature, digest)
-    return found, {name: fields[name] for name in _NAMES}
+    text = "%s %d %s %s %d" % (version, size, image_digest, kind, fields["expires"])
+    issued, proof = 0, None
+    if "issued" in fields:
+        issued = offer.unix_seconds(fields["issued"], _PREFIX + "issued")
+        proof = offer.decode(fields.get("issued_signature"), _PREFIX + "issued_signature")
+        proof = proof, _digest("%s %d" % (text, fields["issued"]))
+    found = OfferSignature(image_digest, kind, expires, signature, _digest(text), issued, proof)
+    return found, {name: fields[name] for name in _NAMES if name in fields}
+
+
+def _digest(text):
+    """What is hashed is shorter than the smallest image, so that it can be passed off for none."""
+    return hashlib.sha256(b"ota-offer-1\n" + hashlib.sha256(text.encode()).digest()).digest()
 
 
 def _is_hex(value):

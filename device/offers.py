@@ -1,7 +1,7 @@
 """Which offers are taken, and which one waits.
 
 Of the record (see state.py): waiting is the fields of the accepted offer, until its image is confirmed or
-has failed; refused is [{version, size, signature, digest}] of images that failed their trials.
+has failed.
 """
 
 import time
@@ -17,8 +17,6 @@ def check_state(state):
     """Drop from the record what is not of the right form."""
     if not isinstance(state["waiting"], dict):
         state["waiting"] = None
-    refused = state["refused"] if isinstance(state["refused"], list) else []
-    state["refused"] = [entry for entry in refused if isinstance(entry, dict)]
 
 
 def take(agent, name, sequence, offer):
@@ -77,16 +75,11 @@ def check(agent, offer):
     if offer.number < max(running or (0, 0, 0), floor or (0, 0, 0)):
         raise errors.OtaError(errors.DOWNGRADE, offer.version)
     phases.call("tries", "check", agent, offer)
-    if is_refused(state, "signature", offer.signature_text):
-        raise errors.OtaError(errors.REFUSED_IMAGE, offer.version)
+    phases.call("refused", "check", agent, offer)
     if offer.own_signature:  # last, because it takes longest
         phases.call("offer_signature", "check", agent, offer)
     elif agent.config.require_signed_offer:
         raise errors.OtaError(errors.OFFER_SIGNATURE, "the offer is not signed")
-
-
-def is_refused(state, key, value):
-    return any(entry.get(key) == value for entry in state["refused"])
 
 
 def plan(agent):

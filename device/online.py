@@ -2,7 +2,6 @@
 importer of umqtt.
 """
 
-import json
 import sys
 import time
 
@@ -20,6 +19,9 @@ def connect(agent):
         yield from phases.steps("wifi", "join", agent.wlan, agent.config)
     if log.uptime_ms() >= agent.sync_due_ms:
         yield from sync(agent)
+    if agent.can_return and not agent.is_file_host_known:
+        phases.call("connection", "reach_file_host", agent)
+        yield
     link, report = agent.link, agent.report
     open_link(link)
     if agent.last_code == errors.TLS_REFUSED and agent.is_time_doubtful:
@@ -31,7 +33,7 @@ def connect(agent):
     for name in SUBSCRIBED:  # before the report, which a server may answer with an offer at once
         subscribe(link, name)
         yield
-    report.publish("firmware/report", _version(agent) + ', "knows": ["cancel"]')
+    phases.call("status", "start", agent)
     yield
     agent.has_rollback = phases.call("board", "confirm")
     if "device.guard" in sys.modules:
@@ -41,6 +43,8 @@ def connect(agent):
         phases.call("trial", "confirm", agent)
     elif agent.state["trial"]:
         yield from phases.steps("rollback", "settle", agent)
+    if agent.state["untold"]:
+        phases.call("status", "tell_confirmed", agent)
     while report.unsent:
         report.send_waiting()
         yield
@@ -62,6 +66,7 @@ def open_link(link):
     if scheme == "mqtts" and not link.context:
         link.context = phases.call("connection", "broker_context", config)
     stream = phases.call("connection", "connect", host, port, link.context, config.mqtt_timeout_s * 1000)
+    link.was_reached = True
     link.socket = BlockingSocket(stream)
     user = (config.broker_user or link.mac).encode()
     before = umqtt.simple.socket  # an application may have a client of its own
@@ -82,15 +87,6 @@ def subscribe(link, name):
     """name: one of link.SUBSCRIBED. At most subscribe_timeout_s. Raises OtaError."""
     link.limit(link.config.subscribe_timeout_s)
     link.call(link.client.subscribe, link.topic(name), 1)
-
-
-def _version(agent):
-    """What a firmware/report says, JSON by hand: MicroPython's dicts do not keep their order."""
-    running = agent.running
-    _, slot = phases.call("board", "running")
-    kind, build_time = "UPDATE" if agent.is_new else "INIT", json.dumps(running["build_time"])
-    facts = (kind, running["version"], build_time, slot)
-    return '{"type": "%s", "version": "%s", "build_time": %s, "slot": "%s"}' % facts
 
 
 class _Sockets:

@@ -10,22 +10,18 @@ _LAST_SEQUENCE = const((1 << 30) - 1)  # the largest int that needs no heap
 class Report:
     """Publishes over a link.Link. Errors that cannot be sent now wait for the next connection.
 
-    unsent: OtaErrors, each code once. asked: msg_sequence of the `get` that has no answer yet.
+    sequence: number of the next message. unsent: OtaErrors, each code once. asked: msg_sequence of the `get`
+    that has no answer yet.
     """
 
     def __init__(self, link, language):
         self.link = link
         self._language = language
-        self._sequence = 0
+        self.sequence = 0
         self._tenth = -1  # the last progress reported
         self._may_reconnect = False
         self.unsent = []
         self.asked = None
-
-    def ask(self):
-        """Publish a `get`. Raises OtaError."""
-        self.asked = self._sequence
-        self.publish("get", '{}, "knows": ["cancel"]')
 
     def start(self):
         self._tenth = -1
@@ -79,15 +75,16 @@ class Report:
         self.unsent.pop(0)
 
     def publish(self, name, data):
-        """data: JSON, which gets its envelope. Raises OtaError if it is not acknowledged."""
+        """data: JSON, which gets its envelope; more fields of that may follow. Raises OtaError if it is not
+        acknowledged."""
         payload = self._envelope(data)
         log.info("Publish ota %s, payload: %s" % (name, payload))
         self.link.publish(name, payload)
 
     def _envelope(self, data):
         """By hand: MicroPython's dicts do not keep their order."""
-        facts = (self._sequence, clock.now(), data)
-        self._sequence = (self._sequence + 1) & _LAST_SEQUENCE
+        facts = (self.sequence, clock.now(), data)
+        self.sequence = (self.sequence + 1) & _LAST_SEQUENCE
         return '{"msg_sequence": %d, "time": %d000, "data": %s}' % facts
 
 

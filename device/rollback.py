@@ -1,11 +1,11 @@
 """The return of an image that failed its trial: another boot, or refused from now on, and reported.
 
 The boot loader gives a new image one boot and returns to the old one at any reset before the
-confirm, a power cut too. So an old image that finds a trial tries again, and an attempt counts only
-when the old image then reaches the broker at its first try: else power or network were to blame.
+confirm, a power cut too. So an old image that finds a trial tries again. An attempt counts unless the power
+went, or the new image itself has seen that no network was there, to the limit of its trial.
 
-In the trial record (see trial.py): cause is why the new image gave itself up; booted, whether it was started
-since its last attempt; failed, why it was given up.
+In the trial record (see trial.py): cause is why the new image gave itself up; cut_off, that it saw no
+network; booted, whether it was started since its last attempt; failed, why it was given up.
 """
 
 from micropython import const
@@ -14,15 +14,17 @@ from . import board, clock, errors, log, phases
 from .agent import call_hook
 from .trial import drop_waiting, invalidate, select_boot
 
-_MAX_REFUSED = const(8)
 _MAX_UNCOUNTED = const(10)  # an image that draws too much current, or ruins the network, must end too
 
 
 def note_cause(agent, cause):
     """For a new image that gives itself up: why, for the old one to report."""
-    if agent.state["trial"] is None:
+    trial = agent.state["trial"]
+    if trial is None:
         return
-    agent.state["trial"]["cause"] = cause
+    trial["cause"] = cause
+    is_at_limit = log.uptime_ms() > agent.config.trial_limit_s * 1000
+    trial["cut_off"] = bool(is_at_limit and agent.is_cut_off and not agent.link.was_reached)
     try:
         agent.save_state()
     except errors.OtaError as error:
@@ -71,7 +73,7 @@ def _find_retry(agent):
             return partition
         trial["failed"] = cause
         drop_waiting(agent.state, trial["signature"])
-        refuse(agent.state, trial)
+        phases.call("refused", "add", agent, trial)
         agent.save_state()
     _make_unbootable(partition)
     facts = [("version", trial["version"]), ("cause", str(trial["failed"]))]
@@ -84,15 +86,11 @@ def _count_attempt(agent, trial):
     trial["booted"] = False
     noted = phases.call("cause", "take")  # by guard.py: main.py has failed, so this counts
     cause = trial.pop("cause", None) or noted or board.reset_cause()
-    is_uncounted = not noted and (agent.network_failed or cause == board.POWER_LOSS)
+    was_cut_off = trial.pop("cut_off", False)
+    is_uncounted = not noted and (was_cut_off or cause == board.POWER_LOSS)
     key = "excuses" if is_uncounted else "attempts"
     trial[key] = trial.get(key, 0) + 1
     return cause
-
-
-def refuse(state, trial):
-    keys = ("version", "size", "signature", "digest")
-    state["refused"] = state["refused"][1 - _MAX_REFUSED :] + [{key: trial.get(key) for key in keys}]
 
 
 def _make_unbootable(partition):

@@ -8,8 +8,8 @@ from . import errors, log, phases
 _UNKNOWN = {"version": "0.0.0", "build_time": ""}
 _MODULES = (
     "board cause config_table connection download ecdsa expiry failure guard header journal keys keytable"
-    " messages ntp offer offer_signature offers online p256_comb p256_naf record request response rollback"
-    " slot state strict texts_en texts_zh trial tries update urls verify wifi wm"
+    " messages ntp offer offer_signature offers online p256_comb p256_naf record refused request response"
+    " rollback slot state status strict texts_en texts_zh trial tries update urls verify wifi wm"
 )
 
 
@@ -33,8 +33,9 @@ def prepare(agent):
 def clear(agent):
     """The agent's values before anything has happened."""
     agent.feed = agent.state = agent.running = agent.offer = None
-    agent.is_new = agent.can_return = agent.has_rollback = agent.network_failed = agent.is_updating = False
-    agent.is_sync_told = agent.is_time_doubtful = False
+    agent.is_new = agent.can_return = agent.has_rollback = agent.is_updating = False
+    agent.is_sync_told = agent.is_time_doubtful = agent.is_file_host_known = agent.link.was_reached = False
+    agent.is_cut_off = agent.witness = None
     agent.sync_due_ms = agent.sync_asked_ms = agent.time_proven = 0
     agent.last_code = agent.memory_failures = agent.pause_ms = agent.failed_adoptions = agent.due = 0
     agent.checked_s = agent.counted_s = agent.progressed_ms = 0

@@ -7,9 +7,11 @@ nothing. Who owns a key checks it when the record is read.
   slots    {label: record} of the image in each slot; a record has version, build_time, size, digest
   trial    the record of the image that was made bootable and is not confirmed yet, see trial.py
   floor    the highest version ever confirmed; also in a file of its own, ota_floor, which nothing deletes
-  waiting, refused   see offers.py
+  untold   see trial.py
+  waiting   see offers.py
+  refused   see refused.py
   failed, wear   see tries.py
-  known_time, doubts   see ntp.py
+  known_time, doubts, agreed_time   see ntp.py
 """
 
 import binascii
@@ -19,6 +21,7 @@ from micropython import const
 from . import files, log, phases, strict
 
 _FORMAT = const(1)
+_KEYS = "slots trial floor waiting failed refused untold wear known_time doubts agreed_time"
 _MARK = const(32)  # bytes at the end of a record: its CRC, see record.py
 _FLOOR = "ota_floor"
 _FLOOR_LIMIT = const(128)
@@ -27,7 +30,7 @@ _FLOOR_LIMIT = const(128)
 def load(path="ota_state.json"):
     """The record as a dict with all keys, in which everything is of the right form."""
     state = _read(path)
-    for name in ("slots", "trial", "floor", "waiting", "failed", "refused", "wear", "known_time", "doubts"):
+    for name in _KEYS.split():
         state.setdefault(name, None)
     found = state.get("format")
     state["format"] = max(found, _FORMAT) if strict.is_number(found) else _FORMAT
@@ -38,6 +41,7 @@ def load(path="ota_state.json"):
     state["floor"] = _floor(state["floor"])
     phases.call("offers", "check_state", state)
     phases.call("tries", "check_state", state)
+    phases.call("refused", "check_state", state)
     phases.call("ntp", "check_state", state)
     return state
 

@@ -2,7 +2,8 @@
 
 It begins with its record, then the image's head, then the boot selector. All of this is in memory before the
 first byte is written. The record is that of the image (see verify.py) with its signature (base64), the
-attempts that count against it and the excuses, boots that do not; rollback.py adds to it.
+attempts that count against it and the excuses, boots that do not; rollback.py adds to it. untold is the
+version that was confirmed, until the server knows.
 """
 
 from micropython import const
@@ -25,7 +26,7 @@ def begin(transfer, image):
     agent.report.add('{"state": "verified"}', True)  # and so all before it: a reset may follow
     # The offer stays on record too: cut before the first byte of the head, the update goes on with it.
     trial = dict(image)
-    trial.update({"signature": transfer.offer.signature_text, "attempts": 0, "excuses": 0})
+    trial.update({"signature": transfer.offer.signature_text, "excuses": 0})
     agent.state["trial"] = trial
     try:
         agent.save_state()
@@ -76,6 +77,7 @@ def confirm(agent):
         record.keep_floor(entry["version"])
     drop_waiting(state, running["signature"])
     state["trial"] = state["failed"] = None
+    state["untold"] = entry["version"]
     agent.save_state()
     log.info("confirmed %s" % entry["version"])
 

@@ -84,8 +84,8 @@ def _add_crc(crc, slot, start, body_end):
 
 def record(transfer, sha, tail, signer):
     """The record of a signed image that lies in the slot: {"version", "build_time", "size", "digest",
-    "signer", "next_key"}, all str but for the size, and "unversioned": is the version only the offer's?
-    From here on the bytes are the owner's.
+    "signer", "next_key", "attempts"}, all str but for size and attempts (see refused.py), and "unversioned":
+    is the version only the offer's? From here on the bytes are the owner's.
 
     transfer: update.Transfer; sha, tail: of digest(); signer: fingerprint of its key. Raises
     OtaError: SIZE_MISMATCH, OFFER_SIGNATURE, REFUSED_IMAGE and those of check_identity().
@@ -101,8 +101,7 @@ def record(transfer, sha, tail, signer):
         log.warning("the image names no usable version: the offer's %s stands" % offer.version)
     if offer.own_signature and offer.own_signature.image_digest != digest:
         raise errors.OtaError(errors.OFFER_SIGNATURE, "the offer is for another image")
-    if any(entry.get("digest") == digest for entry in agent.state["refused"]):
-        raise errors.OtaError(errors.REFUSED_IMAGE, offer.version)
+    attempts = phases.call("refused", "check", agent, offer, digest)
     trailer = trailer or {}
     next_key = trailer.get("next_key", "")
     if "next_key" in trailer:
@@ -115,6 +114,7 @@ def record(transfer, sha, tail, signer):
         "digest": digest,
         "signer": signer,
         "next_key": next_key,
+        "attempts": attempts,
     }
 
 

@@ -28,8 +28,8 @@ LAYERS = (
     ("start", "online", "expiry", "state"),
     ("agent", "connection", "failure", "offer_signature", "request", "response", "trial", "wm"),
     ("guard", "link"),
-    ("cause", "config", "download", "header", "keys", "messages", "net", "ntp", "offer", "offers",
-     "report", "tries", "update", "verify"),
+    ("cause", "config", "download", "header", "keys", "messages", "net", "ntp", "offer", "offers", "refused",
+     "report", "status", "tries", "update", "verify"),
     ("config_table", "journal", "phases", "record", "wifi"),
     ("board", "clock", "ecdsa", "files", "keytable", "slot", "strict", "urls"),
     ("errors", "log", "p256_comb", "p256_naf", "texts_en", "texts_zh"),
@@ -44,7 +44,7 @@ DOORS = {
              "offers", "online", "request", "response", "wifi"},
 }  # fmt: skip
 PURE = {"config_table", "ecdsa", "errors", "header", "keytable", "offer", "offer_signature",
-        "p256_comb", "p256_naf", "slot", "strict", "texts_en", "texts_zh", "urls", "verify",
+        "p256_comb", "p256_naf", "refused", "slot", "strict", "texts_en", "texts_zh", "urls", "verify",
         "wm"}  # fmt: skip
 HARMLESS = {"binascii", "collections", "gc", "hashlib", "io", "json", "micropython", "struct", "errno", "sys"}
 

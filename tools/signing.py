@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import re
+import time
 from typing import Any
 
 from cryptography.hazmat.primitives import hashes
@@ -61,16 +62,25 @@ def offer(
 def seal(
     image: bytes, key: ec.EllipticCurvePrivateKey, version: str, kind: str, expires: int
 ) -> dict[str, Any]:
-    """The field `signed_offer`: a signature over version, size, digest, kind and expiry (Unix s)."""
-    signature = sign(sealed_text(image, version, kind, expires), key)
-    digest = hashlib.sha256(image).hexdigest()
-    return {"sha256": digest, "kind": kind, "expires": expires, "signature": signature}
+    """The field `signed_offer`: a signature over version, size, digest, kind and expiry (Unix s), for boards
+    of before; and another one, over the time at which it is issued too."""
+    issued = int(time.time())
+    return {
+        "sha256": hashlib.sha256(image).hexdigest(),
+        "kind": kind,
+        "expires": expires,
+        "signature": sign(sealed_text(image, version, kind, expires), key),
+        "issued": issued,
+        "issued_signature": sign(sealed_text(image, version, kind, expires, issued), key),
+    }
 
 
-def sealed_text(image: bytes, version: str, kind: str, expires: int) -> bytes:
-    """What the signature of a signed offer is over."""
-    text = f"{version} {len(image)} {hashlib.sha256(image).hexdigest()} {kind} {expires}".encode()
-    return SEAL_MARK + hashlib.sha256(text).digest()
+def sealed_text(image: bytes, version: str, kind: str, expires: int, issued: int | None = None) -> bytes:
+    """What a signature of a signed offer is over."""
+    text = f"{version} {len(image)} {hashlib.sha256(image).hexdigest()} {kind} {expires}"
+    if issued is not None:
+        text += f" {issued}"
+    return SEAL_MARK + hashlib.sha256(text.encode()).digest()
 
 
 def _urls(given: dict[str, str | None]) -> dict[str, str]:

@@ -21,6 +21,7 @@ class FakeAgent(agent.Agent):
     def __init__(self, path=None, **changes):
         self.config = settings(**changes)
         self.may_start = self._before_reboot = self.self_test = _yes
+        self.link = FakeLink()
         phases.call("start", "clear", self)
         if path is None and "ota_floor" in os.listdir():
             os.remove("ota_floor")
@@ -28,7 +29,6 @@ class FakeAgent(agent.Agent):
         self.running = {"version": "0.0.0", "build_time": ""}
         self._next_get = self._step = 0
         self.wlan, self.reset = FakeWlan(), _yes
-        self.link = FakeLink()
         self.report = FakeReport(self.link)
         self.path = path
         self.saves = 0
@@ -108,8 +108,14 @@ class FakeLink:
 
 
 def data_of(payload):
-    """The data in an envelope, which is no JSON while the simulated board's clock stands at 0."""
-    return json.loads('{"data": ' + payload.split('"data": ', 1)[1])["data"]
+    """The data in an envelope."""
+    return fields_of(payload)["data"]
+
+
+def fields_of(payload):
+    """An envelope's data and what stands beside it; the rest is no JSON while the simulated board's clock
+    stands at 0."""
+    return json.loads('{"data": ' + payload.split('"data": ', 1)[1])
 
 
 class FakeReport:
@@ -124,6 +130,7 @@ class FakeReport:
         self.unsent = []
         self.published = []
         self.asked = None
+        self.sequence = 0
         self.rooms = 1
 
     def codes(self):
@@ -140,9 +147,6 @@ class FakeReport:
 
     def add(self, data, waits=False):
         self.added.append(data)
-
-    def ask(self):
-        self.asked = 0
 
     def publish(self, name, data):
         self.published.append((name, data))

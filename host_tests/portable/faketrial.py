@@ -93,4 +93,4 @@ class Transfer:
 def record():
     """Of the image, see device.identity."""
     digest = hashlib.sha256(NEW).digest().hex()
-    return {"version": "1.2.3", "build_time": "", "size": len(NEW), "digest": digest}
+    return {"version": "1.2.3", "build_time": "", "size": len(NEW), "digest": digest, "attempts": 0}

@@ -48,6 +48,13 @@ def signed(**changes):
     return {key: value for key, value in values.items() if value is not ABSENT}
 
 
+def refused(digest, signature="c2ln", at=0, pause_s=0):
+    """An entry of the list of refused images."""
+    entry = {"version": "1.2.3", "size": 10000, "signature": signature, "digest": digest}
+    entry.update({"at": at, "pause_s": pause_s})
+    return entry
+
+
 def message(data, sequence=7, unix_time=1716517000):
     return {"msg_sequence": sequence, "time": unix_time, "data": data}
 

@@ -17,7 +17,7 @@ SECONDS = [key for key in config_table.KEYS if key.endswith("_s")]
 COUNTS = ("trial_attempts", "format")
 FLAGS = ("accept_unversioned", "require_rollback")
 TEXTS_THAT_MAY_BE_EMPTY = ("broker_user", "broker_password")
-MAY_BE_ZERO = ("check_interval_s", "watchdog_s")
+MAY_BE_ZERO = ("check_interval_s", "watchdog_s", "refuse_s")
 
 
 def _made(values):
@@ -95,7 +95,7 @@ def test_a_bool_is_no_number_and_a_number_no_bool():
 def test_ranges_of_numbers():
     for key in SECONDS:
         _good(key, 1)
-        longest = {"keepalive_s": 65535, "check_interval_s": 31536000}.get(key, 86400)
+        longest = {"keepalive_s": 65535, "check_interval_s": 31536000, "refuse_s": 31536000}.get(key, 86400)
         _good(key, longest)
         _bad(key, longest + 1)
         _bad(key, 1 << 64)

@@ -47,6 +47,26 @@ def test_all_that_it_says_is_in_its_digest():
     assert len(set(digests)) == 6
 
 
+def test_when_it_was_issued():
+    """Under a signature of its own: boards of before know only the other."""
+    signature = base64(b"\x30\x44\x02\x20" + b"\x33" * 32 + b"\x02\x20" + b"\x44" * 32)
+    issued = signed(issued=1790000000, issued_signature=signature)
+    own = _parse(issued)
+    text = hashlib.sha256(b"1.2.3 10000 " + b"ab" * 32 + b" esp32 1800000000 1790000000").digest()
+    assert own.issued == 1790000000 and base64(own.proof[0]) == signature
+    assert own.proof[1] == hashlib.sha256(b"ota-offer-1\n" + text).digest()
+    assert own[:5] == _parse(signed())[:5]
+    assert _parse(dict(issued, issued=1790000000123)).issued == 1790000000
+    assert _parse(signed()).issued == 0 and _parse(signed()).proof is None
+    found = parse_message(payload(signed_offer=issued))[1]
+    assert found.fields["signed_offer"] == issued and parse(found.fields).own_signature == own
+    for name in ("issued", "issued_signature"):
+        for value in WRONG_FOR_ALL:
+            _refused(dict(issued, **{name: value}), name)
+    del issued["issued_signature"]
+    _refused(issued, "issued_signature")
+
+
 def test_one_of_the_wrong_form_is_refused():
     for value in (True, 1, "x", []):
         _refused(value)
@@ -94,7 +114,7 @@ def test_only_the_owners_signature_counts():
     agent = _agent()
     found = _owners()
     _check(agent, found)
-    own = offer_signature.OfferSignature(*found.own_signature[:4], hashlib.sha256(b"x").digest())
+    own = offer_signature.OfferSignature(*found.own_signature[:4], hashlib.sha256(b"x").digest(), 0, None)
     foreign = Offer(*found[:8], own, found.fields)
     raises_code(errors.OFFER_SIGNATURE, _check, agent, foreign)
     raises_code(errors.OFFER_SIGNATURE, _check, agent, offer(signed_offer=signed()))

@@ -4,7 +4,8 @@ from check import patched, recorded_log, run
 from fakeagent import FakeAgent, data_of
 from faketime import FakeTime
 
-from device import board, clock, errors, expiry, failure, log, ntp, online, rollback, trial, tries
+from device import board, clock, connection, errors, expiry, failure, log, ntp, online, rollback, tries
+from device import trial as device_trial
 from device.report import Report
 
 RECORD = {"version": "1.1.6", "build_time": "May 24 2024 10:33:41", "size": 100, "digest": ""}
@@ -13,11 +14,11 @@ RECORD = {"version": "1.1.6", "build_time": "May 24 2024 10:33:41", "size": 100,
 class _Online:
     """One call of online.connect(). calls: in their order."""
 
-    def __init__(self, is_new=False, passes=True, can_return=True, on_trial=None):
+    def __init__(self, is_new=False, passes=True, can_return=None, on_trial=None):
         self.agent = agent = FakeAgent()
         agent.report = Report(agent.link, "en")
         agent.running = dict(RECORD)
-        agent.is_new, agent.can_return = is_new, can_return
+        agent.is_new, agent.can_return = is_new, is_new if can_return is None else can_return
         agent.self_test = lambda: self._note("self_test") or passes
         agent.sync_due_ms = 1 << 40
         agent.state["trial"] = on_trial
@@ -28,6 +29,10 @@ class _Online:
     def _note(self, name, payload=None):
         self.calls.append(name)
         self.payloads += [payload] if payload else []
+
+    def _confirm(self, agent):
+        self._note("trial.confirm")
+        agent.state["untold"] = "1.1.6"
 
     def run(self):
         """Returns self."""
@@ -41,7 +46,8 @@ class _Online:
             patched(board, "confirm", lambda: self._note("board.confirm") or True),
             patched(online, "open_link", lambda _: self._note("connect")),
             patched(online, "subscribe", lambda _, name: self._note("subscribe " + name)),
-            patched(trial, "confirm", lambda _: self._note("trial.confirm")),
+            patched(device_trial, "confirm", self._confirm),
+            patched(connection, "reach_file_host", lambda _: self._note("file host")),
             patched(rollback, "settle", settle),
             patched(rollback, "note_cause", lambda _, cause: self._note(cause)),
             patched(ntp, "note_known", lambda _: self._note("note_known")),
@@ -66,25 +72,6 @@ def test_what_is_confirmed_is_guarded_no_longer():
             assert "board.confirm" in made.calls and not guard._is_on_trial
 
 
-def _version(**changes):
-    first = _Online(**changes)
-    return first.run().payloads[0].split('"data": ', 1)[1]
-
-
-def test_what_a_board_says_of_itself_to_the_letter():
-    assert _version() == (
-        '{"type": "INIT", "version": "1.1.6", "build_time": "May 24 2024 10:33:41", "slot": "ota_0"}'
-        ', "knows": ["cancel"]}'
-    )
-    assert _version(is_new=True).startswith('{"type": "UPDATE", "version": "1.1.6", ')
-
-
-def test_a_build_time_cannot_break_out_of_its_string():
-    made = _Online()
-    made.agent.running["build_time"] = 'a"b\\c\n'
-    assert data_of(made.run().payloads[0])["build_time"] == 'a"b\\c\n'
-
-
 SUBSCRIPTIONS = ["subscribe update", "subscribe response"]
 
 
@@ -98,18 +85,36 @@ def test_the_order_for_an_image_that_is_known():
 
 
 def test_the_order_for_an_image_on_trial():
-    """All that a board must be able to do confirms it; only then errors are told."""
+    """All that a board must be able to do confirms it; only then that is told, then errors."""
     made = _Online(is_new=True)
     made.agent.report.unsent.append(errors.OtaError(errors.FLASH))
-    assert made.run().calls == ["connect", "self_test"] + SUBSCRIPTIONS + [
-        "firmware/report", "board.confirm", "give_back", "trial.confirm", "progress/report", "note_known"
+    assert made.run().calls == ["file host", "connect", "self_test"] + SUBSCRIPTIONS + [
+        "firmware/report", "board.confirm", "give_back", "trial.confirm", "progress/report",
+        "progress/report", "note_known",
     ]  # fmt: skip
+    assert [list(data_of(payload))[0] for payload in made.payloads[1:]] == ["state", "errorCode"]
     assert made.agent.report.unsent == [] and made.agent.restarts == []
+
+
+def test_that_an_image_is_confirmed_is_told_until_it_is_acknowledged():
+    made = _Online()
+    made.agent.state["untold"] = "1.1.6"
+    assert "progress/report" in made.run().calls and made.agent.state["untold"] is None
+    made.calls, made.payloads = [], []
+    assert "progress/report" not in made.run().calls
+
+
+def test_the_file_host_is_asked_by_an_image_on_trial_and_once():
+    made = _Online(is_new=True)
+    made.agent.is_file_host_known = True
+    assert "file host" not in made.run().calls
+    assert "file host" not in _Online(is_new=True, can_return=False).run().calls
+    assert "file host" not in _Online(can_return=False).run().calls
 
 
 def test_a_failed_self_test_sends_the_image_back():
     made = _Online(is_new=True, passes=False).run()
-    assert made.calls[:3] == ["connect", "self_test", "self test failed"]
+    assert made.calls[:4] == ["file host", "connect", "self_test", "self test failed"]
     assert made.agent.restarts == ["trial of 1.1.6: self test failed"]
 
 
@@ -150,12 +155,13 @@ def test_which_failures_the_server_hears():
         for code in (errors.TIMEOUT, errors.CONNECTION_FAILED, errors.NO_GOT_IP):
             agent = _agent()
             _fail(agent, code, code)
-            assert agent.report.errors == [] and agent.last_code == code and agent.network_failed
+            assert agent.report.errors == [] and agent.last_code == code and agent.is_cut_off
             assert not agent.link.is_open
         for code in (errors.FLASH, errors.NO_MEM):
             agent = _agent()
-            _fail(agent, code)
+            _fail(agent, code, errors.NO_GOT_IP)
             assert agent.report.codes() == [code]
+            assert agent.is_cut_off is False, "that was not the network"
 
 
 def test_a_refused_certificate_is_told_when_it_is_refused_again():

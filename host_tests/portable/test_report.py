@@ -38,21 +38,10 @@ def test_envelopes_to_the_letter():
 def test_sequences_begin_anew_before_they_need_the_heap():
     reporter = _reporter()
     last = (1 << 30) - 1
-    reporter._sequence = last - 1
+    reporter.sequence = last - 1
     for _ in range(3):
         reporter.publish("get", "{}")
     assert [_sequence(payload) for payload in _payloads(reporter)] == [last - 1, last, 0]
-
-
-def test_the_answer_to_the_last_question_is_known():
-    reporter = _reporter()
-    assert reporter.asked is None
-    for number in range(2):
-        reporter.ask()
-        name, payload, waits = reporter.link.published[-1]
-        assert name == "get" and waits and data_of(payload) == {}
-        assert payload.endswith(', "data": {}, "knows": ["cancel"]}')
-        assert _sequence(payload) == reporter.asked == number
 
 
 def test_a_publication_that_fails_is_the_caller_s():

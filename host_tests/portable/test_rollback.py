@@ -3,7 +3,7 @@
 from check import patched, run
 from faketrial import BLOCK, NEW, SIGNATURE, Board
 
-from device import cause, errors, rollback
+from device import cause, errors, log, rollback
 
 PROVES = {errors.ROLLED_BACK: "test_the_verdict_is_repeated_until_it_was_told"}
 
@@ -69,18 +69,55 @@ def test_a_power_cut_does_not_count():
         assert _settle(agent) == "power loss", "nor does it excuse for ever"
 
 
-def test_a_network_that_failed_for_the_old_image_too_does_not_count():
+def _gives_up(made, uptime_s=601, is_cut_off=True, was_reached=False):
+    """The new image runs, and gives itself up. Returns the old one's agent after that."""
+    made.running, made.spare = made.spare, made.running
+    agent = made.start()
+    assert agent.is_new
+    agent.is_cut_off, agent.link.was_reached = is_cut_off, was_reached
+    with patched(log, "uptime_ms", lambda: uptime_s * 1000):
+        rollback.note_cause(agent, "not confirmed")
+    made.running, made.spare = made.spare, made.running
+    return made.start(trial_attempts=1)
+
+
+def test_a_trial_that_saw_no_network_to_its_limit_does_not_count():
+    """Ten times: an image that ruins the network must end too."""
+    with Board() as made:
+        made.begin()
+        for count in range(1, 10):
+            agent = _gives_up(made)
+            assert _settle(agent) == "again" and _counts(agent) == (0, count)
+        assert _settle(_gives_up(made)) == "not confirmed"
+
+
+def test_a_trial_that_saw_the_broker_or_never_tried_counts():
+    for facts in ({"was_reached": True}, {"is_cut_off": None}, {"is_cut_off": False}, {"uptime_s": 600}):
+        with Board() as made:
+            made.begin()
+            assert _settle(_gives_up(made, **facts)) == "not confirmed", facts
+
+
+def test_what_one_boot_saw_says_nothing_of_the_next():
+    """Cut off once, then it dies."""
+    with Board() as made:
+        made.begin()
+        assert _settle(_gives_up(made)) == "again"
+        assert _settle(made.start(trial_attempts=1)) == "reset"
+
+
+def test_what_the_old_image_meets_does_not_excuse_the_new_one():
     with Board() as made:
         agent = made.begin(trial_attempts=1)
-        agent.network_failed = True
-        assert _settle(agent) == "again" and _counts(agent) == (0, 1)
+        agent.is_cut_off = True
+        assert _settle(agent) == "reset"
 
 
 def test_what_main_did_wrong_counts_whatever_else_failed():
     """Power and network are no excuse for an exception; and it is told once."""
     with Board() as made:
         agent = made.begin(trial_attempts=3)
-        agent.network_failed, made.cause = True, "power loss"
+        agent.state["trial"]["cut_off"], made.cause = True, "power loss"
         cause.note("ImportError: no module named 'x'")
         assert _settle(agent) == "again" and _counts(agent) == (1, 0)
         agent = made.start(trial_attempts=3)
@@ -187,14 +224,3 @@ def test_what_fails_its_trials_is_no_longer_waiting():
             agent.state["waiting"] = {"sig-sha256-ecdsa": signature}
             _settle(agent)
             assert agent.state["waiting"] == left
-
-
-def test_the_refused_list_is_bounded_and_keeps_the_newest():
-    state = {"refused": []}
-    for number in range(20):
-        trial = {"version": "1.2.3", "size": 5, "signature": "c2ln", "build_time": "", "attempts": 1}
-        trial["digest"] = "%02d" % number
-        rollback.refuse(state, trial)
-    assert [entry["digest"] for entry in state["refused"]] == ["%02d" % number for number in range(12, 20)]
-    assert all(entry["signature"] == "c2ln" for entry in state["refused"])
-    assert sorted(state["refused"][0]) == ["digest", "signature", "size", "version"]

@@ -3,6 +3,7 @@
 import json
 import os
 
+import makeoffer
 from check import raises_code, recorded_log
 from fakeagent import FakeAgent
 
@@ -14,7 +15,7 @@ TRIAL = {
     "version": "1.2.3", "build_time": "", "size": 5, "signature": "c2ln", "digest": "ab",
     "attempts": 0,
 }  # fmt: skip
-KEYS = "doubts failed floor format known_time refused slots trial waiting wear".split()
+KEYS = "agreed_time doubts failed floor format known_time refused slots trial untold waiting wear".split()
 
 
 def _write(name, text):
@@ -42,8 +43,9 @@ def test_round_trip():
     first["trial"] = TRIAL
     first["waiting"] = {"version": "1.2.3"}
     first["floor"] = "1.0.0"
-    first["refused"] = [{"version": "1.2.3", "size": 5, "signature": "c2ln", "digest": "ab"}]
-    first["known_time"], first["doubts"] = 1800000000, 3
+    first["refused"] = [makeoffer.refused("ab", at=1800000000, pause_s=604800)]
+    first["known_time"], first["doubts"], first["agreed_time"] = 1800000000, 3, 1800000001
+    first["untold"] = "1.2.3"
     _save("round.json", first)
     assert device_state.load("round.json") == first
     assert "round.json.new" not in os.listdir()
@@ -120,8 +122,13 @@ def test_numbers_of_a_failed_offer_that_are_missing_or_none():
 
 
 def test_entries_of_the_refused_list_of_the_wrong_kind():
-    state = device_state.load(_write("entries.json", '{"refused": [1, null, "x", {"digest": "ab"}]}'))
-    assert state["refused"] == [{"digest": "ab"}]
+    """Images of before have written no times."""
+    entries = '[1, null, "x", {}, {"digest": "ab"}, {"digest": "cd", "at": 5, "pause_s": "x", "new": 7}]'
+    state = device_state.load(_write("entries.json", '{"refused": %s}' % entries))
+    assert state["refused"] == [
+        {"digest": "ab", "at": 0, "pause_s": 0},
+        {"digest": "cd", "at": 5, "pause_s": 0, "new": 7},
+    ]
 
 
 def test_keys_of_a_later_version_are_kept():

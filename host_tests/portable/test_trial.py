@@ -7,6 +7,8 @@ from faketrial import FILE, NEW, SIGNATURE, Board, Transfer, record
 
 from device import board, errors, journal, rollback, trial
 
+RECORD = ("version", "build_time", "size", "digest")
+
 
 def _begin(made):
     """An agent before the trial begins, and what begins it."""
@@ -60,7 +62,8 @@ def test_confirm_moves_the_record_to_the_slot_and_raises_the_floor():
         agent = made.begin()
         trial.confirm(agent)
         state = FakeAgent(FILE).state
-        assert state["trial"] is None and state["floor"] == "1.2.3" and state["slots"]["ota_0"] == record()
+        assert state["trial"] is None and state["floor"] == state["untold"] == "1.2.3"
+        assert state["slots"]["ota_0"] == {key: record()[key] for key in RECORD}
         agent = made.start()
         assert not agent.is_new and agent.running["version"] == "1.2.3"
 

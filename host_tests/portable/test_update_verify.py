@@ -6,12 +6,12 @@ import hashlib
 import fakekeys
 import makeoffer
 import signer
-from check import raises_code, run
+from check import patched, raises_code, run
 from fakeagent import FakeAgent
 from makeimage import content, esp32, raw_trailer, trailer, wm
 from nor import Nor
 
-from device import errors, header, keys, update, verify
+from device import clock, errors, header, keys, update, verify
 
 PROVES = {
     errors.CRC_ERROR: "test_a_body_that_is_not_the_crcs",
@@ -68,6 +68,7 @@ def test_a_signed_image_of_each_kind_is_accepted():
             "digest": "".join("%02x" % byte for byte in hashlib.sha256(data).digest()),
             "signer": fakekeys.FINGERPRINT,
             "next_key": "",
+            "attempts": 0,
         }, kind
 
 
@@ -131,10 +132,13 @@ def test_the_image_of_another_offer():
 
 def test_an_image_that_failed_its_trials_under_another_signature():
     data = content(500) + trailer()
-    others = [{"digest": "ab" * 32}, {}]
+    others = [makeoffer.refused("ab" * 32)]
     assert _verify("raw", data, refused=others)
-    others.append({"digest": hashlib.sha256(data).digest().hex()})
+    others.append(makeoffer.refused(hashlib.sha256(data).digest().hex()))
     raises_code(errors.REFUSED_IMAGE, lambda: _verify("raw", data, refused=others))
+    others[1]["at"] = 1
+    with patched(clock, "now", lambda: 1 << 40):
+        assert _verify("raw", data, refused=others, trial_attempts=5)["attempts"] == 4
 
 
 def _bringing(key):

@@ -16,6 +16,7 @@ from tools.server.states import (
     DOWNLOADING,
     FAILED,
     FINAL_CODES,
+    REBOOTING,
     ROLLED_BACK,
     RUNNING,
     SILENT,
@@ -42,10 +43,15 @@ class Fleet:
 
     # Questions
 
-    def answer(self, mac: str, now: float) -> str | None:
-        """The offer for a `get`, the same to the same question; None where nothing is to be offered."""
+    def answer(self, mac: str, now: float, confirmed: str = "") -> str | None:
+        """The offer for a `get`, the same to the same question; None where nothing is to be offered.
+        confirmed: the version that the board names as good."""
         self._asked[mac] = (now, self._asked.get(mac, (0, 0))[1] + 1)
         target = self._targets.latest(mac)
+        if target is not None and target["version"] == confirmed and _is_open(target):  # a report was lost
+            with self._store.transaction():
+                self._targets.settle(target, CONFIRMED, now)
+            target = self._targets.latest(mac)
         if target is None or not self._may_answer(target, now):
             return None
         self._answered += 1
@@ -92,6 +98,9 @@ class Fleet:
                 self._tell(mac, "no report: " + wire.clean(payload[:64].decode(errors="replace")))
             elif report.kind == "started":
                 self._started(db, mac, report, target, now)
+            elif report.kind == "confirmed":
+                if target is not None and report.version == target["version"]:
+                    self._targets.settle(target, CONFIRMED, now)
             elif report.kind == "error":
                 self._failed(db, mac, report, target, now)
             elif target is not None and _is_open(target):
@@ -121,7 +130,10 @@ class Fleet:
         if target is None:
             return
         if report.version == target["version"]:
-            self._targets.settle(target, CONFIRMED, now)
+            if report.state == "trial":  # its word comes after the confirmation
+                self._targets.set(target, REBOOTING, now, progress=100)
+            else:
+                self._targets.settle(target, CONFIRMED, now)
         elif target["state"] in (*UNDER_WAY, SILENT):
             self._targets.after_boot(target, now)
 

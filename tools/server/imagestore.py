@@ -75,6 +75,9 @@ def _check_seal(image: bytes, offer: dict[str, Any], kind: str, keys: list[bytes
     try:
         text = signing.sealed_text(image, offer["version"], kind, sealed["expires"])
         good = _is_signed(text, sealed["signature"], keys) and sealed["kind"] == kind
+        if "issued" in sealed:
+            text = signing.sealed_text(image, offer["version"], kind, sealed["expires"], sealed["issued"])
+            good = good and _is_signed(text, sealed["issued_signature"], keys)
         left_s = sealed["expires"] - time.time()
     except (KeyError, TypeError):
         good, left_s = False, 0

@@ -186,7 +186,7 @@ class Service:
         number = wire.sequence(payload)
         if place is None or number is None:
             return
-        offer = self._fleet.answer(place[0], time.time())
+        offer = self._fleet.answer(place[0], time.time(), wire.confirmed_by(payload))
         if offer:
             self._asks.publish(self._topic(place[0], wire.RESPONSE), wire.envelope(number, offer), 0)
 

@@ -25,8 +25,8 @@ _MAC = re.compile("[0-9A-F]{12}")
 
 @dataclass
 class Report:
-    """What a device said, checked. kind: "started", "progress", "verified" or "error"; cause: in words, or
-    the field of a message that was wrong."""
+    """What a device said, checked. kind: "started", "progress", "verified", "confirmed" or "error"; cause: in
+    words, or the field of a message that was wrong; state: "" from a board that says none."""
 
     kind: str
     version: str = ""
@@ -35,6 +35,7 @@ class Report:
     progress: int = 0
     code: int = 0
     cause: str = ""
+    state: str = ""
 
 
 def envelope(sequence: int, data: str) -> str:
@@ -69,28 +70,37 @@ def sequence(payload: bytes) -> int | None:
     return number if _is_integer(number, 0, _SEQUENCES) else None
 
 
+def confirmed_by(payload: bytes) -> str:
+    """The version that a `get` names as good, "" if it names none: it runs, and not on trial."""
+    message = parse(payload) or {}
+    return clean(message.get("version")) if message.get("state") in ("idle", "waiting", "updating") else ""
+
+
 def report(name: str, payload: bytes) -> Report | None:
     """What stands in a report; None for what is none. Unknown fields are left out."""
-    data = (parse(payload) or {}).get("data")
+    message = parse(payload) or {}
+    data = message.get("data")
     if not isinstance(data, dict):
         return None
     if name == REPORT:
-        return _started(data)
+        return _started(data, clean(message.get("state")))
     if _is_integer(data.get("errorCode"), -99999, -1):
         cause = " ".join(filter(None, (clean(data.get(name)) for name in ("version", "cause", "field"))))
         return Report("error", code=data["errorCode"], cause=cause)
     if data.get("state") == "verified":
         return Report("verified", progress=100)
+    if data.get("state") == "confirmed":
+        return Report("confirmed", clean(data.get("version")))
     if _is_integer(data.get("progress"), 0, 100):
         return Report("progress", progress=data["progress"])
     return None
 
 
-def _started(data: dict[str, Any]) -> Report | None:
+def _started(data: dict[str, Any], state: str) -> Report | None:
     version = clean(data.get("version"))
     if data.get("type") not in ("INIT", "UPDATE") or not version:
         return None
-    return Report("started", version, clean(data.get("build_time")), clean(data.get("slot")))
+    return Report("started", version, clean(data.get("build_time")), clean(data.get("slot")), state=state)
 
 
 def clean(text: object) -> str:

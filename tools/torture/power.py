@@ -77,10 +77,28 @@ def dies(trace: Trace) -> Iterator[Case]:
 
 
 def deaf(trace: Trace) -> Iterator[Case]:
-    """The new image never reaches the broker; the old one does."""
-    if trace.mode == "idf":
-        ends = {"quiet_ms": HOUR_MS, "limit_ms": 3 * HOUR_MS}
-        yield {"id": "always", "deaf": True} | _CONDEMNED | ends
+    """The new image does not reach the broker; the old one does. Where not even a connection comes about, ten
+    boots do not count: who owns the network could do that to a good image."""
+    if trace.mode != "idf":
+        return
+    ends = {"quiet_ms": 3 * HOUR_MS, "limit_ms": 6 * HOUR_MS}
+    yield {"id": "always", "deaf": 99} | _CONDEMNED | ends | {"most_new_boots": 10}
+    yield {"id": "connects", "deaf": 99, "connects": True} | _CONDEMNED | ends
+    for boots in (1, 3, 5):
+        yield {"id": f"first-{boots}", "deaf": boots}
+    yield {"id": "connects-first-2", "deaf": 2, "connects": True}
+
+
+def files(trace: Trace) -> Iterator[Case]:
+    """The file host of the update, as the new image meets it: away is a warning, a certificate that it does
+    not trust is its own fault."""
+    if trace.mode != "idf":
+        return
+    for kind in ("refuse", "dns", "cut", "reset", "stall", "garbage"):
+        trouble = {"peer": "files", "nth": None, "kind": kind, "at": 0}
+        yield {"id": kind, "new_net": [trouble], "no_codes": True}
+    yield {"id": "distrusted", "distrusts": 99} | _CONDEMNED
+    yield {"id": "distrusted-once", "distrusts": 1}
 
 
 def flips(trace: Trace) -> Iterator[Case]:

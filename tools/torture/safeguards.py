@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from tools.torture.mutant import Mutant
+from tools.torture.safeguards_trial import TRIALS
 from tools.torture.safeguards_wear import WEAR
 
 MUTANTS = (
@@ -51,10 +52,9 @@ MUTANTS = (
     Mutant("attempts are counted", "rollback",
            "trial[key] = trial.get(key, 0) + 1", "pass", ("dies",)),
     Mutant("power cuts do not count against an image", "rollback",
-           "agent.network_failed or cause == board.POWER_LOSS", "False",
-           ("boot",)),
+           " or cause == board.POWER_LOSS", "", ("boot",)),
     Mutant("a failed image is refused", "rollback",
-           "        refuse(agent.state, trial)\n", "", ("dies",)),
+           '        phases.call("refused", "add", agent, trial)\n', "", ("dies",)),
     Mutant("what was spliced may be fetched anew", "failure",
            "if not transfer.is_spliced or", "if True or", ("changed",)),
     Mutant("starts without progress are slowed down", "tries",
@@ -152,10 +152,9 @@ MUTANTS = (
            '    agent.state["trial"] = trial\n    agent.state["floor"] = trial["version"]\n',
            ("rollback",)),
     Mutant("an image that failed its trials stays refused", "offers",
-           'if is_refused(state, "signature", offer.signature_text):', "if False:", ("rollback",)),
+           '    phases.call("refused", "check", agent, offer)\n', "", ("rollback",)),
     Mutant("an image that failed its trials stays refused under another signature", "verify",
-           'if any(entry.get("digest") == digest for entry in agent.state["refused"]):', "if False:",
-           ("rollback",)),
+           'phases.call("refused", "check", agent, offer, digest)', "0", ("rollback",)),
     Mutant("the running version is not installed again", "offers",
            "if offer.number == running:", "if False:", ("rollback",)),
     Mutant("the version inside is the offer's", "verify",
@@ -232,4 +231,5 @@ MUTANTS = (
            "        umqtt.simple.socket = before\n", "        pass\n",
            ("host_tests/portable/test_link_open.py::test_an_application_has_a_client_of_its_own",)),
     *WEAR,
+    *TRIALS,
 )  # fmt: skip

@@ -138,6 +138,10 @@ def times(ground: Ground) -> Iterator[Case]:
         yield attack(f"expired-{name}", ntp=lie, state=known, attack_certificate=expired, **_lasting()) | {
             "silent": False
         }
+    signed: Case = {"config": {"require_signed_offer": True}, "honest": "sealed"}
+    for years in (1, 5):  # by that clock what the owner signs is over; then the broker's time is a witness
+        lasting: Case = {"certificate": validity, "pushes": 0, **signed, **_lasting()}
+        yield attack(f"{years}-years-ahead-signed", ntp=years * year, **lasting) | {"silent": False}
     yield twin("right", certificate=validity)
 
 

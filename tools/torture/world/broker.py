@@ -16,7 +16,7 @@ _MOST_OFFERS = 14
 
 
 class Broker:
-    """reports: [(type, version)]; codes: of the errors heard, in order.
+    """reports: [(type, version)]; codes: of the errors heard, in order; confirmed: versions.
 
     says: {"connack", "greeting", "suback", "puback", "pingresp", "flood"}: hex of what a hostile broker says
     there; the greeting follows the CONNACK, the flood comes after that for ever. packets: [[ms, hex], …],
@@ -30,8 +30,7 @@ class Broker:
         self.push_after_ms = 0
         self.repeats = 1  # deliveries of each offer
         self.retained = False  # a copy of the offer at each subscription
-        self.answers_get = False
-        self.insists = False  # pushes also what the device has
+        self.answers_get = self.insists = False  # insists: pushes also what the device has
         self.says = {}
         self.packets = []
         self._due = []  # [virtual ms, bytes]
@@ -40,7 +39,7 @@ class Broker:
         self.pushes = 0
         self.most_pushes = _MOST_OFFERS
         self.again_ms = _AGAIN_MS  # from an error to the next offer
-        self.reports, self.codes = [], []
+        self.reports, self.codes, self.confirmed = [], [], []
         self._subscribed = set()
         self._unacknowledged = []  # (topic, payload)
         self.again_at_ms = None  # virtual time of the next push
@@ -93,7 +92,7 @@ class Broker:
         data.update({key: value for key, value in change.items() if key not in _WHOLE})
         data = {key: value for key, value in data.items() if value != "absent"}
         sequence += change.get("sequence", 0)
-        message = {"msg_sequence": sequence, "time": virtualtime.START_S, "data": data}
+        message = {"msg_sequence": sequence, "time": virtualtime.unix_s(), "data": data}
         return _bend(json.dumps(message), change).encode()
 
     def send(self, name, payload):
@@ -110,6 +109,7 @@ class Broker:
         name = topic.decode()[len(self._prefix) :]
         message = json.loads(payload)
         data = message["data"]
+        self.confirmed += [data["version"]] if data.get("state") == "confirmed" else []
         if name == "firmware/report":
             self.reports.append((data["type"], data["version"]))
             if self.every_ms and data["version"] == self._wanted():

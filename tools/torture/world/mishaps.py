@@ -16,6 +16,20 @@ class Mishaps:
         self.timers = []
         self._fills = None
 
+    def boot(self):
+        """What the new image meets: `deaf`, in so many boots it does not reach the broker, though it
+        `connects`; `new_net`, troubles; `distrusts`, in so many boots, the host of its file."""
+        world, case = self._world, self._world.case
+        if "deaf" in case:
+            group = air.frozen if case.get("connects") else air.down
+            is_deaf = world.runs_new and world.new_boots <= case["deaf"]
+            (group.add if is_deaf else group.discard)("broker")
+        if "new_net" in case:
+            air.troubles[:] = case["new_net"] if world.runs_new else []
+        if "distrusts" in case:
+            is_wrong = world.runs_new and world.new_boots <= case["distrusts"]
+            world.files.problem = _not_trusted if is_wrong else None
+
     def strike(self):
         """What the case has in store for this step: entries [boot, step, action, argument], where boot may
         be "new" or "failing" for every boot of that image."""
@@ -119,6 +133,10 @@ def _fill(kind):
             if error.args[0] not in (28, 36):
                 raise
             return
+
+
+def _not_trusted():
+    return "The certificate is not correctly signed by the trusted CA"
 
 
 def _newest_record():

@@ -16,5 +16,5 @@ def time():
         raise OSError(110)
     if said == "zero":
         return _NTP_ERA_END - boardtime.epoch()
-    truth = virtualtime.START_S + virtualtime.now_ms // 1000 - boardtime.epoch()
+    truth = virtualtime.unix_s() - boardtime.epoch()
     return truth if said == "right" else truth + said

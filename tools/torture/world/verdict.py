@@ -47,6 +47,7 @@ class Judge:
         self._nap_if_idle()
         if case.get("expect", "new") == "new":
             is_over = self._is_settled() and broker.reports[-1][1] == self._world.version
+            is_over = is_over and self._world.version in broker.confirmed
         else:
             is_over = virtualtime.now_ms > case.get("quiet_ms", 900_000)
             is_over = is_over and (self._is_settled() or case.get("restless", False))

@@ -44,6 +44,11 @@ def begin(wrap_in_ms):
     boardtime._TICKS_START = (1 << 30) - wrap_in_ms
 
 
+def unix_s():
+    """The true time."""
+    return START_S + now_ms // 1000
+
+
 def boot(clock):
     """The board's own counters start anew; its clock says this (s, 0 = unset)."""
     global watchdog_at_ms

@@ -173,8 +173,7 @@ class World:
             self.runs_new, self.runs_failing = runs == "new", runs == "failing"
             self.new_boots += self.runs_new
             self.judge.may_boot(self.runs_new)
-            if self.case.get("deaf"):  # the new image cannot reach the broker, the old one can
-                (air.down.add if self.runs_new else air.down.discard)("broker")
+            self.mishaps.boot()
             if self.judge.is_last_look:
                 self.judge.conclude(self.runs_new)
             device = Rail(self, files.data_partition())
