@@ -70,13 +70,17 @@ def test_cancels_without_end_write_nothing():
     assert agent.saves == 40 and len(agent.report.added) == 100
 
 
+def _running():
+    return patched(board, "running", lambda: (None, "ota_0"))
+
+
 def test_of_all_that_are_there_the_latest_is_taken():
     agent = _agent()
     for number in (3, 9, 5):
         fields = makeoffer.fields(version="1.0.%d" % number)
         agent.link.messages.append(("update", json.dumps(makeoffer.message(fields)).encode()))
     agent.sync_due_ms = 1 << 40
-    with patched(clock, "now", lambda: NOW), patched(board, "spare", lambda: None):
+    with patched(clock, "now", lambda: NOW), patched(board, "spare", lambda: None), _running():
         waiting = agent._wait_for_update()
         for _ in range(3):
             next(waiting)
@@ -89,7 +93,7 @@ def test_messages_without_end_do_not_hold_it_up_for_ever():
     agent = _agent()
     agent.sync_due_ms = 1 << 40
     at = [NOW]
-    with patched(clock, "now", lambda: at[0]), patched(board, "spare", lambda: None):
+    with patched(clock, "now", lambda: at[0]), patched(board, "spare", lambda: None), _running():
         offers.take(agent, "update", 0, makeoffer.offer())
         agent.link.messages = [("update", b"{}")] * 1000
         waiting = agent._wait_for_update()
