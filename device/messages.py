@@ -6,8 +6,8 @@ from . import errors, log, phases
 def take(agent, name, payload):
     """name: "update" or "response"; payload: bytes. What is wrong with it is reported."""
     try:  # one after the other: less has to be in memory
-        phases.call("ntp", "hear", agent, payload)
-        sequence, found = phases.call("offer", "parse_message", payload)
+        sequence, found, seconds = phases.call("offer", "parse_message", payload)
+        phases.call("ntp", "hear", agent, seconds)
         if not isinstance(found, str):
             phases.call("offers", "take", agent, name, sequence, found)
         elif name == "update":

@@ -64,10 +64,9 @@ def resync_soon(agent):
     agent.sync_due_ms = min(agent.sync_due_ms, agent.sync_asked_ms + _RESYNC_SOON_MS)
 
 
-def hear(agent, payload):
-    """payload: a message of the broker's, which may be anything. One that contradicts the clock has NTP asked
-    again."""
-    seconds = (phases.call("strict", "json_object", payload) or {}).get("time")
+def hear(agent, seconds):
+    """seconds: the time of a message of the broker's, in s or ms, but it may be anything. One that
+    contradicts the clock has NTP asked again."""
     if agent.config.broker_address[0] == "mqtts" and isinstance(seconds, int):
         Sync(agent).hear(seconds // 1000 if seconds > _NTP_ERA_END * 10 else seconds)
 

@@ -35,8 +35,8 @@ def parse_message(payload):
     cancelled = data.get("cancel")
     if cancelled is not None:
         need(isinstance(cancelled, str), "cancel")
-        return message.get("msg_sequence"), cancelled
-    return message.get("msg_sequence"), parse(data)
+        return message.get("msg_sequence"), cancelled, message.get("time")
+    return message.get("msg_sequence"), parse(data), message.get("time")
 
 
 def parse(fields):

@@ -39,7 +39,7 @@ def json_object(raw):
 
 
 def offer(raw):
-    _, made = parse_message(raw)  # whatever stands for its sequence
+    _, made, _ = parse_message(raw)  # whatever stands for its sequence
     again = parse(made.fields)  # as after a reboot
     assert (again.version, again.url, again.size) == (made.version, made.url, made.size)
     assert (again.signature, again.start_at) == (made.signature, made.start_at)

@@ -32,7 +32,7 @@ def _take(agent, data, name="update"):
 
 def test_a_cancel_names_a_signature():
     message = makeoffer.message({"cancel": SIGNATURE})
-    assert parse_message(json.dumps(message).encode()) == (7, SIGNATURE)
+    assert parse_message(json.dumps(message).encode()) [:2] == (7, SIGNATURE)
     for wrong in (1, True, [], {}, 1.5):
         message = json.dumps(makeoffer.message({"cancel": wrong})).encode()
         raises_code(errors.BAD_MESSAGE, parse_message, message)

@@ -25,7 +25,7 @@ def _dump(value):
 
 
 def test_a_good_offer():
-    sequence, offer = parse_message(payload())
+    sequence, offer, _ = parse_message(payload())
     assert sequence == 7
     assert (offer.version, offer.size, offer.start_at) == ("1.2.3", 10000, 0)
     assert offer.number == (1, 2, 3) and offer.own_signature is None
@@ -90,7 +90,7 @@ def test_what_nobody_uses_is_not_looked_at():
             whole[name] = value
             if value is ABSENT:
                 del whole[name]
-            sequence, offer = parse_message(_dump(whole))
+            sequence, offer, _ = parse_message(_dump(whole))
             assert offer.version == "1.2.3"
             assert name == "time" or sequence == (None if value is ABSENT else value)
 
@@ -161,7 +161,7 @@ def test_missing_commas_and_colons_are_refused_or_change_nothing():
 
 def _same_offer_or_refused(raw):
     try:
-        _, offer = parse_message(raw)
+        _, offer, _ = parse_message(raw)
     except errors.OtaError as error:
         assert error.code == errors.BAD_MESSAGE
         return
