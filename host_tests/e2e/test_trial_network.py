@@ -102,18 +102,19 @@ def test_what_was_confirmed_is_told_once(make_stage):
 
 CUT_BEFORE_IT_IS_TOLD = """
 import os
-from device import agent, status
-tell = status.tell_confirmed
-def tell_later(*arguments):
-    try:
-        os.stat("told_later")
-    except OSError:
-        open("told_later", "w").close()
-        print("the power goes")
-        while True:
-            pass
-    tell(*arguments)
-status.tell_confirmed = tell_later
+from device import agent, report
+publish = report.Report.publish
+def publish_later(self, name, data):
+    if '"confirmed"' in data:
+        try:
+            os.stat("told_later")
+        except OSError:
+            open("told_later", "w").close()
+            print("the power goes")
+            while True:
+                pass
+    publish(self, name, data)
+report.Report.publish = publish_later
 agent.main("ota.json")
 """
 
