@@ -13,6 +13,7 @@ import network
 
 _ETIMEDOUT, _ECONNABORTED, _EHOSTUNREACH, _EINPROGRESS, _DNS_FAILED = 110, 103, 113, 115, -202
 _ENOMEM, _MANY = 12, 10
+_EISCONN = 106
 _POLL, _GET_FILENO = 3, 10
 _MICROPYTHON = sys.implementation.name == "micropython"
 
@@ -71,10 +72,37 @@ class socket(_Base):
         if len(_connected) >= facts.get("connections", _MANY):
             raise OSError(_ENOMEM)
         try:
-            self.raw.connect(address)
+            self._connect(address)
         except OSError as error:
             raise _as_board(error)
         _connected.append(self)
+
+    def _connect(self, address):
+        """With a time-out of its own: each signal, see ticker.py, has the host's begin anew."""
+        if not self._timeout:
+            return self.raw.connect(address)
+        self.raw.setblocking(False)
+        try:
+            self.raw.connect(address)
+        except OSError as error:
+            if error.errno != _EINPROGRESS:
+                raise
+            self._wait_connected(address)
+        finally:
+            self.raw.settimeout(self._timeout)
+
+    def _wait_connected(self, address):
+        started = boardtime.plain_ticks_ms()
+        self._poller.modify(self.raw, _select.POLLOUT)
+        while boardtime.ticks_diff(boardtime.plain_ticks_ms(), started) < self._timeout * 1000:
+            if self._poller.poll(10):
+                try:
+                    return self.raw.connect(address)  # how it has ended
+                except OSError as error:
+                    if error.errno != _EISCONN:
+                        raise
+                    return
+        raise OSError(_ETIMEDOUT, "connect")
 
     def is_silent(self):
         """True while Wi-Fi is away and the caller does not block. Raises OSError if the wait would
