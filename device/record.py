@@ -40,6 +40,12 @@ def save(state, path=PATH):
 
 
 def _replace(path, state):
+    _write(path, state)
+    if not state.get("waiting") and _has_offer(path + ".old"):
+        _write(path, state)  # the address of an offer that is over may hold a secret
+
+
+def _write(path, state):
     def write(file):
         json.dump(state, file)
         file.write(mark(checksum.value))
@@ -53,8 +59,6 @@ def _replace(path, state):
         if error.args[0] != _ENOENT:
             raise
     files.rename(path + ".new", path)
-    if not state.get("waiting") and _has_offer(path + ".old"):
-        _replace(path, state)  # the address of an offer that is over may hold a secret
 
 
 def _has_offer(path):

@@ -215,10 +215,14 @@ def test_a_signed_offer(key: ec.EllipticCurvePrivateKey) -> None:
     seal = signing.offer(image, key, version="1.2.3", https_url=URL, expires=1800000000)["signed_offer"]
     signature = base64.b64decode(seal.pop("signature"), validate=True)
     digest = hashlib.sha256(image).hexdigest()
+    issued, proof = seal.pop("issued"), base64.b64decode(seal.pop("issued_signature"), validate=True)
     assert seal == {"sha256": digest, "kind": "wm", "expires": 1800000000}
     text = f"1.2.3 {len(image)} {digest} wm 1800000000".encode()
     signed = b"ota-offer-1\n" + hashlib.sha256(text).digest()
     key.public_key().verify(signature, signed, ec.ECDSA(hashes.SHA256()))
+    text += f" {issued}".encode()
+    signed = b"ota-offer-1\n" + hashlib.sha256(text).digest()
+    key.public_key().verify(proof, signed, ec.ECDSA(hashes.SHA256()))
     assert len(signed) < signing.SMALLEST  # so it can be passed off for no image
 
 

@@ -7,7 +7,7 @@ from check import patched, raises_code
 from fakeagent import FakeAgent
 from targets import TARGETS, show
 
-from device import clock, config, config_table, errors, journal, offers, rollback, strict, trial, tries
+from device import clock, config, config_table, errors, journal, offers, refused, strict, trial, tries
 from device.offer import parse
 
 NOW = 1800000000
@@ -23,7 +23,8 @@ def settings(raw):
 
 def state(raw):
     """What is read, is the same after it was saved; and whatever it is, it can be worked with."""
-    _remove(_FILE + ".new")
+    for name in (_FILE + ".new", _FILE + ".old", "ota_floor"):
+        _remove(name)
     _write(_FILE, raw)
     first = FakeAgent(_FILE)
     found = {name: first.state[name] for name in _PARTS}
@@ -54,9 +55,12 @@ def _use(agent):
         tries.begin(agent, 0)
         tries.fail(agent, errors.OtaError(errors.TIMEOUT))
         assert 0 <= tries.pause_left_s(agent, offer) <= 86400
-    rollback.refuse(record, record["trial"] or {})
+        refused.add(agent, record["trial"] or {})
+        try:
+            refused.check(agent, offer)
+        except errors.OtaError as error:
+            assert error.code == errors.REFUSED_IMAGE
     trial.drop_waiting(record, offer.signature_text)
-    offers.is_refused(record, "digest", "ab")
     agent.clear_refused()
 
 

@@ -66,6 +66,12 @@ def test_an_offer_that_is_over_is_in_no_copy():
     assert json.loads(files.read("r.json")) == json.loads(files.read("r.json.old")) == STATE
 
 
+def test_a_record_that_looks_as_if_it_held_an_offer_is_written_twice_and_no_more():
+    strange = {"later": {"waiting": {"a": 1}}}
+    _fresh(strange, strange)
+    assert json.loads(files.read("r.json")) == strange
+
+
 def test_a_record_that_is_deleted_is_gone():
     _fresh({"known_time": 1800000000}, STATE)
     os.remove("r.json")
