@@ -159,7 +159,7 @@ def test_refused_broker_certificate(make_stage, stage_folder):
         ("wifi", [["home", CANARY_WIFI * 20]]),
         ("wifi", {"home": CANARY_WIFI}),
         ("broker_password", [CANARY_BROKER]),
-        ("broker_password", CANARY_BROKER * 20),
+        ("broker_password", CANARY_BROKER * 500),
         ("broker", f"mqtts://user:{CANARY_BROKER}@localhost"),
     ],
 )

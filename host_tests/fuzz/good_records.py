@@ -26,7 +26,7 @@ passwords = st.one_of(
     st.text(st.characters(exclude_categories=("Cs",)), min_size=8, max_size=15),
     st.text("0123456789abcdefABCDEF", min_size=64, max_size=64),
 )
-hosts = names.filter(lambda name: ":" not in name)
+hosts = names.filter(lambda name: not set(name) & set("/:*@ "))
 OPTIONAL: dict[str, SearchStrategy] = {
     "format": st.just(1), "broker_user": texts, "broker_password": texts, "topic_prefix": names,
     "broker_ca": names, "client_cert": names, "client_key": names, "file_ca": names, "signing_key": names,
@@ -39,6 +39,7 @@ OPTIONAL: dict[str, SearchStrategy] = {
     "http_timeout_s": seconds, "retry_window_s": seconds, "checkpoint_kib": st.integers(4, 16384),
     "backoff_min_s": seconds, "backoff_max_s": seconds, "trial_limit_s": seconds,
     "trial_attempts": st.integers(1, 100), "watchdog_s": st.integers(0, 86400),
+    "file_hosts": st.lists(hosts, max_size=3), "refuse_s": st.integers(0, 31536000),
 }  # fmt: skip
 REQUIRED: dict[str, SearchStrategy] = {
     "wifi": st.lists(st.tuples(ssids, passwords).map(list), min_size=1, max_size=4),
@@ -48,6 +49,7 @@ REQUIRED: dict[str, SearchStrategy] = {
 RANGES = {
     "format": (1, 100), "check_interval_s": (0, 31536000), "keepalive_s": (1, 65535),
     "checkpoint_kib": (4, 16384), "trial_attempts": (1, 100), "watchdog_s": (0, 86400),
+    "refuse_s": (0, 31536000),
 }  # fmt: skip
 CHOICES = {"image": ("esp32", "wm", "raw"), "language": ("en", "zh")}
 DEFAULTS = {name: default for name, (default, *_) in targets_records.config_table.KEYS.items()}
@@ -72,10 +74,10 @@ def _is_right(name: str, value: Any) -> bool:
         return 0 < len(value) <= 16 and all(len(pair) == 2 and _can_join(*pair) for pair in value)
     if name == "broker":
         return re.match(r"mqtts?://[!-~]+$", value) is not None
-    if name == "ntp_hosts":
-        return 1 <= len(value) <= 8 and all(
-            isinstance(host, str) and host and ":" not in host for host in value
-        )
+    if name in ("ntp_hosts", "file_hosts"):
+        fewest, most = (1, 8) if name == "ntp_hosts" else (0, 32)
+        are_right = all(isinstance(host, str) and re.fullmatch("[^/:*@ ]{1,253}", host) for host in value)
+        return fewest <= len(value) <= most and are_right
     if isinstance(DEFAULTS[name], bool):
         return isinstance(value, bool)
     if isinstance(DEFAULTS[name], int):
@@ -119,6 +121,7 @@ PARTS: dict[str, SearchStrategy] = {
     "failed": failures,
     "floor": versions,
     "refused": st.lists(records, max_size=8),
+    "wear": st.lists(st.integers(0, 86400), min_size=4, max_size=4),
     "known_time": st.integers(1, 2**33),
     "doubts": st.integers(1, 200),
 }
@@ -127,7 +130,9 @@ state_objects = st.fixed_dictionaries({"format": st.just(1)}, optional=PARTS)
 
 def _state_case(values: dict) -> tuple[bytes, dict]:
     expected = {name: values.get(name) for name in PARTS}
-    expected["slots"], expected["refused"] = values.get("slots", {}), values.get("refused", [])
+    expected["slots"] = values.get("slots", {})
+    refused = values.get("refused", [])  # of an image that wrote no times
+    expected["refused"] = [entry | {"at": 0, "pause_s": 0} for entry in refused if entry["digest"]]
     expected["floor"] = tuple(map(int, values["floor"].split("."))) if "floor" in values else None
     expected["known_time"], expected["doubts"] = values.get("known_time", 0), values.get("doubts", 0)
     return json.dumps(values).encode(), expected
@@ -148,6 +153,7 @@ def state_rule(raw: bytes, value: Any) -> bool:
         and all(isinstance(record[key], str) for record in records for key in TEXTS)
         and (not value["trial"] or isinstance(value["trial"]["attempts"], int))
         and all(isinstance(entry, dict) for entry in value["refused"])
+        and (value["wear"] is None or all(type(number) is int for number in value["wear"]))
         and all(type(value[name]) is int and value[name] >= 0 for name in ("known_time", "doubts"))
         and (value["floor"] is None or len(value["floor"]) == 3)
     )  # fmt: skip
