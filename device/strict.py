@@ -61,7 +61,7 @@ def _join_pairs(text):
     while at >= 0:
         try:
             high, low = int(text[at + 2 : at + 6], 16), int(text[at + 8 : at + 12], 16)
-            if high >> 10 == 54 and low >> 10 == 55 and text[at + 6] == 0x5C:
+            if high >> 10 == 54 and low >> 10 == 55 and text[at + 6 : at + 8] == b"\\u":
                 text = text[:at] + chr((high << 10) + low - 0x35FDC00).encode() + text[at + 12 :]
         except ValueError:
             pass

@@ -59,7 +59,8 @@ def test_keys_build_sign_board(tmp_path):
     offer = json.loads(tools("sign", image, "--key", keys / "sign.key.pem", "--https-url", url))
     assert offer["version"] == "1.2.0" and offer["size"] == image.stat().st_size
     config = tmp_path / "ota.json"
-    config.write_text(json.dumps({"wifi": [["a", "b"]], "broker": "mqtts://localhost:1", "board": "lamp"}))
+    settings = {"wifi": [["a", "password"]], "broker": "mqtts://localhost:1", "board": "lamp"}
+    config.write_text(json.dumps(settings))
     board = ["board", tmp_path / "board", "--seconds", "2"]
     made = ["--config", config, "--certs", keys / "devices" / MAC, "--image", image]
     shown = tools(*board, *made)

@@ -54,6 +54,7 @@ def test_halves_of_a_character_are_joined():
 def test_half_a_character_alone_harms_nothing():
     for raw in (
         b"\\ud83d", b"\\ude00", b"\\ude00\\ud83d", b"\\ud83d\\ud83d", b"\\ud83dxx\\ude00", b"\\ud83d\\n",
+        b"\\ud83d\\tde00",
     ):  # fmt: skip
         assert strict.json_object(b'{"a": "%s", "b": 1}' % raw)["b"] == 1, raw
     for raw in (b"\\ud83", b"\\u", b"\\ud83d\\u", b"\\ud83d\\ude0"):
