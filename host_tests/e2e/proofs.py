@@ -59,15 +59,16 @@ def check_erased_once(stage: Stage, label: str, size: int) -> None:
     assert wear == [1] * used + [0] * (len(wear) - used)
 
 
-def check_record(stage: Stage, label: str, image: bytes, version: str) -> None:
-    """The state of a board that has installed and confirmed this. Switches it off."""
+def check_record(stage: Stage, label: str, image: bytes, version: str, floor: str | None = "") -> None:
+    """The state of a board that has installed and confirmed this. floor: the lowest version that it takes from
+    then on, if not this one. Switches it off."""
     stage.board.cut_power()
     state = stage.board.state()
     record = state["slots"][label]
     assert record["version"] == version
     assert record["size"] == len(image)
     assert record["digest"] == hashlib.sha256(image).hexdigest()
-    assert state["floor"] == version
+    assert state["floor"] == (version if floor == "" else floor)
     assert not state["trial"]
     assert not state["waiting"]
     assert state["refused"] == []

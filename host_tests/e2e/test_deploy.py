@@ -59,7 +59,7 @@ def test_only_what_changed_is_sent(make_bare, tmp_path: Path):
     stage.wait_report("INIT", since=seen)
     config.write_text(changed.replace('"watchdog_s": 20', '"watchdog_s": -1'))
     shown = stage.deploy("--config", config, code=1)
-    assert "will not start: configuration: bad value for 'watchdog_s'" in shown
+    assert "configuration: bad value for 'watchdog_s': 0 to 86400" in shown
 
 
 def test_the_other_form_of_a_module_goes_away(make_bare):

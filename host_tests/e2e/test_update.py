@@ -26,6 +26,7 @@ def _old_image(stage, label):
 
 def _check_story(stage, old, new):
     """INIT of the old, UPDATE of the new, and between them progress that rises."""
+    acts.until(lambda: stage.operator.messages[-1].data.get("state") == "confirmed", "the confirmation")
     proofs.check_envelopes(stage)
     first, second = proofs.boots(stage)
     old_slot, new_slot = ("run", "run") if stage.board.facts["boot_mode"] == "w80x" else ("ota_0", "ota_1")
@@ -35,7 +36,8 @@ def _check_story(stage, old, new):
         expected = {"version": trailer["version"], "build_time": trailer["build_time"]}
         assert messages[0].data == {"type": kind, **expected, "slot": slot}
     proofs.check_progress(first)
-    assert [m.data for m in first + second if "state" in m.data] == [{"state": "verified"}]
+    states = [m.data for m in first + second if "state" in m.data]
+    assert states == [{"state": "verified"}, {"state": "confirmed", "version": "1.0.1"}]
     assert first[-1].data == {"state": "verified"}
     assert proofs.error_codes(stage) == []
 
