@@ -22,7 +22,7 @@ import board_imports  # noqa: E402
 from progress import Progress  # noqa: E402
 
 from tools import firmware, romfs, runtimes, sampling, umqtt_source  # noqa: E402
-from tools.commands.test import MISSING, SAMPLED  # noqa: E402
+from tools.commands.test import MISSING, SAMPLED, SAMPLES  # noqa: E402
 
 umqtt_source.hide_stubs()
 board_imports.install()
@@ -50,6 +50,7 @@ def pytest_configure(config: pytest.Config) -> None:
     if config.getoption("numprocesses", None):
         config.pluginmanager.register(Progress())
     config.addinivalue_line("markers", "sample(k): one in k of these plays in `test`, chosen by the commit")
+    config.addinivalue_line("markers", "quick_sample(k): one in k of these plays in `test --quick`")
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -60,14 +61,20 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     kept, left_out = [], []
     for item in items:
         is_chosen = not missing & _texts(item)
-        of = max((mark.args[0] for mark in item.iter_markers("sample")), default=1)
-        if of > 1 and os.environ.get(SAMPLED) == "1":
+        of = _sample_of(item)
+        if of > 1:
             is_chosen &= sampling.chosen(seen[of], of)
             seen[of] += 1
         (kept if is_chosen else left_out).append(item)
     items[:] = kept
     if left_out:
         config.hook.pytest_deselected(items=left_out)
+
+
+def _sample_of(item: pytest.Item) -> int:
+    """In this tier, of how many tests like this one is played?"""
+    names = SAMPLES.get(os.environ.get(SAMPLED, ""), ())
+    return max((mark.args[0] for name in names for mark in item.iter_markers(name)), default=1)
 
 
 def _texts(item: pytest.Item) -> set[str]:

@@ -73,6 +73,7 @@ def _heaps(output: str) -> list[Heap]:
     return found[1:]
 
 
+@pytest.mark.sample(2)
 @pytest.mark.parametrize("agent", ["new", "same"])
 def test_the_heap_stays_as_it_was_after_fifty_rounds(agent: str, site: Path) -> None:
     output = _play(site, agent, ROUNDS)
@@ -89,7 +90,7 @@ def test_the_heap_stays_as_it_was_after_fifty_rounds(agent: str, site: Path) -> 
         assert heap.modules == first.modules, (first, heap)
 
 
-@pytest.mark.sample(4)
+@pytest.mark.sample(8)
 def test_a_leak_is_seen(site: Path, tmp_path: Path) -> None:
     """Of a few bytes each time something fails."""
     leaking = tmp_path / "site"

@@ -94,7 +94,7 @@ def test_a_mutant_that_fits_no_more_is_not_taken_for_noticed():
         mutants.changed("if True:\n    pass\n", "    pass\n", "")
 
 
-@pytest.mark.sample(12)
+@pytest.mark.sample(23)
 @pytest.mark.parametrize("mutant", MUTANTS, ids=[mutant.safeguard for mutant in MUTANTS])
 def test_a_missing_safeguard_is_noticed(mutant, traces, grounds, kits):
     assert mutants.first_failure(mutant, traces, grounds, kits, 2)

@@ -33,7 +33,7 @@ MAIN, *OTHERS = runtimes.WORD_BITS  # MicroPythons
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """A test that names no interpreter plays on the main one, and at times on the others."""
     if "make_stage" in metafunc.fixturenames and "runtime" not in metafunc.fixturenames:
-        others = [pytest.param(name, marks=pytest.mark.sample(12)) for name in OTHERS]
+        others = [pytest.param(name, marks=pytest.mark.sample(24)) for name in OTHERS]
         metafunc.parametrize("make_stage", [MAIN, *others], indirect=True)
 
 

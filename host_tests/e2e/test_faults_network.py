@@ -90,7 +90,7 @@ def _check_resumed(stage, transport, trouble, image):
 # The download
 
 
-@pytest.mark.sample(3)
+@pytest.mark.sample(7)
 @pytest.mark.parametrize(("transport", "at", "kind"), _with_kinds(ANSWER))
 def test_answer(make_stage, transport, at, kind):
     stage, image, offer = _begin(make_stage, transport, config=SHORT)
@@ -101,7 +101,7 @@ def test_answer(make_stage, transport, at, kind):
     _check_updated(stage, image)
 
 
-@pytest.mark.sample(3)
+@pytest.mark.sample(7)
 @pytest.mark.parametrize(("transport", "at", "kind"), _with_kinds(REQUEST))
 def test_request(make_stage, transport, at, kind):
     stage, image, offer = _begin(make_stage, transport, Trouble(kind, at, "to_server"), config=SHORT)
@@ -192,7 +192,7 @@ def test_garbage_in_a_resumed_plain_body(make_stage):
 # The broker
 
 
-@pytest.mark.sample(3)
+@pytest.mark.sample(7)
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize(("scheme", "direction", "phase"), LINKS)
 def test_getting_online(make_stage, scheme, direction, phase, kind):
@@ -206,7 +206,7 @@ def test_getting_online(make_stage, scheme, direction, phase, kind):
     assert proofs.error_codes(stage) == []
 
 
-@pytest.mark.sample(3)
+@pytest.mark.sample(7)
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("direction", ["to_client", "to_server"])
 @pytest.mark.parametrize("scheme", ["mqtts", "mqtt"])

@@ -152,7 +152,7 @@ def _run_until(delay_s: float, words: Callable[[Path], list[str]], folder: Path,
     raise AssertionError(f"it is over at once:\n{running.shown()}")
 
 
-@pytest.mark.sample(50)
+@pytest.mark.sample(130)
 @pytest.mark.parametrize("moment", range(MOMENTS))
 @pytest.mark.parametrize("name", COMMANDS)
 def test_it_ends_and_nothing_is_left(

@@ -15,6 +15,8 @@ from tools.servers.files import Fault
 from tools.servers.ntp import NtpServer
 from tools.simboard.board import BLOCK
 
+pytestmark = pytest.mark.sample(2)
+
 NEVER_CONNECTS = AGENT + "settings.broker_address = ('mqtt', 'localhost', 1)\nagent.Agent(settings).run()\n"
 FAILS_ONCE = """
 import machine

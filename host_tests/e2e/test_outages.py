@@ -15,6 +15,8 @@ from device import errors
 from tools.servers.files import Fault, FileServer
 from tools.simboard.board import BLOCK
 
+pytestmark = pytest.mark.sample(3)  # most of them wait for what runs out
+
 HELD_AT = 5 * BLOCK + 100
 WINDOW_S = 3  # retry_window_s where it is to be over
 
@@ -111,7 +113,6 @@ def test_short(slow_stage, what, state):
     _check_story(stage, image, 2 if state == "downloading" else 1)
 
 
-@pytest.mark.sample(2)
 @pytest.mark.parametrize("state", STATES)
 @pytest.mark.parametrize("what, away_s", [("broker", 1), ("Wi-Fi", 3)], ids=["broker", "Wi-Fi"])
 def test_seconds(slow_stage, what, away_s, state):

@@ -61,6 +61,7 @@ def _samples(name: str) -> list[bytes]:
     return sorted((raw for raw in found if len(raw) <= LONGEST), key=lambda raw: (len(raw), raw))[-SAMPLES:]
 
 
+@pytest.mark.sample(2)
 @pytest.mark.parametrize("name", sorted(set(PARSERS) - {"table"}))  # which is long
 def test_every_bit_and_every_cut(name: str) -> None:
     samples = _samples(name)
@@ -82,7 +83,7 @@ def _places(value: dict, path: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]
             yield from _places(inner, (*path, key))
 
 
-@pytest.mark.sample(4)
+@pytest.mark.sample(8)
 @pytest.mark.parametrize("name", sorted(OBJECTS))
 def test_every_field_with_every_odd_value(name: str) -> None:
     judge(name, _raw(name, OBJECTS[name]))

@@ -31,7 +31,7 @@ OWN_KIB = 64  # for what the fuzzing itself loads
 KEPT_LIMIT = 4096  # bytes of heap that may still be in use after the last input: caches, no leak
 LIMIT_S = 300
 MAIN, *OTHERS = runtimes.WORD_BITS
-SAMPLE = pytest.mark.sample(4)
+SAMPLE = pytest.mark.sample(8)
 ASCII_OWN = string.whitespace + string.digits
 
 Case = tuple[str, bytes]

@@ -115,7 +115,7 @@ class Download:
     def holds(self, data):
         """Is that what is there once the head is released?"""
         release(self.nor, self.transfer.head)
-        return bytes(self.nor.data[: len(data)]) == data
+        return self.nor.holds(data)
 
     def _play(self, function):
         patches = [

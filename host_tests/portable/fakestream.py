@@ -36,10 +36,10 @@ class Peer:
             if len(self.script) > 1:
                 self.script.pop(0)
             return None if item is STALL else 0
-        piece = item[:room]
+        piece = memoryview(item)[:room]  # not a copy of what is left each time
         memoryview(buffer)[: len(piece)] = piece
-        rest = item[len(piece) :]
-        self.script[:1] = [rest] if rest else []
+        rest = memoryview(item)[len(piece) :]
+        self.script[:1] = [rest] if len(rest) else []
         self.taken += len(piece)
         return len(piece)
 

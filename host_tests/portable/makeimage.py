@@ -13,12 +13,12 @@ def crc(data):
 
 
 def content(size, seed=1):
-    """That many bytes in which no two blocks are alike."""
+    """A bytearray in which no two blocks are alike; not bytes, which would be a copy."""
     data = bytearray(size)
     for i in range(size):
         seed = (seed * 75 + 74) % 65537
         data[i] = seed & 0xFF
-    return bytes(data)
+    return data
 
 
 def wm(body, attributes=1, version=VERSION, length=-1, magic=MAGIC):

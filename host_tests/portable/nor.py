@@ -1,5 +1,7 @@
 """A partition in RAM with NOR rules: erase gives 0xFF, writing clears bits, faults on demand."""
 
+import gc
+
 EIO = 5
 
 
@@ -13,6 +15,7 @@ class Nor:
 
     def __init__(self, blocks=8, block_size=4096, fill=0x5A):
         self.block_size = block_size
+        gc.collect()
         self.data = bytearray(blocks * block_size)
         for i in range(len(self.data)):
             self.data[i] = fill
@@ -22,6 +25,14 @@ class Nor:
         self.ignore_at = -1
         self.writes = []
         self.changes = []  # numbers of the operations that write or erase
+
+    def holds(self, data):
+        """Is that what it begins with? Compared without a copy."""
+        return memoryview(self.data)[: len(data)] == data
+
+    def holds_only(self, byte, first, end):
+        """Is each byte of that span this one?"""
+        return all(found == byte for found in memoryview(self.data)[first:end])
 
     def _count(self):
         number = self.operations

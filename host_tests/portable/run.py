@@ -6,6 +6,8 @@ usage: run.py MODULE   (test_version); the folder of device/, this one, and the 
 import gc
 import sys
 
+IMPORT_GARBAGE = 4096  # bytes: collected this often, it leaves no holes between what stays
+
 
 def main(name):
     """Generator: a step is a test. Ends in sys.exit()."""
@@ -17,9 +19,11 @@ def main(name):
         import boardfiles
 
         boardfiles.install()
+    threshold = _collect_each(IMPORT_GARBAGE)
     for shim in ("panel", "network", "boardsocket", "esp32", "time"):
         __import__(shim)  # one by one: imports inside imports are deep for a 32-bit stack
     module = __import__(name)
+    _collect_each(threshold)
     tests = sorted(key for key in dir(module) if key.startswith("test_"))
     impossible = getattr(module, "NEED_SOCKETS", ()) if sys.platform == "webassembly" else ()
     failed = 0
@@ -32,6 +36,15 @@ def main(name):
     counts = "%d run, %d failed" % (len(tests) - len(impossible), failed)
     print(counts + (", %d need sockets" % len(impossible) if impossible else ""))
     sys.exit(1 if failed or not tests else 0)
+
+
+def _collect_each(count):
+    """Collect garbage after so many bytes, -1 = when memory is full. Returns what was set before."""
+    if sys.implementation.name != "micropython":
+        return -1  # CPython's counts objects
+    before = gc.threshold()
+    gc.threshold(count)
+    return before
 
 
 def _passes(function, name):

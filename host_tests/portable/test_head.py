@@ -31,7 +31,7 @@ def test_until_released_the_head_is_blank():
     assert trial.is_head_blank(nor)
     trial.release_head(nor, DATA[:64])
     assert not trial.is_head_blank(nor)
-    assert bytes(nor.data[: len(DATA)]) == DATA
+    assert nor.holds(DATA)
     assert nor.writes == [(0, 0, 64)] and nor.erases == [0, 0, 0]
 
 
@@ -48,7 +48,7 @@ def test_a_head_of_which_one_bit_is_written_is_not_blank():
 def test_invalidate_erases_the_first_block_only():
     nor = _bootable()
     trial.invalidate(nor)
-    assert all(byte == 0xFF for byte in nor.data[:BLOCK])
+    assert nor.holds_only(0xFF, 0, BLOCK)
     assert bytes(nor.data[BLOCK : len(DATA)]) == DATA[BLOCK:]
     assert nor.erases == [1, 0, 0]
 

@@ -68,15 +68,21 @@ def test_what_is_no_key_has_no_table():
 
 def test_a_table_of_noise_gives_false_and_no_exception():
     """Noise is no table of the key, so that no signature fits it; the owner's is good with the real one."""
-    tables = [_noise(b"%d" % number, 2048) for number in range(12)]
-    tables += [filling * 2048 for filling in (b"\0", b"\x01", b"\xff")]
-    tables.append(comb(signer.PUBLIC)[64:] + bytes(64))
-    tables.append(FILE[70:1094] + _noise(b"half", 1024))
-    for content in tables:
+    for content in _wrong_tables():
         table = keytable.load(_sealed(FILE[:70] + content), KEY)
         for signature in (GOOD, signer.der(1, 1), signer.der(N - 1, N - 1), signer.der(5, N // 2)):
             assert ecdsa.verify(KEY, DIGEST, signature, table) is False
     assert ecdsa.verify(KEY, DIGEST, GOOD, keytable.load(FILE, KEY)) is True
+
+
+def _wrong_tables():
+    """One after the other: a small heap does not hold all of them."""
+    for number in range(12):
+        yield _noise(b"%d" % number, 2048)
+    for filling in (b"\0", b"\x01", b"\xff"):
+        yield filling * 2048
+    yield comb(signer.PUBLIC)[64:] + bytes(64)
+    yield FILE[70:1094] + _noise(b"half", 1024)
 
 
 def test_tables_of_another_length_are_false():

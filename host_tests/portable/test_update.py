@@ -14,6 +14,8 @@ PROVES = {errors.SHA256_ECDSA: "test_a_second_mixture_is_the_end"}
 
 REFUSED = errors.OtaError(errors.CONNECTION_FAILED, "refused")
 
+KINDS = (("esp32", esp32), ("wm", wm), ("raw", bytes))
+
 
 def _offer(data, **changes):
     """Of an image that its owner has signed."""
@@ -33,8 +35,9 @@ def _prepared(scripts, data, position=0, kind="raw", etag=None):
 
 
 def test_from_the_first_byte_to_the_record():
-    for kind, body in (("esp32", esp32(content(2300))), ("wm", wm(content(2300))), ("raw", DATA)):
-        data = body + trailer()
+    for kind, wrap in KINDS:
+        download = data = None  # the last one's memory is needed
+        data = wrap(DATA) + trailer()
         start = [head(200, len(data), more=ETAG), data[:1250], CLOSE]
         download = Download([start, rest(data, 1024, ETAG)], _offer(data), kind=kind)
         record = download.verified()
@@ -73,8 +76,9 @@ def _head_of(data, more=""):
 
 
 def test_after_a_reboot_the_head_is_fetched_and_the_rest():
-    for kind, body in (("esp32", esp32(content(2300))), ("wm", wm(content(2300))), ("raw", DATA)):
-        data = body + trailer()
+    for kind, wrap in KINDS:
+        download = data = None  # the last one's memory is needed
+        data = wrap(DATA) + trailer()
         download = _prepared([_head_of(data), rest(data, 2048)], data, 2048, kind)
         record = download.verified()
         assert record["size"] == len(data)
@@ -177,6 +181,7 @@ def _failing(*failures):
 def test_a_context_that_does_not_fit_is_made_once_more():
     data = DATA + trailer()
     for full in (errors.OtaError(errors.NO_MEM, ""), errors.OtaError(errors.NO_INIT, ""), MemoryError()):
+        download = None
         download = _over_tls([whole(data)], data, _failing(full))
         download.verified()
         assert download.holds(data) and download.report.rooms == 0

@@ -20,7 +20,8 @@ from tools.errors import ToolError
 
 PASSES_ARGUMENTS_ON = True
 MISSING = "OTA_TEST_MISSING"  # for host_tests/conftest.py: interpreters that cannot be had here
-SAMPLED = "OTA_TEST_SAMPLED"  # for it: 1 = of tests marked `sample`, play what the commit chooses
+SAMPLED = "OTA_TEST_SAMPLED"  # for it: the tier; of tests with its marks the commit chooses some
+SAMPLES = {"quick": ("sample", "quick_sample"), "middle": ("sample",)}
 NO_TEST = 5  # pytest's exit code where nothing was selected
 WORKERS_A_CORE = 3  # most tests wait most of the time
 MAX_WORKERS = 16  # each has servers and boards of its own
@@ -66,7 +67,7 @@ def run(args: argparse.Namespace) -> int:
         return run_selection(args.rest)
     started = time.monotonic()
     found, missing = find_programs(quick=args.quick)
-    environment = {MISSING: " ".join(missing), SAMPLED: "0" if args.full else "1"}
+    environment = {MISSING: " ".join(missing), SAMPLED: tier(args)}
     environment[sampling.FULL] = "1" if args.full else "0"
     with tempfile.TemporaryDirectory() as folder:
         report = Path(folder) / "report.xml"
@@ -79,6 +80,10 @@ def run(args: argparse.Namespace) -> int:
         print(line)
     print(f"{(time.monotonic() - started) / 60:.1f} minutes")
     return int(bool(failed or required or (outcome.skipped and strict)))
+
+
+def tier(args: argparse.Namespace) -> str:
+    return "quick" if args.quick else "full" if args.full else "middle"
 
 
 def run_selection(arguments: list[str]) -> int:
