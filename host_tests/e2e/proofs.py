@@ -60,8 +60,8 @@ def check_erased_once(stage: Stage, label: str, size: int) -> None:
 
 
 def check_record(stage: Stage, label: str, image: bytes, version: str, floor: str | None = "") -> None:
-    """The state of a board that has installed and confirmed this. floor: the lowest version that it takes from
-    then on, if not this one. Switches it off."""
+    """The state of a board that has installed and confirmed this. floor: the lowest version that it takes
+    from then on, if not this one. Switches it off."""
     stage.board.cut_power()
     state = stage.board.state()
     record = state["slots"][label]

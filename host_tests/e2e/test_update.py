@@ -26,7 +26,9 @@ def _old_image(stage, label):
 
 def _check_story(stage, old, new):
     """INIT of the old, UPDATE of the new, and between them progress that rises."""
-    acts.until(lambda: stage.operator.messages[-1].data.get("state") == "confirmed", "the confirmation")
+    acts.until(
+        lambda: any(m.data.get("state") == "confirmed" for m in stage.operator.messages), "the confirmation"
+    )
     proofs.check_envelopes(stage)
     first, second = proofs.boots(stage)
     old_slot, new_slot = ("run", "run") if stage.board.facts["boot_mode"] == "w80x" else ("ota_0", "ota_1")
