@@ -28,18 +28,20 @@ def build_image(
     app: Path | None = None,
     build_time: str | None = None,
     next_key: bytes | None = None,
+    sources: Path = REPO,
 ) -> bytes:
     """The project's device/ package and main.py as an image with trailer.
 
     kind: one of images.KINDS. source: keep .py, for CPython. app: a folder whose files come on
     top, its main.py instead of the project's. build_time: e.g. "May 24 2024 10:33:41", default
-    now (or SOURCE_DATE_EPOCH). next_key: see images.add_trailer. Same input
-    gives the same bytes. Raises ToolError.
+    now (or SOURCE_DATE_EPOCH). next_key: see images.add_trailer. sources: the folder of device/,
+    boot.py and main.py, where another release is to be built. Same input gives the same bytes.
+    Raises ToolError.
     """
     check_version(version)
     if not board:
         raise ToolError("no board name: give --board")
-    body = romfs.pack(contents(application_files(app), source))
+    body = romfs.pack(contents(application_files(app, sources), source))
     image = images.wrap(kind, body, version)
     return images.add_trailer(image, version, board, build_time or default_build_time(), next_key)
 
@@ -50,9 +52,9 @@ def build_romfs(source: bool = False, app: Path | None = None) -> bytes:
     return romfs.pack(contents({name: files[name] for name in files if name not in STARTERS}, source))
 
 
-def package_modules() -> dict[str, Path]:
+def package_modules(sources: Path = REPO) -> dict[str, Path]:
     """The modules of the device package by their names in it."""
-    paths = sorted((REPO / PACKAGE).glob("*.py"))
+    paths = sorted((sources / PACKAGE).glob("*.py"))
     return {path.name: path for path in paths if path.name != MANIFEST}
 
 
@@ -84,10 +86,10 @@ def contents(files: dict[str, Path], source: bool) -> dict[str, bytes]:
     return result
 
 
-def application_files(app: Path | None = None) -> dict[str, Path]:
+def application_files(app: Path | None = None, sources: Path = REPO) -> dict[str, Path]:
     """What belongs into the image, by its name there."""
-    files = {f"{PACKAGE}/{name}": path for name, path in package_modules().items()}
-    files |= {name: REPO / name for name in STARTERS}
+    files = {f"{PACKAGE}/{name}": path for name, path in package_modules(sources).items()}
+    files |= {name: sources / name for name in STARTERS}
     if app is not None:
         if not app.is_dir():
             raise ToolError(f"{app} is not a folder: give --app the folder of your main.py")
@@ -95,7 +97,8 @@ def application_files(app: Path | None = None) -> dict[str, Path]:
     for name in STARTERS:
         if not files[name].is_file():
             raise ToolError(f"{files[name]} is missing: restore it or give --app")
-    if GUARDS not in files["boot.py"].read_text(errors="replace"):
+    is_of_before = files["boot.py"].parent == sources != REPO  # it may have guarded nothing yet
+    if not is_of_before and GUARDS not in files["boot.py"].read_text(errors="replace"):
         raise ToolError(f"{files['boot.py']} guards no image on trial: begin it as this project's boot.py")
     return files
 

@@ -16,13 +16,13 @@ from pathlib import Path
 from rich.console import Console
 
 from tools.errors import ToolError
-from tools.torture import classes, kit, mutants, newapplication, pool, real, trace
+from tools.torture import classes, earlier, kit, mutants, newapplication, pool, real, trace
 from tools.torture.attacks import forge, play, table
 from tools.torture.attacks.table import ATTACKS
 from tools.torture.report import Report, make_console
 
 BIG = "big"
-REAL = {newapplication.NAME: newapplication, real.NAME: real}  # classes on real boards
+REAL = {played.NAME: played for played in (newapplication, earlier, real)}  # classes on real boards
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -200,11 +200,11 @@ class SimBoard:
         output = self._run_tool("provision.py", "ota_state.json")
         return json.loads(output[output.index("{") :])
 
-    def provision(self) -> None:
-        """Copy fs/ to the board's own file system."""
+    def provision(self, *again: str) -> None:
+        """Copy fs/ to the board's own file system; (name, "again"): that file, and the others stay."""
         self._write_host_paths()
         if self.facts["runtime"] != "cpython":
-            self._run_tool("provision.py")
+            self._run_tool("provision.py", *again)
 
     def _write_host_paths(self) -> None:
         paths = {"sim": ONBOARD, "shadow": MICROPYTHON}

@@ -1,7 +1,8 @@
 """Format the board's LittleFS and copy the folder `fs` of the board folder into it.
 
-usage: provision.py BOARD_FOLDER            format and fill
-       provision.py BOARD_FOLDER FILE       print one file of it
+usage: provision.py BOARD_FOLDER              format and fill
+       provision.py BOARD_FOLDER FILE         print one file of it
+       provision.py BOARD_FOLDER FILE again   copy that one, and leave the others as they are
 """
 
 import os
@@ -27,8 +28,12 @@ def copy(source, target):
             os.mkdir(target + "/" + name)
             copy(source + "/" + name, target + "/" + name)
         else:
-            with open(source + "/" + name, "rb") as old, open(target + "/" + name, "wb") as new:
-                new.write(old.read())
+            copy_file(source + "/" + name, target + "/" + name)
+
+
+def copy_file(source, target):
+    with open(source, "rb") as old, open(target, "wb") as new:
+        new.write(old.read())
 
 
 folder = sys.argv[1]
@@ -39,6 +44,8 @@ if len(sys.argv) == 2:
 vfs.mount(vfs.VfsLfs2(partition, readsize=64, progsize=64), "/lfs")
 if len(sys.argv) == 2:
     copy(folder + "/fs", "/lfs")
+elif len(sys.argv) == 4:
+    copy_file(folder + "/fs/" + sys.argv[2], "/lfs/" + sys.argv[2])
 else:
     with open("/lfs/" + sys.argv[2]) as file:
         print(file.read(), end="")

@@ -1,0 +1,162 @@
+"""Boards with a past: each has lived under one release, and remembers what the other one must not forget."""
+
+from __future__ import annotations
+
+import shutil
+import threading
+import time
+from pathlib import Path
+from typing import Any
+
+from cryptography.hazmat.primitives.asymmetric import ec
+
+from device import errors
+from tools import configfile, keyfiles
+from tools.rotation import SIGN, SIGN_NEXT
+from tools.servers.operator import Message
+from tools.simboard.board import SimBoard
+from tools.stage import MAC, Stage
+from tools.torture.releases import Images
+
+FIRST, FLOOR, REFUSED = "1.0.0", "1.0.1", "1.9.0"
+LIMIT_S = 900  # only ends a hang
+_EXPIRES = 4_000_000_000  # of signed offers, Unix s
+_CONFIG = {"check_interval_s": 0, "backoff_max_s": 1, "checkpoint_kib": 16,
+           "watchdog_s": 30, "retry_window_s": 3600}  # fmt: skip
+RESETS = "import machine\nmachine.reset()\n"
+# What runs on the boards: it holds back the next boot of an image that has failed until another offer waits.
+WAITS = """import gc
+import os
+
+gc.threshold(4096)
+from device import agent, config
+
+def may_start():
+    if "failed_once" not in os.listdir():
+        return True
+    with open("ota_state.json") as file:
+        return '"version": "1.0.5"' in file.read()
+
+agent.Agent(config.load("ota.json"), may_start).run()
+"""
+
+
+class Wrong(Exception):
+    """(outcome, what it is)"""
+
+
+class World:
+    """What the cases share: images, the owner's keys, oldest first, and one board of each release."""
+
+    def __init__(self, kits: Path, folder: Path) -> None:
+        self.images = Images()
+        self.folder = folder
+        self.keys = [keyfiles.read_key(kits / "keys" / name) for name in (SIGN, SIGN_NEXT)]
+        self.keys += [ec.generate_private_key(ec.SECP256R1()) for _ in range(2)]
+        self.refused: dict[str, dict] = {}  # by release: the offer whose image has failed there
+        self._kits = kits
+        self._lock = threading.Lock()
+
+    def prepare(self, release: str) -> None:
+        """The life of a board of this release before a case: the floor raised, a key followed by the next
+        one, an image refused. All of it is done by that release. Raises Wrong or TimeoutError."""
+        with self._lock:
+            if release in self.refused:
+                return
+            shutil.copytree(self._kits / "keys", self.folder / release / "keys")
+            with EarlierStage(self, release) as stage:
+                stage.board.power_on()
+                stage.wait_report("INIT", LIMIT_S)
+                stage.update(release, FLOOR, key=1, main=WAITS)
+                image = stage.build(REFUSED, release=release, main=RESETS)
+                offer = stage.signed(image, REFUSED, key=1)
+                stage.push(offer)
+                stage.wait_error(errors.ROLLED_BACK, LIMIT_S)
+                stage.expect(offer, errors.REFUSED_IMAGE)  # so the trial is over, on record too
+                stage.board.cut_power()
+                self.refused[release] = offer
+
+
+class EarlierStage(Stage):
+    """A board of one release; case: the folder of a case, which begins with that board as it was left."""
+
+    def __init__(self, world: World, release: str, case: Path | None = None, attempts: int = 1) -> None:
+        """attempts: how often an image is tried."""
+        self.world, self.release = world, release
+        self.operations = 0  # of the flash, until the case has ended
+        self._is_copy = case is not None
+        folder = case or world.folder / release
+        if case:
+            shutil.copytree(world.folder / release / "keys", folder / "keys")
+        super().__init__(folder, config=_CONFIG | {"trial_attempts": attempts}, slot_size=0x20000)
+
+    def build(  # type: ignore[override]
+        self, version: str, release: str | None = None, main: str | None = None, brings: int | None = None
+    ) -> bytes:
+        """brings: number of the key that is to follow."""
+        key = None if brings is None else keyfiles.public_bytes(self.world.keys[brings])
+        return self.world.images.get(release or self.release, version, main, key)
+
+    def _make_board(self) -> SimBoard:
+        if not self._is_copy:
+            return super()._make_board()
+        shutil.copytree(self.world.folder / self.release / "board", self.folder / "board")
+        board = SimBoard(self.folder / "board")
+        (board.folder / "fs" / "ota.json").write_bytes(configfile.dump(self.configuration()))
+        board.provision("ota.json", "again")  # the servers have other ports
+        board.use_ntp(None, self.ntp.port)
+        return board
+
+    def signed(self, image: bytes, version: str, key: int, **changes: Any) -> dict:
+        """An offer that the owner has signed too, with the key of this number."""
+        self.signing_key = self.world.keys[key]
+        return self.offer(image, version, expires=_EXPIRES, **changes)
+
+    def update(self, release: str, version: str, key: int, brings: int | None = 2, main: str | None = None):
+        """To an image of this release, until it is confirmed."""
+        start = len(self.board.lines)
+        since = len(self.operator.messages)
+        self.push(self.signed(self.build(version, release, main, brings), version, key))
+        self.wait_report("UPDATE", LIMIT_S, since)
+        self.board.wait_for("confirmed " + version, LIMIT_S, start)
+
+    def expect(self, offer: dict, code: int) -> None:
+        """Push what must be refused. Raises Wrong where it is not, or for another reason."""
+        since = len(self.operator.messages)
+        self.push(offer)
+        told = self.operator.wait_for(_is_answer, LIMIT_S, since)
+        if told.data.get("errorCode") != code:
+            raise Wrong("unverified", f"{offer['version']} is answered {told.data}, not {code}")
+
+    def end(self) -> None:
+        """The power goes, and no more happens to the board."""
+        self.operator.offer_after_init(MAC, None)
+        self.board.cut_power()
+        self.operations = self.board.operations()
+        self.board.inject([])
+
+    def check_memory(self, current: int, floor: str) -> None:
+        """The board runs: what it refuses, what it takes, and what stands on record; then it is off.
+        current: number of the key that counts; the next one follows it."""
+        seconds = int(time.time())
+        image = self.build(FIRST)
+        self.expect(self.world.refused[self.release] | self._addresses(), errors.REFUSED_IMAGE)
+        self.expect(self.signed(image, FIRST, current), errors.DOWNGRADE)
+        self.expect(self.signed(image, "1.8.0", current - 1), errors.OFFER_SIGNATURE)
+        if current + 1 < len(self.world.keys):
+            start = len(self.board.lines)
+            self.push(self.signed(image, "1.8.0", current + 1, upgrade_delay=seconds + 86400))
+            self.board.wait_for("update waits until", LIMIT_S, start)
+        self.board.cut_power()
+        state = self.board.state()
+        digests = [entry["digest"] for entry in state["refused"]]
+        if state["floor"] != floor or self.world.refused[self.release]["signed_offer"]["sha256"] not in digests:
+            raise Wrong("lost", f"the record has floor {state['floor']} and refuses {digests}")
+
+    def _addresses(self) -> dict:
+        return {"https_url": self.files.https_url(f"firmware-{REFUSED}.img")}
+
+
+def _is_answer(message: Message) -> bool:
+    """What a board tells again after a restart is none."""
+    return message.data.get("errorCode") not in (None, errors.ROLLED_BACK) or "progress" in message.data
