@@ -24,6 +24,13 @@ def check_state(state):
                 entry[key] = 0
 
 
+def date(state):
+    """An image is confirmed: whatever an older one has refused had failed before that, and so no offer issued
+    earlier is the owner's later word."""
+    for entry in state["refused"]:
+        entry["at"] = entry["at"] or clock.now()
+
+
 def add(agent, trial):
     """The image of this trial has failed: each time it is refused for twice as long."""
     entry = {key: trial.get(key) for key in ("version", "size", "signature", "digest")}

@@ -23,6 +23,7 @@ def begin(transfer, image):
     agent = transfer.agent
     if agent.offer is not transfer.offer:
         raise errors.OtaError(errors.ALREADY_RUNNING, "cancelled")
+    phases.call("cause", "take")  # of an image before, where the one that went on knew nothing of it
     agent.report.add('{"state": "verified"}', True)  # and so all before it: a reset may follow
     # The offer stays on record too: cut before the first byte of the head, the update goes on with it.
     trial = dict(image)
@@ -61,6 +62,7 @@ def confirm(agent):
     be called again."""
     from . import strict  # all that is needed is there before anything is said to be confirmed
 
+    phases.call("refused", "date", agent.state)
     agent.can_return = False
     running = agent.running
     entry = {key: running[key] for key in ("version", "build_time", "size", "digest")}

@@ -182,7 +182,7 @@ def _rolled_back(stage: EarlierStage, main: str) -> None:
     stage.board.wait_for("boot: running slot", LIMIT_S, start)
     stage.board.cut_power()  # on trial, and that does not count
     stage.board.power_on()
-    stage.board.wait_for("confirmed " + LAST, LIMIT_S, start)
+    stage.wait_confirmed(LAST, start, since)
     stage.check_memory(1, LAST)
 
 

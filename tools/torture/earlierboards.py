@@ -117,7 +117,14 @@ class EarlierStage(Stage):
         start = len(self.board.lines)
         since = len(self.operator.messages)
         self.push(self.signed(self.build(version, release, main, brings), version, key))
-        self.wait_report("UPDATE", LIMIT_S, since)
+        self.wait_confirmed(version, start, since)
+
+    def wait_confirmed(self, version: str, start: int, since: int) -> None:
+        """start, since: of the console's lines and of the messages. Raises Wrong if the board reports an
+        error."""
+        told = self.operator.wait_for(_is_end, LIMIT_S, since)
+        if "errorCode" in told.data:
+            raise Wrong("lost", f"instead of {version} it reports {told.data}")
         self.board.wait_for("confirmed " + version, LIMIT_S, start)
 
     def expect(self, offer: dict, code: int) -> None:
@@ -149,9 +156,9 @@ class EarlierStage(Stage):
             self.board.wait_for("update waits until", LIMIT_S, start)
         self.board.cut_power()
         state = self.board.state()
-        digests = [entry["digest"] for entry in state["refused"]]
-        if state["floor"] != floor or self.world.refused[self.release]["signed_offer"]["sha256"] not in digests:
-            raise Wrong("lost", f"the record has floor {state['floor']} and refuses {digests}")
+        refused = self.world.refused[self.release]["signed_offer"]["sha256"]
+        if state["floor"] != floor or refused not in [entry["digest"] for entry in state["refused"]]:
+            raise Wrong("lost", f"the record has floor {state['floor']} and refuses {state['refused']}")
 
     def _addresses(self) -> dict:
         return {"https_url": self.files.https_url(f"firmware-{REFUSED}.img")}
@@ -160,3 +167,7 @@ class EarlierStage(Stage):
 def _is_answer(message: Message) -> bool:
     """What a board tells again after a restart is none."""
     return message.data.get("errorCode") not in (None, errors.ROLLED_BACK) or "progress" in message.data
+
+
+def _is_end(message: Message) -> bool:
+    return "errorCode" in message.data or message.data.get("type") == "UPDATE"
