@@ -5,7 +5,7 @@ The host's programs check with this file too, so it needs nothing of MicroPython
 
 from . import errors, strict, urls
 
-FORMAT = 1  # what this image understands
+FORMAT = 2  # what this image understands; 2 since file_hosts, download_limit_s and refuse_s
 _DAY = 86400  # seconds: what is waited for by ticks must stay far below their wrap
 _YEAR = 31536000
 

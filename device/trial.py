@@ -23,7 +23,6 @@ def begin(transfer, image):
     agent = transfer.agent
     if agent.offer is not transfer.offer:
         raise errors.OtaError(errors.ALREADY_RUNNING, "cancelled")
-    phases.call("cause", "take")  # of an image before, where the one that went on knew nothing of it
     agent.report.add('{"state": "verified"}', True)  # and so all before it: a reset may follow
     # The offer stays on record too: cut before the first byte of the head, the update goes on with it.
     trial = dict(image)

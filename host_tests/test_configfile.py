@@ -60,7 +60,7 @@ def test_what_a_board_would_refuse_is_refused_before_it_is_sent(
 
 def test_what_a_board_takes() -> None:
     configfile.check(GOOD)
-    configfile.check(GOOD | {"format": 2, "of the future": 1})
+    configfile.check(GOOD | {"format": 3, "of the future": 1})
     configfile.check(GOOD | {"broker_password": "t" * 4096, "wifi": [["home", "0f" * 32], ["open", ""]]})
 
 
@@ -68,3 +68,12 @@ def test_a_server_by_ipv6() -> None:
     for server in ("::1", "[::1]", "[fe80::1]:8883"):
         with pytest.raises(ToolError, match="IPv6 is not supported"):
             provision.complete({}, argparse.Namespace(wifi=[["a", ""]], server=server, board="b"), Console())
+
+
+def test_the_format_is_said_where_a_board_of_before_needs_it() -> None:
+    assert json.loads(configfile.dump(GOOD)) == GOOD
+    for key, value in (("file_hosts", ["files"]), ("download_limit_s", 60), ("refuse_s", 60)):
+        config = GOOD | {key: value}
+        configfile.check(json.loads(configfile.dump(config)))
+        assert json.loads(configfile.dump(config)) == config | {"format": 2}
+        assert json.loads(configfile.dump(config | {"format": 1})) == config | {"format": 1}

@@ -10,6 +10,9 @@ from device import config_table, errors
 from tools import wholefile
 from tools.errors import ToolError
 
+# Images of before start with these only where the file says that it is of a later format than theirs.
+_SINCE_FORMAT_2 = {"file_hosts", "download_limit_s", "refuse_s"}
+
 
 def read(path: Path) -> dict:
     """Raises ToolError that names what is wrong with the file; for its keys see check()."""
@@ -36,7 +39,10 @@ def check(config: dict) -> None:
 
 
 def dump(config: dict) -> bytes:
-    """In UTF-8, not escaped: MicroPython reads "\\ud83d\\udca9" as two characters. Raises ToolError."""
+    """In UTF-8, not escaped: MicroPython reads "\\ud83d\\udca9" as two characters. With its format, where an
+    image of before needs that. Raises ToolError."""
+    if _SINCE_FORMAT_2 & set(config):
+        config = {"format": 2} | config
     try:
         return (json.dumps(config, indent=2, ensure_ascii=False) + "\n").encode()
     except UnicodeEncodeError as error:

@@ -280,7 +280,7 @@ def test_refused_image_gets_none_by_itself(make_stage, make_app):
 
 def test_newer_configuration(make_stage):
     """What an old image finds after a newer one: it says what it does not know, and runs."""
-    stage = make_stage(config={"format": 2, "colour": "red"})
+    stage = make_stage(config={"format": 3, "colour": "red"})
     acts.online(stage)
     assert "W/ota" in stage.board.wait_for("key 'colour' is newer than this image")
     acts.update(stage, acts.new_offer(stage)[1])
@@ -290,10 +290,10 @@ def test_newer_configuration(make_stage):
 @pytest.mark.parametrize(
     ("config", "what"),
     [
-        ({"format": 1, "colour": "red"}, "unknown key 'colour'"),
-        ({"format": 2, "keepalive_s": -1}, "bad value for 'keepalive_s'"),
+        ({"format": 2, "colour": "red"}, "unknown key 'colour'"),
+        ({"format": 3, "keepalive_s": -1}, "bad value for 'keepalive_s'"),
         ({"format": 0}, "bad value for 'format'"),
-        ({"format": "2", "colour": "red"}, "configuration: "),
+        ({"format": "3", "colour": "red"}, "configuration: "),
     ],
     ids=["unknown key", "bad value", "format 0", "format as text"],
 )

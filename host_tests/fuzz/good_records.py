@@ -64,7 +64,7 @@ def config_rule(raw: bytes, value: Any) -> bool:
     return (
         all(value[name] == written.get(name, DEFAULTS[name]) for name in DEFAULTS)
         and all(name in written for name in REQUIRED)
-        and (set(written) <= set(DEFAULTS) or value["format"] > 1)
+        and (set(written) <= set(DEFAULTS) or value["format"] > targets_records.config_table.FORMAT)
         and all(_is_right(name, value[name]) for name in DEFAULTS)
     )
 

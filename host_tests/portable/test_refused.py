@@ -133,6 +133,17 @@ def test_of_an_image_that_failed_at_no_known_time_the_time_begins_now():
     assert _check(agent, NOW, _issued(NOW - WEEK)) == 0, "the owner knows better"
 
 
+def test_what_an_image_of_before_has_refused_has_failed_before_the_next_one_is_confirmed():
+    """Its list has no times: an offer that the owner has signed before that is not the later word."""
+    agent = _failed()
+    agent.state["refused"].append(makeoffer.refused("cd" * 32))
+    with _at(NOW + DAY):
+        refused.date(agent.state)
+    assert [entry["at"] for entry in agent.state["refused"]] == [NOW, NOW + DAY]
+    _is_refused(agent, NOW + DAY, _issued(NOW + DAY - 1, sha256="cd" * 32), "cd" * 32)
+    assert _check(agent, NOW + DAY + 60, _issued(NOW + DAY + 50, sha256="cd" * 32), "cd" * 32) == 0
+
+
 def test_a_clock_that_is_a_little_behind_changes_nothing():
     agent = _failed(refuse_s=WEEK)
     _is_refused(agent, NOW - DAY)

@@ -5,7 +5,7 @@ from check import patched, raises, raises_code
 from fakeagent import FakeAgent
 from faketrial import FILE, NEW, SIGNATURE, Board, Transfer, record
 
-from device import board, errors, journal, rollback, trial
+from device import board, clock, errors, journal, rollback, trial
 
 RECORD = ("version", "build_time", "size", "digest")
 
@@ -66,6 +66,15 @@ def test_confirm_moves_the_record_to_the_slot_and_raises_the_floor():
         assert state["slots"]["ota_0"] == {key: record()[key] for key in RECORD}
         agent = made.start()
         assert not agent.is_new and agent.running["version"] == "1.2.3"
+
+
+def test_confirm_dates_what_a_release_of_before_has_refused():
+    with Board(running=NEW) as made:
+        agent = made.begin()
+        agent.state["refused"] = [makeoffer.refused("ab" * 32)]
+        with patched(clock, "now", lambda: 1800000000):
+            trial.confirm(agent)
+        assert FakeAgent(FILE).state["refused"][0]["at"] == 1800000000
 
 
 def test_the_floor_is_never_lowered():

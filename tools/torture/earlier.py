@@ -22,7 +22,7 @@ from tools.torture.releases import EARLIER, TODAY
 
 NAME = "earlier"
 TITLE = "an earlier release and back"
-SAMPLE = 40  # a run plays one power cut in so many
+SAMPLE = 31  # a run plays one power cut in so many
 NEW, NEXT, LAST, WAITING = "1.0.2", "1.0.3", "1.0.4", "1.0.5"
 OTHER = {EARLIER: TODAY, TODAY: EARLIER}
 _KINDS = (["before"], ["torn", 7], ["after"])

@@ -16,13 +16,14 @@ from tools.rotation import SIGN, SIGN_NEXT
 from tools.servers.operator import Message
 from tools.simboard.board import SimBoard
 from tools.stage import MAC, Stage
-from tools.torture.releases import Images
+from tools.torture.releases import TODAY, Images
 
 FIRST, FLOOR, REFUSED = "1.0.0", "1.0.1", "1.9.0"
 LIMIT_S = 900  # only ends a hang
 _EXPIRES = 4_000_000_000  # of signed offers, Unix s
 _CONFIG = {"check_interval_s": 0, "backoff_max_s": 1, "checkpoint_kib": 16,
            "watchdog_s": 30, "retry_window_s": 3600}  # fmt: skip
+_OF_TODAY = {"file_hosts": ["127.0.0.1", "localhost"], "refuse_s": 604800, "download_limit_s": 21600}
 RESETS = "import machine\nmachine.reset()\n"
 # What runs on the boards: it holds back the next boot of an image that has failed until another offer waits.
 WAITS = """import gc
@@ -88,7 +89,8 @@ class EarlierStage(Stage):
         folder = case or world.folder / release
         if case:
             shutil.copytree(world.folder / release / "keys", folder / "keys")
-        super().__init__(folder, config=_CONFIG | {"trial_attempts": attempts}, slot_size=0x20000)
+        config = _CONFIG | (_OF_TODAY if release == TODAY else {}) | {"trial_attempts": attempts}
+        super().__init__(folder, config=config, slot_size=0x20000)
 
     def build(  # type: ignore[override]
         self, version: str, release: str | None = None, main: str | None = None, brings: int | None = None
