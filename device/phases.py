@@ -6,7 +6,8 @@ instance of its classes and none of its functions.
 
 Always in memory: agent, clock, config, errors, files, link, log, net, phases, report. Everything else comes
 and goes:
-  start     config_table · board · start → connection, keys, cause, record · state → offers, tries, refused, ntp
+  start     config_table · board · start → connection, keys, cause, record · state → offers, tries, refused,
+            ntp
   online    online → wifi, ntp, expiry, connection, status, board, tries, trial → keys, or rollback → verify,
             refused, cause; then offers → tries
   an offer  messages → offer, ntp, then offers → strict, urls, tries, refused, offer_signature, board
