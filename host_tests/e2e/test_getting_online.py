@@ -9,7 +9,6 @@ import proofs
 import pytest
 
 from device import errors
-from tools.errors import ToolError
 from tools.servers.ntp import NtpServer
 from tools.stage import WIFI
 
@@ -73,19 +72,11 @@ def test_no_clock(make_stage, runtime, lie):
     proofs.check_record(stage, "ota_1", image, "1.0.1")
 
 
-def _known_time(stage):
-    """Of a board that runs: its record may not be there yet, or be half replaced."""
-    try:
-        return stage.board.state().get("known_time")
-    except ToolError:
-        return 0
-
-
 def test_time_goes_not_back_behind_what_was_known(make_stage):
     """A board that was online in a month goes on from there, whatever NTP says after a power cut."""
     stage = make_stage(ntp=NtpServer("honest", 30 * DAY_S))
     acts.online(stage)
-    acts.until(lambda: _known_time(stage), "the time on record")
+    acts.until(lambda: acts.record(stage).get("known_time"), "the time on record")
     known = stage.board.state()["known_time"]
     assert abs(known - time.time() - 30 * DAY_S) < 300
     stage.board.cut_power()
