@@ -7,8 +7,8 @@ import time
 import pace
 from pace import until
 
-from tools.servers.operator import Message
 from tools.errors import ToolError
+from tools.servers.operator import Message
 from tools.stage import MAC, Stage
 
 __all__ = ["until"]
