@@ -70,7 +70,7 @@ def _integer(value, name, low, high):
 
 
 def unix_seconds(value, name):
-    value = _integer(value, name, 0, SECONDS_LIMIT * 1000)
+    value = _integer(value, name, 0, SECONDS_LIMIT * 1000 - 1)
     return value // 1000 if value >= SECONDS_LIMIT else value
 
 

@@ -6,14 +6,14 @@ instance of its classes and none of its functions.
 
 Always in memory: agent, clock, config, errors, files, link, log, net, phases, report. Everything else comes
 and goes:
-  start     config_table · board · start → connection, keys, offers, ntp, verify
-  online    online → wifi, ntp → expiry, connection, status, board, trial or rollback → refused; then
-            offers → tries
-  an offer  messages → ntp, offer → offer_signature, then offers → tries, refused, board
-  update    update → journal, tries, board, request, then connection, request, response, header → wm,
-  download;
+  start     config_table · board · start → connection, keys, cause, record · state → offers, tries, refused,
+            ntp
+  online    online → wifi, ntp, expiry, connection, status, board, tries, trial → keys, or rollback → verify,
+            refused, cause; then offers → tries
+  an offer  messages → offer, ntp, then offers → strict, urls, tries, refused, offer_signature, board
+  update    update → journal, tries, request, then connection, request, response, header → wm, download;
             then verify, keys → ecdsa, verify → refused, trial
-  failures  failure → texts_en or texts_zh
+  failures  failure → texts_en or texts_zh, journal, tries
 """
 
 import gc

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from device import errors
-from device.offers import IMAGE_FAULTS
+from device.tries import IMAGE_FAULTS
 from tools import certificates, images, keyfiles, signing
 from tools.__main__ import parse
 from tools.commands import devices, push

@@ -7,6 +7,7 @@ import time
 import pace
 from pace import until
 
+from tools.errors import ToolError
 from tools.servers.operator import Message
 from tools.stage import MAC, Stage
 
@@ -86,3 +87,11 @@ def wait_lines(stage: Stage, text: str, count: int) -> None:
 
 def lines_with(stage: Stage, text: str) -> int:
     return sum(text in line for line in list(stage.board.lines))
+
+
+def record(stage: Stage) -> dict:
+    """Of a board that runs: it may not be there yet, or be half replaced."""
+    try:
+        return stage.board.state()
+    except (ToolError, ValueError):
+        return {}

@@ -39,8 +39,8 @@ class BareStage(Stage):
         return ["--keys", str(self.keys), "--wifi", *WIFI, "--server", server, "--board", BOARD,
                 "--config", str(config)]  # fmt: skip
 
-    def provision(self, *options: object) -> str:
-        return tools("provision", self.board.url, *self.settings(), *options)
+    def provision(self, *options: object, code: int = 0) -> str:
+        return tools("provision", self.board.url, *self.settings(), *options, code=code)
 
     def deploy(self, *options: object, code: int = 0) -> str:
         return tools("deploy", self.board.url, *options, code=code)

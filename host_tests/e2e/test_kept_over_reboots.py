@@ -175,7 +175,7 @@ def test_back_off_goes_on(make_stage):
     for _ in range(2):
         acts.refuse(stage, offer, errors.HTTP_STATUS)
     stage.push(offer)
-    stage.board.wait_for("this offer has failed before: it waits")
+    stage.board.wait_for("have failed: it waits")
     for count in (1, 2):
         stage.push(offer)
         acts.wait_lines(stage, "offer of 1.0.1 is known", count)

@@ -113,7 +113,7 @@ def test_an_offer_that_expires_while_it_waits(make_stage):
     stage.board.power_on()
     stage.wait_report("INIT", since=since)
     stage.wait_error(errors.OFFER_SIGNATURE, since=since)
-    acts.until(lambda: not stage.board.state()["waiting"], "the offer is forgotten")
+    acts.until(lambda: acts.record(stage).get("waiting", "") is None, "the offer is forgotten")
 
 
 @pytest.mark.code(errors.OFFER_SIGNATURE)

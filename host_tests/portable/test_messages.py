@@ -85,7 +85,7 @@ def test_of_all_that_are_there_the_latest_is_taken():
         for _ in range(3):
             next(waiting)
             assert agent.is_due() and not agent.is_updating
-        assert next(waiting, None) is None and agent.is_updating
+        assert len(list(waiting)) == 0 and agent.is_updating
     assert agent.offer.version == "1.0.5"
 
 
@@ -97,7 +97,7 @@ def test_messages_without_end_do_not_hold_it_up_for_ever():
         offers.take(agent, "update", 0, makeoffer.offer())
         agent.link.messages = [("update", b"{}")] * 1000
         waiting = agent._wait_for_update()
-        while next(waiting, None) is not None:
+        for _ in waiting:
             at[0] += 1
     assert agent.is_updating and 60 <= at[0] - NOW <= 62
 

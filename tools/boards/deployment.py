@@ -22,12 +22,14 @@ BLOCK = 4096  # a file takes whole ones
 
 @dataclass
 class Result:
-    """sent, unchanged, kept: paths on the board. built_in: the firmware holds the package."""
+    """sent, unchanged, kept: paths on the board. built_in: the firmware holds the package. floor: the version
+    below which the board takes nothing, where it was told what runs."""
 
     sent: list[str] = field(default_factory=list)
     unchanged: list[str] = field(default_factory=list)
     kept: list[str] = field(default_factory=list)
     built_in: bool = False
+    floor: str = ""
 
 
 class Deployment:

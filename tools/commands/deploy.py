@@ -13,7 +13,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
 
-from tools import configfile, firmware
+from tools import configfile, firmware, versions
 from tools.boards import payload, ports
 from tools.boards.deployment import HOME, Deployment, Result
 from tools.boards.payload import Payload
@@ -37,6 +37,10 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--overwrite", action="store_true", help="replace a boot.py and a main.py of your own on the board"
     )
+    parser.add_argument(
+        "--version", metavar="V", help="of the firmware on the board, if you flashed it by cable: it takes "
+        "nothing older from then on (without: it reports 0.0.0 until its first update)"
+    )  # fmt: skip
 
 
 def run(args: argparse.Namespace) -> int:
@@ -56,6 +60,8 @@ def run(args: argparse.Namespace) -> int:
 
 def deploy(board: Session, settings: dict[str, bytes], args: argparse.Namespace, console: Console) -> Result:
     """settings: certificates and configuration by their paths on the board."""
+    if args.version:
+        versions.check(args.version)
     with _progress_bar(console) as bar:
         task = bar.add_task("looking at the board", total=None)
         deployment = Deployment(board, lambda done, total: bar.update(
@@ -63,6 +69,9 @@ def deploy(board: Session, settings: dict[str, bytes], args: argparse.Namespace,
         ))  # fmt: skip
         result = deployment.put(_payload(deployment, settings, args))
         bar.update(task, visible=False)
+    if args.version:
+        board.load("identify")
+        result.floor = board.call("identify", args.version)
     if payload.CONFIG in settings:
         _check_config(board)
     return result
@@ -102,6 +111,8 @@ def show(result: Result, console: Console) -> None:
         console.print(f"kept your own {path}. It must {does} (README), or give --overwrite.")
     if result.built_in:
         console.print("The firmware holds the package itself, which comes first: it was not sent.")
+    if result.floor:
+        console.print(f"It takes nothing older than {result.floor} from now on.")
     print(f"{len(result.sent)} files sent, {len(result.unchanged)} were there; the board starts anew")
 
 

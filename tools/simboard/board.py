@@ -194,14 +194,17 @@ class SimBoard:
             return file.read(size)
 
     def state(self) -> dict:
-        """The device's own record, as its file system holds it. Only while the power is off."""
+        """The device's own record, as its file system holds it. Only while the power is off; cut between two
+        renames, it leaves the record under its new name."""
+        names = ("ota_state.json", "ota_state.json.new")
         if self.facts["runtime"] == "cpython":
-            return json.loads((self.folder / "fs" / "ota_state.json").read_bytes())
-        output = self._run_tool("provision.py", "ota_state.json")
+            paths = [self.folder / "fs" / name for name in names]
+            return json.loads(next(path for path in paths if path.exists()).read_bytes())
+        output = self._run_tool("provision.py", *names)
         return json.loads(output[output.index("{") :])
 
     def provision(self, *again: str) -> None:
-        """Copy fs/ to the board's own file system; (name, "again"): that file, and the others stay."""
+        """Copy fs/ to the board's own file system; ("again", name): that file, and the others stay."""
         self._write_host_paths()
         if self.facts["runtime"] != "cpython":
             self._run_tool("provision.py", *again)

@@ -191,7 +191,7 @@ def _updated(stage: EarlierStage) -> None:
     image = stage.build(NEW, OTHER[stage.release], brings=3)
     stage.operator.offer_after_init(MAC, stage.signed(image, NEW, 2))
     _power_on(stage)
-    stage.board.wait_for("confirmed " + NEW, LIMIT_S)
+    stage.wait_until_it_runs(NEW)
     stage.end()
     if stage.board.slot("ota_0", len(image)) != image:
         raise Wrong("unverified", "the slot does not hold the image")

@@ -105,7 +105,7 @@ class EarlierStage(Stage):
         shutil.copytree(self.world.folder / self.release / "board", self.folder / "board")
         board = SimBoard(self.folder / "board")
         (board.folder / "fs" / "ota.json").write_bytes(configfile.dump(self.configuration()))
-        board.provision("ota.json", "again")  # the servers have other ports
+        board.provision("again", "ota.json")  # the servers have other ports
         board.use_ntp(None, self.ntp.port)
         return board
 
@@ -137,6 +137,17 @@ class EarlierStage(Stage):
         if told.data.get("errorCode") != code:
             raise Wrong("unverified", f"{offer['version']} is answered {told.data}, not {code}")
 
+    def wait_until_it_runs(self, version: str) -> None:
+        """Confirmed, whether or not the power let it say so. Raises TimeoutError."""
+        deadline = time.monotonic() + LIMIT_S
+        while time.monotonic() < deadline and not self.board.ended:
+            reports = [m.data for m in self.operator.messages if m.name == "firmware/report"]
+            is_told = any(data["type"] == "INIT" and data["version"] == version for data in reports)
+            if is_told or any("confirmed " + version in line for line in self.board.lines):
+                return
+            time.sleep(0.05)
+        raise TimeoutError(f"{version} is not confirmed; the console ends with {self.board.lines[-9:]}")
+
     def end(self) -> None:
         """The power goes, and no more happens to the board."""
         self.operator.offer_after_init(MAC, None)
@@ -167,7 +178,7 @@ class EarlierStage(Stage):
 
 
 def _is_answer(message: Message) -> bool:
-    """What a board tells again after a restart is none."""
+    """What a board tells again after a restart is not one."""
     return message.data.get("errorCode") not in (None, errors.ROLLED_BACK) or "progress" in message.data
 
 

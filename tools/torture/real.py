@@ -150,7 +150,7 @@ class _Trial:
             operator.wait_for(_is_end, LIMIT_S, since)
             time.sleep(0.5 * 2**number)
             if any(message.data.get("type") == "UPDATE" for message in operator.messages):
-                self.stage.board.wait_for("confirmed " + NEW, LIMIT_S)
+                operator.wait_for(_is_confirmed, LIMIT_S)
                 return
             since = len(operator.messages)
             self.stage.push(offer)
@@ -175,6 +175,10 @@ class _Trial:
 
 def _is_end(message: Any) -> bool:
     return "errorCode" in message.data or message.data.get("type") == "UPDATE"
+
+
+def _is_confirmed(message: Any) -> bool:
+    return message.data == {"state": "confirmed", "version": NEW}
 
 
 class _Unverified(Exception):

@@ -1,5 +1,6 @@
 """Shim of `ntptime`: asks the host's test server, and like the real one checks nothing it is told."""
 
+import select
 import struct
 
 import boardsocket
@@ -10,6 +11,8 @@ host = "pool.ntp.org"
 timeout = 1
 
 _FROM_1900_TO_1970 = 2208988800
+_SLICE_MS = 50
+_ETIMEDOUT = 110
 _MIN_NTP_TIMESTAMP = 3913056000  # what is below (before 2024) counts as the next era
 
 
@@ -21,8 +24,8 @@ def time():
     address = boardsocket.getaddrinfo(server, facts.get("ntp_port"))[0][-1]
     sock = boardsocket.socket(boardsocket.AF_INET, boardsocket.SOCK_DGRAM)
     try:
-        sock.settimeout(timeout)
         sock.sendto(query, address)
+        _wait(sock)
         packet = sock.recv(48)
     finally:
         sock.close()
@@ -32,3 +35,13 @@ def time():
     if seconds < _MIN_NTP_TIMESTAMP:
         seconds += 0x100000000
     return seconds - _FROM_1900_TO_1970 - boardtime.epoch()
+
+
+def _wait(sock):
+    """For the answer, in short slices: see ticker.py."""
+    poller = select.poll()
+    poller.register(sock, select.POLLIN)
+    until = boardtime.ticks_add(boardtime.plain_ticks_ms(), timeout * 1000)
+    while not poller.poll(_SLICE_MS):
+        if boardtime.ticks_diff(until, boardtime.plain_ticks_ms()) <= 0:
+            raise OSError(_ETIMEDOUT)

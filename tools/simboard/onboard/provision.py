@@ -1,8 +1,8 @@
 """Format the board's LittleFS and copy the folder `fs` of the board folder into it.
 
 usage: provision.py BOARD_FOLDER              format and fill
-       provision.py BOARD_FOLDER FILE         print one file of it
-       provision.py BOARD_FOLDER FILE again   copy that one, and leave the others as they are
+       provision.py BOARD_FOLDER again FILE   copy only that one; the others stay as they are
+       provision.py BOARD_FOLDER FILE ...     print the first of these files that is there
 """
 
 import os
@@ -44,8 +44,10 @@ if len(sys.argv) == 2:
 vfs.mount(vfs.VfsLfs2(partition, readsize=64, progsize=64), "/lfs")
 if len(sys.argv) == 2:
     copy(folder + "/fs", "/lfs")
-elif len(sys.argv) == 4:
-    copy_file(folder + "/fs/" + sys.argv[2], "/lfs/" + sys.argv[2])
+elif sys.argv[2] == "again":
+    copy_file(folder + "/fs/" + sys.argv[3], "/lfs/" + sys.argv[3])
 else:
-    with open("/lfs/" + sys.argv[2]) as file:
+    there = os.listdir("/lfs")
+    name = [name for name in sys.argv[2:] if name in there][0]
+    with open("/lfs/" + name) as file:
         print(file.read(), end="")

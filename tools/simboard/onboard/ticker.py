@@ -1,12 +1,14 @@
 """Calls a function again and again between two bytecodes of whatever runs, as MicroPython does what an
 interrupt has scheduled. Where there is neither ffi nor CPython: at each look at the clock, and in a sleep.
+
+A tick is longer than the package waits at once: MicroPython begins a wait anew that a signal has interrupted.
 """
 
 import sys
 
 import boardtime
 
-_TICK_MS = 20
+_TICK_MS = 100
 _SIGNAL = 10  # SIGUSR1: the watchdog has SIGALRM
 
 _kept = []  # what the host's C library holds pointers to

@@ -1,0 +1,49 @@
+"""What a board runs that was flashed by cable: `--version` says it, and yesterday's images stay out."""
+
+from __future__ import annotations
+
+import acts
+import pytest
+
+from device import errors
+from tools.boards.session import Session
+
+DELETE_RECORD = "import os\nfor name in os.listdir():\n    if name.startswith('ota_state'): os.remove(name)"
+
+
+def _refuse_older(stage, version: str) -> None:
+    """A signed image of this version is answered as a downgrade."""
+    _, offer = acts.new_offer(stage, version)
+    stage.push(offer)
+    stage.wait_error(errors.DOWNGRADE, acts.PATIENCE_S)
+
+
+@pytest.mark.code(errors.DOWNGRADE)
+def test_what_was_flashed_by_cable(make_bare):
+    stage = make_bare()
+    assert "It takes nothing older than 1.2.0" in stage.provision("--version", "1.2.0")
+    assert stage.wait_report("INIT").data["version"] == "1.2.0"
+    acts.wait_subscribed(stage)
+    _refuse_older(stage, "1.1.9")
+
+
+@pytest.mark.code(errors.DOWNGRADE)
+def test_the_lowest_version_outlives_the_record(make_bare):
+    """It lies in a file of its own, and a lower word at the cable does not lower it."""
+    stage = make_bare()
+    stage.provision("--version", "1.2.0")
+    stage.wait_report("INIT")
+    seen = len(stage.operator.messages)
+    with Session(stage.board.url) as board:
+        board.run(DELETE_RECORD)
+    assert stage.wait_report("INIT", since=seen).data["version"] == "0.0.0"
+    acts.wait_subscribed(stage)
+    _refuse_older(stage, "1.1.9")
+    seen = len(stage.operator.messages)
+    assert "It takes nothing older than 1.2.0" in stage.deploy("--version", "1.0.0")
+    assert stage.wait_report("INIT", since=seen).data["version"] == "1.0.0"
+
+
+def test_what_is_not_a_version(make_bare):
+    stage = make_bare()
+    assert "'1.2' is no version" in stage.provision("--version", "1.2", code=1)

@@ -1,0 +1,17 @@
+def identify(version):
+    """Record that this is the version of the running image. Returns the version below which the board takes
+    nothing from now on: the highest that it has ever known."""
+    from device import board, errors, record, state, strict
+
+    stored = state.load()
+    _, label = board.running()
+    stored["slots"][label] = {"version": version, "build_time": "", "size": 0, "digest": ""}
+    floor = stored["floor"]
+    if floor is None or strict.version(version) > strict.version(floor):
+        stored["floor"] = floor = version
+    try:
+        record.save(stored)
+    except errors.OtaError as error:
+        raise OSError(error.detail)
+    record.keep_floor(floor)
+    return floor
