@@ -12,13 +12,14 @@ from device import config_table, errors
 from tools import cache, firmware
 from tools.__main__ import main
 from tools.errors import ToolError
-from tools.torture import classes, kit, mutants, newapplication, pool
+from tools.torture import classes, earlier, kit, mutants, newapplication, pool, releases
 from tools.torture.applications import APPLICATIONS, Application
 from tools.torture.attacks import forge, table
 from tools.torture.attacks.cases import attack, is_twin, twin
 from tools.torture.attacks.report import Line as AttackLine
 from tools.torture.attacks.report import Report as AttackReport
 from tools.torture.attacks.table import ATTACKS
+from tools.torture.earlierboards import World
 from tools.torture.report import Line
 from tools.torture.safeguards import MUTANTS, Mutant
 from tools.torture.trace import Trace
@@ -196,3 +197,50 @@ def test_an_application_that_is_not_told_right_is_noticed(kits, monkeypatch):
     wrong = Application("1 // 0\n", ["ImportError"])
     monkeypatch.setitem(APPLICATIONS, "import", wrong)
     assert newapplication.play("import", kits)["outcome"] == "silent"
+
+
+@pytest.fixture(scope="module")
+def world(kits, tmp_path_factory) -> World:
+    """With boards that have lived under the earlier release."""
+    try:
+        releases.sources(releases.EARLIER)
+    except ToolError as error:
+        pytest.skip(str(error))
+    return World(kits, tmp_path_factory.mktemp("world"))
+
+
+def _play_earlier(world, play, release=releases.EARLIER):
+    return earlier.play(earlier.Case("earlier/own", release, play), world)
+
+
+@pytest.mark.parametrize("name", ["there/raises", "back/again"])
+def test_between_two_releases(world, name):
+    (case,) = [case for case in earlier.whole() if case.id == "earlier/" + name]
+    assert earlier.play(case, world)["outcome"] == "ok"
+
+
+def test_what_is_lost_between_two_releases_is_noticed(world):
+    def forgets(stage):
+        stage.start()
+        stage.check_memory(1, "1.0.2")  # is the floor of nobody
+
+    def takes(stage):
+        stage.start()
+        stage.expect(stage.signed(stage.build("1.0.2"), "1.0.2", 1), errors.REFUSED_IMAGE)
+
+    assert _play_earlier(world, forgets)["outcome"] == "lost"
+    assert _play_earlier(world, takes, releases.TODAY)["outcome"] == "unverified"
+
+
+def test_a_checkout_without_history_says_so(kits, monkeypatch, capsys):
+    monkeypatch.setattr(releases, "COMMIT", "0" * 40)
+    assert list(earlier.results(kits, full=False, jobs=1)) == []
+    (line,) = capsys.readouterr().out.splitlines()
+    assert line.startswith(earlier.TITLE + ": not played: ")
+    with pytest.raises(ToolError):
+        earlier.play_one("earlier/there/again", kits, print)
+
+
+def test_a_case_between_two_releases_that_is_not_there(kits):
+    with pytest.raises(ToolError, match="no case"):
+        earlier.play_one("earlier/there/nowhere", kits, print)

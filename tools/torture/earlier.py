@@ -67,7 +67,7 @@ def results(kits: Path, full: bool, jobs: int) -> Iterator[dict[str, Any]]:
         pool = ThreadPoolExecutor(jobs)
         try:
             cases = [case for at, case in enumerate(_cases(world)) if full or _is_chosen(at, case)]
-            for done in as_completed([pool.submit(_play, case, world) for case in cases]):
+            for done in as_completed([pool.submit(play, case, world) for case in cases]):
                 yield done.result()
         finally:  # nobody may want to hear the rest
             pool.shutdown(wait=False, cancel_futures=True)
@@ -77,9 +77,9 @@ def play_one(identity: str, kits: Path, show: Callable[[str], None]) -> dict[str
     with tempfile.TemporaryDirectory(prefix="ota-earlier-") as folder:
         world = World(kits, Path(folder))
         cuts = identity.split("/")[1:2] == ["cut"]
-        for case in _cases(world) if cuts else _whole():
+        for case in _cases(world) if cuts else whole():
             if case.id == identity:
-                return _play(case, world, show)
+                return play(case, world, show)
     raise ToolError(f"no case {identity!r}")
 
 
@@ -87,7 +87,7 @@ def _is_chosen(at: int, case: Case) -> bool:
     return not case.faults or sampling.chosen(at, SAMPLE)
 
 
-def _whole() -> list[Case]:
+def whole() -> list[Case]:
     """Without power cuts."""
     cases = []
     for release, name in ((EARLIER, "there"), (TODAY, "back")):
@@ -103,11 +103,11 @@ def _whole() -> list[Case]:
 
 def _cases(world: World) -> list[Case]:
     """With power cuts at each operation of the flash; an undisturbed run tells how many there are."""
-    cases = _whole()
+    cases = whole()
     for name, release, play in (
         ("there", EARLIER, _updated), ("back", TODAY, _updated), ("fails", EARLIER, _failed),
     ):  # fmt: skip
-        told = _play(Case(f"{NAME}/cut/{name}", release, play), world)
+        told = play(Case(f"{NAME}/cut/{name}", release, play), world)
         if told["outcome"] != "ok":
             raise ToolError(f"the undisturbed {told['id']} fails: {told['detail']}")
         for number in range(*told["operations"]):
@@ -116,7 +116,7 @@ def _cases(world: World) -> list[Case]:
     return cases
 
 
-def _play(case: Case, world: World, show: Callable[[str], None] = lambda line: None) -> dict[str, Any]:
+def play(case: Case, world: World, show: Callable[[str], None] = lambda line: None) -> dict[str, Any]:
     result = {"id": case.id, "outcome": "ok", "detail": "", "repeated": 0}
     with tempfile.TemporaryDirectory(prefix="ota-earlier-") as folder:
         try:
@@ -142,16 +142,14 @@ def _there_and_back(stage: EarlierStage) -> None:
     """To the other release, back, and there again; the owner's key is followed by the next one each time."""
     other = OTHER[stage.release]
     for release, version, key in ((other, NEW, 1), (stage.release, NEXT, 2), (other, LAST, 3)):
-        since = _power_on(stage)
-        stage.wait_report("INIT", LIMIT_S, since)
+        stage.start()
         stage.update(release, version, key, brings=key + 1 if key < 3 else None)
         stage.check_memory(key, version)
 
 
 def _waiting(stage: EarlierStage) -> None:
     """Between two boots of an image on trial another offer comes: who is confirmed goes on with it."""
-    since = _power_on(stage)
-    stage.wait_report("INIT", LIMIT_S, since)
+    stage.start()
     other = OTHER[stage.release]
     since = len(stage.operator.messages)
     stage.push(stage.signed(stage.build(NEW, other, ONCE), NEW, 1))
@@ -165,16 +163,14 @@ def _waiting(stage: EarlierStage) -> None:
 def _rolled_back(stage: EarlierStage, main: str) -> None:
     """The image fails its trial. Who is back reads what it has written, and takes the next one, whose own
     update is not disturbed by what the first one has left."""
-    since = _power_on(stage)
-    stage.wait_report("INIT", LIMIT_S, since)
+    stage.start()
     other = OTHER[stage.release]
     failed = stage.signed(stage.build(NEW, other, main), NEW, 1)
     stage.push(failed)
     stage.wait_error(errors.ROLLED_BACK, LIMIT_S)
     stage.expect(failed, errors.REFUSED_IMAGE)
     stage.check_memory(1, FLOOR)
-    since = _power_on(stage)
-    stage.wait_report("INIT", LIMIT_S, since)
+    stage.start()
     stage.update(other, NEXT, 1)
     stage.expect(failed | {"version": "1.0.9"}, errors.REFUSED_IMAGE)
     start, since = len(stage.board.lines), len(stage.operator.messages)
@@ -190,13 +186,12 @@ def _updated(stage: EarlierStage) -> None:
     """Whatever happens in between, the new image is confirmed, and with it the key that follows."""
     image = stage.build(NEW, OTHER[stage.release], brings=3)
     stage.operator.offer_after_init(MAC, stage.signed(image, NEW, 2))
-    _power_on(stage)
+    stage.board.power_on()
     stage.wait_until_it_runs(NEW)
     stage.end()
     if stage.board.slot("ota_0", len(image)) != image:
         raise Wrong("unverified", "the slot does not hold the image")
-    since = _power_on(stage)
-    if stage.wait_report("INIT", LIMIT_S, since).data["version"] != NEW:
+    if stage.start().data["version"] != NEW:
         raise Wrong("unverified", "another image runs")
     stage.check_memory(2, NEW)
 
@@ -206,18 +201,10 @@ def _failed(stage: EarlierStage) -> None:
     image = stage.build(NEW, OTHER[stage.release], FAILS)
     offer = stage.signed(image, NEW, 1)
     stage.operator.offer_after_init(MAC, offer)
-    _power_on(stage)
+    stage.board.power_on()
     stage.wait_error(errors.ROLLED_BACK, LIMIT_S)
     stage.end()
-    since = _power_on(stage)
-    if stage.wait_report("INIT", LIMIT_S, since).data["version"] != FLOOR:
+    if stage.start().data["version"] != FLOOR:
         raise Wrong("unverified", "another image runs")
     stage.expect(offer, errors.REFUSED_IMAGE)
     stage.check_memory(1, FLOOR)
-
-
-def _power_on(stage: EarlierStage) -> int:
-    """Returns the number of the next message."""
-    since = len(stage.operator.messages)
-    stage.board.power_on()
-    return since

@@ -66,8 +66,7 @@ class World:
                 return
             shutil.copytree(self._kits / "keys", self.folder / release / "keys")
             with EarlierStage(self, release) as stage:
-                stage.board.power_on()
-                stage.wait_report("INIT", LIMIT_S)
+                stage.start()
                 stage.update(release, FLOOR, key=1, main=WAITS)
                 image = stage.build(REFUSED, release=release, main=RESETS)
                 offer = stage.signed(image, REFUSED, key=1)
@@ -108,6 +107,12 @@ class EarlierStage(Stage):
         board.provision("again", "ota.json")  # the servers have other ports
         board.use_ntp(None, self.ntp.port)
         return board
+
+    def start(self) -> Message:
+        """On; returns its first report."""
+        since = len(self.operator.messages)
+        self.board.power_on()
+        return self.wait_report("INIT", LIMIT_S, since)
 
     def signed(self, image: bytes, version: str, key: int, **changes: Any) -> dict:
         """An offer that the owner has signed too, with the key of this number."""
@@ -178,8 +183,9 @@ class EarlierStage(Stage):
 
 
 def _is_answer(message: Message) -> bool:
-    """What a board tells again after a restart is not one."""
-    return message.data.get("errorCode") not in (None, errors.ROLLED_BACK) or "progress" in message.data
+    """What a board tells again after a restart, and its answer to what was offered again, are not."""
+    before = (None, errors.ROLLED_BACK, errors.SAME_VERSION)
+    return message.data.get("errorCode") not in before or "progress" in message.data
 
 
 def _is_end(message: Message) -> bool:

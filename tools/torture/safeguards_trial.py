@@ -22,6 +22,14 @@ TRIALS = (
     Mutant("the owner's word brings a refused image back once", "refused",
            '                entry["at"] = own.issued - 1\n', "                pass\n",
            ("host_tests/portable/test_refused.py::test_an_offer_of_the_future_brings_it_back_once_too",)),
+    Mutant("the owner's word must be later than what an earlier release has refused", "trial",
+           '    phases.call("refused", "date", agent.state)\n', "",
+           ("host_tests/portable/test_trial.py::"
+            "test_confirm_dates_what_a_release_of_before_has_refused",)),
+    Mutant("the cause of an image before is not that of the next one", "update",
+           '    phases.call("cause", "take")', "    pass",
+           ("host_tests/portable/test_update_install.py::"
+            "test_why_an_image_before_was_given_up_is_forgotten",)),
     Mutant("only the owner says when an offer was issued", "refused",
            'phases.call("keys", "signer", agent, own.proof[1], own.proof[0], errors.REFUSED_IMAGE)', "pass",
            ("host_tests/portable/test_refused.py::test_only_the_owner_says_when_it_was_issued",)),
