@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import io
 import subprocess
-import tarfile
 import tempfile
 import threading
+import zipfile
 from pathlib import Path
 
 from tools import cache, firmware
@@ -24,15 +24,15 @@ def sources(release: str) -> Path:
 
 
 def _fill(folder: Path) -> None:
-    command = ["git", "-c", "safe.directory=*", "archive", COMMIT, "device", "boot.py", "main.py"]
+    command = ["git", "-c", "safe.directory=*", "archive", "--format=zip", COMMIT, "device", *firmware.STARTERS]
     try:
         done = subprocess.run(command, cwd=cache.REPO, capture_output=True, timeout=_GIT_LIMIT_S)
     except (OSError, subprocess.TimeoutExpired) as error:
         raise ToolError(f"git does not run: {error}") from None
     if done.returncode:
         raise ToolError(f"this checkout has no commit {COMMIT}: clone it whole")
-    with tarfile.open(fileobj=io.BytesIO(done.stdout)) as archive:
-        archive.extractall(folder, filter="data")
+    with zipfile.ZipFile(io.BytesIO(done.stdout)) as archive:
+        archive.extractall(folder)
 
 
 class Images:
