@@ -1,7 +1,7 @@
 """Format the board's LittleFS and copy the folder `fs` of the board folder into it.
 
 usage: provision.py BOARD_FOLDER            format and fill
-       provision.py BOARD_FOLDER FILE ...   print the first of these files that is there
+       provision.py BOARD_FOLDER FILE       print one file of it
 """
 
 import os
@@ -40,7 +40,5 @@ vfs.mount(vfs.VfsLfs2(partition, readsize=64, progsize=64), "/lfs")
 if len(sys.argv) == 2:
     copy(folder + "/fs", "/lfs")
 else:
-    there = os.listdir("/lfs")
-    name = [name for name in sys.argv[2:] if name in there][0]
-    with open("/lfs/" + name) as file:
+    with open("/lfs/" + sys.argv[2]) as file:
         print(file.read(), end="")
