@@ -1,4 +1,5 @@
-"""Writes the record that survives reboots, see state.py: as a whole, with a CRC; the one before it is kept.
+"""Writes the record that survives reboots, see state.py: as a whole, with a CRC, and then a second time beside
+it, for the day on which the first is damaged.
 
 A file system that others have filled still takes it: a file that was laid in reserve is given up for it, and
 taken back afterwards.
@@ -14,7 +15,6 @@ from micropython import const
 from . import errors, files, log
 
 PATH = "ota_state.json"
-_ENOENT = const(2)
 _EFBIG = const(27)
 _FULL = (28, 36)  # ENOSPC; LittleFS: no room for a new name
 _RESERVE = "ota_reserve"
@@ -28,7 +28,7 @@ def save(state, path=PATH):
         try:
             _replace(path, state)
         except OSError as error:
-            if error.args[0] not in _FULL or not _give_up_reserve():
+            if error.args[0] not in _FULL or not _remove(_RESERVE):
                 raise
             try:
                 _replace(path, state)
@@ -40,12 +40,6 @@ def save(state, path=PATH):
 
 
 def _replace(path, state):
-    _write(path, state)
-    if not state.get("waiting") and _has_offer(path + ".old"):
-        _write(path, state)  # the address of an offer that is over may hold a secret
-
-
-def _write(path, state):
     def write(file):
         json.dump(state, file)
         file.write(mark(checksum.value))
@@ -53,19 +47,13 @@ def _write(path, state):
     checksum = _Checksum()
     json.dump(state, checksum)
     files.write(path + ".new", write)
-    try:
-        files.rename(path, path + ".old")
-    except OSError as error:
-        if error.args[0] != _ENOENT:
-            raise
     files.rename(path + ".new", path)
-
-
-def _has_offer(path):
     try:
-        return b'"waiting": {' in files.read(path)
-    except OSError:
-        return False
+        files.write(path + ".old", write)
+    except OSError as error:  # it does without
+        if error.args[0] not in _FULL:
+            raise
+        _remove(path + ".old")
 
 
 class _Checksum(io.IOBase):
@@ -122,9 +110,10 @@ def _free():
     return size * count
 
 
-def _give_up_reserve():
+def _remove(path):
+    """Returns whether it was there."""
     try:
-        files.remove(_RESERVE)
+        files.remove(path)
         return True
     except OSError:
         return False

@@ -1,7 +1,7 @@
 """What survives a reboot: one JSON record, the agent's `state`, read and brought into form.
 
-It is replaced as a whole by an atomic rename, ends in its CRC, and the one before it is kept: a damaged one
-costs the last change. Records are additive: keys this version does not know are kept as they are, and
+It is replaced as a whole by an atomic rename, ends in its CRC, and there is a copy, .old, which counts where
+it is damaged. Records are additive: keys this version does not know are kept as they are, and
 `format` stays at the number of the newest image that wrote here, so that an old one after a rollback spoils
 nothing. Who owns a key checks it when the record is read.
   slots    {label: record} of the image in each slot; a record has version, build_time, size, digest
@@ -21,6 +21,7 @@ from micropython import const
 from . import files, log, phases, strict
 
 _FORMAT = const(1)
+_ENOENT = const(2)
 _KEYS = "slots trial floor waiting failed refused untold wear known_time doubts agreed_time"
 _MARK = const(32)  # bytes at the end of a record: its CRC, see record.py
 _FLOOR = "ota_floor"
@@ -77,15 +78,17 @@ def clear_refused(state=None):
 
 
 def _read(path):
-    """A cut between the two renames leaves the record under its new name only. The old one counts where it is
-    damaged, not where somebody has deleted it."""
+    """On FAT a cut in the middle of the rename leaves the record under its new name only. The copy counts
+    where the record is damaged, not where somebody has deleted it."""
     names = [path, path + ".new"]
     for name in names:
         try:
             text = files.read(name)
-        except OSError:
-            continue
-        values = strict.json_object(text) if _is_marked_right(text) else None
+            values = strict.json_object(text) if _is_marked_right(text) else None
+        except OSError as error:
+            if error.args[0] == _ENOENT:
+                continue
+            values = None
         if values is not None:
             return values
         log.warning("state: %s is damaged, ignored" % name)

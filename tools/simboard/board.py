@@ -194,13 +194,10 @@ class SimBoard:
             return file.read(size)
 
     def state(self) -> dict:
-        """The device's own record, as its file system holds it. Only while the power is off; cut between two
-        renames, it leaves the record under its new name."""
-        names = ("ota_state.json", "ota_state.json.new")
+        """The device's own record, as its file system holds it. Only while the power is off."""
         if self.facts["runtime"] == "cpython":
-            paths = [self.folder / "fs" / name for name in names]
-            return json.loads(next(path for path in paths if path.exists()).read_bytes())
-        output = self._run_tool("provision.py", *names)
+            return json.loads((self.folder / "fs" / "ota_state.json").read_bytes())
+        output = self._run_tool("provision.py", "ota_state.json")
         return json.loads(output[output.index("{") :])
 
     def provision(self, *again: str) -> None:

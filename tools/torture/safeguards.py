@@ -104,7 +104,7 @@ MUTANTS = (
            'sys.modules["device.guard"].end()', "pass",
            ("host_tests/portable/test_online.py::test_what_is_confirmed_is_guarded_no_longer",)),
     Mutant("a full file system takes the record", "record",
-           "if error.args[0] not in _FULL or not _give_up_reserve():", "if True:",
+           "if error.args[0] not in _FULL or not _remove(_RESERVE):", "if True:",
            ("host_tests/portable/test_record.py::test_the_reserve_is_given_up_and_taken_back",)),
     Mutant("a record with a wrong CRC is not read", "state",
            "return not is_marked or", "return True or",

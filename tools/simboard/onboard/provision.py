@@ -1,8 +1,8 @@
 """Format the board's LittleFS and copy the folder `fs` of the board folder into it.
 
 usage: provision.py BOARD_FOLDER              format and fill
+       provision.py BOARD_FOLDER FILE         print one file of it
        provision.py BOARD_FOLDER again FILE   copy only that one; the others stay as they are
-       provision.py BOARD_FOLDER FILE ...     print the first of these files that is there
 """
 
 import os
@@ -47,7 +47,5 @@ if len(sys.argv) == 2:
 elif sys.argv[2] == "again":
     copy_file(folder + "/fs/" + sys.argv[3], "/lfs/" + sys.argv[3])
 else:
-    there = os.listdir("/lfs")
-    name = [name for name in sys.argv[2:] if name in there][0]
-    with open("/lfs/" + name) as file:
+    with open("/lfs/" + sys.argv[2]) as file:
         print(file.read(), end="")

@@ -54,7 +54,8 @@ def requests(name: str, grounds: dict[str, Ground]) -> list[Request]:
     found = []
     for ground in grounds.values():
         chosen = choose(name, ground)
-        found += [Request(ground.trace.kit, chosen[at : at + _CHUNK]) for at in range(0, len(chosen), _CHUNK)]
+        count = -(-len(chosen) // _CHUNK)  # neighbours, which take as long as each other, go to different ones
+        found += [Request(ground.trace.kit, chosen[at::count]) for at in range(count)]
     return found
 
 
