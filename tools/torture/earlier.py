@@ -104,15 +104,15 @@ def whole() -> list[Case]:
 def _cases(world: World) -> list[Case]:
     """With power cuts at each operation of the flash; an undisturbed run tells how many there are."""
     cases = whole()
-    for name, release, play in (
+    for name, release, played in (
         ("there", EARLIER, _updated), ("back", TODAY, _updated), ("fails", EARLIER, _failed),
     ):  # fmt: skip
-        told = play(Case(f"{NAME}/cut/{name}", release, play), world)
+        told = play(Case(f"{NAME}/cut/{name}", release, played), world)
         if told["outcome"] != "ok":
             raise ToolError(f"the undisturbed {told['id']} fails: {told['detail']}")
         for number in range(*told["operations"]):
             kind = _KINDS[number % 3]
-            cases.append(Case(f"{NAME}/cut/{name}/{number}-{kind[0]}", release, play, [[number, *kind]]))
+            cases.append(Case(f"{NAME}/cut/{name}/{number}-{kind[0]}", release, played, [[number, *kind]]))
     return cases
 
 
@@ -206,5 +206,6 @@ def _failed(stage: EarlierStage) -> None:
     stage.end()
     if stage.start().data["version"] != FLOOR:
         raise Wrong("unverified", "another image runs")
+    stage.settle()
     stage.expect(offer, errors.REFUSED_IMAGE)
     stage.check_memory(1, FLOOR)

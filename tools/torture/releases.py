@@ -24,7 +24,8 @@ def sources(release: str) -> Path:
 
 
 def _fill(folder: Path) -> None:
-    command = ["git", "-c", "safe.directory=*", "archive", "--format=zip", COMMIT, "device", *firmware.STARTERS]
+    wanted = (firmware.PACKAGE, *firmware.STARTERS)
+    command = ["git", "-c", "safe.directory=*", "archive", "--format=zip", COMMIT, *wanted]
     try:
         done = subprocess.run(command, cwd=cache.REPO, capture_output=True, timeout=_GIT_LIMIT_S)
     except (OSError, subprocess.TimeoutExpired) as error:
