@@ -53,9 +53,8 @@ class Link:
             self.socket.leaves_answer = False
 
     def receive(self):
-        """The next (name of the topic, payload bytes), or None. Does not wait for a message to begin, and
-        asks no poller whether one does: over TLS that takes longer than to look."""
-        if not self._queue:
+        """The next (name of the topic, payload bytes), or None. Does not wait for a message to begin."""
+        if not self._queue and self.socket.stream.wait(0):
             self.limit(self.config.publish_timeout_s)
             if self.call(self.client.check_msg) == _PUBACK:
                 self.call(self.socket.read, _PUBACK_REST)
