@@ -53,8 +53,8 @@ class Link:
             self.socket.leaves_answer = False
 
     def receive(self):
-        """The next (name of the topic, payload bytes), or None. Does not wait for a message to begin; and asks
-        no poller whether one does, which over TLS takes longer than to look."""
+        """The next (name of the topic, payload bytes), or None. Does not wait for a message to begin, and
+        asks no poller whether one does: over TLS that takes longer than to look."""
         if not self._queue:
             self.limit(self.config.publish_timeout_s)
             if self.call(self.client.check_msg) == _PUBACK:

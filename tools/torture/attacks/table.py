@@ -54,7 +54,7 @@ def requests(name: str, grounds: dict[str, Ground]) -> list[Request]:
     found = []
     for ground in grounds.values():
         chosen = choose(name, ground)
-        count = -(-len(chosen) // _CHUNK)  # neighbours, which take as long as each other, go to different ones
+        count = -(-len(chosen) // _CHUNK)  # neighbours, which take as long, go to different ones
         found += [Request(ground.trace.kit, chosen[at::count]) for at in range(count)]
     return found
 
