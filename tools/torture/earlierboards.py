@@ -12,6 +12,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 
 from device import errors
 from tools import configfile, keyfiles
+from tools.errors import ToolError
 from tools.rotation import SIGN, SIGN_NEXT
 from tools.servers.operator import Message
 from tools.simboard.board import SimBoard
@@ -182,9 +183,12 @@ class EarlierStage(Stage):
             self.push(self.signed(image, "1.8.0", current + 1, upgrade_delay=int(time.time()) + 86400))
             self.board.wait_for("update waits until", LIMIT_S, start)
         self.board.cut_power()
-        state = self.board.state()
+        try:
+            state = self.board.state()
+        except (ToolError, ValueError) as error:
+            raise Wrong("lost", f"the record: {error}") from None
         refused = self.world.refused[self.release]["signed_offer"]["sha256"]
-        if state["floor"] != floor or refused not in [entry["digest"] for entry in state["refused"]]:
+        if state["floor"] != floor or refused not in [entry["digest"] for entry in state["refused"] or ()]:
             raise Wrong("lost", f"the record has floor {state['floor']} and refuses {state['refused']}")
 
     def _addresses(self) -> dict:
