@@ -59,7 +59,8 @@ def _samples(name: str) -> list[bytes]:
         found.add(case[0])
 
     collect()
-    return sorted((raw for raw in found if len(raw) <= LONGEST), key=lambda raw: (len(raw), raw))[-FEWER.get(name, SAMPLES) :]
+    count = FEWER.get(name, SAMPLES)
+    return sorted((raw for raw in found if len(raw) <= LONGEST), key=lambda raw: (len(raw), raw))[-count:]
 
 
 @pytest.mark.sample(2)
