@@ -14,8 +14,8 @@ from tools.simboard import board as host
 RUNTIMES = ["mp32", "cpython"]
 # Operations from an offer to the first of the slot, in which erases and writes alternate: CPython's
 # file system is not in the flash.
-BEFORE_SLOT = {"mp32": 32, "cpython": 0}
-MIDDLE = 12  # of the slot's operations: far from both ends, even if the file system does a little more
+BEFORE_SLOT = {"mp32": 49, "cpython": 0}
+MIDDLE = 18  # of the slot's operations: far from both ends, even if the file system does a little more
 
 TEAR_OF_A_WRITE = 1000  # bytes
 UNSTABLE = 4  # tear of an erase
