@@ -70,8 +70,8 @@ def _integer(value, name, low, high):
 
 
 def unix_seconds(value, name):
-    value = _integer(value, name, 0, SECONDS_LIMIT * 1000 - 1)
-    return value // 1000 if value >= SECONDS_LIMIT else value
+    value = _integer(value, name, 0, SECONDS_LIMIT * 1000)
+    return min(value // 1000, SECONDS_LIMIT - 1) if value >= SECONDS_LIMIT else value
 
 
 def _pick_url(fields, kept):

@@ -46,8 +46,8 @@ OLDER = [pytest.param(name, marks=pytest.mark.sample(6)) for name in OTHERS]
 @pytest.fixture(scope="module", params=[NEWEST, *OLDER])
 def official(request: pytest.FixtureRequest) -> Iterator[int]:
     """The TCP port of the official build's REPL, of each release."""
-    node, _, module = webassembly.argv(request.param)
-    command = [node, str(BRIDGE), module]
+    *node, _, module = webassembly.argv(request.param)
+    command = [*node, str(BRIDGE), module]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout
         yield int(process.stdout.readline())

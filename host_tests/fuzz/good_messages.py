@@ -139,7 +139,7 @@ def offer_rule(raw: bytes, value: Any) -> bool:
     expected = {
         "version": data["version"], "url": url, "size": size,
         "signature": decoded, "signature_text": base64.b64encode(decoded).decode(),
-        "start_at": delay // 1000 if delay >= 10**11 else delay,
+        "start_at": min(delay // 1000, 10**11 - 1) if delay >= 10**11 else delay,
     }  # fmt: skip
     return (
         value == expected
