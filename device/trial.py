@@ -2,8 +2,8 @@
 
 It begins with its record, then the image's head, then the boot selector. All of this is in memory before the
 first byte is written. The record is that of the image (see verify.py) with its signature (base64), the
-attempts that count against it and the excuses, boots that do not; rollback.py adds to it. untold is the
-version that was confirmed, until the server knows.
+attempts, boots that count against it, and as "excuses" those that do not; rollback.py adds to it. untold
+is the version that was confirmed, until the server knows.
 """
 
 from micropython import const
