@@ -1,4 +1,4 @@
-"""Good headers, trailers, signatures and keys, with what must come out; the cryptography package judges."""
+"""Good headers, trailers, signatures and keys, with what must come out, by the cryptography package."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 """The JSON inside an input: MicroPython's parser takes some texts that are no JSON, so what it saw is written
-down anew, and CPython judges that."""
+down anew, and CPython says whether that is right."""
 
 _PARTS = ("json", "offer", "config", "state", "signed_offer")
 _MARK = b"OTAT"

@@ -28,7 +28,7 @@ def test_every_target_is_fuzzed() -> None:
     assert sorted(PARSERS) == sorted(targets.TARGETS)
 
 
-def judge(name: str, raw: bytes) -> None:
+def verify(name: str, raw: bytes) -> None:
     """One input: what comes out is in order."""
     parser = PARSERS[name]
     with patched(log, "output", lambda line: None):
@@ -49,7 +49,7 @@ def judge(name: str, raw: bytes) -> None:
 def test_hostile_input(name: str) -> None:
     @given(PARSERS[name].hostile)
     def check(raw: bytes) -> None:
-        judge(name, raw)
+        verify(name, raw)
 
     check()
 
@@ -69,4 +69,4 @@ def test_good_input_is_accepted_as_it_was_made(name: str) -> None:
 
 @pytest.mark.parametrize("case", FOUND, ids=lambda case: f"{case[0]}: {case[2]}")
 def test_what_was_found_stays_right(case: tuple[str, bytes, str]) -> None:
-    judge(case[0], case[1])
+    verify(case[0], case[1])
