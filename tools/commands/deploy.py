@@ -38,8 +38,8 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         "--overwrite", action="store_true", help="replace a boot.py and a main.py of your own on the board"
     )
     parser.add_argument(
-        "--version", metavar="V", help="of the firmware on the board, if you flashed it by cable: it takes "
-        "nothing older from then on (without: it reports 0.0.0 until its first update)"
+        "--version", type=versions.check, metavar="V", help="of the firmware on the board, if you flashed it "
+        "by cable: it takes nothing older from then on (without: it reports 0.0.0 until its first update)"
     )  # fmt: skip
 
 
@@ -60,8 +60,6 @@ def run(args: argparse.Namespace) -> int:
 
 def deploy(board: Session, settings: dict[str, bytes], args: argparse.Namespace, console: Console) -> Result:
     """settings: certificates and configuration by their paths on the board."""
-    if args.version:
-        versions.check(args.version)
     with _progress_bar(console) as bar:
         task = bar.add_task("looking at the board", total=None)
         deployment = Deployment(board, lambda done, total: bar.update(
@@ -70,8 +68,8 @@ def deploy(board: Session, settings: dict[str, bytes], args: argparse.Namespace,
         result = deployment.put(_payload(deployment, settings, args))
         bar.update(task, visible=False)
     if args.version:
-        board.load("identify")
-        result.floor = board.call("identify", args.version)
+        board.load("running_version")
+        result.floor = board.call("set_running_version", args.version)
     if payload.CONFIG in settings:
         _check_config(board)
     return result

@@ -1,4 +1,4 @@
-def identify(version):
+def set_running_version(version):
     """Record that this is the version of the running image. Returns the version below which the board takes
     nothing from now on: the highest that it has ever known."""
     from device import board, errors, record, state, strict
