@@ -6,7 +6,6 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -16,7 +15,7 @@ from device import errors
 from tools import sampling
 from tools.errors import ToolError
 from tools.stage import MAC
-from tools.torture import releases
+from tools.torture import boards, releases
 from tools.torture.earlierboards import FLOOR, LIMIT_S, RESETS, EarlierStage, World, Wrong
 from tools.torture.releases import EARLIER, TODAY
 
@@ -64,13 +63,8 @@ def results(kits: Path, full: bool, jobs: int) -> Iterator[dict[str, Any]]:
         return
     with tempfile.TemporaryDirectory(prefix="ota-earlier-") as folder:
         world = World(kits, Path(folder))
-        pool = ThreadPoolExecutor(jobs)
-        try:
-            cases = [case for at, case in enumerate(_cases(world)) if full or _is_chosen(at, case)]
-            for done in as_completed([pool.submit(play, case, world) for case in cases]):
-                yield done.result()
-        finally:  # nobody may want to hear the rest
-            pool.shutdown(wait=False, cancel_futures=True)
+        cases = [case for at, case in enumerate(_cases(world)) if full or _is_chosen(at, case)]
+        yield from boards.play_all(partial(play, world=world), cases, jobs)
 
 
 def play_one(identity: str, kits: Path, show: Callable[[str], None]) -> dict[str, Any]:

@@ -17,6 +17,7 @@ from tools.rotation import SIGN, SIGN_NEXT
 from tools.servers.operator import Message
 from tools.simboard.board import SimBoard
 from tools.stage import MAC, Stage
+from tools.torture import boards
 from tools.torture.releases import TODAY, Images
 
 FIRST, FLOOR, REFUSED = "1.0.0", "1.0.1", "1.9.0"
@@ -130,7 +131,7 @@ class EarlierStage(Stage):
     def wait_confirmed(self, version: str, start: int, since: int) -> None:
         """start, since: of the console's lines and of the messages. Raises Wrong if the board reports an
         error."""
-        told = self.operator.wait_for(_is_end, LIMIT_S, since)
+        told = self.operator.wait_for(boards.is_end, LIMIT_S, since)
         if "errorCode" in told.data:
             raise Wrong("lost", f"instead of {version} it reports {told.data}")
         self.board.wait_for("confirmed " + version, LIMIT_S, start)
@@ -197,7 +198,3 @@ class EarlierStage(Stage):
 
 def _is_answer(message: Message) -> bool:
     return "errorCode" in message.data or "progress" in message.data
-
-
-def _is_end(message: Message) -> bool:
-    return "errorCode" in message.data or message.data.get("type") == "UPDATE"

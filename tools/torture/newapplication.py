@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor, as_completed
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +13,7 @@ from device import errors
 from tools import sampling
 from tools.errors import ToolError
 from tools.stage import MAC, Stage
+from tools.torture import boards
 from tools.torture.applications import APPLICATIONS, Application
 
 NAME = "application"
@@ -28,12 +29,7 @@ CONFIG = {"check_interval_s": 0, "backoff_max_s": 1, "trial_limit_s": 4, "watchd
 def results(kits: Path, full: bool, jobs: int) -> Iterator[dict[str, Any]]:
     """The result of every case, in the order in which they end."""
     chosen = [name for at, name in enumerate(APPLICATIONS) if full or sampling.chosen(at, SAMPLE)]
-    pool = ThreadPoolExecutor(jobs)
-    try:
-        for done in as_completed([pool.submit(play, name, kits) for name in chosen]):
-            yield done.result()
-    finally:  # nobody may want to hear the rest
-        pool.shutdown(wait=False, cancel_futures=True)
+    return boards.play_all(partial(play, kits=kits), chosen, jobs)
 
 
 def play_one(identity: str, kits: Path, show: Callable[[str], None]) -> dict[str, Any]:

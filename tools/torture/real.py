@@ -6,13 +6,14 @@ import shutil
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor, as_completed
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from tools import firmware
 from tools.errors import ToolError
 from tools.stage import BOARD, MAC, Stage
+from tools.torture import boards
 from tools.torture.realcases import CONFIG, RealCase, make_cases
 
 NAME = "real"
@@ -26,13 +27,7 @@ SLOT_SIZE = 0x20000
 def results(kits: Path, full: bool, jobs: int) -> Iterator[dict[str, Any]]:
     """The result of every case, in the order in which they end."""
     images = _Images()
-    pool = ThreadPoolExecutor(jobs)
-    try:
-        running = [pool.submit(_play, case, kits, images) for case in _cases(kits, images, full)]
-        for done in as_completed(running):
-            yield done.result()
-    finally:  # nobody may want to hear the rest
-        pool.shutdown(wait=False, cancel_futures=True)
+    return boards.play_all(partial(_play, kits=kits, images=images), _cases(kits, images, full), jobs)
 
 
 def play_one(identity: str, kits: Path, show: Callable[[str], None]) -> dict[str, Any]:
@@ -147,7 +142,7 @@ class _Trial:
         operator = self.stage.operator
         since = 0
         for number in range(PUSHES):
-            operator.wait_for(_is_end, LIMIT_S, since)
+            operator.wait_for(boards.is_end, LIMIT_S, since)
             time.sleep(0.5 * 2**number)
             if any(message.data.get("type") == "UPDATE" for message in operator.messages):
                 operator.wait_for(_is_confirmed, LIMIT_S)
@@ -171,10 +166,6 @@ class _Trial:
         wanted = NEW if expects_new else OLD
         report = stage.operator.wait_for(lambda m: m.name == "firmware/report", LIMIT_S, since)
         assert report.data["version"] == wanted, f"it reports {report.data}"
-
-
-def _is_end(message: Any) -> bool:
-    return "errorCode" in message.data or message.data.get("type") == "UPDATE"
 
 
 def _is_confirmed(message: Any) -> bool:
