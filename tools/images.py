@@ -129,7 +129,7 @@ def add_trailer(
 
 def read_trailer(image: bytes) -> dict[str, str] | None:
     """version, board and build_time, or None. Raises ToolError if the trailer is damaged."""
-    size = _trailer_size(image)
+    size = trailer_size(image)
     if not size:
         return None
     try:
@@ -152,7 +152,7 @@ def describe(image: bytes) -> dict[str, Any]:
     """
     esp32flash.refuse_whole_flash(image)
     trailer = read_trailer(image)
-    end = len(image) - _trailer_size(image)
+    end = len(image) - trailer_size(image)
     content = _wm_content(image[:end]) or _esp32_content(image[:end])
     content = content or Content("raw", "", end, None)
     version = trailer["version"] if trailer else content.version
@@ -165,7 +165,7 @@ def describe(image: bytes) -> dict[str, Any]:
     }
 
 
-def _trailer_size(image: bytes) -> int:
+def trailer_size(image: bytes) -> int:
     if len(image) < 6 or image[-4:] != TRAILER_MARK:
         return 0
     size = struct.unpack_from("<H", image, len(image) - 6)[0] + 6

@@ -4,31 +4,34 @@ from __future__ import annotations
 
 import base64
 import hashlib
-import re
 import time
-from typing import Any
+from typing import Any, Protocol
 
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 
+from device import errors, urls
 from tools import images, versions
 from tools.errors import ToolError
 
-# What device/strict.py takes: printable ASCII, no user name, a port of digits.
-_REST_OF_URL = re.compile(r"[A-Za-z0-9.-]{1,253}(:[0-9]{1,5})?([/?][!-~]*)?")
 SMALLEST = 65
 SEAL_MARK = b"ota-offer-1\n"  # with a digest shorter than any image, so it can pass for none
-_UNSAFE = set('"<>\\^`{|}')
 
 
-def sign(image: bytes, key: ec.EllipticCurvePrivateKey) -> str:
+class Signer(Protocol):
+    """A private key of the library, or signer.Command: whatever signs as one does."""
+
+    def sign(self, data: bytes, signature_algorithm: ec.ECDSA) -> bytes: ...
+
+
+def sign(image: bytes, key: Signer) -> str:
     """The base64 text of a DER ECDSA signature over the SHA-256 of the whole image file."""
     return base64.b64encode(key.sign(image, ec.ECDSA(hashes.SHA256()))).decode()
 
 
 def offer(
     image: bytes,
-    key: ec.EllipticCurvePrivateKey,
+    key: Signer,
     *,
     version: str,
     http_url: str | None = None,
@@ -60,7 +63,7 @@ def offer(
 
 
 def seal(
-    image: bytes, key: ec.EllipticCurvePrivateKey, version: str, kind: str, expires: int
+    image: bytes, key: Signer, version: str, kind: str, expires: int
 ) -> dict[str, Any]:
     """The field `signed_offer`: a signature over version, size, digest, kind and expiry (Unix s), for boards
     of before; and another one, over the time at which it is issued too."""
@@ -84,15 +87,17 @@ def sealed_text(image: bytes, version: str, kind: str, expires: int, issued: int
 
 
 def _urls(given: dict[str, str | None]) -> dict[str, str]:
-    urls = {name: url for name, url in given.items() if url}
-    if not urls:
+    chosen = {name: url for name, url in given.items() if url}
+    if not chosen:
         raise ToolError("no URL: give --https-url, --http-url or both")
-    for name, url in urls.items():
+    for name, url in chosen.items():
         _check_url(url, name.split("_")[0])
-    return urls
+    return chosen
 
 
 def _check_url(url: str, scheme: str) -> None:
-    rest = url.removeprefix(scheme + "://")
-    if rest == url or not _REST_OF_URL.fullmatch(rest) or set(url) & _UNSAFE:
-        raise ToolError(f"{url!r} is not an absolute {scheme}:// URL")
+    """As boards will."""
+    try:
+        urls.split(url, scheme)
+    except errors.OtaError as error:
+        raise ToolError(f"{url!r} is not an absolute {scheme}:// URL: {error.detail}") from None

@@ -3,6 +3,12 @@
 --version and --board append the trailer that names them, for an image not made by `build`; what is
 signed, and must be served, is then the file --output. --offer-version leaves the image as it is and
 names a version in the offer alone. An offer without URL is for `push`: the server puts in its own.
+
+With --signer the private key stays where it is (smart card, HSM, KMS) and --key names its public half, such as
+keys/server/sign_pub.der. COMMAND is started without a shell for each signature (one, with --expires three);
+it reads the SHA-256 digest, 32 bytes, on its standard input and writes the ECDSA signature, DER, to its
+standard output within 60 s: "openssl pkeyutl -sign -inkey KEY" does. The signature is checked before it is
+used.
 """
 
 from __future__ import annotations
@@ -13,7 +19,18 @@ import sys
 import time
 from pathlib import Path
 
-from tools import firmware, images, keyfiles, signing, versions, wholefile
+from tools import (
+    esp32flash,
+    firmware,
+    imagecheck,
+    images,
+    keyfiles,
+    options,
+    signer,
+    signing,
+    versions,
+    wholefile,
+)
 from tools.errors import ToolError
 
 DAY_S = 86400
@@ -22,22 +39,31 @@ DAY_S = 86400
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("image", metavar="IMAGE", type=Path)
     parser.add_argument("--key", required=True, metavar="FILE", type=Path, help="sign.key.pem")
+    parser.add_argument(
+        "--signer", metavar="COMMAND", help="signs in the place of --key, which is its public half then"
+    )
+    parser.add_argument(
+        "--kind", choices=images.KINDS, help="of the image: raw must be said, the others are recognised"
+    )
     parser.add_argument("--http-url", metavar="URL", help="where boards fetch the image")
     parser.add_argument("--https-url", metavar="URL", help="the same, by HTTPS (preferred)")
-    parser.add_argument("--version", help="MAJOR.MINOR.PATCH, appended to the image")
+    parser.add_argument("--version", type=versions.check, help="MAJOR.MINOR.PATCH, appended to the image")
     parser.add_argument("--board", help="the board's name, appended to the image")
-    parser.add_argument("--build-time", metavar="TEXT", help="appended to the image (default: now)")
+    parser.add_argument(
+        "--build-time", type=options.build_time, metavar="TEXT",
+        help='like "May 24 2024 10:33:41", appended to the image (default: now)',
+    )  # fmt: skip
     parser.add_argument(
         "--output", metavar="FILE", type=Path, help="image plus trailer (default: IMAGE-VERSION.img)"
     )
     parser.add_argument(
-        "--offer-version", metavar="VERSION", help="for boards with accept_unversioned"
+        "--offer-version", type=versions.check, metavar="VERSION", help="for boards with accept_unversioned"
     )
     parser.add_argument(
-        "--delay", type=int, default=0, metavar="T", help="Unix time to start at, s or ms"
+        "--delay", type=options.unix_time, default=0, metavar="T", help="Unix time to start at, s or ms"
     )
     parser.add_argument(
-        "--expires", type=int, metavar="DAYS", help="sign the offer itself, for so long"
+        "--expires", type=options.days, metavar="DAYS", help="sign the offer itself, for so long"
     )
     parser.add_argument(
         "--next-key", metavar="FILE", type=Path,
@@ -48,48 +74,56 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     _check_arguments(args)
-    image = _read(args.image)
+    image = imagecheck.read(args.image)
+    key = signer.choose(args.key, args.signer)
+    imagecheck.check(image, args.image, args.kind)
     if args.version:
         image = _with_trailer(image, args)
     offer = signing.offer(
         image,
-        keyfiles.read_key(args.key),
-        version=_version(image, args.offer_version),
+        key,
+        version=_version(images.describe(image), args.offer_version),
         http_url=args.http_url,
         https_url=args.https_url,
         upgrade_delay=args.delay,
         for_push=not (args.http_url or args.https_url),
         expires=None if args.expires is None else int(time.time()) + args.expires * DAY_S,
     )
+    _tell(imagecheck.remark(image))
+    _write(image, json.dumps(offer, indent=2), args)
+    return 0
+
+
+def _write(image: bytes, offer: str, args: argparse.Namespace) -> None:
+    """Both files or none."""
     output = _write_image(image, args) if args.version else None
-    text = json.dumps(offer, indent=2)
     try:
         if args.output_offer:
-            wholefile.write(args.output_offer, (text + "\n").encode())
+            wholefile.write(args.output_offer, (offer + "\n").encode())
+            _tell(f"wrote {args.output_offer}, the offer of {output or args.image}")
         else:
-            print(text)
+            print(offer)
     except OSError:
         if output:
             output.unlink()
         raise
-    return 0
 
 
-def _read(path: Path) -> bytes:
-    try:
-        return path.read_bytes()
-    except OSError as error:
-        raise ToolError(f"cannot read the image {path}: {error.strerror}") from None
+def _tell(line: str) -> None:
+    """Not on standard output: the offer is there."""
+    print(line, file=sys.stderr, end="\n" if line else "")
 
 
 def _check_arguments(args: argparse.Namespace) -> None:
     if args.version and not args.board:
         raise ToolError("--version needs --board: the trailer names both")
     if not args.version and (args.board or args.build_time or args.output or args.next_key):
-        options = "--board, --build-time, --next-key and --output"
-        raise ToolError(f"{options} belong to a trailer: give --version too")
-    if args.expires is not None and args.expires < 1:
-        raise ToolError("--expires must be 1 day or more")
+        parts = "--board, --build-time, --next-key and --output"
+        raise ToolError(f"{parts} belong to a trailer: give --version too")
+    for path in filter(None, (args.output, args.output_offer)):
+        inputs = [one for one in (args.image, args.key, args.next_key) if one and one.exists()]
+        if path.exists() and any(map(path.samefile, inputs)):
+            raise ToolError(f"{path} is what is signed, or a key: give another file to write")
 
 
 def _with_trailer(image: bytes, args: argparse.Namespace) -> bytes:
@@ -103,16 +137,13 @@ def _write_image(image: bytes, args: argparse.Namespace) -> Path:
     if output.exists():
         raise ToolError(f"{output} exists: remove it or give --output")
     wholefile.write(output, image)
-    print(f"wrote {output}, the file to serve", file=sys.stderr)
+    _tell(f"wrote {output}, the file to serve")
     return output
 
 
-def _version(image: bytes, wanted: str | None) -> str:
+def _version(described: dict, wanted: str | None) -> str:
     """The version to offer. Raises ToolError if the image names another or none is known."""
-    described = images.describe(image)
     inside = described["version"]
-    if described["crc_ok"] is False:
-        raise ToolError("the image is damaged or cut off: its header's checks fail")
     if versions.is_version(inside):
         _warn_of_any_board(described)
         if wanted not in (None, inside):
@@ -122,14 +153,13 @@ def _version(image: bytes, wanted: str | None) -> str:
         raise ToolError(f"the image names no usable version ({inside!r}): give --version and --board")
     _warn_of_any_board(described)
     hint = "boards install it only with accept_unversioned; --version and --board add a trailer"
-    print(f"warning: the image itself names {inside!r}: {hint}", file=sys.stderr)
+    _tell(f"warning: the image itself names {inside!r}: {hint}")
     return wanted
 
 
 def _warn_of_any_board(described: dict) -> None:
     if described["kind"] == "esp32" and described["trailer"] is None:
-        print(
+        _tell(
             "warning: without a trailer the image names no board, and boards refuse it, or, with"
-            " accept_unversioned, those of every product with this key take it: give --version and --board",
-            file=sys.stderr,
+            " accept_unversioned, those of every product with this key take it: give --version and --board"
         )
