@@ -14,6 +14,7 @@ from tools import bootstrap, cache, console, interrupts, pretend
 from tools.errors import ToolError
 
 GIT_LIMIT_S = 10
+LINE_END = "\n"  # several boards, several lines
 COMMANDS = {
     "demo": ("tools.commands.demo", "watch a simulated board update itself"),
     "test": ("tools.commands.test", "run the linter and all tests on every interpreter"),
@@ -101,10 +102,10 @@ def main(argv: list[str]) -> int:
     try:
         return run(argv)
     except ToolError as error:
-        print(f"error: {error}", file=sys.stderr)
+        print(f"error: {console.clean(error, keep=LINE_END)}", file=sys.stderr)
         return 1
     except OSError as error:
-        print(f"error: {console.explain(error)}", file=sys.stderr)
+        print(f"error: {console.clean(console.explain(error))}", file=sys.stderr)
         return 1
 
 

@@ -1,4 +1,5 @@
-"""Standard input and output as a command finds them: any encoding, closed, a pipe that ends, a full disk."""
+"""Standard input and output as a command finds them: any encoding, closed, a pipe that ends, a full disk; and
+what may be written to a terminal."""
 
 from __future__ import annotations
 
@@ -81,6 +82,16 @@ def explain(error: OSError) -> str:
     words += [error.strerror or str(error) or type(error).__name__]
     cure = CURES.get(error.errno or 0)
     return ": ".join([*words, *([cure] if cure else [])])
+
+
+def clean(text: object, keep: str = "") -> str:
+    """The text as a terminal may see it, if it is not ours: a board's, another program's, a file's name. What
+    is not printable, as escape sequences, line ends and marks that change the direction of writing, is spelled
+    out, but for the characters of `keep`."""
+    return "".join(
+        character if character.isprintable() or character in keep else repr(character)[1:-1]
+        for character in str(text)
+    )
 
 
 def _speak_utf8() -> None:

@@ -15,7 +15,7 @@ from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from tools import keyfiles
+from tools import console, keyfiles
 from tools.errors import ToolError
 from tools.signing import Signer
 
@@ -108,7 +108,7 @@ class Command:
 
     def _error(self, what: str, said: bytes = b"") -> ToolError:
         lines = said.decode(errors="replace").strip().splitlines()
-        return ToolError(": ".join([f"the signer {self._words[0]} {what}", *lines[-1:]]))
+        return ToolError(": ".join([f"the signer {self._words[0]} {what}", *map(console.clean, lines[-1:])]))
 
 
 def _known(folder: Path) -> Iterator[Path]:

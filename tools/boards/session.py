@@ -17,7 +17,7 @@ import serial
 from mpremote.transport import TransportError
 from mpremote.transport_serial import SerialTransport
 
-from tools import firmware
+from tools import console, firmware
 from tools.errors import ToolError
 
 ONBOARD = Path(__file__).resolve().parent / "onboard"
@@ -88,7 +88,7 @@ class Session:
         if problem:
             text = firmware.short_names().restore(problem.decode(errors="replace"))
             lines = text.strip().splitlines()
-            raise BoardError(lines[-1] if lines else "unknown error on the board")
+            raise BoardError(console.clean(lines[-1]) if lines else "unknown error on the board")
         return output.decode(errors="replace")
 
     @property

@@ -6,7 +6,8 @@ makes them. Later runs need the folder only. With --count, FOLDER holds a board 
 the folder of all devices. Ctrl-C takes the power away.
 
 With --repl it is a board as it comes from the shop: stock MicroPython, an empty file system, and a serial
-line on a TCP port, which mpremote, `provision`, `deploy` and `doctor` take for a USB port.
+line on a TCP port, which mpremote, `provision`, `deploy` and `doctor` take for a USB port. What passes there is
+the board's own, byte for byte; here its lines are shown with control characters spelled out.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ import time
 from pathlib import Path
 
 from tools import configfile, firmware, interrupts, pki, runtimes
+from tools.console import clean
 from tools.errors import ToolError
 from tools.servers.ntp import NtpServer
 from tools.simboard.board import SimBoard
@@ -89,7 +91,7 @@ def _boards(args: argparse.Namespace) -> list[SimBoard]:
 def _show(board: SimBoard, line: str) -> None:
     """What a client and the board say to each other is theirs: keys may be in it."""
     if not (isinstance(board, ReplBoard) and board.has_client):
-        print(line, flush=True)
+        print(clean(line, keep="\t"), flush=True)
 
 
 def _run(boards: list[SimBoard], seconds: int | None) -> int:

@@ -18,6 +18,7 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
 from device import errors
 from tools import cache, images, runtimes, versions
+from tools.console import clean
 from tools.errors import ToolError
 from tools.servers.operator import Message
 from tools.stage import MAC, Stage
@@ -106,7 +107,7 @@ class Demo:
             bar.update(task, completed=int(found[2]))  # type: ignore[arg-type]
         if "ota reboot" in line:
             self.arrived = self._slot_holds_image()
-        self.console.print(line, markup=False, soft_wrap=True)
+        self.console.print(clean(line, keep="\t"), markup=False, soft_wrap=True)
 
     def _slot_holds_image(self) -> bool:
         label = "upgrade" if self.args.boot == "w80x" else "ota_1"

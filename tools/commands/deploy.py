@@ -11,6 +11,7 @@ import argparse
 from pathlib import Path
 
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
 
 from tools import configfile, firmware, versions
@@ -18,6 +19,7 @@ from tools.boards import payload, ports
 from tools.boards.deployment import HOME, Deployment, Result
 from tools.boards.payload import Payload
 from tools.boards.session import Session
+from tools.console import clean
 from tools.errors import ToolError
 
 
@@ -110,7 +112,7 @@ def show(result: Result, console: Console) -> None:
     if result.built_in:
         console.print("The firmware holds the package itself, which comes first: it was not sent.")
     if result.floor:
-        console.print(f"It takes nothing older than {result.floor} from now on.")
+        console.print(f"It takes nothing older than {escape(clean(result.floor))} from now on.")
     print(f"{len(result.sent)} files sent, {len(result.unchanged)} were there; the board starts anew")
 
 

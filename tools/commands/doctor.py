@@ -21,6 +21,7 @@ from tools.boards import checks_board, checks_identity, findings, ports
 from tools.boards.examination import Facts, examine
 from tools.boards.findings import Finding
 from tools.boards.session import Session
+from tools.console import clean
 from tools.errors import ToolError
 
 MARKS = {
@@ -44,7 +45,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """1 if a line is red."""
     if args.traceback:
-        print(firmware.short_names().restore(_printed(args.traceback)), end="")
+        print(clean(firmware.short_names().restore(_printed(args.traceback)), keep="\n\t"), end="")
         return 0
     console = Console(highlight=False)
     offer = _read(args.offer) if args.offer else None
@@ -78,6 +79,6 @@ def _read(path: Path) -> str:
 
 
 def _show(name: str, finding: Finding, console: Console) -> None:
-    console.print(f"{MARKS[finding.level]} {name:<17} {escape(finding.text)}", soft_wrap=True)
+    console.print(f"{MARKS[finding.level]} {name:<17} {escape(clean(finding.text))}", soft_wrap=True)
     if finding.cure:
-        console.print(f"     {'':<17} → {escape(finding.cure)}", soft_wrap=True)
+        console.print(f"     {'':<17} → {escape(clean(finding.cure))}", soft_wrap=True)

@@ -20,6 +20,7 @@ from rich.live import Live
 from rich.text import Text
 
 from tools import interrupts
+from tools.console import clean
 from tools.errors import ToolError
 from tools.server import tables, view
 from tools.server.service import Service
@@ -107,7 +108,7 @@ class Shown:
         self._console.print(Text(text), soft_wrap=True)
 
     def tell(self, mac: str, text: str) -> None:
-        line = f"{time.strftime('%H:%M:%S')} {mac or 'server':<12} {text}"
+        line = clean(f"{time.strftime('%H:%M:%S')} {mac or 'server':<12} {text}")
         self._lines.append(line)
         if not self._live:
             print(line, flush=True)
