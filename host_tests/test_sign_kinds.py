@@ -109,7 +109,7 @@ FILES = {  # name: (content, what the error says)
     "wm boot loader": (images.wm_image(b"b" * 100, "1.0.0", image_type=0), "boot loader"),
     "fls": (images.wm_image(b"b" * 100, "", image_type=0) + WM, "boot loader"),
     "wm gzip": (images.wm_image(b"b" * 100, "1.0.0", attributes=1 << 16), "compressed"),
-    "unknown": (random.Random(3).randbytes(5000), "--kind raw"),
+    "unknown": (random.Random(3).randbytes(5000), "`sign --kind raw`"),
 }  # fmt: skip
 
 
@@ -149,7 +149,7 @@ def test_raw_is_an_image_if_the_user_says_so(name: str, key: Path, tmp_path: Pat
     (tmp_path / "file").write_bytes(FILES[name][0])
     assert _sign(tmp_path / "file", key, "--kind", "raw", "--offer-version", "1.0.0") == 0
     assert ("warning: the image is a" in capsys.readouterr().err) == (name != "unknown")
-    with pytest.raises(ToolError, match="--kind raw|archive|ROMFS"):
+    with pytest.raises(ToolError, match="sign --kind raw|archive|ROMFS"):
         _sign(tmp_path / "file", key, "--kind", "wm", "--offer-version", "1.0.0")
 
 

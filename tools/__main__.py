@@ -40,11 +40,20 @@ def overview() -> str:
     return "\n".join([*head, *lines, *tail])
 
 
-def parse(module, name: str, arguments: list[str]) -> argparse.Namespace:
-    """A module with PASSES_ARGUMENTS_ON gets what it does not know itself as args.rest."""
-    parser = argparse.ArgumentParser(f"python3 -m tools {name}", description=module.__doc__)
+def parser_of(module, name: str) -> argparse.ArgumentParser:
+    """Options are written in full: part of one could be another that is mistyped."""
+    prog = f"python3 -m tools {name}"
+    parser = argparse.ArgumentParser(prog, description=module.__doc__, allow_abbrev=False)
     module.add_arguments(parser)
+    return parser
+
+
+def parse(module, name: str, arguments: list[str]) -> argparse.Namespace:
+    """A module with PASSES_ARGUMENTS_ON gets what it does not know itself as args.rest. args.given: the
+    options as they were typed."""
+    parser = parser_of(module, name)
     args, rest = parser.parse_known_args(arguments)
+    args.given = {text.split("=")[0] for text in arguments if text.startswith("--")}
     if rest and not getattr(module, "PASSES_ARGUMENTS_ON", False):
         parser.error("unrecognized arguments: " + " ".join(rest))
     args.rest = rest

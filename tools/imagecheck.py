@@ -68,7 +68,7 @@ def _name(content: bytes) -> str:
     if flash:
         return f"{flash}: {esp32flash.APPLICATION}"
     return (
-        'not an image of kind esp32 or wm: give --kind raw if it is for boards with "image": "raw", which '
+        'not an image of kind esp32 or wm: `sign --kind raw` takes it for boards with "image": "raw", which '
         "install it as it is"
     )
 

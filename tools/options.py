@@ -5,12 +5,21 @@ from __future__ import annotations
 import argparse
 import datetime
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+
+from tools.errors import ToolError
 
 SECONDS_LIMIT = 100_000_000_000  # as in device/offer.py: from here on a Unix time is in ms
 DAYS_LIMIT = 36_500
 COUNT_LIMIT = 1_000_000
 _BUILD_TIME = "%b %d %Y %H:%M:%S"
+
+
+def refuse(args: argparse.Namespace, names: Iterable[str], why: str) -> None:
+    """Raises ToolError if one of these options was given: what would be ignored is not accepted silently."""
+    found = [name for name in names if name in getattr(args, "given", ())]
+    if found:
+        raise ToolError(f"{', '.join(found)}: {why}")
 
 
 def whole(low: int, high: int = COUNT_LIMIT, what: str = "a whole number") -> Callable[[str], int]:

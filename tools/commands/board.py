@@ -18,7 +18,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from tools import configfile, firmware, interrupts, pki, runtimes
+from tools import configfile, firmware, imagecheck, interrupts, options, pki, runtimes
 from tools.console import clean
 from tools.errors import ToolError
 from tools.servers.ntp import NtpServer
@@ -28,6 +28,8 @@ from tools.simboard.replboard import ReplBoard
 from tools.stage import MAC, WIFI
 
 PORT = 2323
+FACTS = "board.json"  # in the folder of a board
+OF_A_NEW_ONE = ("--config", "--certs", "--mac", "--image", "--runtime", "--boot", "--epoch", "--heap")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -35,7 +37,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--config", type=Path, metavar="FILE", help="ota.json of a new board")
     parser.add_argument("--certs", type=Path, metavar="DIR", help="keys/devices/<MAC> of a new board")
     parser.add_argument("--mac", metavar="MAC", help="default: the name of the --certs folder")
-    parser.add_argument("--count", type=int, metavar="N", help="N boards, made of --certs keys/devices")
+    parser.add_argument("--count", type=options.whole(1), metavar="N", help="N boards, made of --certs keys/devices")
     parser.add_argument(
         "--image", type=Path, metavar="FILE", help="firmware to start with (default: built as 1.0.0)"
     )
@@ -46,7 +48,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )  # fmt: skip
     parser.add_argument("--epoch", type=int, choices=(1970, 2000), default=1970)
     parser.add_argument(
-        "--heap", type=int, metavar="KIB", help="MicroPython heap (default: 192, on 64 bit 288)"
+        "--heap", type=options.whole(16), metavar="KIB", help="MicroPython heap (default: 192, on 64 bit 288)"
     )
     parser.add_argument(
         "--real-ntp", action="store_true", help="ask the configured NTP hosts, not this machine"
@@ -55,9 +57,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--repl", action="store_true", help="a bare board with a serial line; without FOLDER for this run"
     )
     parser.add_argument(
-        "--port", type=int, default=PORT, help="TCP port of the serial line (default: %(default)s)"
+        "--port", type=options.port_or_any, default=PORT, help="TCP port of the serial line (default: %(default)s)"
     )
-    parser.add_argument("--seconds", type=int, metavar="N", help="take the power away after N s")
+    parser.add_argument("--seconds", type=options.whole(1), metavar="N", help="take the power away after N s")
 
 
 def run(args: argparse.Namespace) -> int:
@@ -76,11 +78,14 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _boards(args: argparse.Namespace) -> list[SimBoard]:
+    if not args.count and (args.folder / FACTS).exists():
+        options.refuse(args, OF_A_NEW_ONE, f"for a new board, and {args.folder} is there: leave it out, or give another FOLDER")
     if not args.repl:
+        options.refuse(args, ["--port"], "of the serial line, which there is with --repl")
         return [SimBoard(folder) for folder in _folders(args)]
-    if args.count:
-        raise ToolError("--repl is one board: leave --count out")
-    if not (args.folder / "board.json").exists():
+    options.refuse(args, ["--count"], "not with --repl, which is one board")
+    options.refuse(args, ["--config", "--certs", "--image"], "not with --repl, a bare board, which `provision` gives these")
+    if not (args.folder / FACTS).exists():
         _create_bare(args)
     board = ReplBoard(args.folder, args.port)
     wifi = ", ".join(f"{name!r} with password {key!r}" for name, key in board.facts["networks"].items())
@@ -113,9 +118,8 @@ def _folders(args: argparse.Namespace) -> list[Path]:
     if not args.count:
         _create(args, [(args.folder, args.certs)])
         return [args.folder]
-    if args.mac or args.count < 1:
-        raise ToolError("--count is 1 or more, and without --mac: each board's folder of --certs names it")
-    there = [path.parent for path in sorted(args.folder.glob("*/board.json"))]
+    options.refuse(args, ["--mac"], "not with --count, each folder of --certs names its board")
+    there = [path.parent for path in sorted(args.folder.glob(f"*/{FACTS}"))]
     if len(there) < args.count:
         certs = [path.parent for path in sorted(args.certs.glob("*/client.crt.der"))] if args.certs else []
         if len(certs) < args.count:
@@ -127,13 +131,13 @@ def _folders(args: argparse.Namespace) -> list[Path]:
 
 def _create(args: argparse.Namespace, boards: list[tuple[Path, Path | None]]) -> None:
     """boards: (folder, its DER files); what is a board already stays as it is."""
-    missing = [(folder, certs) for folder, certs in boards if not (folder / "board.json").exists()]
+    missing = [(folder, certs) for folder, certs in boards if not (folder / FACTS).exists()]
     if not missing:
         return
     if not (args.config and args.certs):
         raise ToolError(f"{args.folder} is no board yet: give --config and --certs to make it")
     config = configfile.read(args.config)
-    image = args.image.read_bytes() if args.image else _build(config, args.runtime)
+    image = imagecheck.read(args.image) if args.image else _build(config, args.runtime)
     for folder, certs in missing:
         if certs is None or not certs.is_dir():
             raise ToolError(f"{certs} is no folder: make it with `python3 -m tools keys`")

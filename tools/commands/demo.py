@@ -2,6 +2,10 @@
 
 Makes keys, starts a broker with mutual TLS, a file server and an NTP server, boots a board with
 version 1.0.0, offers it 1.0.1 and follows it until it reports the new version.
+
+With --image it offers FILE instead, and ends in a verdict: refused (with the code), installed and confirmed, or
+rolled back, because the image does not run. Machine code, of an ESP32 say, this board cannot execute: such an
+image is checked, installed, booted, and rolled back after three boots.
 """
 
 from __future__ import annotations
@@ -11,13 +15,16 @@ import random
 import re
 import tempfile
 import time
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.text import Text
 
 from device import errors
-from tools import cache, images, runtimes, versions
+from tools import cache, imagecheck, images, runtimes, versions
 from tools.console import clean
 from tools.errors import ToolError
 from tools.servers.operator import Message
@@ -25,6 +32,7 @@ from tools.stage import MAC, Stage
 
 NEW = "1.0.1"
 LIMIT_S = 180
+LOOK_S = 1
 ROOM_MB = 20
 
 
@@ -65,13 +73,15 @@ class Demo:
     def __init__(self, args: argparse.Namespace, folder: Path, console: Console) -> None:
         self.args = args
         self.console = console
-        self.given = _read(args.image) if args.image else None
-        kind = images.describe(self.given)["kind"] if self.given else _own_kind(args.boot)
-        self.version = _version_to_offer(self.given) if self.given else NEW
+        self.given = imagecheck.read(args.image) if args.image else None
+        kind = _own_kind(args.boot)
+        if self.given is not None:
+            kind = imagecheck.check(self.given, args.image, None)["kind"]
+        self.version = NEW if self.given is None else _version_to_offer(self.given)
         self.stands = self.given is not None and not _names_version(self.given)
         config = {"check_interval_s": 1 if args.poll else 60, "accept_unversioned": self.stands}
         if args.boot == "w80x" and self.given:
-            raise ToolError("--image needs a way back: leave --boot at idf")
+            raise ToolError("--image needs a way back: leave --boot out")
         self.stage = Stage(
             folder, runtime=args.runtime, image=kind, boot_mode=args.boot, config=config
         )
@@ -83,19 +93,29 @@ class Demo:
             task = bar.add_task("download", total=100)
             stage.board.on_line = lambda line: self._on_line(line, bar, task)
             stage.board.power_on()
-            try:
-                before = stage.wait_report("INIT", LIMIT_S).data["version"]
-                image = self.given or stage.build(self.version, _ballast(stage.folder))
-                self._offer(image)
-                after = self._wait_for_end()
-            except TimeoutError as error:
-                raise ToolError(f"the update did not end within {LIMIT_S} s: {error}") from None
+            before = self._wait_for(lambda message: message.data.get("type") == "INIT").data["version"]
+            image = self.given or stage.build(self.version, _ballast(stage.folder))
+            self._offer(image)
+            after = self._wait_for_end()
             time.sleep(0.3)  # let the board's last lines out
             stage.board.cut_power()
         return self._sum_up(before, after, image)
 
-    def say(self, text: str) -> None:
-        self.console.print(f"[bold cyan]demo[/] {text}")
+    def say(self, text: str, style: str = "default") -> None:
+        self.console.print("[bold cyan]demo[/]", Text(clean(text), style))
+
+    def _wait_for(self, predicate: Callable[[Message], Any]) -> Message:
+        """Raises ToolError if the board ends before, or the time."""
+        deadline = time.monotonic() + LIMIT_S
+        while time.monotonic() < deadline:
+            ended = self.stage.board.ended
+            try:
+                return self.stage.operator.wait_for(predicate, LOOK_S)
+            except TimeoutError:
+                if ended:
+                    raise ToolError(f"the board is {ended}: it cannot boot what it has") from None
+        last = self.stage.board.lines[-1] if self.stage.board.lines else "nothing"
+        raise ToolError(f"the update did not end within {LIMIT_S} s, the board's last line: {last}")
 
     def _progress_bar(self) -> Progress:
         columns = (TextColumn("{task.description}"), BarColumn(40), TextColumn("{task.percentage:.0f} %"))
@@ -115,6 +135,8 @@ class Demo:
 
     def _offer(self, image: bytes) -> None:
         self.image = image
+        if self.given is not None:
+            self.say(f"trying {self.args.image}: kind {self.stage.image}, {len(image):,} bytes")
         if self.stands:
             inside = images.describe(image)["version"]
             self.say(f"the image calls itself {inside!r}, which no offer can name: this board is "
@@ -129,7 +151,7 @@ class Demo:
 
     def _wait_for_end(self) -> str | None:
         """The version reported after the update; None if the board rolled back."""
-        message = self.stage.operator.wait_for(_is_end, LIMIT_S)
+        message = self._wait_for(_is_end)
         if message.name == "firmware/report":
             return message.data["version"]
         code = message.data["errorCode"]
@@ -149,7 +171,7 @@ class Demo:
         self.say(f"bytes:          {len(image):,} {where}, {sent:,} sent by the server")
         expected = before if after is None else self.version
         ok = self.arrived and (after or before) == expected
-        self.say("[bold green]done[/]" if ok else "[bold red]failed[/]")
+        self.say("done" if ok else "failed", "bold green" if ok else "bold red")
         return 0 if ok else 1
 
 
@@ -167,13 +189,6 @@ def _ballast(folder: Path) -> Path:
 
 def _own_kind(boot: str) -> str:
     return "wm" if boot == "w80x" else "esp32"
-
-
-def _read(path: Path) -> bytes:
-    try:
-        return path.read_bytes()
-    except OSError as error:
-        raise ToolError(f"cannot read {path}: {error.strerror}") from None
 
 
 def _names_version(image: bytes) -> bool:

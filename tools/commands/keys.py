@@ -5,8 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from tools import pki, rotation
-from tools.errors import ToolError
+from tools import options, pki, rotation
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -22,12 +21,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         default=[],
         help="DNS name or IP address by which boards reach the servers, besides localhost",
     )
-    parser.add_argument("--ca-days", type=int, default=pki.CA_DAYS, help="default: %(default)s")
+    parser.add_argument("--ca-days", type=options.days, default=pki.CA_DAYS, help="default: %(default)s")
     parser.add_argument(
-        "--days", type=int, default=pki.DAYS, help="of other certificates, default: %(default)s"
+        "--days", type=options.days, default=pki.DAYS, help="of other certificates, default: %(default)s"
     )
     parser.add_argument(
-        "--servers", type=int, default=pki.SERVERS, metavar="N",
+        "--servers", type=options.whole(1, 1000), default=pki.SERVERS, metavar="N",
         help="how many may share one folder of `serve` (%(default)s)",
     )  # fmt: skip
     parser.add_argument(
@@ -46,8 +45,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    if min(args.days, args.ca_days, args.servers) < 1:
-        raise ToolError("--days, --ca-days and --servers must be 1 or more")
     devices = [*map(pki.mac_of, args.device), *_known_devices(args)]
     names = list(args.server_name)
     if args.rotate_key:

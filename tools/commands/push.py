@@ -8,7 +8,6 @@ ends it.
 from __future__ import annotations
 
 import argparse
-import datetime
 import json
 import time
 from pathlib import Path
@@ -17,7 +16,7 @@ from typing import Any
 from rich.console import Console
 from rich.live import Live
 
-from tools import interrupts, pki
+from tools import imagecheck, interrupts, options, pki
 from tools.errors import ToolError
 from tools.server import imagestore, pushes, tables, view
 from tools.server.store import Store
@@ -35,14 +34,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     chosen.add_argument("--tag", help="the devices with this tag, see `devices --tag`")
     chosen.add_argument("--all", action="store_true", help="all devices")
     chosen.add_argument("--cancel", action="store_true", help="no more offers of any push that runs")
-    parser.add_argument("--at", metavar="TIME", help="not before: Unix s, or e.g. 2026-11-30T02:00 (local)")
-    parser.add_argument("--jitter", type=int, default=0, metavar="S", help="each starts up to S s later")
+    parser.add_argument("--at", type=options.moment, default=0, metavar="TIME", help="not before: Unix s, or e.g. 2026-11-30T02:00 (local)")
+    parser.add_argument("--jitter", type=options.whole(0), default=0, metavar="S", help="each starts up to S s later")
     parser.add_argument(
-        "--max-failures", type=int, default=0, metavar="N",
+        "--max-failures", type=options.whole(0), default=0, metavar="N",
         help="no more offers after N have failed or are silent",
     )  # fmt: skip
     parser.add_argument(
-        "--silence", type=int, default=600, metavar="S", help="after S s a device is silent (%(default)s)"
+        "--silence", type=options.whole(1), default=600, metavar="S", help="after S s a device is silent (%(default)s)"
     )
 
 
@@ -64,16 +63,13 @@ def _start(store: Store, args: argparse.Namespace) -> int:
         raise ToolError("give IMAGE and OFFER, or --cancel")
     if not (args.device or args.tag or args.all):
         raise ToolError("to which devices? give --device MAC …, --tag TAG or --all")
-    if min(args.jitter, args.max_failures) < 0 or args.silence < 1:
-        raise ToolError("--jitter and --max-failures must be 0 or more, --silence 1 or more")
     macs = _macs(store, args)
-    at = _time(args.at) if args.at else 0
     offer = _read_offer(args.offer)
     keys = store.fact("signing_keys") or b""
     signers = [keys[start : start + KEY_SIZE] for start in range(0, len(keys), KEY_SIZE)]
-    digest = imagestore.add(store, _read(args.image), offer, signers)
+    digest = imagestore.add(store, imagecheck.read(args.image), offer, signers)
     return pushes.start(
-        store, digest, offer, macs, at=at, jitter_s=args.jitter, max_failures=args.max_failures,
+        store, digest, offer, macs, at=args.at, jitter_s=args.jitter, max_failures=args.max_failures,
         silence_s=args.silence,
     )  # fmt: skip
 
@@ -119,11 +115,3 @@ def _read_offer(path: Path) -> dict[str, Any]:
         raise ToolError(f"{path} is no offer: make it with `sign IMAGE --key FILE --output-offer {path}`")
     wanted = ("version", "size", "sig-sha256-ecdsa", "signed_offer")
     return {name: offer[name] for name in wanted if name in offer}
-
-
-def _time(text: str) -> int:
-    """Unix seconds."""
-    try:
-        return int(text) if text.isdigit() else int(datetime.datetime.fromisoformat(text).timestamp())
-    except ValueError:
-        raise ToolError(f"{text!r} is no time: give Unix seconds or YYYY-MM-DDTHH:MM") from None

@@ -19,7 +19,7 @@ from rich.console import Console, Group
 from rich.live import Live
 from rich.text import Text
 
-from tools import interrupts
+from tools import interrupts, options
 from tools.console import clean
 from tools.errors import ToolError
 from tools.server import tables, view
@@ -41,9 +41,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--name", metavar="HOST", help="how boards call this machine (default: localhost, or the address)"
     )
-    parser.add_argument("--mqtt-port", type=int, default=8883, metavar="N", help="default: %(default)s")
-    parser.add_argument("--https-port", type=int, default=8443, metavar="N", help="default: %(default)s")
-    parser.add_argument("--http-port", type=int, default=8080, metavar="N", help="default: %(default)s")
+    parser.add_argument("--mqtt-port", type=options.port_or_any, default=8883, metavar="N", help="default: %(default)s")
+    parser.add_argument("--https-port", type=options.port_or_any, default=8443, metavar="N", help="default: %(default)s")
+    parser.add_argument("--http-port", type=options.port_or_any, default=8080, metavar="N", help="default: %(default)s")
     parser.add_argument(
         "--broker", metavar="URL", help="mqtts://HOST:PORT of a broker that runs, e.g. by another `serve`"
     )

@@ -15,6 +15,7 @@ from pathlib import Path
 
 from rich.console import Console
 
+from tools import options
 from tools.errors import ToolError
 from tools.torture import classes, earlier, kit, mutants, newapplication, pool, real, trace
 from tools.torture.attacks import forge, play, table
@@ -37,10 +38,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--mutants", action="store_true", help="switch off one safeguard at a time: each must be noticed"
     )
-    parser.add_argument("--jobs", type=int, default=2, metavar="N", help="at a time (default: 2)")
+    parser.add_argument("--jobs", type=options.whole(1, 64), default=2, metavar="N", help="at a time (default: 2)")
 
 
 def run(args: argparse.Namespace) -> int:
+    _refuse_together(args)
     with tempfile.TemporaryDirectory(prefix="ota-torture-") as folder:
         kits = Path(folder)
         kit.make(kits)
@@ -54,6 +56,18 @@ def run(args: argparse.Namespace) -> int:
         return _play_all(args, traces, kits)
 
 
+def _refuse_together(args: argparse.Namespace) -> None:
+    if args.case:
+        alone = ("--full", "--attacks", "--only", "--mutants", "--jobs")
+        options.refuse(args, alone, "not with --case, which plays one case alone")
+    if args.mutants:
+        options.refuse(args, ["--full", "--attacks", "--only"], "not with --mutants, which has its own list")
+    if args.attacks:
+        _attack_classes(args.only)
+    elif set(args.only or ()) & set(ATTACKS):
+        raise ToolError("classes of attacks go with --attacks")
+
+
 def _attack_classes(only: list[str] | None) -> list[str]:
     """Raises ToolError for a class of faults."""
     wrong = set(only or ()) - set(ATTACKS)
@@ -64,8 +78,6 @@ def _attack_classes(only: list[str] | None) -> list[str]:
 
 def _play_all(args: argparse.Namespace, traces: dict[str, trace.Trace], kits: Path) -> int:
     console = make_console()
-    if set(args.only or ()) & set(ATTACKS):
-        raise ToolError("classes of attacks go with --attacks")
     chosen = args.only or [*classes.CLASSES, *([BIG] if args.full else []), *REAL]
     titles = {name: entry.title for name, entry in classes.CLASSES.items()}
     titles |= {BIG: "full-size image, power cut at each operation"}
