@@ -139,7 +139,7 @@ def test_what_is_no_image_is_named_and_refused(name: str, key: Path, tmp_path: P
 def test_images_are_recognised(content: bytes, key: Path, tmp_path: Path) -> None:
     (tmp_path / "file").write_bytes(content)
     assert _sign(tmp_path / "file", key) == 0
-    with pytest.raises(ToolError, match="leave --kind raw out"):
+    with pytest.raises(ToolError, match="of kind .*, not raw"):
         _sign(tmp_path / "file", key, "--kind", "raw")
 
 
@@ -175,7 +175,7 @@ def test_the_slots_that_it_fits_are_told(size: int, words: str, key: Path, tmp_p
 
 
 def test_a_file_without_end_is_refused(key: Path) -> None:
-    with pytest.raises(ToolError, match="more than 64 MiB"):
+    with pytest.raises(ToolError, match="File too large"):
         imagecheck.read(Path("/dev/zero"))
 
 

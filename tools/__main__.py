@@ -9,12 +9,12 @@ import platform
 import subprocess
 import sys
 from functools import partial
+from pathlib import Path
 
-from tools import bootstrap, cache, console, interrupts, pretend
+from tools import bootstrap, cache, console, interrupts, options, pretend
 from tools.errors import ToolError
 
 GIT_LIMIT_S = 10
-LINE_END = "\n"  # several boards, several lines
 COMMANDS = {
     "demo": ("tools.commands.demo", "watch a simulated board update itself"),
     "test": ("tools.commands.test", "run the linter and all tests on every interpreter"),
@@ -44,6 +44,8 @@ def parser_of(module, name: str) -> argparse.ArgumentParser:
     """Options are written in full: part of one could be another that is mistyped."""
     prog = f"python3 -m tools {name}"
     parser = argparse.ArgumentParser(prog, description=module.__doc__, allow_abbrev=False)
+    parser.register("type", None, options.text)
+    parser.register("type", Path, options.path)
     module.add_arguments(parser)
     return parser
 
@@ -111,7 +113,7 @@ def main(argv: list[str]) -> int:
     try:
         return run(argv)
     except ToolError as error:
-        print(f"error: {console.clean(error, keep=LINE_END)}", file=sys.stderr)
+        print(f"error: {console.clean(error)}", file=sys.stderr)
         return 1
     except OSError as error:
         print(f"error: {console.clean(console.explain(error))}", file=sys.stderr)

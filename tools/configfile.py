@@ -17,7 +17,7 @@ _SINCE_FORMAT_2 = {"file_hosts", "download_limit_s", "refuse_s"}
 def read(path: Path) -> dict:
     """Raises ToolError that names what is wrong with the file; for its keys see check()."""
     try:
-        config = json.loads(path.read_text(encoding="utf-8-sig"))
+        config = json.loads(wholefile.read(path).decode("utf-8-sig"))
     except OSError as error:
         raise ToolError(f"cannot read {path}: {error.strerror}") from None
     except ValueError as error:

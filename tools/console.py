@@ -17,7 +17,8 @@ from collections.abc import Callable
 
 ERRORS = "backslashreplace"  # what the encoding lacks is shown as \uXXXX
 FULL = (errno.ENOSPC, errno.EDQUOT)
-CURES = {errno.EACCES: "choose another place, or be allowed there", errno.EROFS: "choose another place"}
+CURES = {errno.EACCES: "choose another place, or be allowed there", errno.EROFS: "choose another place",
+          errno.EFBIG: "it is the wrong file, or a limit (ulimit -f) keeps it from growing"}
 
 
 class Output(io.TextIOWrapper):

@@ -91,8 +91,6 @@ def application_files(app: Path | None = None, sources: Path = REPO) -> dict[str
     files = {f"{PACKAGE}/{name}": path for name, path in package_modules(sources).items()}
     files |= {name: sources / name for name in STARTERS}
     if app is not None:
-        if not app.is_dir():
-            raise ToolError(f"{app} is not a folder: give --app the folder of your main.py")
         files.update(romfs.collect(app))
     for name in STARTERS:
         if not files[name].is_file():

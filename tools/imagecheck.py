@@ -6,7 +6,7 @@ import struct
 from pathlib import Path
 from typing import Any
 
-from tools import esp32flash, fileformats, images
+from tools import esp32flash, fileformats, images, wholefile
 from tools.errors import ToolError
 
 LARGEST = 64 * 1024 * 1024  # bytes: more than any slot
@@ -17,13 +17,9 @@ _WM_GZIP, _WM_NO_XZ = 1 << 16, 1 << 21
 def read(path: Path) -> bytes:
     """The file. Raises ToolError."""
     try:
-        with path.open("rb") as file:
-            content = file.read(LARGEST + 1)
+        return wholefile.read(path, LARGEST)
     except OSError as error:
         raise ToolError(f"cannot read the image {path}: {error.strerror}") from None
-    if len(content) > LARGEST:
-        raise ToolError(f"{path} has more than {LARGEST >> 20} MiB: no image is that large")
-    return content
 
 
 def check(image: bytes, path: Path, kind: str | None) -> dict[str, Any]:
@@ -34,7 +30,7 @@ def check(image: bytes, path: Path, kind: str | None) -> dict[str, Any]:
     if found == "raw" and kind != "raw":
         raise ToolError(f"{path} is " + _name(image))
     if kind not in (None, found):
-        raise ToolError(f"{path} is an image of kind {found}: leave --kind {kind} out")
+        raise ToolError(f"{path} is an image of kind {found}, not {kind}")
     if found == "wm":
         _check_wm(image, path)
     if described["crc_ok"] is False:

@@ -10,7 +10,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from tools import certificates
+from tools import certificates, wholefile
 from tools.certificates import Pair
 from tools.errors import ToolError
 
@@ -111,7 +111,7 @@ def read_certificate(path: Path) -> x509.Certificate:
     is_pem = path.suffix == ".pem"
     load = x509.load_pem_x509_certificate if is_pem else x509.load_der_x509_certificate
     try:
-        return load(path.read_bytes())
+        return load(wholefile.read(path))
     except (OSError, ValueError) as error:
         raise ToolError(f"cannot read the certificate {path}: {error}") from None
 
@@ -122,9 +122,7 @@ def read_key(path: Path) -> ec.EllipticCurvePrivateKey:
     Raises ToolError naming the file.
     """
     try:
-        with path.open("rb") as file:
-            mode = os.fstat(file.fileno()).st_mode
-            content = file.read()
+        mode, content = path.stat().st_mode, wholefile.read(path)
     except OSError as error:
         raise ToolError(f"cannot read the key {path}: {error.strerror}") from None
     if mode & 0o077:
@@ -160,7 +158,7 @@ def _info(public: ec.EllipticCurvePublicKey) -> bytes:
 def read_public(path: Path) -> bytes:
     """DER SubjectPublicKeyInfo of the public or private key in a file. Raises ToolError."""
     try:
-        content = path.read_bytes()
+        content = wholefile.read(path)
         if content.lstrip().startswith(b"-----BEGIN PUBLIC"):
             public = serialization.load_pem_public_key(content)
         else:

@@ -1,4 +1,5 @@
-"""Types of the options of commands: numbers and times within their limits, refused before anything is done."""
+"""Types of what commands are given: texts, paths, numbers, times; what is absurd is refused before anything is
+done. A parser of tools/__main__.py takes text() and path() where an option has no type, or Path."""
 
 from __future__ import annotations
 
@@ -6,9 +7,11 @@ import argparse
 import datetime
 import re
 from collections.abc import Callable, Iterable
+from pathlib import Path
 
 from tools.errors import ToolError
 
+NAME_LIMIT = 64  # as in device/config_table.py, of the board and of the prefix of topics
 SECONDS_LIMIT = 100_000_000_000  # as in device/offer.py: from here on a Unix time is in ms
 DAYS_LIMIT = 36_500
 COUNT_LIMIT = 1_000_000
@@ -31,6 +34,41 @@ def whole(low: int, high: int = COUNT_LIMIT, what: str = "a whole number") -> Ca
         return int(text)
 
     return parse
+
+
+def text(given: str) -> str:
+    """Not empty, and printable: it goes into files, into messages and to terminals."""
+    if not given.strip():
+        raise argparse.ArgumentTypeError("it is empty: is a variable of the shell not set?")
+    if not given.isprintable():
+        raise argparse.ArgumentTypeError(f"{given!r} has characters that cannot be printed, or is not UTF-8")
+    return given
+
+
+def path(given: str) -> Path:
+    """One that lists of files and configurations can hold."""
+    return Path(text(given))
+
+
+def name(given: str) -> str:
+    """Of a board, that is a product."""
+    if len(text(given)) > NAME_LIMIT:
+        raise argparse.ArgumentTypeError(f"{given[:20]!r} … has {len(given)} of {NAME_LIMIT} characters")
+    return given
+
+
+def topic_prefix(given: str) -> str:
+    """Of MQTT topics."""
+    if set(name(given)) & set(" +#"):
+        raise argparse.ArgumentTypeError(f"{given!r}: no topic begins so, leave out blanks, + and #")
+    return given
+
+
+def host(given: str) -> str:
+    """A DNS name or an IP address."""
+    if not re.fullmatch(r"[A-Za-z0-9_.:-]{1,253}", given):
+        raise argparse.ArgumentTypeError(f"{given[:80]!r} is not a DNS name or an IP address")
+    return given
 
 
 port = whole(1, 65535, "a port")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import tempfile
 from pathlib import Path
@@ -15,14 +16,25 @@ COMPILE_LIMIT_S = 120
 
 
 def collect(folder: Path) -> dict[str, Path]:
-    """Every file below the folder by its path inside it, without caches and hidden files."""
+    """Every file below the folder of an application by its path inside it, without caches and hidden files.
+    Raises ToolError if there are none, or if the folder cannot be read."""
     files = {}
-    for path in sorted(folder.rglob("*")):
-        parts = path.relative_to(folder).parts
-        hidden = any(part.startswith(".") or part == "__pycache__" for part in parts)
-        if path.is_file() and not hidden:
-            files["/".join(parts)] = path
-    return files
+    for place, folders, names in os.walk(folder, onerror=_refuse):
+        folders[:] = [name for name in folders if not _is_hidden(name)]
+        for path in (Path(place, name) for name in names if not _is_hidden(name)):
+            if path.is_file():
+                files[path.relative_to(folder).as_posix()] = path
+    if not files:
+        raise ToolError(f"{folder} holds no files: give --app the folder of your main.py")
+    return dict(sorted(files.items(), key=lambda item: item[0].split("/")))
+
+
+def _is_hidden(name: str) -> bool:
+    return name.startswith(".") or name == "__pycache__"
+
+
+def _refuse(error: OSError) -> None:
+    raise ToolError(f"cannot read {error.filename}: {error.strerror}; give --app the folder of your main.py")
 
 
 def compile_module(

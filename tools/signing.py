@@ -87,7 +87,7 @@ def sealed_text(image: bytes, version: str, kind: str, expires: int, issued: int
 
 
 def _urls(given: dict[str, str | None]) -> dict[str, str]:
-    chosen = {name: url for name, url in given.items() if url}
+    chosen = {name: url for name, url in given.items() if url is not None}
     if not chosen:
         raise ToolError("no URL: give --https-url, --http-url or both")
     for name, url in chosen.items():

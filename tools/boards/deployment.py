@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 
 from tools import firmware
@@ -60,10 +60,13 @@ class Deployment:
                 f"{MPY_VERSION}: flash MicroPython 1.24 or newer, or give --source"
             )
 
-    def choose_starters(self, overwrite: bool) -> dict[str, bytes]:
-        """boot.py and main.py, but for those that are the user's own, unless told."""
+    def choose_starters(self, overwrite: bool, brought: Collection[str]) -> dict[str, bytes]:
+        """boot.py and main.py, but for those that are the user's own, unless told. brought: the names of those
+        that come with the application."""
         chosen = {}
         for name, content in payload.starters().items():
+            if name in brought:
+                continue
             line = self._board.call("first_line", name).strip()
             ours = content.decode().splitlines()[0].strip()
             stock = name == "boot.py" and line.startswith("#")

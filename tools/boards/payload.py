@@ -10,6 +10,7 @@ from tools.errors import ToolError
 
 CONFIG = "ota.json"
 CERTIFICATES = "certs"
+RECORDS = ("ota_state", "ota_floor", "ota_journal", "ota_cause", "ota_reserve")  # the agent's own begin so
 UMQTT = "lib/umqtt/simple"
 _STRIPPED = 3  # mpy-cross -O3: no line numbers, which would cost heap
 
@@ -48,10 +49,14 @@ def certificates(folder: Path) -> dict[str, bytes]:
 
 def application(folder: Path, source: bool) -> dict[str, bytes]:
     """The user's own: modules to /lib, main.py, boot.py and all that is no module to the root."""
-    if not folder.is_dir():
-        raise ToolError(f"{folder} is not a folder: give --app the folder of your main.py")
+    found = romfs.collect(folder)
+    for name in found:
+        is_module = name.endswith(".py")
+        if name == CONFIG or name.startswith(f"{CERTIFICATES}/") or name.startswith(RECORDS) and not is_module:
+            cure = "take it out; --config and --certs bring what is meant for the board"
+            raise ToolError(f"{folder / name} would replace the board's own: {cure}")
     files = {}
-    for name, path in romfs.collect(folder).items():
+    for name, path in found.items():
         if name.endswith(".py") and name not in firmware.STARTERS:
             place, content = _module("lib/" + name, path, source)
             files[place] = content

@@ -18,6 +18,7 @@ from mpremote.transport import TransportError
 from mpremote.transport_serial import SerialTransport
 
 from tools import console, firmware
+from tools.boards import ports
 from tools.errors import ToolError
 
 ONBOARD = Path(__file__).resolve().parent / "onboard"
@@ -49,7 +50,7 @@ class Session:
         try:
             self._transport = SerialTransport(self.port, timeout=OPEN_LIMIT_S)
         except (TransportError, OSError, ValueError) as error:
-            raise ToolError(f"cannot open {self.port}: {error} (is another program using it?)") from None
+            raise ports.closed(self.port, error) from None
         try:
             self._take_over()
         except BaseException:

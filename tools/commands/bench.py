@@ -13,6 +13,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
+from tools import options, wholefile
 from tools.bench import budget, cost, fits, measure, plot, readme, server, sizes
 from tools.bench.lines import BY_NAME, VERDICTS, holds, text
 
@@ -39,13 +40,18 @@ def run(args: argparse.Namespace) -> int:
     if not console.is_terminal:
         console = Console(highlight=False, width=WIDTH)
     if args.server:
+        parts = ("--json", "--plot", "--only", "--check", "--commit")
+        options.refuse(args, parts, "not with --server, which measures the server alone")
         return server.run(console)
+    for path in filter(None, (args.json, args.plot)):
+        wholefile.require_place(path)
     logging.getLogger("aiohttp.server").setLevel(logging.CRITICAL)  # boards that run out of heap hang up
     values = measure.measure(args.only or BY_NAME, lambda group: console.print(f"measuring {group} …"))
     console.print(table(values))
     console.print(f"work and verify: {cost.method()}; {NOTE}")
     if args.json:
-        args.json.write_text(json.dumps(as_json(values), indent=1, ensure_ascii=False) + "\n")
+        text = json.dumps(as_json(values), indent=1, ensure_ascii=False) + "\n"
+        wholefile.write(args.json, text.encode())
     if args.plot:
         plot.draw(values, args.plot)
     if args.commit:

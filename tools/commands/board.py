@@ -137,7 +137,8 @@ def _create(args: argparse.Namespace, boards: list[tuple[Path, Path | None]]) ->
     if not (args.config and args.certs):
         raise ToolError(f"{args.folder} is no board yet: give --config and --certs to make it")
     config = configfile.read(args.config)
-    image = imagecheck.read(args.image) if args.image else _build(config, args.runtime)
+    configfile.check(config)
+    image = _image(args.image, config) if args.image else _build(config, args.runtime)
     for folder, certs in missing:
         if certs is None or not certs.is_dir():
             raise ToolError(f"{certs} is no folder: make it with `python3 -m tools keys`")
@@ -153,6 +154,12 @@ def _create(args: argparse.Namespace, boards: list[tuple[Path, Path | None]]) ->
             heap_kib=args.heap,
         )
         print(f"made a board in {folder}")
+
+
+def _image(path: Path, config: dict) -> bytes:
+    image = imagecheck.read(path)
+    imagecheck.check(image, path, "raw" if config.get("image") == "raw" else None)
+    return image
 
 
 def _create_bare(args: argparse.Namespace) -> None:

@@ -9,19 +9,19 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from tools import firmware, images, wholefile
+from tools import firmware, images, options, versions, wholefile
 from tools.errors import ToolError
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--version", help="MAJOR.MINOR.PATCH")
+    parser.add_argument("--version", type=versions.check, help="MAJOR.MINOR.PATCH")
     parser.add_argument("--kind", choices=images.KINDS)
-    parser.add_argument("--board", help="the board's name, as in its configuration")
+    parser.add_argument("--board", type=options.name, help="the board's name, as in its configuration")
     parser.add_argument("--romfs", action="store_true", help="a ROMFS image instead; needs none of these")
     parser.add_argument("--output", required=True, metavar="FILE", type=Path)
     parser.add_argument("--source", action="store_true", help="keep .py files, for CPython")
     parser.add_argument("--app", metavar="DIR", type=Path, help="folder with your main.py")
-    parser.add_argument("--build-time", metavar="TEXT", help='like "May 24 2024 10:33:41"')
+    parser.add_argument("--build-time", type=options.build_time, metavar="TEXT", help='like "May 24 2024 10:33:41"')
 
 
 def run(args: argparse.Namespace) -> int:
@@ -38,8 +38,8 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _build_romfs(args: argparse.Namespace) -> int:
-    if args.version or args.kind or args.board:
-        raise ToolError("a ROMFS has no --version, --kind or --board")
+    parts = ("--version", "--kind", "--board", "--build-time")
+    options.refuse(args, parts, "not with --romfs: a ROMFS has none of it")
     image = firmware.build_romfs(args.source, args.app)
     wholefile.write(args.output, image)
     print(f"{args.output}: ROMFS, {len(image)} bytes")

@@ -54,20 +54,29 @@ def run(args: argparse.Namespace) -> int:
         config = configfile.read(args.config)
         configfile.check(config)
         settings[payload.CONFIG] = configfile.dump(config)
+    files = application(args)
     with Session(ports.choose(args.port)) as board:
-        result = deploy(board, settings, args, console)
+        result = deploy(board, settings, files, args, console)
     show(result, console)
     return 0
 
 
-def deploy(board: Session, settings: dict[str, bytes], args: argparse.Namespace, console: Console) -> Result:
-    """settings: certificates and configuration by their paths on the board."""
+def application(args: argparse.Namespace) -> dict[str, bytes]:
+    """The user's files by their paths on the board, before one is touched. Raises ToolError."""
+    return payload.application(args.app, args.source) if args.app else {}
+
+
+def deploy(
+    board: Session, settings: dict[str, bytes], application: dict[str, bytes], args: argparse.Namespace,
+    console: Console,
+) -> Result:
+    """settings: certificates and configuration by their paths on the board; application: see there."""
     with _progress_bar(console) as bar:
         task = bar.add_task("looking at the board", total=None)
         deployment = Deployment(board, lambda done, total: bar.update(
             task, description="copying", completed=done, total=total
         ))  # fmt: skip
-        result = deployment.put(_payload(deployment, settings, args))
+        result = deployment.put(_payload(deployment, settings, dict(application), args))
         bar.update(task, visible=False)
     if args.version:
         board.load("running_version")
@@ -86,7 +95,9 @@ def _check_config(board: Session) -> None:
         raise ToolError(f"all is on the board, but its agent will not start: {detail}; correct that")
 
 
-def _payload(deployment: Deployment, settings: dict[str, bytes], args: argparse.Namespace) -> Payload:
+def _payload(
+    deployment: Deployment, settings: dict[str, bytes], application: dict[str, bytes], args: argparse.Namespace
+) -> Payload:
     """In the order in which it takes its place: what starts the rest comes last."""
     if not args.source:
         deployment.check_mpy()
@@ -95,13 +106,12 @@ def _payload(deployment: Deployment, settings: dict[str, bytes], args: argparse.
         wanted.package = payload.package(args.source)
     if not deployment.has_umqtt():
         wanted.files |= payload.umqtt(args.source)
-    application = payload.application(args.app, args.source) if args.app else {}
     own = {name: application.pop(name) for name in firmware.STARTERS if name in application}
     for path in [path for path in application if path.startswith(HOME + "/")]:  # a port's own board module
         content = application.pop(path)
         if wanted.package:
             wanted.package[path.removeprefix(HOME + "/")] = content
-    wanted.files |= application | settings | deployment.choose_starters(args.overwrite) | own
+    wanted.files |= application | settings | deployment.choose_starters(args.overwrite, own) | own
     return wanted
 
 

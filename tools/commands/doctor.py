@@ -16,7 +16,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.markup import escape
 
-from tools import firmware
+from tools import firmware, wholefile
 from tools.boards import checks_board, checks_identity, findings, ports
 from tools.boards.examination import Facts, examine
 from tools.boards.findings import Finding
@@ -45,6 +45,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """1 if a line is red."""
     if args.traceback:
+        if args.port or args.offer:
+            raise ToolError("--traceback needs no board: leave PORT and --offer out")
         print(clean(firmware.short_names().restore(_printed(args.traceback)), keep="\n\t"), end="")
         return 0
     console = Console(highlight=False)
@@ -67,15 +69,20 @@ def diagnose(facts: Facts, has_offer: bool) -> list[tuple[str, Finding]]:
 
 
 def _printed(name: str) -> str:
-    return sys.stdin.read() if name == "-" else Path(name).read_text(encoding="utf-8", errors="replace")
+    return sys.stdin.read() if name == "-" else wholefile.read(Path(name)).decode(errors="replace")
 
 
 def _read(path: Path) -> str:
     """The offer as one line of JSON."""
     try:
-        return json.dumps(json.loads(path.read_text(encoding="utf-8-sig")), ensure_ascii=False)
-    except (OSError, ValueError) as error:
-        raise ToolError(f"cannot read the offer {path}: {error}") from None
+        offer = json.loads(wholefile.read(path).decode("utf-8-sig"))
+    except OSError as error:
+        raise ToolError(f"cannot read the offer {path}: {error.strerror}") from None
+    except (ValueError, RecursionError) as error:
+        raise ToolError(f"cannot read the offer {path}, it is not JSON: {error}") from None
+    if not isinstance(offer, dict) or "sig-sha256-ecdsa" not in offer:
+        raise ToolError(f"{path} is not an offer: `sign IMAGE --key FILE --output-offer {path}` makes one")
+    return json.dumps(offer, ensure_ascii=False)
 
 
 def _show(name: str, finding: Finding, console: Console) -> None:

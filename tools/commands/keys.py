@@ -15,6 +15,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--server-name",
+        type=options.host,
         metavar="NAME",
         nargs="+",
         action="extend",

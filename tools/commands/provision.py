@@ -12,7 +12,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.prompt import Prompt
 
-from tools import configfile, pki
+from tools import configfile, options, pki
 from tools.boards import checks_board, findings, payload, ports
 from tools.boards.examination import Facts
 from tools.boards.session import Session
@@ -30,12 +30,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--keys", type=Path, default=Path("keys"), metavar="DIR", help="as `keys` makes it (default: keys)"
     )
     parser.add_argument(
-        "--wifi", nargs=2, action="append", metavar=("NAME", "PASSWORD"), help="may be given several times"
+        "--wifi", type=str, nargs=2, action="append", metavar=("NAME", "PASSWORD"), help="may be given several times"
     )
     parser.add_argument(
         "--server", metavar="HOST[:PORT]", help=f"the broker, as boards reach it (port: {BROKER_PORT})"
     )
-    parser.add_argument("--board", metavar="NAME", help="the product: the name that images must carry")
+    parser.add_argument("--board", type=options.name, metavar="NAME", help="the product: the name that images must carry")
     parser.add_argument(
         "--config", type=Path, metavar="FILE", help="further keys of ota.json; the options come on top"
     )
@@ -47,14 +47,15 @@ def run(args: argparse.Namespace) -> int:
     chosen = [ports.choose(port) for port in args.ports or [None]]
     config = complete(configfile.read(args.config) if args.config else {}, args, console)
     configfile.check(config)
+    application = deploy.application(args)
     failed = []
     for port in chosen:
         try:
-            provision(port, config, args, console)
+            provision(port, config, application, args, console)
         except ToolError as error:
-            failed.append(f"{port}: {error}")
+            failed.append(str(error) if port in str(error) else f"{port}: {error}")
     if failed:
-        raise ToolError("\n".join(failed))
+        raise ToolError("; ".join(failed))
     return 0
 
 
@@ -91,7 +92,9 @@ def _ask(question: str, console: Console, is_secret: bool = False) -> str:
     return answer
 
 
-def provision(port: str, config: dict, args: argparse.Namespace, console: Console) -> None:
+def provision(
+    port: str, config: dict, application: dict[str, bytes], args: argparse.Namespace, console: Console
+) -> None:
     with Session(port) as board:
         _refuse_in_vain(board)
         board.load("identity")
@@ -101,7 +104,7 @@ def provision(port: str, config: dict, args: argparse.Namespace, console: Consol
         content = configfile.dump(config)
         configfile.save(folder / payload.CONFIG, content)
         settings = payload.certificates(folder) | {payload.CONFIG: content}
-        deploy.show(deploy.deploy(board, settings, args, console), console)
+        deploy.show(deploy.deploy(board, settings, application, args, console), console)
 
 
 def _refuse_in_vain(board: Session) -> None:

@@ -16,7 +16,7 @@ from typing import Any
 from rich.console import Console
 from rich.live import Live
 
-from tools import imagecheck, interrupts, options, pki
+from tools import imagecheck, interrupts, options, pki, wholefile
 from tools.errors import ToolError
 from tools.server import imagestore, pushes, tables, view
 from tools.server.store import Store
@@ -100,7 +100,7 @@ def _follow(store: Store, number: int, console: Console) -> int:
 
 def _read(path: Path) -> bytes:
     try:
-        return path.read_bytes()
+        return wholefile.read(path)
     except OSError as error:
         raise ToolError(f"cannot read {path}: {error.strerror}") from None
 

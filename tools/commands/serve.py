@@ -50,7 +50,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--files-url", metavar="URL", help="where boards find what is in FOLDER/images, if not here"
     )
-    parser.add_argument("--prefix", default="wm_iot", help="first part of every topic (%(default)s)")
+    parser.add_argument("--prefix", type=options.topic_prefix, default="wm_iot", help="first part of every topic (%(default)s)")
     parser.add_argument("--plain", action="store_true", help="a log instead of the live table")
 
 
@@ -124,6 +124,8 @@ class Shown:
 
 
 def _settings(args: argparse.Namespace) -> Settings:
+    if args.broker:
+        options.refuse(args, ["--mqtt-port"], "not with --broker, whose URL names the port")
     wildcard = args.address in ("0.0.0.0", "::")
     if wildcard and not args.name:
         raise ToolError(f"--address {args.address} needs --name: by what name do boards reach this machine?")

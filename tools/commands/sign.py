@@ -40,7 +40,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("image", metavar="IMAGE", type=Path)
     parser.add_argument("--key", required=True, metavar="FILE", type=Path, help="sign.key.pem")
     parser.add_argument(
-        "--signer", metavar="COMMAND", help="signs in the place of --key, which is its public half then"
+        "--signer", type=str, metavar="COMMAND", help="signs in the place of --key, which is its public half then"
     )
     parser.add_argument(
         "--kind", choices=images.KINDS, help="of the image: raw must be said, the others are recognised"
@@ -48,7 +48,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--http-url", metavar="URL", help="where boards fetch the image")
     parser.add_argument("--https-url", metavar="URL", help="the same, by HTTPS (preferred)")
     parser.add_argument("--version", type=versions.check, help="MAJOR.MINOR.PATCH, appended to the image")
-    parser.add_argument("--board", help="the board's name, appended to the image")
+    parser.add_argument("--board", type=options.name, help="the board's name, appended to the image")
     parser.add_argument(
         "--build-time", type=options.build_time, metavar="TEXT",
         help='like "May 24 2024 10:33:41", appended to the image (default: now)',
@@ -86,11 +86,11 @@ def run(args: argparse.Namespace) -> int:
         http_url=args.http_url,
         https_url=args.https_url,
         upgrade_delay=args.delay,
-        for_push=not (args.http_url or args.https_url),
+        for_push=args.http_url is None and args.https_url is None,
         expires=None if args.expires is None else int(time.time()) + args.expires * DAY_S,
     )
-    _tell(imagecheck.remark(image))
     _write(image, json.dumps(offer, indent=2), args)
+    _tell(imagecheck.remark(image))
     return 0
 
 
@@ -117,9 +117,9 @@ def _tell(line: str) -> None:
 def _check_arguments(args: argparse.Namespace) -> None:
     if args.version and not args.board:
         raise ToolError("--version needs --board: the trailer names both")
-    if not args.version and (args.board or args.build_time or args.output or args.next_key):
-        parts = "--board, --build-time, --next-key and --output"
-        raise ToolError(f"{parts} belong to a trailer: give --version too")
+    if not args.version:
+        parts = ("--board", "--build-time", "--next-key", "--output")
+        options.refuse(args, parts, "part of a trailer: give --version too")
     for path in filter(None, (args.output, args.output_offer)):
         inputs = [one for one in (args.image, args.key, args.next_key) if one and one.exists()]
         if path.exists() and any(map(path.samefile, inputs)):

@@ -46,7 +46,7 @@ def run(args: argparse.Namespace) -> int:
     with tempfile.TemporaryDirectory(prefix="ota-torture-") as folder:
         kits = Path(folder)
         kit.make(kits)
-        if args.case:
+        if args.case is not None:
             return _play_one(args.case, kits)
         if args.attacks:
             return play.play(_attack_classes(args.only), kits, args.jobs, make_console(play.WIDTH))
@@ -57,15 +57,24 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _refuse_together(args: argparse.Namespace) -> None:
-    if args.case:
+    if args.case is not None:
         alone = ("--full", "--attacks", "--only", "--mutants", "--jobs")
         options.refuse(args, alone, "not with --case, which plays one case alone")
+        _check_case(args.case)
     if args.mutants:
         options.refuse(args, ["--full", "--attacks", "--only"], "not with --mutants, which has its own list")
     if args.attacks:
         _attack_classes(args.only)
     elif set(args.only or ()) & set(ATTACKS):
         raise ToolError("classes of attacks go with --attacks")
+
+
+def _check_case(identity: str) -> None:
+    """Raises ToolError unless there can be such a case."""
+    name, mode = [*identity.split("/"), ""][:2]
+    is_one = name in (*classes.CLASSES, BIG, *ATTACKS) and mode in (*kit.KINDS, BIG)
+    if not is_one and name not in REAL:
+        raise ToolError(f"no case {identity!r}: a case is CLASS/MODE/…, as a failing one prints it")
 
 
 def _attack_classes(only: list[str] | None) -> list[str]:
@@ -118,9 +127,7 @@ def _play_one(identity: str, kits: Path) -> int:
 
 
 def _play_in_world(identity: str, kits: Path, console: Console) -> dict:
-    name, mode = [*identity.split("/"), ""][:2]
-    if name not in (*classes.CLASSES, BIG, *ATTACKS) or mode not in (*kit.KINDS, BIG):
-        raise ToolError(f"no case {identity!r}: a case is CLASS/MODE/…, as a failing one prints it")
+    name, mode = identity.split("/")[:2]
     heap = pool.HEAP["big" if name == BIG else "attacks" if name in ATTACKS else "small"]
     try:
         chosen, case = _find(identity, name, mode, kits, heap)

@@ -91,6 +91,7 @@ def create_bare(
 @contextlib.contextmanager
 def _new(folder: Path) -> Iterator[None]:
     """The folder of a board that is being made; if that fails, all of it is taken away again."""
+    was_there = folder.exists()
     (folder / "fs").mkdir(parents=True)
     try:
         yield
@@ -98,6 +99,8 @@ def _new(folder: Path) -> Iterator[None]:
         shutil.rmtree(folder / "fs")
         for name in ("flash.bin", "panel.bin", "board.json"):
             (folder / name).unlink(missing_ok=True)
+        if not was_there:
+            shutil.rmtree(folder)
         raise
 
 

@@ -38,6 +38,9 @@ def _judge(fields):
     agent.state = phases.call("state", "load")
     for _ in phases.steps("start", "identify", agent):
         pass
+    if not (fields.get("https_url") or fields.get("http_url")):  # for `push`: the server puts in its own
+        hosts = agent.config.file_hosts or ("localhost",)
+        fields["https_url"] = "https://%s%s/" % ("any" if hosts[0][0] == "." else "", hosts[0])
     offer = phases.call("offer", "parse", fields)
     phases.call("offers", "check", agent, offer)
     if agent.config.require_rollback and not _has_record():
