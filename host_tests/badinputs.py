@@ -2,7 +2,10 @@
 JSON what was wrong with how they ended. What is played follows from the options themselves: each is given
 every value of its kind, the others being good.
 
-    python badinputs.py FOLDER COMMAND ...    FOLDER: empty, for the files of the test
+    python badinputs.py begin FOLDER FULL OF COMMAND ...
+
+FOLDER: empty, for the files of the test. FULL: a folder on a full disk, "" = there is none. One in OF cases is
+played, the commit chooses.
 """
 
 from __future__ import annotations
@@ -26,7 +29,9 @@ from pathlib import Path
 from typing import Any, NamedTuple
 from unittest import mock
 
-from tools import __main__, certificates, images, keyfiles, pki, signing
+from test_checkouts import without_privilege
+
+from tools import __main__, certificates, firmware, images, keyfiles, options, pki, sampling, signing
 from tools.commands import bench, board, demo, push, test, torture
 from tools.server import pushes
 from tools.server.service import Service
@@ -57,15 +62,22 @@ GOOD: dict[str, dict[str, list[str]]] = {
     "build": {"--version": ["1.0.0"], "--kind": ["esp32"], "--board": ["lamp"], "--output": ["{place}/out"]},
     "sign": {"image": ["{place}/image"], "--key": [f"{KEYS}/sign.key.pem"]},
 }  # fmt: skip
+MORE = {  # for a full disk: so that something is to be written
+    "keys": {"dir": ["{place}/none"]}, "devices": {"--tag": ["tag", MAC]},
+    "sign": {"--output-offer": ["{place}/none"], "--version": ["1.0.0"], "--board": ["lamp"],
+             "image": ["{place}/application"]},
+    "bench": {"--json": ["{place}/none"], "--plot": ["{place}/none"]},
+}  # fmt: skip
 PATHS = {
     "missing": "{place}/none", "deep": "{place}/none/none", "folder": "{place}/folder", "text": "{place}/text",
     "below a file": "{place}/text/x", "empty": "{place}/empty", "binary": "{place}/binary",
-    "object": "{place}/object.json", "list": "{place}/list.json", "too long": "{place}/" + "x" * 300,
+    "object": "{place}/object.json", "list": "{place}/list.json", "nested": "{place}/nested", "too long": "{place}/" + "x" * 300,
     "no name": "{place}/\udcff", "loop": "{place}/loop", "not to be read": "{place}/closed",
     "in a folder not to be written": "{place}/shut/file", "folder not to be read": "{place}/secret",
     "/proc": "/proc/none/none", "/dev/full": "/dev/full", "/dev/null": "/dev/null", "full disk": "{full}/file",
 }  # fmt: skip
 NUMBERS = ("100000000000000000000", "99999", "-1", "1.5", "1e3", "x", "", "٣", "nan")
+IS_TEXT = (None, str, options.text, options.name, options.host, options.topic_prefix)
 TEXTS = ("", " ", "x" * 5000, "\x1b[2J", "a\nb", "../..", "localhost:99999", "é", "\udcff", "{port}")
 
 
@@ -75,6 +87,7 @@ class Case(NamedTuple):
     command: str
     option: str
     kind: str
+    value: str
     words: list[str]
 
 
@@ -87,10 +100,10 @@ def cases(command: str) -> Iterator[Case]:
             continue
         for kind, value in _values(action):
             count = action.nargs if isinstance(action.nargs, int) else 1
-            yield Case(command, option, kind, _line({**good, option: [value] * count}))
+            yield Case(command, option, kind, value, _line({**good, option: [value] * count}))
         if action.option_strings and len(option) > 4:
-            yield Case(command, option, "typo", _line(good | {option[:-2] + option[-1]: [""]}))
-    yield Case(command, "", "full disk", _line(good))
+            yield Case(command, option, "typo", option[:-2] + option[-1], _line(good | {option[:-2] + option[-1]: [""]}))
+    yield Case(command, "", "full disk", "", _line(good | MORE.get(command, {})))
 
 
 def _values(action: argparse.Action) -> Iterator[tuple[str, str]]:
@@ -98,7 +111,7 @@ def _values(action: argparse.Action) -> Iterator[tuple[str, str]]:
         return
     if action.type is Path or action.dest == "traceback":
         yield from PATHS.items()
-    elif action.type is None and not action.choices:
+    elif action.type in IS_TEXT and not action.choices:
         yield from ((f"text {text[:9]!r}", text) for text in TEXTS)
     else:
         yield from ((f"number {text}", text) for text in NUMBERS)
@@ -117,6 +130,7 @@ def make(place: Path) -> None:
     pki.make_all(place / "keys", [MAC])
     key = keyfiles.read_key(place / "keys/sign.key.pem")
     (place / "image").write_bytes(IMAGE)
+    (place / "application").write_bytes(images.esp32_image(b"code" * 300))
     (place / "offer").write_text(json.dumps(signing.offer(IMAGE, key, version="1.0.0", for_push=True)))
     (place / "ota.json").write_text(json.dumps(CONFIG))
     store = Store(place / "server", create=True)
@@ -126,7 +140,8 @@ def make(place: Path) -> None:
     for name in ("folder", "shut", "secret"):
         (place / name).mkdir()
     for name, content in {"text": b"Hello.\n", "empty": b"", "binary": bytes(range(256)) * 30, "closed": b"{}",
-                          "object.json": b'{"a": {"b": null}}', "list.json": b"[1, [], null]"}.items():  # fmt: skip
+                          "object.json": b'{"a": {"b": null}}', "list.json": b"[1, [], null]",
+                          "nested": b"[" * 100_000}.items():  # fmt: skip
         (place / name).write_bytes(content)
     (place / "loop").symlink_to("loop")
     for name, mode in {"closed": 0, "shut": 0o555, "secret": 0}.items():
@@ -134,10 +149,12 @@ def make(place: Path) -> None:
 
 
 def snapshot(place: Path) -> dict[str, str]:
-    """What a command may not change unless it ends well. SQLite's own files beside a database come and go."""
+    """What a command may not change unless it ends well. SQLite's and the broker's own files come and go."""
     found = {}
     for path in place.rglob("*"):
-        if path.is_symlink() or path.name.endswith(("-wal", "-shm", ".lock")):
+        if path.is_symlink() or path.name.endswith(("-wal", "-shm", ".lock")) or place / "server/broker" in (
+            path, *path.parents,
+        ):
             continue
         is_readable = path.is_file() and os.access(path, os.R_OK)
         found[str(path.relative_to(place))] = hashlib.sha256(path.read_bytes()).hexdigest() if is_readable else ""
@@ -171,10 +188,11 @@ class Player:
         if any("{full}" in word for word in case.words) and not self.full:
             return None
         marks = {"{place}": str(self.place), "{full}": str(self.full), "{port}": str(self.taken.getsockname()[1])}
-        words = case.words
+        words = [case.value, *case.words]
         for mark, value in marks.items():
             words = [word.replace(mark, value) for word in words]
-        out, err = io.StringIO(), io.StringIO()
+        value, *words = words
+        out, err, began = io.StringIO(), io.StringIO(), time.monotonic()
         with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err), _bounded(not case.option):
             code, trace = _run([case.command, *words])
         after = snapshot(self.place)
@@ -182,7 +200,7 @@ class Player:
         if changed:
             self.renew()
         return {**case._asdict(), "code": code, "trace": trace, "err": err.getvalue(), "changed": changed,
-                "value": next((word for word in words if word not in _line(GOOD[case.command])), "")}  # fmt: skip
+                "value": value, "s": time.monotonic() - began}  # fmt: skip
 
 
 def _run(argv: list[str]) -> tuple[Any, str]:
@@ -216,7 +234,7 @@ async def _served(_: Service) -> None:
     """Instead of going on until it is ended."""
 
 
-def main(folder: Path, full: str, commands: list[str]) -> None:
+def main(folder: Path, full: str, of: int, commands: list[str]) -> None:
     signal.signal(signal.SIGALRM, _hang)
     resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
     logging.disable()
@@ -226,13 +244,18 @@ def main(folder: Path, full: str, commands: list[str]) -> None:
         (torture.kit, "make"): lambda folder: sys.exit(0), (bench.measure, "measure"): lambda *_: {},
         (bench.server, "run"): lambda console: 0, (push, "_follow"): lambda *_: 0, (board, "_run"): lambda *_: 0,
         (board, "_build"): lambda *_: IMAGE, (Service, "run"): _served,
+        (firmware, "contents"): lambda files, source: {name: b"" for name in files},
     }  # fmt: skip
     with contextlib.ExitStack() as stack:
         for (owner, name), stand_in in work.items():
             stack.enter_context(mock.patch.object(owner, name, stand_in or (lambda **_: sys.exit(0))))
-        ended = [player.play(case) for command in commands for case in cases(command)]
+        every = [case for command in commands for case in cases(command)]
+        ended = [player.play(case) for index, case in enumerate(every) if sampling.chosen(index, of)]
     sys.__stdout__.write(json.dumps(ended))  # type: ignore[union-attr]
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]), sys.argv[2], sys.argv[3:])
+    if sys.argv[1] == "begin":
+        without_privilege()
+        os.execv(sys.executable, [sys.executable, __file__, *sys.argv[2:]])
+    main(Path(sys.argv[1]), sys.argv[2], int(sys.argv[3]), sys.argv[4:])

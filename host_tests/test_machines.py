@@ -156,7 +156,7 @@ WRITERS = {
     "build": ("build", "--version", "1.0.1", "--kind", "esp32", "--board", "lamp", "--output", "{new}/x.img"),
     "romfs": ("build", "--romfs", "--output", "{new}/x.romfs"),
     "sign": ("sign", "{given}/raw.bin", "--key", "{given}/keys/sign.key.pem", "--version", "1.0.1",
-             "--board", "lamp", "--output", "{new}/x.img", "--output-offer", "{new}/offer.json"),
+             "--kind", "raw", "--board", "lamp", "--output", "{new}/x.img", "--output-offer", "{new}/offer.json"),
     "board": ("board", "{new}/b", "--config", "{given}/ota.json", "--certs", f"{{given}}/keys/devices/{MAC}",
               "--runtime", "cpython", "--seconds", "1"),
     "bare board": ("board", "{new}/b", "--repl", "--seconds", "1"),

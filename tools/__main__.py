@@ -6,6 +6,7 @@ import argparse
 import importlib
 import json
 import platform
+import sqlite3
 import subprocess
 import sys
 from functools import partial
@@ -113,7 +114,10 @@ def main(argv: list[str]) -> int:
     try:
         return run(argv)
     except ToolError as error:
-        print(f"error: {console.clean(error)}", file=sys.stderr)
+        print(f"error: {console.shorten(console.clean(error))}", file=sys.stderr)
+        return 1
+    except sqlite3.Error as error:  # of fleet.db, which `serve`, `push` and `devices` share
+        print(f"error: the server's fleet.db: {error}: is its disk full, or held by another?", file=sys.stderr)
         return 1
     except OSError as error:
         print(f"error: {console.clean(console.explain(error))}", file=sys.stderr)

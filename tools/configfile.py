@@ -20,22 +20,24 @@ def read(path: Path) -> dict:
         config = json.loads(wholefile.read(path).decode("utf-8-sig"))
     except OSError as error:
         raise ToolError(f"cannot read {path}: {error.strerror}") from None
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise ToolError(f"{path} is not JSON: {error}") from None
     if not isinstance(config, dict):
         raise ToolError(f"{path} is not a JSON object: see the table in README.md")
     return config
 
 
-def check(config: dict) -> None:
-    """Raises ToolError with what a board would say to it. Keys of a newer format are not looked at."""
+def check(config: dict, path: Path | None = None) -> None:
+    """Raises ToolError with what a board would say to it. Keys of a newer format are not looked at. path: the
+    file it is from, None = not from one alone."""
     number = config.get("format")
     if isinstance(number, int) and number > config_table.FORMAT:
         config = {key: value for key, value in config.items() if key in config_table.KEYS}
     try:
         config_table.fill(SimpleNamespace(), config)
     except errors.OtaError as error:
-        raise ToolError(error.detail) from None
+        detail = error.detail.removeprefix("configuration: ")
+        raise ToolError(f"{path or 'configuration'}: {detail}") from None
 
 
 def dump(config: dict) -> bytes:

@@ -16,6 +16,7 @@ import threading
 from collections.abc import Callable
 
 ERRORS = "backslashreplace"  # what the encoding lacks is shown as \uXXXX
+LONGEST = 800  # characters of an error
 FULL = (errno.ENOSPC, errno.EDQUOT)
 CURES = {errno.EACCES: "choose another place, or be allowed there", errno.EROFS: "choose another place",
           errno.EFBIG: "it is the wrong file, or a limit (ulimit -f) keeps it from growing"}
@@ -93,6 +94,11 @@ def clean(text: object, keep: str = "") -> str:
         character if character.isprintable() or character in keep else repr(character)[1:-1]
         for character in str(text)
     )
+
+
+def shorten(text: str) -> str:
+    """The text without its middle, if it is longer than an error should be."""
+    return text if len(text) <= LONGEST else f"{text[: LONGEST // 2]} … {text[-LONGEST // 2 :]}"
 
 
 def _speak_utf8() -> None:

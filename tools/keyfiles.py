@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import stat
 from collections.abc import Callable
 from pathlib import Path
 
@@ -125,7 +126,7 @@ def read_key(path: Path) -> ec.EllipticCurvePrivateKey:
         mode, content = path.stat().st_mode, wholefile.read(path)
     except OSError as error:
         raise ToolError(f"cannot read the key {path}: {error.strerror}") from None
-    if mode & 0o077:
+    if stat.S_ISREG(mode) and mode & 0o077:
         raise ToolError(f"others may read the private key {path}: chmod 600 {path}")
     pem = content.lstrip().startswith(b"-----")
     load = serialization.load_pem_private_key if pem else serialization.load_der_private_key

@@ -36,7 +36,11 @@ def require_place(path: Path) -> None:
 def write(path: Path, content: bytes, mode: int = 0o666) -> None:
     """Raises OSError that names the file."""
     if path.exists() and not path.is_file():  # e.g. /dev/stdout, which has no content to keep
-        path.write_bytes(content)
+        try:
+            path.write_bytes(content)
+        except OSError as error:
+            error.filename = str(path)
+            raise
         return
     try:
         target = path.resolve()

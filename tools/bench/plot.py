@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from xml.sax.saxutils import escape
 
+from tools import wholefile
 from tools.bench.lines import BY_NAME, Line, text
 
 WIDTH, ROW, LEFT, TOP = 900, 26, 420, 56
@@ -27,7 +28,7 @@ def draw(values: dict[str, float], path: Path) -> None:
         f"viewBox='0 0 {WIDTH} {height}'>"
     )
     body = [_background(height), _title(scale), *rows, _must_line(height, scale), *texts]
-    path.write_text("\n".join([head, *body, "</svg>", ""]), encoding="utf-8")
+    wholefile.write(path, "\n".join([head, *body, "</svg>", ""]).encode())
 
 
 def _background(height: int) -> str:

@@ -20,7 +20,9 @@ from pathlib import Path
 
 from tools import configfile, firmware, imagecheck, interrupts, options, pki, runtimes
 from tools.console import clean
+from tools.boards import payload
 from tools.errors import ToolError
+from tools.server import wire
 from tools.servers.ntp import NtpServer
 from tools.simboard.board import SimBoard
 from tools.simboard.factory import SLOTS, create, create_bare
@@ -137,11 +139,14 @@ def _create(args: argparse.Namespace, boards: list[tuple[Path, Path | None]]) ->
     if not (args.config and args.certs):
         raise ToolError(f"{args.folder} is no board yet: give --config and --certs to make it")
     config = configfile.read(args.config)
-    configfile.check(config)
+    configfile.check(config, args.config)
     image = _image(args.image, config) if args.image else _build(config, args.runtime)
     for folder, certs in missing:
         if certs is None or not certs.is_dir():
             raise ToolError(f"{certs} is no folder: make it with `python3 -m tools keys`")
+        payload.certificates(certs)
+        if not (args.mac or wire.is_mac(certs.name)):
+            raise ToolError(f"{certs} is not named by a MAC: give keys/devices/<MAC>, or --mac")
         create(
             folder,
             image,

@@ -25,6 +25,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
+    wholefile.require_place(args.output)
     if args.romfs:
         return _build_romfs(args)
     if not (args.version and args.kind and args.board):

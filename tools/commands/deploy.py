@@ -52,7 +52,7 @@ def run(args: argparse.Namespace) -> int:
         settings |= payload.certificates(args.certs)
     if args.config:
         config = configfile.read(args.config)
-        configfile.check(config)
+        configfile.check(config, args.config)
         settings[payload.CONFIG] = configfile.dump(config)
     files = application(args)
     with Session(ports.choose(args.port)) as board:

@@ -109,7 +109,7 @@ def _read_offer(path: Path) -> dict[str, Any]:
     """Without URLs and time: those are the server's and the push's."""
     try:
         offer = json.loads(_read(path))
-    except ValueError:
+    except (ValueError, RecursionError):
         offer = None
     if not isinstance(offer, dict):
         raise ToolError(f"{path} is no offer: make it with `sign IMAGE --key FILE --output-offer {path}`")
