@@ -4,8 +4,8 @@ every value of its kind, the others being good.
 
     python badinputs.py begin FOLDER FULL OF COMMAND ...
 
-FOLDER: empty, for the files of the test. FULL: a folder on a full disk, "" = there is none. One in OF cases is
-played, the commit chooses.
+FOLDER: empty, for the files of the test. FULL: a folder on a full disk, "" = there is none. One in OF cases
+is played, the commit chooses.
 """
 
 from __future__ import annotations
@@ -51,7 +51,8 @@ GOOD: dict[str, dict[str, list[str]]] = {
     "demo": {}, "test": {}, "torture": {}, "bench": {},
     "serve": {"folder": ["{place}/server"], "--keys": [f"{KEYS}/server"], "--mqtt-port": ["0"],
               "--https-port": ["0"], "--http-port": ["0"]},
-    "push": {"folder": ["{place}/server"], "image": ["{place}/image"], "offer": ["{place}/offer"], "--all": []},
+    "push": {"folder": ["{place}/server"], "image": ["{place}/image"], "offer": ["{place}/offer"],
+             "--all": []},
     "devices": {"folder": ["{place}/server"]},
     "board": {"folder": ["{place}/new"], "--config": ["{place}/ota.json"], "--certs": [OF_MAC]},
     "keys": {"dir": [KEYS]},
@@ -69,15 +70,18 @@ MORE = {  # for a full disk: so that something is to be written
     "bench": {"--json": ["{place}/none"], "--plot": ["{place}/none"]},
 }  # fmt: skip
 PATHS = {
-    "missing": "{place}/none", "deep": "{place}/none/none", "folder": "{place}/folder", "text": "{place}/text",
+    "missing": "{place}/none", "deep": "{place}/none/none", "folder": "{place}/folder",
+    "text": "{place}/text",
     "below a file": "{place}/text/x", "empty": "{place}/empty", "binary": "{place}/binary",
-    "object": "{place}/object.json", "list": "{place}/list.json", "nested": "{place}/nested", "too long": "{place}/" + "x" * 300,
+    "object": "{place}/object.json", "list": "{place}/list.json", "nested": "{place}/nested",
+    "too long": "{place}/" + "x" * 300,
     "no name": "{place}/\udcff", "loop": "{place}/loop", "not to be read": "{place}/closed",
     "in a folder not to be written": "{place}/shut/file", "folder not to be read": "{place}/secret",
-    "/proc": "/proc/none/none", "/dev/full": "/dev/full", "/dev/null": "/dev/null", "full disk": "{full}/file",
+    "/proc": "/proc/none/none", "/dev/full": "/dev/full", "/dev/null": "/dev/null",
+    "full disk": "{full}/file",
 }  # fmt: skip
 NUMBERS = ("100000000000000000000", "99999", "-1", "1.5", "1e3", "x", "", "٣", "nan")
-IS_TEXT = (None, str, options.text, options.name, options.host, options.topic_prefix)
+IS_TEXT = (None, str, options.text, options.name, options.host, options.prefix)
 TEXTS = ("", " ", "x" * 5000, "\x1b[2J", "a\nb", "../..", "localhost:99999", "é", "\udcff", "{port}")
 
 
@@ -102,7 +106,8 @@ def cases(command: str) -> Iterator[Case]:
             count = action.nargs if isinstance(action.nargs, int) else 1
             yield Case(command, option, kind, value, _line({**good, option: [value] * count}))
         if action.option_strings and len(option) > 4:
-            yield Case(command, option, "typo", option[:-2] + option[-1], _line(good | {option[:-2] + option[-1]: [""]}))
+            typo = option[:-2] + option[-1]
+            yield Case(command, option, "typo", typo, _line(good | {typo: [""]}))
     yield Case(command, "", "full disk", "", _line(good | MORE.get(command, {})))
 
 
@@ -139,7 +144,8 @@ def make(place: Path) -> None:
     store.close()
     for name in ("folder", "shut", "secret"):
         (place / name).mkdir()
-    for name, content in {"text": b"Hello.\n", "empty": b"", "binary": bytes(range(256)) * 30, "closed": b"{}",
+    for name, content in {"text": b"Hello.\n", "empty": b"", "binary": bytes(range(256)) * 30,
+                          "closed": b"{}",
                           "object.json": b'{"a": {"b": null}}', "list.json": b"[1, [], null]",
                           "nested": b"[" * 100_000}.items():  # fmt: skip
         (place / name).write_bytes(content)
@@ -152,12 +158,19 @@ def snapshot(place: Path) -> dict[str, str]:
     """What a command may not change unless it ends well. SQLite's and the broker's own files come and go."""
     found = {}
     for path in place.rglob("*"):
-        if path.is_symlink() or path.name.endswith(("-wal", "-shm", ".lock")) or place / "server/broker" in (
-            path, *path.parents,
+        if (
+            path.is_symlink()
+            or path.name.endswith(("-wal", "-shm", ".lock"))
+            or place / "server/broker"
+            in (
+                path,
+                *path.parents,
+            )
         ):
             continue
         is_readable = path.is_file() and os.access(path, os.R_OK)
-        found[str(path.relative_to(place))] = hashlib.sha256(path.read_bytes()).hexdigest() if is_readable else ""
+        content = path.read_bytes() if is_readable else b""
+        found[str(path.relative_to(place))] = hashlib.sha256(content).hexdigest()
     return found
 
 
@@ -172,6 +185,9 @@ class Player:
         self.taken = socket.create_server(("127.0.0.1", 0))
 
     def renew(self) -> None:
+        """The files as they were at first."""
+        for path in self.full.glob("file*") if self.full else ():
+            shutil.rmtree(path) if path.is_dir() else path.unlink()
         if self.place.exists():
             self.place.joinpath("secret").chmod(0o700)
             shutil.rmtree(self.place)
@@ -187,7 +203,8 @@ class Player:
         """How it ended; None if it cannot be played here."""
         if any("{full}" in word for word in case.words) and not self.full:
             return None
-        marks = {"{place}": str(self.place), "{full}": str(self.full), "{port}": str(self.taken.getsockname()[1])}
+        port = str(self.taken.getsockname()[1])
+        marks = {"{place}": str(self.place), "{full}": str(self.full), "{port}": port}
         words = [case.value, *case.words]
         for mark, value in marks.items():
             words = [word.replace(mark, value) for word in words]
@@ -197,7 +214,10 @@ class Player:
             code, trace = _run([case.command, *words])
         after = snapshot(self.place)
         changed = sorted(name for name in {*after, *self.before} if after.get(name) != self.before.get(name))
-        if changed:
+        if self.full:
+            left = [path for path in self.full.rglob("*") if path.is_file() and not path.stat().st_size]
+            changed += [f"{path.name} is empty" for path in left if path.name != "fleet.db"]  # a new one
+        if changed or "full" in case.kind:
             self.renew()
         return {**case._asdict(), "code": code, "trace": trace, "err": err.getvalue(), "changed": changed,
                 "value": value, "s": time.monotonic() - began}  # fmt: skip
@@ -240,9 +260,11 @@ def main(folder: Path, full: str, of: int, commands: list[str]) -> None:
     logging.disable()
     player = Player(folder, Path(full) if full else None)
     work = {  # what would take long, once all inputs have been looked at
-        (demo.Demo, "play"): lambda self: 0, (test, "run_selection"): lambda rest: 1, (test, "find_programs"): None,
+        (demo.Demo, "play"): lambda self: 0, (test, "run_selection"): lambda rest: 1,
+        (test, "find_programs"): None,
         (torture.kit, "make"): lambda folder: sys.exit(0), (bench.measure, "measure"): lambda *_: {},
-        (bench.server, "run"): lambda console: 0, (push, "_follow"): lambda *_: 0, (board, "_run"): lambda *_: 0,
+        (bench.server, "run"): lambda console: 0, (push, "_follow"): lambda *_: 0,
+        (board, "_run"): lambda *_: 0,
         (board, "_build"): lambda *_: IMAGE, (Service, "run"): _served,
         (firmware, "contents"): lambda files, source: {name: b"" for name in files},
     }  # fmt: skip

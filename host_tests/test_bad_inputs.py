@@ -24,19 +24,21 @@ from tools.commands.test import SAMPLED
 LIMIT_S = 1200  # only ends a hang
 SAMPLE = 3
 ROOM_KIB = 64
+OUTPUTS = ("sign --output-offer", "build --output", "bench --json", "bench --plot")
+READABLE = ("text", "empty", "binary", "object", "list", "nested", "/dev/null")
 # What ends well, as "command option kind"; * = any.
 GOOD_ENOUGH = [
-    *(f"{output} {kind}" for output in ("sign --output-offer", "build --output", "bench --json", "bench --plot")
-      for kind in ("missing", "text", "empty", "binary", "object", "list", "nested", "not to be read", "/dev/null")),
+    *(f"{output} {kind}" for output in OUTPUTS for kind in (*READABLE, "missing", "not to be read")),
     *(f"{new} {kind}" for new in ("keys dir", "serve folder", "board folder")
       for kind in ("missing", "deep", "folder")),
-    *(f"doctor --traceback {kind}" for kind in ("text", "empty", "binary", "object", "list", "nested", "/dev/null")),
+    *(f"doctor --traceback {kind}" for kind in READABLE),
     "* number 99999",  # but for ports and days
     "* --board text '*", "* --prefix text '*", "serve --name text '*", "keys --server-name text '*",
     *(f"{command}  full disk" for command in ("demo", "test", "torture")),  # here they do not come so far
 ]  # fmt: skip
 # What is seen only once a board answers.
-NEEDS_A_BOARD = ["* port* *", "provision --keys *", "provision --wifi text '*", "provision --server text '{port}'",
+NEEDS_A_BOARD = ["* port* *", "provision --keys *", "provision --wifi text '*",
+                 "provision --server text '{port}'",
                  "provision --board *", "*  full disk"]  # fmt: skip
 # Told by the name of the value it leads to.
 OTHER_WORDS = {"--server": "broker", "ports": "PORT", "--wifi": "wifi", "--tag": "tag", "--untag": "tag"}
@@ -58,7 +60,8 @@ def ended(tmp_path_factory: pytest.TempPathFactory) -> Iterator[list[dict[str, A
     command = [sys.executable, str(Path(__file__).with_name("badinputs.py")), "begin", str(folder / "work")]
     (folder / "work").mkdir()
     full.mkdir()
-    script = f"mount -t tmpfs -o size={ROOM_KIB}k none {full} && head -c {ROOM_KIB * 1024} /dev/zero >{full}/f"
+    fill = f"head -c {ROOM_KIB * 1024} /dev/zero >{full}/all"
+    script = f"mount -t tmpfs -o size={ROOM_KIB}k none {full} && {fill}"
     if shutil.which("unshare") and _can(f"unshare -rm sh -c {shlex.quote(script)}"):
         command = ["unshare", "-rm", "sh", "-c", f'{script}; exec "$@"', "sh", *command, str(full)]
     else:
@@ -85,7 +88,8 @@ def _complaint(case: dict[str, Any]) -> str:
         return case["trace"]
     if case["code"] in (0, None):
         is_port = "port" in case["option"] or "days" in case["option"]
-        return "" if _is(case, GOOD_ENOUGH) and not (is_port and case["kind"].startswith("number")) else "is taken"
+        is_good = _is(case, GOOD_ENOUGH) and not (is_port and case["kind"].startswith("number"))
+        return "" if is_good else "is taken"
     if [name for name in case["changed"] if not _is_its_own(case, name)]:
         return f"left something changed: {case['changed']}"
     if case["command"] == "test" and case["kind"] == "typo":
@@ -99,14 +103,14 @@ def _complaint(case: dict[str, Any]) -> str:
 
 def _is_its_own(case: dict[str, Any], name: str) -> bool:
     """A server's memory may say that it was started; the folder of new keys is made first."""
-    return case["command"] == "serve" and name.startswith("server/") or case["command"] == "keys" and name == "none"
+    return (case["command"], name.split("/")[0]) in (("serve", "server"), ("keys", "none"))
 
 
 def _leads(case: dict[str, Any], line: str) -> bool:
     """Does the line name the option, or what was given to it?"""
     option, value = case["option"], case["value"]
-    names = [option.strip("-"), option.upper(), OTHER_WORDS.get(option, option), repr(value)[:40].strip("'") or "''"]
-    names += [value[:40] or "''", os.path.dirname(value) or "''"]
+    names = [option.strip("-"), option.upper(), OTHER_WORDS.get(option, option)]
+    names += [text or "''" for text in (repr(value)[:40].strip("'"), value[:40], os.path.dirname(value))]
     return not option or any(name in line for name in names) or "in use" in line
 
 
@@ -124,4 +128,3 @@ def test_each_command_has_a_good_line() -> None:
     from tools.__main__ import COMMANDS
 
     assert set(GOOD) == set(COMMANDS)
-

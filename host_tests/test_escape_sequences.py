@@ -1,5 +1,5 @@
-"""What a board says reaches no terminal as it is: each way by which it comes, with what can move a cursor, set
-a title, hide a line or turn the direction of writing."""
+"""What a board says reaches no terminal as it is: each way by which it comes, with what can move a cursor,
+set a title, hide a line or turn the direction of writing."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
+from device import errors
 from tools import __main__, console
 from tools.boards import findings
 from tools.boards.findings import Finding
@@ -62,7 +63,8 @@ class _Board:
     """mpremote's transport to a board whose code ends in this exception."""
 
     def __init__(self, text: str) -> None:
-        self.problem = f"Traceback (most recent call last):\n  File\nValueError: {text}".encode(errors="replace")
+        trace = f"Traceback (most recent call last):\n  File\nValueError: {text}"
+        self.problem = trace.encode(errors="replace")
 
     def exec_raw(self, code: str, timeout: float) -> tuple[bytes, bytes]:
         return b"", self.problem
@@ -117,8 +119,8 @@ def test_the_console_of_a_simulated_board_and_the_log_of_the_server(text: str, c
 @every
 @pytest.mark.parametrize("name", [wire.REPORT, wire.PROGRESS, wire.GET])
 def test_reports_and_what_is_stored_of_them(name: str, text: str) -> None:
-    data = {"type": "INIT", "version": f"1.0.0{text}", "build_time": text, "slot": text, "errorCode": -10008,
-            "cause": text, "field": text, "state": text, "progress": 5}  # fmt: skip
+    data = {"type": "INIT", "version": f"1.0.0{text}", "build_time": text, "slot": text,
+            "errorCode": errors.CONNECTION_FAILED, "cause": text, "field": text, "state": text, "progress": 5}  # fmt: skip
     report = wire.report(name, json.dumps({"msg_sequence": 1, "state": text, "data": data}).encode())
     for value in vars(report).values() if report else ():
         assert not isinstance(value, str) or value.isprintable(), ascii(value)

@@ -1,5 +1,5 @@
-"""`sign` knows what it is given: images of kind esp32 and wm; all else is named and refused with the cure, and
-only --kind raw makes an image of it."""
+"""`sign` knows what it is given: images of kind esp32 and wm; all else is named and refused with the cure,
+and only --kind raw makes an image of it."""
 
 from __future__ import annotations
 

@@ -113,7 +113,9 @@ def test_each_failure_is_a_line(name: str, keys: Path, capsys) -> None:
     assert capsys.readouterr().out == ""
 
 
-@pytest.mark.parametrize("command", ["sleep 1000", "sh -c 'sleep 20 & true'", "sh -c 'exec >&- 2>&-; sleep 1000'"])
+@pytest.mark.parametrize(
+    "command", ["sleep 1000", "sh -c 'sleep 20 & true'", "sh -c 'exec >&- 2>&-; sleep 1000'"]
+)
 def test_a_signer_that_does_not_answer(command: str, keys: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Nor one whose child holds its output open."""
     monkeypatch.setattr(signer, "LIMIT_S", 0.5)

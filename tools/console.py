@@ -88,8 +88,8 @@ def explain(error: OSError) -> str:
 
 def clean(text: object, keep: str = "") -> str:
     """The text as a terminal may see it, if it is not ours: a board's, another program's, a file's name. What
-    is not printable, as escape sequences, line ends and marks that change the direction of writing, is spelled
-    out, but for the characters of `keep`."""
+    is not printable (escape sequences, line ends, marks that change the direction of writing) is spelled out,
+    but for the characters of `keep`."""
     return "".join(
         character if character.isprintable() or character in keep else repr(character)[1:-1]
         for character in str(text)

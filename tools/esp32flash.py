@@ -45,7 +45,8 @@ def recognise(content: bytes) -> str | None:
     if filling and filling % SECTOR == 0 and content[filling : filling + 1] == bytes([IMAGE_MAGIC]):
         return "a whole flash from 0x0 on (boot loader, partition table, application), for a cable"
     if _is_entry(content, 0):
-        return "a partition table" if len(content) <= SECTOR else "a part of a flash, from its partition table on"
+        is_more = len(content) > SECTOR
+        return "a part of a flash, from its partition table on" if is_more else "a partition table"
     sectors = range(SECTOR, len(content), SECTOR)
     if any(_is_entry(content, at) or _is_application(content, at) for at in sectors):
         return "a copy of flash, with more than an application in it"

@@ -8,7 +8,9 @@ import re
 UNPACK = "unpack it, and give what is in it"
 BUILT = "give the image for updates instead (ESP32: micropython.bin of the build, or an .app-bin)"
 FETCH = "the download went wrong: fetch it again"
-COMPILE = "`build --app` packs modules into an image for the simulated board, device/FREEZING.md into real firmware"
+COMPILE = (
+    "`build --app` makes images for the simulated board of modules, device/FREEZING.md tells the real way"
+)
 
 # (where, what stands there, name, cure)
 _MAGICS = [

@@ -1,5 +1,5 @@
-"""Types of what commands are given: texts, paths, numbers, times; what is absurd is refused before anything is
-done. A parser of tools/__main__.py takes text() and path() where an option has no type, or Path."""
+"""Types of what commands are given: texts, paths, numbers, times; what is absurd is refused before anything
+is done. A parser of tools/__main__.py takes text() and path() where an option has no type, or Path."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def name(given: str) -> str:
     return given
 
 
-def topic_prefix(given: str) -> str:
+def prefix(given: str) -> str:
     """Of MQTT topics."""
     if set(name(given)) & set(" +#"):
         raise argparse.ArgumentTypeError(f"{given!r}: no topic begins so, leave out blanks, + and #")
@@ -72,7 +72,7 @@ def host(given: str) -> str:
 
 
 port = whole(1, 65535, "a port")
-port_or_any = whole(0, 65535, "a port (0: any that is free)")
+any_port = whole(0, 65535, "a port (0: any that is free)")
 days = whole(1, DAYS_LIMIT, "a number of days")
 
 

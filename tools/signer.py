@@ -31,8 +31,8 @@ def choose(path: Path, command: str | None) -> Signer:
     known = [file.read_bytes() for file in _known(path.parent)]
     if known and keyfiles.read_public(path) not in known:
         raise ToolError(
-            f"{path} is not the signing key of the boards of {path.parent}: give sign.key.pem or, if they know"
-            " it, sign-next.key.pem"
+            f"{path} is not the signing key of the boards of {path.parent}: give sign.key.pem or, if they"
+            " know it, sign-next.key.pem"
         )
     return signer
 

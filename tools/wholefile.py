@@ -7,7 +7,6 @@ import errno
 import os
 from pathlib import Path
 
-
 LARGEST = 1024 * 1024  # bytes of keys, configurations, offers
 
 

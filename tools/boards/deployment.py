@@ -61,8 +61,8 @@ class Deployment:
             )
 
     def choose_starters(self, overwrite: bool, brought: Collection[str]) -> dict[str, bytes]:
-        """boot.py and main.py, but for those that are the user's own, unless told. brought: the names of those
-        that come with the application."""
+        """boot.py and main.py, but for those that are the user's own, unless told. brought: those that come
+        with the application."""
         chosen = {}
         for name, content in payload.starters().items():
             if name in brought:

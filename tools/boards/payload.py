@@ -51,8 +51,8 @@ def application(folder: Path, source: bool) -> dict[str, bytes]:
     """The user's own: modules to /lib, main.py, boot.py and all that is no module to the root."""
     found = romfs.collect(folder)
     for name in found:
-        is_module = name.endswith(".py")
-        if name == CONFIG or name.startswith(f"{CERTIFICATES}/") or name.startswith(RECORDS) and not is_module:
+        is_record = name.startswith(RECORDS) and not name.endswith(".py")
+        if name == CONFIG or name.startswith(f"{CERTIFICATES}/") or is_record:
             cure = "take it out; --config and --certs bring what is meant for the board"
             raise ToolError(f"{folder / name} would replace the board's own: {cure}")
     files = {}

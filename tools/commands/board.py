@@ -6,8 +6,8 @@ makes them. Later runs need the folder only. With --count, FOLDER holds a board 
 the folder of all devices. Ctrl-C takes the power away.
 
 With --repl it is a board as it comes from the shop: stock MicroPython, an empty file system, and a serial
-line on a TCP port, which mpremote, `provision`, `deploy` and `doctor` take for a USB port. What passes there is
-the board's own, byte for byte; here its lines are shown with control characters spelled out.
+line on a TCP port, which mpremote, `provision`, `deploy` and `doctor` take for a USB port. What passes there
+is the board's own, byte for byte; here its lines are shown with control characters spelled out.
 """
 
 from __future__ import annotations
@@ -19,8 +19,8 @@ import time
 from pathlib import Path
 
 from tools import configfile, firmware, imagecheck, interrupts, options, pki, runtimes
-from tools.console import clean
 from tools.boards import payload
+from tools.console import clean
 from tools.errors import ToolError
 from tools.server import wire
 from tools.servers.ntp import NtpServer
@@ -39,7 +39,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--config", type=Path, metavar="FILE", help="ota.json of a new board")
     parser.add_argument("--certs", type=Path, metavar="DIR", help="keys/devices/<MAC> of a new board")
     parser.add_argument("--mac", metavar="MAC", help="default: the name of the --certs folder")
-    parser.add_argument("--count", type=options.whole(1), metavar="N", help="N boards, made of --certs keys/devices")
+    parser.add_argument(
+        "--count", type=options.whole(1), metavar="N", help="N boards, made of --certs keys/devices"
+    )
     parser.add_argument(
         "--image", type=Path, metavar="FILE", help="firmware to start with (default: built as 1.0.0)"
     )
@@ -59,7 +61,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--repl", action="store_true", help="a bare board with a serial line; without FOLDER for this run"
     )
     parser.add_argument(
-        "--port", type=options.port_or_any, default=PORT, help="TCP port of the serial line (default: %(default)s)"
+        "--port", type=options.any_port, default=PORT, help="TCP port of the serial line (%(default)s)"
     )
     parser.add_argument("--seconds", type=options.whole(1), metavar="N", help="take the power away after N s")
 
@@ -81,12 +83,14 @@ def run(args: argparse.Namespace) -> int:
 
 def _boards(args: argparse.Namespace) -> list[SimBoard]:
     if not args.count and (args.folder / FACTS).exists():
-        options.refuse(args, OF_A_NEW_ONE, f"for a new board, and {args.folder} is there: leave it out, or give another FOLDER")
+        why = f"for a new board, and {args.folder} is there: leave it out, or give another FOLDER"
+        options.refuse(args, OF_A_NEW_ONE, why)
     if not args.repl:
         options.refuse(args, ["--port"], "of the serial line, which there is with --repl")
         return [SimBoard(folder) for folder in _folders(args)]
     options.refuse(args, ["--count"], "not with --repl, which is one board")
-    options.refuse(args, ["--config", "--certs", "--image"], "not with --repl, a bare board, which `provision` gives these")
+    why = "not with --repl, a bare board, which `provision` gives these"
+    options.refuse(args, ["--config", "--certs", "--image"], why)
     if not (args.folder / FACTS).exists():
         _create_bare(args)
     board = ReplBoard(args.folder, args.port)

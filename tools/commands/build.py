@@ -21,7 +21,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--output", required=True, metavar="FILE", type=Path)
     parser.add_argument("--source", action="store_true", help="keep .py files, for CPython")
     parser.add_argument("--app", metavar="DIR", type=Path, help="folder with your main.py")
-    parser.add_argument("--build-time", type=options.build_time, metavar="TEXT", help='like "May 24 2024 10:33:41"')
+    parser.add_argument(
+        "--build-time", type=options.build_time, metavar="TEXT", help='like "May 24 2024 10:33:41"'
+    )
 
 
 def run(args: argparse.Namespace) -> int:

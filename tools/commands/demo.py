@@ -3,9 +3,9 @@
 Makes keys, starts a broker with mutual TLS, a file server and an NTP server, boots a board with
 version 1.0.0, offers it 1.0.1 and follows it until it reports the new version.
 
-With --image it offers FILE instead, and ends in a verdict: refused (with the code), installed and confirmed, or
-rolled back, because the image does not run. Machine code, of an ESP32 say, this board cannot execute: such an
-image is checked, installed, booted, and rolled back after three boots.
+With --image it offers FILE instead, and ends in a verdict: refused (with the code), installed and confirmed,
+or rolled back, because the image does not run. Machine code, of an ESP32 say, this board cannot execute: such
+an image is checked, installed, booted, and rolled back after three boots.
 """
 
 from __future__ import annotations

@@ -96,7 +96,8 @@ def _check_config(board: Session) -> None:
 
 
 def _payload(
-    deployment: Deployment, settings: dict[str, bytes], application: dict[str, bytes], args: argparse.Namespace
+    deployment: Deployment, settings: dict[str, bytes], application: dict[str, bytes],
+    args: argparse.Namespace,
 ) -> Payload:
     """In the order in which it takes its place: what starts the rest comes last."""
     if not args.source:

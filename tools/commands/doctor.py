@@ -80,7 +80,7 @@ def _read(path: Path) -> str:
         raise ToolError(f"cannot read the offer {path}: {error.strerror}") from None
     except (ValueError, RecursionError) as error:
         raise ToolError(f"cannot read the offer {path}, it is not JSON: {error}") from None
-    if not isinstance(offer, dict) or "sig-sha256-ecdsa" not in offer:
+    if not isinstance(offer, dict) or "version" not in offer:
         raise ToolError(f"{path} is not an offer: `sign IMAGE --key FILE --output-offer {path}` makes one")
     return json.dumps(offer, ensure_ascii=False)
 

@@ -30,12 +30,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--keys", type=Path, default=Path("keys"), metavar="DIR", help="as `keys` makes it (default: keys)"
     )
     parser.add_argument(
-        "--wifi", type=str, nargs=2, action="append", metavar=("NAME", "PASSWORD"), help="may be given several times"
-    )
+        "--wifi", type=str, nargs=2, action="append", metavar=("NAME", "PASSWORD"),
+        help="may be given several times",
+    )  # fmt: skip
     parser.add_argument(
         "--server", metavar="HOST[:PORT]", help=f"the broker, as boards reach it (port: {BROKER_PORT})"
     )
-    parser.add_argument("--board", type=options.name, metavar="NAME", help="the product: the name that images must carry")
+    parser.add_argument(
+        "--board", type=options.name, metavar="NAME", help="the product: the name that images must carry"
+    )
     parser.add_argument(
         "--config", type=Path, metavar="FILE", help="further keys of ota.json; the options come on top"
     )

@@ -34,15 +34,21 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     chosen.add_argument("--tag", help="the devices with this tag, see `devices --tag`")
     chosen.add_argument("--all", action="store_true", help="all devices")
     chosen.add_argument("--cancel", action="store_true", help="no more offers of any push that runs")
-    parser.add_argument("--at", type=options.moment, default=0, metavar="TIME", help="not before: Unix s, or e.g. 2026-11-30T02:00 (local)")
-    parser.add_argument("--jitter", type=options.whole(0), default=0, metavar="S", help="each starts up to S s later")
+    parser.add_argument(
+        "--at", type=options.moment, default=0, metavar="TIME",
+        help="not before: Unix s, or e.g. 2026-11-30T02:00 (local)",
+    )  # fmt: skip
+    parser.add_argument(
+        "--jitter", type=options.whole(0), default=0, metavar="S", help="each starts up to S s later"
+    )
     parser.add_argument(
         "--max-failures", type=options.whole(0), default=0, metavar="N",
         help="no more offers after N have failed or are silent",
     )  # fmt: skip
     parser.add_argument(
-        "--silence", type=options.whole(1), default=600, metavar="S", help="after S s a device is silent (%(default)s)"
-    )
+        "--silence", type=options.whole(1), default=600, metavar="S",
+        help="after S s a device is silent (%(default)s)",
+    )  # fmt: skip
 
 
 def run(args: argparse.Namespace) -> int:

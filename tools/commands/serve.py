@@ -41,16 +41,24 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--name", metavar="HOST", help="how boards call this machine (default: localhost, or the address)"
     )
-    parser.add_argument("--mqtt-port", type=options.port_or_any, default=8883, metavar="N", help="default: %(default)s")
-    parser.add_argument("--https-port", type=options.port_or_any, default=8443, metavar="N", help="default: %(default)s")
-    parser.add_argument("--http-port", type=options.port_or_any, default=8080, metavar="N", help="default: %(default)s")
+    parser.add_argument(
+        "--mqtt-port", type=options.any_port, default=8883, metavar="N", help="default: %(default)s"
+    )
+    parser.add_argument(
+        "--https-port", type=options.any_port, default=8443, metavar="N", help="default: %(default)s"
+    )
+    parser.add_argument(
+        "--http-port", type=options.any_port, default=8080, metavar="N", help="default: %(default)s"
+    )
     parser.add_argument(
         "--broker", metavar="URL", help="mqtts://HOST:PORT of a broker that runs, e.g. by another `serve`"
     )
     parser.add_argument(
         "--files-url", metavar="URL", help="where boards find what is in FOLDER/images, if not here"
     )
-    parser.add_argument("--prefix", type=options.topic_prefix, default="wm_iot", help="first part of every topic (%(default)s)")
+    parser.add_argument(
+        "--prefix", type=options.prefix, default="wm_iot", help="first part of every topic (%(default)s)"
+    )
     parser.add_argument("--plain", action="store_true", help="a log instead of the live table")
 
 

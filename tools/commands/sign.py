@@ -4,9 +4,9 @@
 signed, and must be served, is then the file --output. --offer-version leaves the image as it is and
 names a version in the offer alone. An offer without URL is for `push`: the server puts in its own.
 
-With --signer the private key stays where it is (smart card, HSM, KMS) and --key names its public half, such as
-keys/server/sign_pub.der. COMMAND is started without a shell for each signature (one, with --expires three);
-it reads the SHA-256 digest, 32 bytes, on its standard input and writes the ECDSA signature, DER, to its
+With --signer the private key stays where it is (smart card, HSM, KMS) and --key names its public half, such
+as keys/server/sign_pub.der. COMMAND is started without a shell for each signature (one, with --expires three); it
+reads the SHA-256 digest, 32 bytes, on its standard input and writes the ECDSA signature, DER, to its
 standard output within 60 s: "openssl pkeyutl -sign -inkey KEY" does. The signature is checked before it is
 used.
 """
@@ -20,7 +20,6 @@ import time
 from pathlib import Path
 
 from tools import (
-    esp32flash,
     firmware,
     imagecheck,
     images,
@@ -40,7 +39,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("image", metavar="IMAGE", type=Path)
     parser.add_argument("--key", required=True, metavar="FILE", type=Path, help="sign.key.pem")
     parser.add_argument(
-        "--signer", type=str, metavar="COMMAND", help="signs in the place of --key, which is its public half then"
+        "--signer", type=str, metavar="COMMAND", help="signs instead; --key is its public half then"
     )
     parser.add_argument(
         "--kind", choices=images.KINDS, help="of the image: raw must be said, the others are recognised"

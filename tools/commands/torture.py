@@ -38,7 +38,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--mutants", action="store_true", help="switch off one safeguard at a time: each must be noticed"
     )
-    parser.add_argument("--jobs", type=options.whole(1, 64), default=2, metavar="N", help="at a time (default: 2)")
+    parser.add_argument(
+        "--jobs", type=options.whole(1, 64), default=2, metavar="N", help="at a time (default: 2)"
+    )
 
 
 def run(args: argparse.Namespace) -> int:
