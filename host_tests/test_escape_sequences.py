@@ -102,7 +102,7 @@ def test_lines_of_doctor_and_deploy(text: str) -> None:
 def test_a_traceback_in_the_sources_names(tmp_path: Path, capsys) -> None:
     path = tmp_path / "printed"
     path.write_text("".join(SEQUENCES.values()), encoding="utf-8", errors="surrogatepass")
-    doctor.run(argparse.Namespace(traceback=str(path)))
+    doctor.run(argparse.Namespace(traceback=str(path), port=None, offer=None))
     assert all(map(str.isprintable, capsys.readouterr().out.split("\n")))
 
 
@@ -120,7 +120,8 @@ def test_the_console_of_a_simulated_board_and_the_log_of_the_server(text: str, c
 @pytest.mark.parametrize("name", [wire.REPORT, wire.PROGRESS, wire.GET])
 def test_reports_and_what_is_stored_of_them(name: str, text: str) -> None:
     data = {"type": "INIT", "version": f"1.0.0{text}", "build_time": text, "slot": text,
-            "errorCode": errors.CONNECTION_FAILED, "cause": text, "field": text, "state": text, "progress": 5}  # fmt: skip
+            "errorCode": errors.CONNECTION_FAILED, "cause": text, "field": text,
+            "state": text, "progress": 5}  # fmt: skip
     report = wire.report(name, json.dumps({"msg_sequence": 1, "state": text, "data": data}).encode())
     for value in vars(report).values() if report else ():
         assert not isinstance(value, str) or value.isprintable(), ascii(value)
