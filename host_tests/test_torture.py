@@ -118,6 +118,18 @@ def test_every_attack_has_its_name_and_its_class_a_twin(name, grounds):
     assert table.find(found[0]["id"], grounds)[1] == found[0]
 
 
+def test_the_readme_tells_how_many_attacks_there_are(grounds):
+    text = (cache.REPO / "README.md").read_text()
+    counts = [0, 0]
+    for name, entry in ATTACKS.items():
+        found = [is_twin(case) for ground in grounds.values() for case in table.choose(name, ground)]
+        row = re.search(rf"^{re.escape(entry.title)} +(\d+) .* (\d+)/(\d+)  ", text, re.MULTILINE)
+        assert row and list(map(int, row.groups())) == [found.count(False), sum(found), sum(found)], name
+        counts = [counts[0] + found.count(False), counts[1] + sum(found)]
+    for told in (f"{counts[0]} attacks in {len(ATTACKS)} classes", f"Of {counts[0]} attacks", f"all {counts[1]} valid"):
+        assert told in text
+
+
 def _play(case, grounds, kits):
     """The outcome of an attack of our own on the esp32 board."""
     request = pool.Request(grounds["idf"].trace.kit, [case])

@@ -5,7 +5,7 @@ signed, and must be served, is then the file --output. --offer-version leaves th
 names a version in the offer alone. An offer without URL is for `push`: the server puts in its own.
 
 With --signer the private key stays where it is (smart card, HSM, KMS) and --key names its public half, such
-as keys/server/sign_pub.der. COMMAND is started without a shell, once for each signature (with --expires: three);
+as keys/server/sign_pub.der. COMMAND is started without a shell, once for a signature (three with --expires);
 it reads the SHA-256 digest, 32 bytes, on its standard input and writes the ECDSA signature, DER, to its
 standard output within 60 s: "openssl pkeyutl -sign -inkey KEY" does. The signature is checked before it is
 used.
