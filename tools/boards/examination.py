@@ -7,6 +7,7 @@ import time
 from dataclasses import dataclass, field
 from typing import Any
 
+from tools.boards import errnos
 from tools.boards.session import BoardError, Session
 
 MODULES = ("umqtt.simple", "ntptime", "tls", "ssl", "hashlib", "deflate")
@@ -94,6 +95,9 @@ def _look_outside(board: Session, facts: Facts) -> None:
 def _tried(board: Session, function: str, *arguments: Any, limit_s: float = 60) -> dict[str, Any]:
     """An exception that is none of the package's own is an answer, too."""
     try:
-        return board.call(function, *arguments, limit_s=limit_s)
+        answer = board.call(function, *arguments, limit_s=limit_s)
     except BoardError as error:
-        return {"code": 0, "detail": str(error)}
+        answer = {"code": 0, "detail": str(error)}
+    if "ok" not in answer:
+        answer["detail"] = errnos.explain(str(answer["detail"]))
+    return answer

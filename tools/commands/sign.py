@@ -89,7 +89,9 @@ def run(args: argparse.Namespace) -> int:
         expires=None if args.expires is None else int(time.time()) + args.expires * DAY_S,
     )
     _write(image, json.dumps(offer, indent=2), args)
-    _tell(imagecheck.remark(image))
+    remark = imagecheck.remark(image)
+    if remark.startswith("warning") or args.version or args.output_offer:
+        _tell(remark)
     return 0
 
 
@@ -110,7 +112,8 @@ def _write(image: bytes, offer: str, args: argparse.Namespace) -> None:
 
 def _tell(line: str) -> None:
     """Not on standard output: the offer is there."""
-    print(line, file=sys.stderr, end="\n" if line else "")
+    if line:
+        print(line, file=sys.stderr)
 
 
 def _check_arguments(args: argparse.Namespace) -> None:
