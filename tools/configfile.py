@@ -36,8 +36,7 @@ def check(config: dict, path: Path | None = None) -> None:
     try:
         config_table.fill(SimpleNamespace(), config)
     except errors.OtaError as error:
-        detail = error.detail.removeprefix("configuration: ")
-        raise ToolError(f"{path or 'configuration'}: {detail}") from None
+        raise ToolError(f"{path}: {error.detail}" if path else error.detail) from None
 
 
 def dump(config: dict) -> bytes:
