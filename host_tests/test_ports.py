@@ -83,7 +83,7 @@ def test_an_application_does_not_replace_what_is_the_boards_own(name: str, tmp_p
     (tmp_path / name).parent.mkdir(exist_ok=True)
     (tmp_path / name).write_text("{}")
     with pytest.raises(ToolError, match=f"{name} would replace the board's own"):
-        deploy.application(argparse.Namespace(app=tmp_path, source=True))
+        deploy.check_application(argparse.Namespace(app=tmp_path, source=True))
     (tmp_path / name).unlink()
     (tmp_path / "ota_state_lamp.py").write_text("x = 1\n")
     assert "lib/ota_state_lamp.py" in payload.application(tmp_path, source=True)

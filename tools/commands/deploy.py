@@ -54,29 +54,27 @@ def run(args: argparse.Namespace) -> int:
         config = configfile.read(args.config)
         configfile.check(config, args.config)
         settings[payload.CONFIG] = configfile.dump(config)
-    files = application(args)
+    check_application(args)
     with Session(ports.choose(args.port)) as board:
-        result = deploy(board, settings, files, args, console)
+        result = deploy(board, settings, args, console)
     show(result, console)
     return 0
 
 
-def application(args: argparse.Namespace) -> dict[str, bytes]:
-    """The user's files by their paths on the board, before one is touched. Raises ToolError."""
-    return payload.application(args.app, args.source) if args.app else {}
+def check_application(args: argparse.Namespace) -> None:
+    """Before a board is touched. Raises ToolError."""
+    if args.app:
+        payload.application(args.app, args.source)
 
 
-def deploy(
-    board: Session, settings: dict[str, bytes], application: dict[str, bytes], args: argparse.Namespace,
-    console: Console,
-) -> Result:
-    """settings: certificates and configuration by their paths on the board; application: see there."""
+def deploy(board: Session, settings: dict[str, bytes], args: argparse.Namespace, console: Console) -> Result:
+    """settings: certificates and configuration by their paths on the board."""
     with _progress_bar(console) as bar:
         task = bar.add_task("looking at the board", total=None)
         deployment = Deployment(board, lambda done, total: bar.update(
             task, description="copying", completed=done, total=total
         ))  # fmt: skip
-        result = deployment.put(_payload(deployment, settings, dict(application), args))
+        result = deployment.put(_payload(deployment, settings, args))
         bar.update(task, visible=False)
     if args.version:
         board.load("running_version")
@@ -95,10 +93,7 @@ def _check_config(board: Session) -> None:
         raise ToolError(f"all is on the board, but its agent will not start: {detail}; correct that")
 
 
-def _payload(
-    deployment: Deployment, settings: dict[str, bytes], application: dict[str, bytes],
-    args: argparse.Namespace,
-) -> Payload:
+def _payload(deployment: Deployment, settings: dict[str, bytes], args: argparse.Namespace) -> Payload:
     """In the order in which it takes its place: what starts the rest comes last."""
     if not args.source:
         deployment.check_mpy()
@@ -107,6 +102,7 @@ def _payload(
         wanted.package = payload.package(args.source)
     if not deployment.has_umqtt():
         wanted.files |= payload.umqtt(args.source)
+    application = payload.application(args.app, args.source) if args.app else {}
     own = {name: application.pop(name) for name in firmware.STARTERS if name in application}
     for path in [path for path in application if path.startswith(HOME + "/")]:  # a port's own board module
         content = application.pop(path)

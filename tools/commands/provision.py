@@ -50,11 +50,11 @@ def run(args: argparse.Namespace) -> int:
     chosen = [ports.choose(port) for port in args.ports or [None]]
     config = complete(configfile.read(args.config) if args.config else {}, args, console)
     configfile.check(config)
-    application = deploy.application(args)
+    deploy.check_application(args)
     failed = []
     for port in chosen:
         try:
-            provision(port, config, application, args, console)
+            provision(port, config, args, console)
         except ToolError as error:
             failed.append(str(error) if port in str(error) else f"{port}: {error}")
     if failed:
@@ -95,9 +95,7 @@ def _ask(question: str, console: Console, is_secret: bool = False) -> str:
     return answer
 
 
-def provision(
-    port: str, config: dict, application: dict[str, bytes], args: argparse.Namespace, console: Console
-) -> None:
+def provision(port: str, config: dict, args: argparse.Namespace, console: Console) -> None:
     with Session(port) as board:
         _refuse_in_vain(board)
         board.load("identity")
@@ -107,7 +105,7 @@ def provision(
         content = configfile.dump(config)
         configfile.save(folder / payload.CONFIG, content)
         settings = payload.certificates(folder) | {payload.CONFIG: content}
-        deploy.show(deploy.deploy(board, settings, application, args, console), console)
+        deploy.show(deploy.deploy(board, settings, args, console), console)
 
 
 def _refuse_in_vain(board: Session) -> None:
