@@ -15,7 +15,7 @@ import time
 from collections.abc import Callable
 from typing import IO
 
-from tools import keyfiles, pki
+from tools import identities, keyfiles
 from tools.errors import ToolError
 from tools.server import pushes, view, wire
 from tools.server.fleet import Fleet
@@ -43,6 +43,7 @@ class Service:
         self.store = Store(settings.folder, create=True)
         self.tell = tell
         self.identity = ""
+        self.boards_address: tuple[str, int] | None = None  # of our own broker
         self.is_leader = False
         self._sequence = 0
         self._flood = Flood()
@@ -70,7 +71,7 @@ class Service:
     # Beginning
 
     def _claim_identity(self, stack: contextlib.ExitStack | contextlib.AsyncExitStack) -> str:
-        names = pki.answerers(self.settings.keys)
+        names = identities.answerers(self.settings.keys)
         for name in names:
             file = stack.enter_context((self.settings.folder / f"{name}.lock").open("w"))
             if _lock(file):
@@ -88,7 +89,8 @@ class Service:
     def _warn_of_ends(self) -> None:
         """Of the server's own certificates, and of those who issued them."""
         for path in sorted(self.settings.keys.glob("*.crt.pem")):
-            ends = keyfiles.read_certificate(path).not_valid_after_utc.timestamp()
+            found = keyfiles.read_certificates(path)
+            ends = min(one.not_valid_after_utc.timestamp() for one in found)
             warning = view.certificate_warning(ends, time.time())
             if warning:
                 self.tell("", f"{path.name}: {warning}")
@@ -104,10 +106,11 @@ class Service:
         settings = self.settings
         broker = Broker(
             settings.folder / "broker", settings.keys, settings.mqtt_port, persistence=True, fleet=True,
-            topic_prefix=settings.prefix, host=settings.address,
+            topic_prefix=settings.prefix, host=settings.address, servers_port=settings.servers_port,
         )  # fmt: skip
         stack.enter_context(broker)
-        return settings.own_host(), broker.port
+        self.boards_address = settings.own_host(), broker.port
+        return "localhost", broker.servers_port
 
     def _make_parts(self) -> None:
         web, settings = self.web, self.settings
@@ -125,14 +128,15 @@ class Service:
         asks = [(f"$share/{group}/{settings.prefix}/+/ota/{wire.GET}", 0)]
         reports = [(f"{settings.prefix}/+/ota/{name}", 1) for name in (wire.REPORT, wire.PROGRESS)]
         self._asks = self._link(self.identity, asks, self._answer)
-        self._reports = self._link(pki.SERVER_IDENTITY, reports, self._take, lasting=True)
+        self._reports = self._link(identities.SERVER_IDENTITY, reports, self._take, lasting=True)
 
     def _link(
         self, identity: str, topics: list[tuple[str, int]], on_message: Callable, lasting: bool = False
     ) -> Link:
         context = wire.tls_context(self.settings.keys, identity)
         on_state = lambda text: self.tell("", f"{identity}: {text}")  # noqa: E731
-        return Link(identity, self.address, context, topics, on_message, on_state, lasting)
+        login = identities.login(self.settings.keys, identity)
+        return Link(login, self.address, context, topics, on_message, on_state, lasting)
 
     # Work
 

@@ -20,7 +20,8 @@ STOP_LIMIT_S = 20
 START_ATTEMPTS = 10
 
 class Broker:
-    """`with Broker(folder, pki_dir) as broker:` listens on host:broker.port by mutual TLS.
+    """`with Broker(folder, pki_dir) as broker:` listens for boards on host:broker.port by mutual TLS, and for
+    servers of this machine on broker.servers_port.
 
     folder: for configuration and log. server: the stem of its certificate in pki_dir. plain:
     also listen without TLS on plain_port, where a client is whom its user name says.
@@ -40,10 +41,12 @@ class Broker:
         topic_prefix: str = "wm_iot",
         host: str = HOST,
         fleet: bool = False,
+        servers_port: int = 0,
     ) -> None:
         self.folder = folder.absolute()
         self.host = host
         self.port = port
+        self.servers_port = self._servers_port = servers_port
         self.plain_port = 0
         self.log = self.folder / "mosquitto.log"
         self._pki_dir = pki_dir.absolute()
@@ -107,11 +110,13 @@ class Broker:
     def _configure(self, port: int) -> None:
         self.folder.mkdir(parents=True, exist_ok=True)
         self.port = port
+        self.servers_port = self._servers_port or free_port()
         self.plain_port = free_port() if self._plain else 0
         if self._persistence:
             (self.folder / "sessions").mkdir(exist_ok=True)
         texts = mosquittoconf.files(
-            self.folder, self._pki_dir, self._server, (self.host, self.port, self.plain_port),
+            self.folder, self._pki_dir, self._server,
+            (self.host, self.port, self.servers_port, self.plain_port),
             prefix=self._prefix, persistence=self._persistence, fleet=self._fleet,
         )  # fmt: skip
         for name, text in texts.items():
