@@ -62,9 +62,9 @@ class Client:
     ) -> None:
         self.heard: list[tuple[str, bytes]] = []
         self.ended = False
-        client_id, user, password = login or (claimed, claimed, "anything")
+        client_id, user = login or (claimed, claimed)
         self.client = mqtt.Client(CallbackAPIVersion.VERSION2, client_id)
-        self.client.username_pw_set(user, password)
+        self.client.username_pw_set(user, "anything")
         context = ssl.create_default_context(cafile=str(keys / "broker-ca.crt.pem"))
         context.load_cert_chain(keys / f"{identity}.crt.pem", keys / f"{identity}.key.pem")
         self.client.tls_set_context(context)

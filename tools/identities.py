@@ -7,17 +7,13 @@ without that key knows it, whatever certificates he can make.
 
 from __future__ import annotations
 
-import base64
-import hashlib
 import hmac
-import os
 from pathlib import Path
 from typing import NamedTuple
 
 from tools import certificates, keyfiles
 
 SERVER_IDENTITY = "ota-server"  # stem of the files of the one that takes reports and makes offers
-_ROUNDS = 101  # as mosquitto's own tool does: what is hashed is no word that could be guessed
 
 
 class Login(NamedTuple):
@@ -25,25 +21,16 @@ class Login(NamedTuple):
 
     client_id: str
     user: str
-    password: str
 
 
 def login(keys: Path, stem: str = SERVER_IDENTITY) -> Login:
     """Raises ToolError naming the file."""
     name = certificates.common_name(keyfiles.read_certificate(keys / f"{stem}.crt.pem"))
     key = keyfiles.key_bytes(keyfiles.read_key(keys / f"{stem}.key.pem"), "der")
-    user, password = (hmac.new(key, use, "sha256").hexdigest() for use in (b"mqtt user", b"mqtt password"))
-    return Login(name, user, password)
+    return Login(name, hmac.new(key, b"mqtt user", "sha256").hexdigest())
 
 
 def answerers(keys: Path) -> list[str]:
     """The stems of servers that only answer questions."""
     return sorted(path.name.removesuffix(".crt.pem") for path in keys.glob(f"{SERVER_IDENTITY}-*.crt.pem"))
 
-
-def password_line(one: Login) -> str:
-    """Of mosquitto's file of passwords: PBKDF2 with SHA-512."""
-    salt = os.urandom(12)
-    digest = hashlib.pbkdf2_hmac("sha512", one.password.encode(), salt, _ROUNDS)
-    words = [base64.b64encode(part).decode() for part in (salt, digest)]
-    return f"{one.user}:$7${_ROUNDS}${words[0]}${words[1]}\n"

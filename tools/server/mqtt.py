@@ -51,7 +51,7 @@ class Link:
         self._received = 0
         self._lost = asyncio.Event()
         self._client = mqtt.Client(CallbackAPIVersion.VERSION2, login.client_id, clean_session=not lasting)
-        self._client.username_pw_set(login.user, login.password)
+        self._client.username_pw_set(login.user)
         self._client.tls_set_context(tls)
         self._client.connect_timeout = CONNECT_LIMIT_S
         self._client.max_inflight_messages_set(IN_FLIGHT)

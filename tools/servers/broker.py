@@ -10,7 +10,7 @@ import subprocess
 import time
 from pathlib import Path
 
-from tools import runtimes
+from tools import runtimes, wholefile
 from tools.errors import ToolError
 from tools.servers import mosquittoconf
 
@@ -62,7 +62,7 @@ class Broker:
         attempts = 1 if self.port else START_ATTEMPTS
         for attempt in range(attempts):
             # Between finding a free port and using it another program may take it.
-            self._configure(self.port if attempts == 1 else free_port())
+            self._choose_ports(self.port if attempts == 1 else free_port())
             try:
                 self.start()
                 return self
@@ -77,9 +77,10 @@ class Broker:
     def start(self) -> None:
         """Raises ToolError with the log's first error when mosquitto dies or stays mute."""
         end_leftover(self.folder)
+        self._configure()
         environment = {**os.environ, "OPENSSL_CONF": str(self.folder / "openssl.cnf")}
         command = [*runtimes.mosquitto(), "-c", str(self.folder / "mosquitto.conf")]
-        with self.log.open("ab") as log:
+        with open(self.log, "ab", opener=_private) as log:  # it names users
             self._log_start = log.tell()
             self._process = subprocess.Popen(
                 command, env=environment, stdin=subprocess.DEVNULL, stdout=log, stderr=log,
@@ -96,7 +97,7 @@ class Broker:
         self._end(signal.SIGKILL)
 
     def restart(self) -> None:
-        """Stop it if it runs, and start it on the same ports."""
+        """Stop it if it runs, and start it on the same ports with what is in the folder of keys now."""
         self.stop()
         self.start()
 
@@ -107,11 +108,13 @@ class Broker:
     def thaw(self) -> None:
         self._signal(signal.SIGCONT)
 
-    def _configure(self, port: int) -> None:
-        self.folder.mkdir(parents=True, exist_ok=True)
+    def _choose_ports(self, port: int) -> None:
         self.port = port
         self.servers_port = self._servers_port or free_port()
         self.plain_port = free_port() if self._plain else 0
+
+    def _configure(self) -> None:
+        self.folder.mkdir(parents=True, exist_ok=True)
         if self._persistence:
             (self.folder / "sessions").mkdir(exist_ok=True)
         texts = mosquittoconf.files(
@@ -123,9 +126,7 @@ class Broker:
             self._write(name, text)
 
     def _write(self, name: str, text: str) -> None:
-        path = self.folder / name
-        path.write_text(text)
-        path.chmod(0o600)  # mosquitto warns about files that others can read
+        wholefile.write(self.folder / name, text.encode(), 0o600)  # mosquitto warns if others can read it
 
     def _wait_until_it_listens(self) -> None:
         deadline = time.monotonic() + START_LIMIT_S
@@ -163,6 +164,10 @@ class Broker:
     def _signal(self, number: signal.Signals) -> None:
         if self._process is not None and self._process.poll() is None:
             self._process.send_signal(number)
+
+
+def _private(path: str, flags: int) -> int:
+    return os.open(path, flags, 0o600)
 
 
 def end_leftover(folder: Path) -> None:

@@ -46,7 +46,8 @@ topic read {prefix}/+/ota/get
 topic write {prefix}/+/ota/response
 """
 
-# Mosquitto as root would otherwise become a user who cannot read the keys.
+# Mosquitto as root would otherwise become a user who cannot read the keys. Nobody comes in without a certificate;
+# that there are no passwords it calls anonymous. Who names no user may do nothing.
 _GENERAL = """\
 user root
 log_dest stderr
@@ -59,7 +60,7 @@ connection_messages true
 set_tcp_nodelay true
 pid_file {folder}/mosquitto.pid
 acl_file {folder}/acl
-{who}
+allow_anonymous true
 """
 LOOPBACK = "127.0.0.1"
 
@@ -113,8 +114,7 @@ def files(
     rather than for one.
     """
     host, port, servers_port, plain_port = place
-    who = "allow_anonymous true" if plain_port else f"password_file {folder}/passwords"
-    text = _GENERAL.format(folder=folder, who=who)
+    text = _GENERAL.format(folder=folder)
     if persistence:
         text += _PERSISTENCE.format(folder=folder) + (_FLEET if fleet else _SAVE_AT_ONCE)
     text += _TLS_LISTENER.format(port=port, host=host, keys=keys, server=server, trust="broker-trust") + _BOARDS
@@ -125,10 +125,7 @@ def files(
     )  # fmt: skip
     if plain_port:
         text += f"listener {plain_port} {host}\nuse_username_as_clientid true\n"
-    return {
-        "openssl.cnf": _OPENSSL, "acl": _acl(keys, prefix, bool(plain_port)), "passwords": _passwords(keys),
-        "mosquitto.conf": text,
-    }  # fmt: skip
+    return {"openssl.cnf": _OPENSSL, "acl": _acl(keys, prefix, bool(plain_port)), "mosquitto.conf": text}
 
 
 def _acl(keys: Path, prefix: str, is_plain: bool) -> str:
@@ -138,8 +135,3 @@ def _acl(keys: Path, prefix: str, is_plain: bool) -> str:
     if is_plain:
         servers.append(_SERVER.format(user=identities.SERVER_IDENTITY))
     return _ACL.format(prefix=prefix, servers="\n".join(servers))
-
-
-def _passwords(keys: Path) -> str:
-    stems = [identities.SERVER_IDENTITY, *identities.answerers(keys)]
-    return "".join(identities.password_line(identities.login(keys, stem)) for stem in stems)

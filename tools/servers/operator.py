@@ -135,9 +135,9 @@ class Operator:
             raise TimeoutError(f"the broker did not acknowledge within {PUBLISH_LIMIT_S} s")
 
     def _make_client(self, pki_dir: Path | None) -> mqtt.Client:
-        login = identities.login(pki_dir) if pki_dir else identities.Login(*[identities.SERVER_IDENTITY] * 3)
+        login = identities.login(pki_dir) if pki_dir else identities.Login(*[identities.SERVER_IDENTITY] * 2)
         client = mqtt.Client(CallbackAPIVersion.VERSION2, login.client_id)
-        client.username_pw_set(login.user, login.password)
+        client.username_pw_set(login.user)
         client.on_connect = self._on_connect
         client.on_subscribe = self._on_subscribe
         client.on_disconnect = self._on_disconnect
