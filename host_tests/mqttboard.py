@@ -17,14 +17,14 @@ class MqttBoard:
     """connected: how often it was. ended: how often a connection ended that had stood. refused: how often none
     came. It tries again by itself, every second."""
 
-    def __init__(self, pair: Pair, broker_ca: bytes, port: int, name: str = "") -> None:
-        """broker_ca: PEM. name: the client id that it gives."""
+    def __init__(self, pair: Pair, broker_ca: bytes, port: int, user: str = "anybody") -> None:
+        """broker_ca: PEM. user: the name that it gives."""
         self.connected = self.ended = self.refused = 0
         self.sessions: list[bool] = []
         self.heard: list[tuple[str, bytes]] = []
-        self.client = mqtt.Client(CallbackAPIVersion.VERSION2, name or certificates.common_name(pair.certificate),
-                                  clean_session=False)  # fmt: skip
-        self.client.username_pw_set("anybody")
+        name = certificates.common_name(pair.certificate)
+        self.client = mqtt.Client(CallbackAPIVersion.VERSION2, name, clean_session=False)
+        self.client.username_pw_set(user)
         self.client.tls_set_context(_context(pair, broker_ca))
         self.client.reconnect_delay_set(1, 1)
         self.client.on_connect = self._on_connect

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tools import esp32flash, images, keyfiles
+from tools import certificates, esp32flash, images, keyfiles, wholefile
 from tools.__main__ import parse
 from tools.commands import sign
 from tools.errors import ToolError
