@@ -77,8 +77,6 @@ class Change:
         finish(self.folder)
 
     def _lay_down(self, draft: Path) -> None:
-        if draft.exists():
-            shutil.rmtree(draft)
         draft.mkdir(mode=0o700)
         for number, (name, content) in enumerate(self._contents.items()):
             if content is not None:
@@ -103,7 +101,9 @@ def changing(folder: Path) -> Iterator[Change]:
 
 
 def finish(folder: Path) -> None:
-    """What a change that was cut off had made ready takes its place. Raises OSError."""
+    """What a change that was cut off had made ready takes its place, a draft is dropped. Raises OSError."""
+    if (folder / DRAFT).exists():
+        shutil.rmtree(folder / DRAFT)
     ready = folder / READY
     if not ready.exists():
         return
