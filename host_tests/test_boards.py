@@ -97,6 +97,7 @@ def test_what_is_left_open_is_asked(monkeypatch: pytest.MonkeyPatch) -> None:
         return next(answers)
 
     monkeypatch.setattr(provision.Prompt, "ask", ask)
+    monkeypatch.setattr(provision.sys.stdin, "isatty", lambda: True, raising=False)
     config = provision.complete({}, _arguments(), _console())
     assert config == {"wifi": [["home", "secret"]], "broker": "mqtts://10.0.0.2:8883", "board": "lamp"}
     assert [password for _, password in asked] == [False, True, False, False]

@@ -13,7 +13,8 @@ import pytest
 from paho.mqtt import client as mqtt
 from paho.mqtt.enums import CallbackAPIVersion
 
-from tools import keyfiles, pki
+from tools import identities, keyfiles, pki
+from tools.identities import SERVER_IDENTITY, Login
 from tools.servers.broker import Broker
 from tools.servers.operator import DEVICE_TOPICS, Operator
 
@@ -51,13 +52,19 @@ def broker(keys: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bro
 
 
 class Client:
-    """Has the certificate of `identity`, and claims to be `claimed`. heard: (topic, payload)."""
+    """Has the certificate of `identity`, and claims to be `claimed`. heard: (topic, payload).
 
-    def __init__(self, broker: Broker, keys: Path, identity: str, claimed: str, will: str = "") -> None:
+    login: of a server, which comes in by the port for servers.
+    """
+
+    def __init__(
+        self, broker: Broker, keys: Path, identity: str, claimed: str, will: str = "", login: Login | None = None
+    ) -> None:
         self.heard: list[tuple[str, bytes]] = []
         self.ended = False
-        self.client = mqtt.Client(CallbackAPIVersion.VERSION2, claimed)
-        self.client.username_pw_set(claimed, "anything")
+        client_id, user = login or (claimed, claimed)
+        self.client = mqtt.Client(CallbackAPIVersion.VERSION2, client_id)
+        self.client.username_pw_set(user, "anything")
         context = ssl.create_default_context(cafile=str(keys / "broker-ca.crt.pem"))
         context.load_cert_chain(keys / f"{identity}.crt.pem", keys / f"{identity}.key.pem")
         self.client.tls_set_context(context)
@@ -66,7 +73,7 @@ class Client:
         self.client.on_subscribe = self._on_subscribe
         if will:
             self.client.will_set(will, b"will", 1)
-        self.client.connect("127.0.0.1", broker.port)
+        self.client.connect("127.0.0.1", broker.servers_port if login else broker.port)
         self.client.loop_start()
         pace.until(self.client.is_connected, "a connection")
 
@@ -101,12 +108,15 @@ class Client:
         self.client.socket().shutdown(socket.SHUT_RDWR)
 
 
+def _server(broker: Broker, keys: Path, stem: str) -> Client:
+    return Client(broker, keys, stem, stem, login=identities.login(keys, stem))
+
+
 def test_an_intruder_hears_nothing_and_is_not_heard(broker: Broker, keys: Path) -> None:
     """Though it says it is another: what counts is the name in its certificate."""
-    server = pki.SERVER_IDENTITY
     with (
         Client(broker, keys, MAC, MAC) as honest,
-        Client(broker, keys, server, server) as operator,
+        _server(broker, keys, SERVER_IDENTITY) as operator,
         Client(broker, keys, INTRUDER, MAC) as intruder,
     ):
         operator.subscribe([("#", 1)])
@@ -128,7 +138,7 @@ def test_an_intruder_hears_nothing_and_is_not_heard(broker: Broker, keys: Path) 
 
 def test_each_is_heard_on_its_own_topics(broker: Broker, keys: Path) -> None:
     """The honest twin, and what the intruder says is filed under its own name."""
-    with Operator(broker.port, keys) as operator:
+    with Operator(broker.servers_port, keys) as operator:
         for mac, claimed in ((MAC, MAC), (INTRUDER, MAC)):
             with Client(broker, keys, mac, claimed) as client:
                 for name in DEVICE_TOPICS:
@@ -140,11 +150,10 @@ def test_each_is_heard_on_its_own_topics(broker: Broker, keys: Path) -> None:
 
 def test_a_server_that_answers_can_do_nothing_else(broker: Broker, keys: Path) -> None:
     """It hears questions and is heard with answers; neither reports nor offers are its own."""
-    answerer = pki.answerers(keys)[0]
     with (
         Client(broker, keys, MAC, MAC) as honest,
-        Client(broker, keys, answerer, answerer) as server,
-        Client(broker, keys, pki.SERVER_IDENTITY, pki.SERVER_IDENTITY) as operator,
+        _server(broker, keys, identities.answerers(keys)[0]) as server,
+        _server(broker, keys, SERVER_IDENTITY) as operator,
     ):
         operator.subscribe([("#", 1)])
         server.subscribe([("#", 1), (f"$share/group/wm_iot/{MAC}/ota/firmware/report", 1)])
@@ -163,7 +172,7 @@ def test_a_server_that_answers_can_do_nothing_else(broker: Broker, keys: Path) -
 
 @pytest.mark.parametrize(("of", "heard"), [(MAC, 0), (INTRUDER, 1)])
 def test_a_will_is_bound_by_the_same_rights(broker: Broker, keys: Path, of: str, heard: int) -> None:
-    with Operator(broker.port, keys) as operator:
+    with Operator(broker.servers_port, keys) as operator:
         client = Client(broker, keys, INTRUDER, MAC, will=f"wm_iot/{of}/ota/firmware/report")
         client.die()
         with Client(broker, keys, MAC, MAC) as honest:
@@ -178,10 +187,10 @@ def test_what_a_device_leaves_behind_is_no_news(broker: Broker, keys: Path) -> N
     """A retained message would be taken for one of today by each operator that comes."""
     topic = f"wm_iot/{INTRUDER}/ota/firmware/report"
     with Client(broker, keys, INTRUDER, INTRUDER) as client:
-        with Operator(broker.port, keys) as operator:
+        with Operator(broker.servers_port, keys) as operator:
             client.publish(topic, b"{}", retain=True)
             operator.wait_for(lambda message: message.name == "firmware/report", WAIT_S)
-        with Operator(broker.port, keys) as operator:
+        with Operator(broker.servers_port, keys) as operator:
             client.publish(f"wm_iot/{INTRUDER}/ota/get", b"{}")
             operator.wait_for(lambda message: message.name == "get", WAIT_S)
             assert [message.name for message in operator.messages] == ["get"]
@@ -190,7 +199,7 @@ def test_what_a_device_leaves_behind_is_no_news(broker: Broker, keys: Path) -> N
 
 def test_without_a_certificate_nobody_gets_in(broker: Broker, keys: Path) -> None:
     client = mqtt.Client(CallbackAPIVersion.VERSION2, MAC)
-    client.username_pw_set(pki.SERVER_IDENTITY)
+    client.username_pw_set(SERVER_IDENTITY)
     client.tls_set_context(ssl.create_default_context(cafile=str(keys / "broker-ca.crt.pem")))
     with pytest.raises((ssl.SSLError, ConnectionResetError)):
         client.connect("127.0.0.1", broker.port)

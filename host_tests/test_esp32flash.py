@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tools import esp32flash, images, keyfiles
+from tools import certificates, esp32flash, images, keyfiles, wholefile
 from tools.__main__ import parse
 from tools.commands import sign
 from tools.errors import ToolError
@@ -33,7 +33,7 @@ def test_a_whole_flash_is_refused_with_the_cure(base: int) -> None:
 
 
 def test_sign_refuses_a_whole_flash_and_takes_the_application_in_it(tmp_path: Path) -> None:
-    keyfiles.Folder(tmp_path).key("sign.key.pem")
+    wholefile.write(tmp_path / "sign.key.pem", keyfiles.key_bytes(certificates.new_key()), 0o600)
     image = tmp_path / "firmware.bin"
     options = ["--key", str(tmp_path / "sign.key.pem"), "--http-url", "http://h/f", "--version", "1.0.0"]
     arguments = parse(sign, "sign", [str(image), *options, "--board", "lamp"])

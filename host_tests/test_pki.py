@@ -112,11 +112,11 @@ def test_a_second_run_changes_nothing_and_a_new_board_is_added(keys: Path) -> No
     made = pki.make_all(keys, [MAC, "112233445566"])
     assert all(path.read_bytes() == content for path, content in before.items())
     assert made[0].made == made[1].made == []
-    assert len(made[0].kept) == 16 and set(made[1].kept) == BOARD_FILES
+    assert len(made[0].kept) == 20 and set(made[1].kept) == BOARD_FILES
     assert set(made[2].made) == BOARD_FILES and made[2].kept == []
 
 
-@pytest.mark.parametrize("lost", ["broker-ca.key.pem", "broker.crt.pem", f"devices/{MAC}/client.key.der"])
+@pytest.mark.parametrize("lost", ["broker-ca.crt.pem", "broker.crt.pem", f"devices/{MAC}/client.crt.der"])
 def test_half_a_pair_is_named(keys: Path, lost: str) -> None:
     """And left as it is: the other half is not made anew over it."""
     (keys / lost).unlink()
@@ -151,16 +151,21 @@ def test_a_cut_off_file_is_named(keys: Path) -> None:
         pki.make_all(keys, [])
 
 
-@pytest.mark.parametrize("ca", ["broker-ca", "file-ca"])
+@pytest.mark.parametrize("ca", ["broker-ca", "file-ca", "device-ca"])
 def test_a_replaced_authority_is_noticed(keys: Path, ca: str) -> None:
     (keys / f"{ca}.key.pem").unlink()
     (keys / f"{ca}.crt.pem").unlink()
+    keyfiles.write_pair(keys, ca, certificates.make_ca("another", certificates.valid_for(9)))
     with pytest.raises(ToolError, match="issued by another CA"):
         pki.make_all(keys, [MAC])
 
 
 def test_a_replaced_signing_key_is_noticed(keys: Path) -> None:
-    (keys / "sign.key.pem").unlink()
+    path = keys / "sign.key.pem"
+    path.write_bytes(keyfiles.key_bytes(certificates.new_key()))
+    with pytest.raises(ToolError, match="sign.key.pem is not the key of sign.pub.der"):
+        pki.make_all(keys, [MAC])
+    (keys / "sign.pub.der").unlink()
     with pytest.raises(ToolError, match="sign_pub.der belongs to other keys"):
         pki.make_all(keys, [MAC])
 
@@ -171,9 +176,18 @@ def test_a_board_folder_of_another_board_is_noticed(keys: Path) -> None:
         pki.make_all(keys, ["112233445566"])
 
 
-def test_a_name_the_old_certificate_lacks_is_not_ignored(keys: Path) -> None:
-    with pytest.raises(ToolError, match="does not name new.example"):
-        pki.make_all(keys, [], ["new.example"])
+def test_a_name_the_old_certificate_lacks_makes_a_new_one(keys: Path) -> None:
+    """For all names, by the same authority, so that no name is lost."""
+    pki.make_all(keys, [], ["new.example"])
+    for stem, ca in (("broker", "broker-ca"), ("files", "file-ca")):
+        for folder in (keys, keys / "server"):
+            pair = keyfiles.read_pair(folder, stem)
+            names = certificates.hosts_of(pair.certificate)
+            assert names == {"localhost", "127.0.0.1", "10.0.0.7", "ota.example", "new.example"}
+            assert certificates.issued_by(pair.certificate, keyfiles.read_certificate(keys / f"{ca}.crt.pem"))
+    before = _contents(keys)
+    pki.make_all(keys, [MAC], ["10.0.0.7"])
+    assert _contents(keys) == before
 
 
 @pytest.mark.parametrize("mac", ["AABBCCDDEEF", "AABBCCDDEEFG", "", "AABBCCDDEEFF00"])
@@ -211,7 +225,7 @@ class TlsPeer:
     def __init__(self, keys: Path, stem: str) -> None:
         self._context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         self._context.load_cert_chain(keys / f"{stem}.crt.pem", keys / f"{stem}.key.pem")
-        self._context.load_verify_locations(keys / "broker-ca.crt.pem")
+        self._context.load_verify_locations(keys / "device-ca.crt.pem")
         self._context.verify_mode = ssl.CERT_REQUIRED
         self._context.maximum_version = ssl.TLSVersion.TLSv1_2
         self._listener = socket.create_server(("127.0.0.1", 0))

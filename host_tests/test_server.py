@@ -265,7 +265,7 @@ def test_two_servers_share_the_questions_and_one_may_die(
     """The leader is killed under load, its broker goes on: each board is answered, some when they repeat."""
     askers = swarm.certify(keys, MACS, tmp_path / "clients")
     with Served(tmp_path / "server", given) as first:
-        broker = f"--broker=mqtts://localhost:{first.mqtt_port}"
+        broker = f"--broker=mqtts://localhost:{first.servers_port}"
         with Served(tmp_path / "server", given, broker) as second:
             with opened(first) as store:
                 pushes.know(store, dict.fromkeys(MACS, time.time()))
@@ -451,7 +451,7 @@ def test_it_stops_in_order(given: Path, tmp_path: Path, how: signal.Signals) -> 
 
 def test_a_third_server_and_a_taken_port_are_told_in_a_line(given: Path, tmp_path: Path) -> None:
     with Served(tmp_path / "server", given) as first:
-        broker = f"--broker=mqtts://localhost:{first.mqtt_port}"
+        broker = f"--broker=mqtts://localhost:{first.servers_port}"
         with Served(tmp_path / "server", given, broker):
             third = Served(tmp_path / "server", given, broker)
             with pytest.raises(ToolError, match="2 servers run in .* already"):

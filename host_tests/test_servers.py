@@ -310,7 +310,7 @@ def broker(keys: Path, tmp_path: Path) -> Iterator[Broker]:
 
 @pytest.fixture
 def operator(broker: Broker, keys: Path) -> Iterator[Operator]:
-    with Operator(broker.port, keys) as operator:
+    with Operator(broker.servers_port, keys) as operator:
         yield operator
 
 
@@ -451,7 +451,7 @@ def test_a_restarted_broker_keeps_what_a_sleeping_device_missed(end: str, keys: 
         device = Device(broker, keys, MAC, clean_session=False)
         assert _until(lambda: device.subscribed)
         device.close()
-        with Operator(broker.port, keys) as operator:
+        with Operator(broker.servers_port, keys) as operator:
             operator.push(MAC, OFFER)
             kept = broker.folder / "sessions" / "mosquitto.db"  # once a second it is replaced
             assert _until(lambda: kept.exists() and b'"1.2.3"' in kept.read_bytes())
@@ -497,5 +497,5 @@ def test_a_broker_refuses_an_operator_of_another_ca(broker: Broker, keys: Path, 
     pki.make_all(other, [])
     right = keyfiles.read_pair(keys, "broker-ca").certificate.public_bytes(serialization.Encoding.PEM)
     (other / "broker-ca.crt.pem").write_bytes(right)
-    with pytest.raises(ToolError), Operator(broker.port, other):
+    with pytest.raises(ToolError), Operator(broker.servers_port, other):
         pass

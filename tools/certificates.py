@@ -81,6 +81,28 @@ def issue(
     return Pair(builder.sign(issuer_key, hashes.SHA256()), key)
 
 
+def parse(content: bytes) -> list[x509.Certificate]:
+    """All certificates of a file, one or more: PEM, or DER one behind the other. Raises ValueError."""
+    if content.lstrip().startswith(b"-----"):
+        return x509.load_pem_x509_certificates(content)
+    found = []
+    while content or not found:
+        size = _der_size(content)
+        found.append(x509.load_der_x509_certificate(content[:size]))
+        content = content[size:]
+    return found
+
+
+def _der_size(content: bytes) -> int:
+    """Bytes of the first DER value, its head included."""
+    if len(content) < 2:
+        raise ValueError("cut off")
+    if content[1] < 0x80:
+        return 2 + content[1]
+    end = 2 + (content[1] & 0x7F)
+    return end + int.from_bytes(content[2:end], "big")
+
+
 def hosts_of(certificate: x509.Certificate) -> set[str]:
     """The DNS names and IP addresses a server certificate is valid for."""
     try:

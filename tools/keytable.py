@@ -5,6 +5,7 @@ device/ecdsa.py says what a comb is, device/keytable.py how the file is laid out
 
 from __future__ import annotations
 
+import functools
 import hashlib
 
 from cryptography.hazmat.primitives import serialization
@@ -20,6 +21,7 @@ _P = 2**256 - 2**224 + 2**192 + 2**96 - 1
 Point = tuple[int, int]
 
 
+@functools.lru_cache(maxsize=8)
 def build(key: bytes) -> bytes:
     """The content of a table file. key: 65-byte point or SubjectPublicKeyInfo. Raises ToolError."""
     point = _point(key)

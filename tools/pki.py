@@ -1,35 +1,43 @@
 """A folder of keys and certificates: makes what is missing, keeps and checks what is there.
 
-broker-ca.key.pem, .crt.pem    issues the broker's, the server's and the devices' certificates
-file-ca.key.pem, .crt.pem      issues the file server's certificate
+broker-ca, file-ca, device-ca (.key.pem, .crt.pem)    who issues what, see authorities.py
 broker, files (.key.pem, .crt.pem)    server certificates
 ota-server (.key.pem, .crt.pem)       the client certificate of the server's side of MQTT
 ota-server-1, -2 …                    the same of each server that only answers questions
-broker-trust.crt.pem           all authorities whose client certificates the broker takes
-sign.key.pem                   signs images
+broker-trust.crt.pem           all authorities whose boards the broker takes
+revoked.crl.pem                boards' certificates that count no more, see revocation.py
+sign.key.pem, sign.pub.der     signs images; the public half is enough wherever nobody signs
 sign-next.key.pem, .pub.der, *-ca-next    what is to follow, see rotation.py
 devices/<MAC>/                 what one board needs, in DER
 server/                        what a server needs: of all these no key but its own
+retired/                       what was replaced
+
+A private key that others need not have may be kept elsewhere: whatever needs it says so by its name.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import secrets
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from cryptography import x509
 
-from tools import certificates, keyfiles, keytable, rotation
+from tools import certificates, devicekeys, keychange, keyfiles, keytable, revocation, rotation
+from tools.authorities import Authorities, Authority
 from tools.certificates import Pair, Validity
 from tools.errors import ToolError
+from tools.devicekeys import mac_of
+from tools.identities import SERVER_IDENTITY
+from tools.keychange import Change
 from tools.keyfiles import Folder
 
-SERVER_IDENTITY = "ota-server"
 SERVERS = 2
 CA_DAYS = 7300
 DAYS = 3650
 LOCAL_HOSTS = ("localhost", "127.0.0.1")
-_HEX = set("0123456789ABCDEF")
+SIGN_OLD = "server/sign_pub.der"  # where a folder of before has the public half
+_FLEET = ("*-ca.*.pem", "sign*.pem", "sign*.der", "devices/*/*.der", "server/*.pem")
 
 
 def make_all(
@@ -42,74 +50,93 @@ def make_all(
     server_validity: Validity | None = None,
     next_key: bool = False,
     next_ca: bool = False,
+    rotate_key: bool = False,
+    rotate_ca: bool = False,
+    revoke: Sequence[str] = (),
     renew: bool = False,
     servers: int = SERVERS,
 ) -> list[Folder]:
-    """Make everything that is missing; returns the folders with what was made and kept.
+    """Make everything that is missing, all or nothing; returns the folders with what was made and kept.
 
     server_names: DNS names and addresses besides those of this host. server_validity: overrides
     `days` for the broker's and the file server's certificates. next_key, next_ca: make those that
-    are to follow, too. renew: public copies that follow from others may change. Raises ToolError.
+    are to follow, too. rotate_…: put them in place. revoke: MACs. renew: public copies that follow from others
+    may change. Secrets are made in a folder of no fleet; in another a missing one is an error. Raises ToolError.
     """
-    macs = [mac_of(text) for text in macs]
-    hosts = list(dict.fromkeys([*LOCAL_HOSTS, *server_names]))
-    top = Folder(folder)
-    broker_ca = _authority(top, "broker-ca", ca_days)
-    file_ca = _authority(top, "file-ca", ca_days)
-    if next_ca:
-        for name in rotation.AUTHORITIES:
-            _authority(top, f"{name}-ca-next", ca_days)
-    retired = [keyfiles.read_certificate(path) for path in rotation.retired_authorities(folder)]
-    trusted = [broker_ca.certificate, *_next_authority(folder, "broker"), *retired]
+    macs, revoke = ([mac_of(text) for text in given] for given in (macs, revoke))
     validity = server_validity or certificates.valid_for(days)
-    _server(top, "broker", broker_ca, hosts, validity)
-    _server(top, "files", file_ca, hosts, validity)
-    for name in (SERVER_IDENTITY, *(f"{SERVER_IDENTITY}-{number + 1}" for number in range(servers))):
-        _client(top, name, name, broker_ca, days, "pem")
-    top.copy("broker-trust.crt.pem", _bundle(trusted, "pem"), renew)
-    public = _public_files(top, next_key)
-    for name, ca in (("broker", broker_ca), ("file", file_ca)):
-        bundle = [ca.certificate, *_next_authority(folder, name)]
-        public[f"{name}_ca.der"] = _bundle(bundle, "der")
-    made = [top]
-    for mac in macs:
-        made.append(_device(folder / "devices", mac, broker_ca, trusted, days))
-        for name, content in public.items():
-            made[-1].copy(name, content, renew)
-    made.append(_server_folder(folder, public))
+    with keychange.changing(folder) as change:
+        is_new = not _is_fleet(change)
+        top = Folder(change)
+        renew |= next_key or next_ca or rotate_key or rotate_ca
+        name = _server_name(top)
+        if rotate_key:
+            rotation.rotate_key(change)
+        names = [*(sorted(rotation.rotate_authorities(change)) if rotate_ca else []), *server_names]
+        ca = Authorities(top, ca_days, is_new, rotate_ca)
+        if next_ca:
+            ca.prepare_next()
+        hosts = list(dict.fromkeys([*LOCAL_HOSTS, *names]))
+        _server(top, "broker", ca.broker, hosts, validity)
+        _server(top, "files", ca.file, hosts, validity)
+        if not name or (rotate_ca and name == SERVER_IDENTITY):
+            name = f"{SERVER_IDENTITY}-{secrets.token_hex(8)}"
+        for end in ("", *(f"-{number + 1}" for number in range(servers))):
+            devicekeys.client(
+                top, f"{SERVER_IDENTITY}{end}", f"{name}{end}", ca.broker, [ca.broker.certificate], days
+            )
+        top.put("broker-trust.crt.pem", _bundle(ca.trusted, "pem"))
+        public = _public_files(top, next_key, is_new)
+        for stem in ("broker", "file"):
+            public[f"{stem}_ca.der"] = _bundle(ca.in_advance(stem), "der")
+        gone = [one for mac in revoke for one in devicekeys.give_up(change, mac)]
+        made = [top]
+        for mac in dict.fromkeys([*macs, *(devicekeys.known(change) if renew else [])]):
+            made.append(devicekeys.device(change, mac, ca, days))
+            for copy, content in public.items():
+                made[-1].copy(copy, content, renew)
+        _renew_lists(top, ca, gone)
+        made.append(_server_folder(top, public))
     return made
 
 
-def _server_folder(folder: Path, public: dict[str, bytes]) -> Folder:
+def is_fleet(folder: Path) -> bool:
+    """Whether there are keys or certificates of one, whole or not."""
+    return folder.is_dir() and (keychange.is_unfinished(folder) or _is_fleet(Change(folder)))
+
+
+def _is_fleet(change: Change) -> bool:
+    return any(change.names(pattern) for pattern in _FLEET)
+
+
+def _server_name(top: Folder) -> str:
+    """The name in the server's certificate, "" without one. Made once, so that it goes on after a rotation."""
+    for name in (f"{SERVER_IDENTITY}.crt.pem", f"server/{SERVER_IDENTITY}.crt.pem"):
+        if top.has(name):
+            return certificates.common_name(keyfiles.parse_certificates(top.read(name), top.path / name)[0])
+    return ""
+
+
+def _server_folder(top: Folder, public: dict[str, bytes]) -> Folder:
     """Copies, so that a server can be given these and nothing else: it can neither sign nor issue."""
-    server = Folder(folder / "server")
-    for stem in ("broker", "files", SERVER_IDENTITY, *answerers(folder)):
-        for name in (f"{stem}.crt.pem", f"{stem}.key.pem"):
-            server.copy(name, (folder / name).read_bytes(), renew=True)
-    for name in ("broker-ca.crt.pem", "broker-trust.crt.pem", "file-ca.crt.pem"):
-        server.copy(name, (folder / name).read_bytes(), renew=True)
+    server = Folder(top.change, "server")
+    stems = ("broker", "files", SERVER_IDENTITY, f"{SERVER_IDENTITY}-*")
+    own = [name for stem in stems for part in ("crt", "key") for name in top.change.names(f"{stem}.{part}.pem")]
+    for name in (*own, "broker-ca.crt.pem", "broker-trust.crt.pem", "file-ca.crt.pem", revocation.LISTS):
+        if top.has(name):
+            server.put(name, top.read(name))
     for name, content in public.items():
         if name.startswith("sign") and name.endswith(".der"):
-            server.copy(name, content, renew=True)
-    devices = Folder(server.path / "devices")
-    for path in sorted(folder.glob("devices/*/client.crt.der")):
-        devices.copy(f"{path.parent.name}.crt.der", path.read_bytes(), renew=True)
+            server.put(name, content)
+    devicekeys.copy_for_server(top.change)
     return server
 
 
-def answerers(folder: Path) -> list[str]:
-    """The names in the certificates of servers that only answer questions."""
-    return sorted(path.name.removesuffix(".crt.pem") for path in folder.glob(f"{SERVER_IDENTITY}-*.crt.pem"))
-
-
-def _public_files(top: Folder, next_key: bool) -> dict[str, bytes]:
+def _public_files(top: Folder, next_key: bool, is_new: bool) -> dict[str, bytes]:
     """What boards need to check signatures, by file name: the keys, each with its table."""
-    keys = {"sign_pub": keyfiles.public_bytes(top.key(rotation.SIGN))}
-    path = top.path / rotation.SIGN_NEXT_PUBLIC
-    if (path.with_name(rotation.SIGN_NEXT)).exists() or (next_key and not path.exists()):
-        top.copy(path.name, keyfiles.public_bytes(top.key(rotation.SIGN_NEXT)))
-    if path.exists():
-        keys["sign_next"] = keyfiles.read_public(path)
+    keys = {"sign_pub": _public(top, rotation.SIGN, rotation.SIGN_PUBLIC, is_new)}
+    if next_key or top.has(rotation.SIGN_NEXT) or top.has(rotation.SIGN_NEXT_PUBLIC):
+        keys["sign_next"] = _public(top, rotation.SIGN_NEXT, rotation.SIGN_NEXT_PUBLIC, next_key)
     public = {}
     for name, key in keys.items():
         public[f"{name}.der"] = key
@@ -117,67 +144,51 @@ def _public_files(top: Folder, next_key: bool) -> dict[str, bytes]:
     return public
 
 
-def _authority(folder: Folder, stem: str, days: int) -> Pair:
-    def make() -> Pair:
-        name = stem.split("-")[0]
-        return certificates.make_ca(f"OTA {name} CA", certificates.valid_for(days))
+def _public(top: Folder, private: str, public: str, is_wanted: bool) -> bytes:
+    """The public half, which is kept beside the private one; both are made where there is neither."""
+    if not top.has(private) and not top.has(public):
+        if public == rotation.SIGN_PUBLIC and top.has(SIGN_OLD):
+            top.put(public, top.read(SIGN_OLD))
+        elif is_wanted:
+            top.put(private, keyfiles.key_bytes(certificates.new_key()))
+        else:
+            top.require(private, f"restore it, or its public half {public}: a new one would fit no board")
+    if top.has(private):
+        content = keyfiles.public_bytes(top.private(private))
+        if top.has(public) and top.read(public) != content:
+            raise ToolError(f"{top.path / private} is not the key of {public}: restore the one that is")
+        top.put(private, top.read(private))
+        top.put(public, content)
+    try:
+        return keyfiles.parse_public(top.read(public), top.path / public)
+    except ValueError as error:
+        raise ToolError(f"{error}: restore it, or {private}") from None
 
-    return folder.pair(stem, make)
 
-
-def _next_authority(folder: Path, name: str) -> list[x509.Certificate]:
-    path = folder / f"{name}-ca-next.crt.pem"
-    return [keyfiles.read_certificate(path)] if path.exists() else []
-
-
-def _bundle(chosen: Sequence[x509.Certificate], form: str) -> bytes:
+def _bundle(chosen: Iterable[x509.Certificate], form: str) -> bytes:
     return b"".join(one.public_bytes(keyfiles.ENCODINGS[form]) for one in chosen)
 
 
-def _server(folder: Folder, stem: str, ca: Pair, hosts: list[str], validity: Validity) -> None:
+def _server(top: Folder, stem: str, ca: Authority, hosts: list[str], validity: Validity) -> None:
+    """Made anew, for the old names too, if it lacks one."""
     def make() -> Pair:
-        return certificates.issue(ca, hosts[-1], "server", validity, hosts)
+        return certificates.issue(ca.pair(), hosts[-1], "server", validity, hosts)
 
-    pair = folder.pair(stem, make, ca)
-    missing = sorted(set(hosts) - certificates.hosts_of(pair.certificate))
-    if missing:
-        path = folder.path / stem
-        raise ToolError(
-            f"{path}.crt.pem does not name {', '.join(missing)}: delete it and"
-            f" {path.name}.key.pem, then run this again with all names"
-        )
+    known = certificates.hosts_of(top.pair(stem, make, ca.certificate))
+    if not set(hosts) <= known:
+        hosts = [*sorted(known - set(hosts)), *hosts]
+        pair = make()
+        top.put(f"{stem}.key.pem", keyfiles.key_bytes(pair.key))
+        top.put(f"{stem}.crt.pem", pair.certificate.public_bytes(keyfiles.ENCODINGS["pem"]))
 
 
-def _client(folder: Folder, stem: str, name: str, ca: Pair, days: int, form: str) -> None:
-    def make() -> Pair:
-        return certificates.issue(ca, name, "client", certificates.valid_for(days))
-
-    pair = folder.pair(stem, make, ca, form)
-    if certificates.common_name(pair.certificate) != name:
-        path = folder.path / stem
-        raise ToolError(f"{path}.crt.{form} is not for {name}: delete it and {stem}.key.{form}")
-
-
-def _device(
-    parent: Path, mac: str, broker_ca: Pair, trusted: Sequence[x509.Certificate], days: int
-) -> Folder:
-    """A board keeps its certificate as long as the broker trusts whoever issued it."""
-    Folder(parent)
-    folder = Folder(parent / mac)
-    path = folder.path / "client.crt.der"
-    issuers = [one for one in trusted if path.exists() and _is_issued_by(path, one)]
-    issuer = Pair(issuers[0], broker_ca.key) if issuers else broker_ca
-    _client(folder, "client", mac, issuer, days, "der")
-    return folder
-
-
-def _is_issued_by(path: Path, ca: x509.Certificate) -> bool:
-    return certificates.issued_by(keyfiles.read_certificate(path), ca)
-
-
-def mac_of(text: str) -> str:
-    """ "aa:bb:cc:dd:ee:ff" or without separators -> 12 upper-case hex digits."""
-    mac = text.upper().replace(":", "").replace("-", "")
-    if len(mac) != 12 or not set(mac) <= _HEX:
-        raise ToolError(f"{text!r} is not a MAC address: give 12 hex digits")
-    return mac
+def _renew_lists(top: Folder, ca: Authorities, gone: list[x509.Certificate]) -> None:
+    """Without the key of an authority there is no list for its boards, and so none at all, until one is gone."""
+    before = top.read(revocation.LISTS) if top.has(revocation.LISTS) else b""
+    try:
+        top.put(revocation.LISTS, revocation.renew(before, ca.trusted, gone, ca.key_of))
+    except ToolError:
+        if before or gone:
+            raise
+    except ValueError as error:
+        raise ToolError(f"cannot read {top.path / revocation.LISTS}: {error}") from None

@@ -1,66 +1,90 @@
 """Keys and authorities that follow others: made long before they are needed, put in place when all boards
-know them. What they replace is moved to retired/, never deleted.
+know them. What they replace goes to retired/, and is never deleted.
 """
 
 from __future__ import annotations
 
 import datetime
 from collections.abc import Iterable
-from pathlib import Path
+from pathlib import PurePosixPath
 
 from tools import certificates, keyfiles
 from tools.errors import ToolError
+from tools.keychange import Change
 
 SIGN, SIGN_NEXT = "sign.key.pem", "sign-next.key.pem"
-SIGN_NEXT_PUBLIC = "sign-next.pub.der"  # enough for new boards: the private half may be kept elsewhere
-AUTHORITIES = ("broker", "file")
-ISSUED = ("broker", "files", "ota-server", "ota-server-*")  # anew by a new authority
+SIGN_PUBLIC, SIGN_NEXT_PUBLIC = "sign.pub.der", "sign-next.pub.der"  # enough wherever nobody signs
+AUTHORITIES = ("broker", "file")  # which boards know, so their next ones are made in advance
+IDENTITIES = ("ota-server.*.pem", "ota-server-*.*.pem")
+ISSUED = ("broker.*.pem", "files.*.pem", *IDENTITIES)  # anew by a new authority
 RETIRED = "retired"
 
 
-def rotate_key(folder: Path) -> None:
+def rotate_key(change: Change) -> None:
     """The next signing key becomes the current one. Raises ToolError if there is none."""
-    path = folder / SIGN_NEXT
-    if not path.exists():
+    if not change.has(SIGN_NEXT):
+        path = change.folder / SIGN_NEXT
         raise ToolError(f"{path} is missing: bring it back, or make it with --next-key, long before")
-    _retire(folder, [SIGN])
-    path.rename(folder / SIGN)
-    (folder / SIGN_NEXT_PUBLIC).unlink(missing_ok=True)
-    for path in folder.glob("devices/*/sign_next.*"):  # public, and made anew if there is a next one
-        path.unlink()
+    _retire(change, [SIGN, SIGN_PUBLIC])
+    change.move(SIGN_NEXT, SIGN)
+    key = keyfiles.parse_key(change.read(SIGN), change.folder / SIGN_NEXT)
+    change.write(SIGN_PUBLIC, keyfiles.public_bytes(key))
+    public = ("devices/*/sign_next.*", "server/sign_next.*")  # made anew if there is a next one
+    for name in [SIGN_NEXT_PUBLIC, *(name for pattern in public for name in change.names(pattern))]:
+        change.remove(name)
 
 
-def rotate_authorities(folder: Path) -> set[str]:
+def is_split(change: Change) -> bool:
+    """Whether boards have an authority of their own."""
+    return change.has("device-ca.crt.pem") or change.has("device-ca.key.pem")
+
+
+def rotate_authorities(change: Change) -> set[str]:
     """The next authorities become the current ones; the servers' certificates have to be made anew, for the
     names that are returned.
 
-    Boards keep theirs: the broker goes on trusting the retired authority. Raises ToolError.
+    Boards keep theirs: the broker goes on trusting the retired authority. Where one authority issues for boards
+    and servers and there is no next one, boards get one of their own, and need not hear of it. Raises ToolError.
     """
     names = [f"{name}-ca{{}}.{part}.pem" for name in AUTHORITIES for part in ("key", "crt")]
-    for name in names:
-        path = folder / name.format("-next")
-        if not path.exists():
-            raise ToolError(f"{path} is missing: make it with --next-ca, long before")
-    servers = [folder / f"{stem}.crt.pem" for stem in ("broker", "files")]
+    missing = [name.format("-next") for name in names if not change.has(name.format("-next"))]
+    if not is_split(change) and len(missing) == len(names):
+        _split(change)
+        return set()
+    if missing:
+        raise ToolError(f"{change.folder / missing[0]} is missing: make it with --next-ca, long before")
+    servers = [name for name in ("broker.crt.pem", "files.crt.pem") if change.has(name)]
     hosts = {
-        host for path in servers if path.exists()
-        for host in certificates.hosts_of(keyfiles.read_certificate(path))
+        host for name in servers
+        for host in certificates.hosts_of(certificates.parse(change.read(name))[0])
     }  # fmt: skip
-    issued = [path.name for stem in ISSUED for path in folder.glob(f"{stem}.*.pem")]
-    _retire(folder, [*(name.format("") for name in names), *issued])
+    issued = [name for pattern in ISSUED for name in change.names(pattern)]
+    devices = change.names("device-ca.*.pem")
+    _retire(change, [*(name.format("") for name in names), *devices, *issued])
     for name in names:
-        (folder / name.format("-next")).rename(folder / name.format(""))
+        change.move(name.format("-next"), name.format(""))
     return hosts
 
 
-def retired_authorities(folder: Path) -> list[Path]:
-    """The certificates of brokers' authorities of old, which issued what boards still use."""
-    return sorted((folder / RETIRED).glob("*/broker-ca.crt.pem"))
+def _split(change: Change) -> None:
+    """The authority for all goes on as that of servers, and is one that boards had."""
+    certificate = change.read("broker-ca.crt.pem")
+    issued = [name for pattern in IDENTITIES for name in change.names(pattern)]
+    change.write(f"{_retire(change, issued)}/broker-ca.crt.pem", certificate)
 
 
-def _retire(folder: Path, names: Iterable[str]) -> None:
-    target = folder / RETIRED / datetime.datetime.now().strftime("%Y-%m-%d-%H%M%S-%f")
-    target.mkdir(mode=0o700, parents=True)
+def retired_authorities(change: Change) -> list[str]:
+    """The certificates of authorities of old that issued what boards still use."""
+    found = change.names(f"{RETIRED}/*/device-ca.crt.pem")
+    for name in change.names(f"{RETIRED}/*/broker-ca.crt.pem"):
+        if not change.has(str(PurePosixPath(name).with_name("device-ca.crt.pem"))):
+            found.append(name)  # it issued for boards too
+    return sorted(found)
+
+
+def _retire(change: Change, names: Iterable[str]) -> str:
+    """Returns the folder."""
+    target = f"{RETIRED}/{datetime.datetime.now():%Y-%m-%d-%H%M%S-%f}"
     for name in names:
-        if (folder / name).exists():
-            (folder / name).rename(target / name)
+        change.move(name, f"{target}/{name}")
+    return target

@@ -74,7 +74,7 @@ class Stage:
             self.files = stack.enter_context(FileServer(self.images, self.keys))
             if self._proxies:
                 self._enter_proxies(stack)
-            self.operator = stack.enter_context(Operator(self.broker.port, self.keys))
+            self.operator = stack.enter_context(Operator(self.broker.servers_port, self.keys))
             self.board = stack.enter_context(self._make_board())
             self._stack = stack.pop_all()
         return self

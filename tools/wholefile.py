@@ -47,7 +47,8 @@ def write(path: Path, content: bytes, mode: int = 0o666) -> None:
         raise OSError(errno.ELOOP, os.strerror(errno.ELOOP), str(path)) from None
     draft = target.with_name(f".{target.name}.{os.getpid()}")
     try:
-        with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, mode), "wb") as file:
+        draft.unlink(missing_ok=True)  # of a run that was cut off, with whatever mode
+        with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode), "wb") as file:
             file.write(content)
         draft.replace(target)
     except OSError as error:

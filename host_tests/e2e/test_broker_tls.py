@@ -123,7 +123,7 @@ def test_bad_client_certificate(make_stage, keys, runtime, what):
     """The broker refuses it; with the right one back in place the board comes online."""
     device = keys / "devices" / MAC
     shutil.copytree(device, keys / "right")
-    pair = BAD_CLIENT[what](keyfiles.read_pair(keys, "broker-ca"))
+    pair = BAD_CLIENT[what](keyfiles.read_pair(keys, "device-ca"))
     for name in ("client.crt.der", "client.key.der"):
         (device / name).unlink()
     keyfiles.write_pair(device, "client", pair, "der")

@@ -10,7 +10,7 @@ import acts
 import proofs
 import pytest
 
-from tools import certificates, keyfiles, pki, rotation
+from tools import certificates, keyfiles, pki
 from tools.stage import MAC
 
 
@@ -21,8 +21,7 @@ def test_the_servers_change_to_another_authority(make_stage, stage_folder, tmp_p
     pki.make_all(keys, [MAC], next_ca=True)
     shutil.copytree(keys / "devices" / MAC, tmp_path / "before")
     old = keyfiles.read_pair(keys, "broker-ca").certificate
-    rotation.rotate_authorities(keys)
-    pki.make_all(keys, [MAC], renew=True)
+    pki.make_all(keys, [MAC], rotate_ca=True)
     assert not certificates.issued_by(keyfiles.read_certificate(keys / "broker.crt.pem"), old)
     shutil.copytree(tmp_path / "before", keys / "devices" / MAC, dirs_exist_ok=True)
     stage = make_stage(runtime=runtime)

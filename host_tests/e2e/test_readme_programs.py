@@ -74,17 +74,17 @@ def test_the_section_on_a_real_board_word_for_word(clone):  # noqa: F811
     """Three terminals; only the ports differ, because another program may have those of the README."""
     section = README.split("\n## On a real board\n")[1].split("\n## ")[0]
     text = re.findall(r"```\n(.*?)```", section, re.DOTALL)[0]
-    serial, mqtt, https, http = (free_port() for _ in range(4))
+    serial, mqtt, servers, https, http = (free_port() for _ in range(5))
     text = text.replace("localhost:2323", f"localhost:{serial}").replace("--repl", f"--repl --port {serial}")
     text = text.replace("--server localhost", f"--server localhost:{mqtt}")
-    options = f"--mqtt-port {mqtt} --https-port {https} --http-port {http}"
+    options = f"--mqtt-port {mqtt} --servers-port {servers} --https-port {https} --http-port {http}"
     text = text.replace("--keys keys/server", f"--keys keys/server {options}")
     first, second, third = re.split(r"^# terminal \d.*\n", text, flags=re.MULTILINE)[1:]
     opened = []
     try:
         opened.append(board := Terminal(clone, first))
         board.wait_for("help()")
-        opened.append(Terminal(clone, second))
+        opened.append(Terminal(clone, second, b"correct horse\n"))
         board.wait_for('"type": "INIT", "version": "0.0.0"')
         code, shown = Terminal(clone, third).end()
         assert code == 0 and "done; 1 confirmed" in shown and "nothing stands in the way" in shown, shown

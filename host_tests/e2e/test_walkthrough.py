@@ -30,7 +30,7 @@ SLICE_S = 0.01
 
 def terminals() -> list[str]:
     """What is typed into each. Only ports differ, because another program may have those of the README."""
-    ports = {name: str(free_port()) for name in ("mqtt", "https", "http")}
+    ports = {name: str(free_port()) for name in ("mqtt", "servers", "https", "http")}
     text = BLOCKS[0].replace(":8883", f":{ports['mqtt']}")
     options = " ".join(f"--{name}-port {port}" for name, port in ports.items())
     text = text.replace("serve server --keys keys/server", f"serve server --keys keys/server {options}")
@@ -40,12 +40,14 @@ def terminals() -> list[str]:
 class Terminal:
     """A shell in the copy, and what it shows."""
 
-    def __init__(self, folder: Path, text: str) -> None:
+    def __init__(self, folder: Path, text: str, typed: bytes = b"") -> None:
         self.path = folder.parent / f"terminal-{len(list(folder.parent.glob('terminal-*')))}"
         environment = {**os.environ, "PATH": f"{folder.parent / 'bin'}:{os.environ['PATH']}"}
-        with self.path.open("wb") as output:
+        given = self.path.with_suffix(".typed")
+        given.write_bytes(typed)
+        with self.path.open("wb") as output, given.open("rb") as answers:
             self.process = subprocess.Popen(
-                ["bash", "-ec", text], cwd=folder, env=environment, stdin=subprocess.DEVNULL, stdout=output,
+                ["bash", "-ec", text], cwd=folder, env=environment, stdin=answers, stdout=output,
                 stderr=output, start_new_session=True,
             )  # fmt: skip
 

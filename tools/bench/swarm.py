@@ -131,8 +131,8 @@ class Asker:
 
 
 def certify(keys: Path, macs: list[str], folder: Path) -> list[Asker]:
-    """A board for each MAC, its certificate made by the broker's CA of this folder of keys."""
-    ca = keyfiles.read_pair(keys, "broker-ca")
+    """A board for each MAC, its certificate made by the CA for boards of this folder of keys."""
+    ca = keyfiles.read_pair(keys, "device-ca")
     validity = certificates.valid_for(1)
     askers = []
     for mac in macs:

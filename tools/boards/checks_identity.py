@@ -12,12 +12,13 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from device import errors
 from tools import certificates
 from tools.boards.examination import Facts
-from tools.boards.findings import Finding, bad, ok, skip, warn
+from tools.boards.findings import BAD, OK, Finding, bad, ok, skip, warn
 
 SOON = datetime.timedelta(days=90)
 CLOCK_LIMIT_S = 120
 NO_CONFIG = "no valid configuration"
 PROVISION = "run `python3 -m tools provision`"
+NEXT_CA = "bring the next one in time: tools/KEYS.md, \"Certificates end\""
 RENEW = "make it anew: delete both files in keys/devices/<MAC>, then run `python3 -m tools provision`"
 
 
@@ -42,13 +43,13 @@ def file_ca(facts: Facts) -> Finding:
 def client_certificate(facts: Facts) -> Finding:
     if not facts.settings:
         return skip(NO_CONFIG)
-    found = _load(facts, "client_cert", x509.load_der_x509_certificate)
+    found = _load(facts, "client_cert", _first_certificate)
     if isinstance(found, Finding):
         return found
     name = certificates.common_name(found)
     if name != facts.mac:
         return bad(f"is for {name}, this board is {facts.mac}", PROVISION)
-    return _dates(found, f"for {name}")
+    return _dates(found, f"for {name}", RENEW)
 
 
 def client_key(facts: Facts) -> Finding:
@@ -58,7 +59,7 @@ def client_key(facts: Facts) -> Finding:
     key = _load(facts, "client_key", lambda data: serialization.load_der_private_key(data, None))
     if isinstance(key, Finding):
         return key
-    certificate = _load(facts, "client_cert", x509.load_der_x509_certificate)
+    certificate = _load(facts, "client_cert", _first_certificate)
     if isinstance(certificate, Finding):
         return skip("no certificate to compare it with")
     if not isinstance(key, ec.EllipticCurvePrivateKey) or certificate.public_key() != key.public_key():
@@ -157,19 +158,31 @@ def _load(facts: Facts, key: str, parse: Any) -> Any:
 def _authority(facts: Facts, key: str) -> Finding:
     if not facts.settings:
         return skip(NO_CONFIG)
-    found = _load(facts, key, x509.load_der_x509_certificate)
-    return found if isinstance(found, Finding) else _dates(found, certificates.common_name(found))
+    found = _load(facts, key, certificates.parse)
+    if isinstance(found, Finding):
+        return found
+    each = [_dates(one, certificates.common_name(one), NEXT_CA) for one in found]
+    good = [one for one in each if one.level != BAD]
+    if not good:
+        return each[0]
+    # One that has ended beside one that counts is no fault: the board trusts whichever signed the server's.
+    worst = min(good, key=lambda one: one.level == OK)
+    return worst._replace(text="; ".join(one.text for one in each))
 
 
-def _dates(certificate: x509.Certificate, what: str) -> Finding:
+def _first_certificate(data: bytes) -> x509.Certificate:
+    return certificates.parse(data)[0]
+
+
+def _dates(certificate: x509.Certificate, what: str, cure: str) -> Finding:
     now = certificates.now()
     end = certificate.not_valid_after_utc
     if end < now:
-        return bad(f"{what}, expired on {end:%Y-%m-%d}", RENEW)
+        return bad(f"{what}, expired on {end:%Y-%m-%d}", cure)
     if certificate.not_valid_before_utc > now:
-        return bad(f"{what}, not valid before {certificate.not_valid_before_utc:%Y-%m-%d}", RENEW)
+        return bad(f"{what}, not valid before {certificate.not_valid_before_utc:%Y-%m-%d}", cure)
     if end - now < SOON:
-        return warn(f"{what}, ends on {end:%Y-%m-%d}", RENEW)
+        return warn(f"{what}, ends on {end:%Y-%m-%d}", cure)
     return ok(f"{what}, until {end:%Y-%m-%d}")
 
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from tools import options, pki, rotation
+from tools import options, pki
+from tools.errors import ToolError
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -43,18 +44,20 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--rotate-ca", action="store_true",
         help="the next CAs become the current ones and issue the servers' certificates anew",
     )  # fmt: skip
+    parser.add_argument(
+        "--revoke", metavar="MAC", nargs="+", action="extend", default=[],
+        help="board that was stolen or sold: the broker takes its certificates no more",
+    )  # fmt: skip
 
 
 def run(args: argparse.Namespace) -> int:
-    devices = [*map(pki.mac_of, args.device), *_known_devices(args)]
-    names = list(args.server_name)
-    if args.rotate_key:
-        rotation.rotate_key(args.dir)
-    if args.rotate_ca:
-        names = [*sorted(rotation.rotate_authorities(args.dir)), *names]
+    wanted = args.rotate_key or args.rotate_ca or args.revoke
+    if wanted and not pki.is_fleet(args.dir):
+        raise ToolError(f"{args.dir} holds no keys yet: give the folder of those that boards have")
     folders = pki.make_all(
-        args.dir, list(dict.fromkeys(devices)), names, ca_days=args.ca_days, days=args.days,
-        next_key=args.next_key, next_ca=args.next_ca, renew=_changes_public_files(args), servers=args.servers,
+        args.dir, args.device, args.server_name, ca_days=args.ca_days, days=args.days,
+        next_key=args.next_key, next_ca=args.next_ca, rotate_key=args.rotate_key, rotate_ca=args.rotate_ca,
+        revoke=args.revoke, servers=args.servers,
     )  # fmt: skip
     for folder in folders:
         for name in folder.made:
@@ -64,14 +67,3 @@ def run(args: argparse.Namespace) -> int:
     print(f"Keep {args.dir} secret; copy devices/<MAC>/ to the board of that MAC,"
           " give server/ to `serve`.")
     return 0
-
-
-def _changes_public_files(args: argparse.Namespace) -> bool:
-    return args.next_key or args.next_ca or args.rotate_key or args.rotate_ca
-
-
-def _known_devices(args: argparse.Namespace) -> list[str]:
-    """All that have a folder, if what they need changes."""
-    if not _changes_public_files(args):
-        return []
-    return [path.parent.name for path in sorted(args.dir.glob("devices/*/client.crt.der"))]

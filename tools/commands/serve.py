@@ -45,13 +45,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--mqtt-port", type=options.any_port, default=8883, metavar="N", help="default: %(default)s"
     )
     parser.add_argument(
+        "--servers-port", type=options.any_port, default=8884, metavar="N",
+        help="the broker's, for servers of this machine (%(default)s)",
+    )  # fmt: skip
+    parser.add_argument(
         "--https-port", type=options.any_port, default=8443, metavar="N", help="default: %(default)s"
     )
     parser.add_argument(
         "--http-port", type=options.any_port, default=8080, metavar="N", help="default: %(default)s"
     )
     parser.add_argument(
-        "--broker", metavar="URL", help="mqtts://HOST:PORT of a broker that runs, e.g. by another `serve`"
+        "--broker", metavar="URL",
+        help="mqtts://HOST:PORT of a broker that runs, e.g. the port for servers of another `serve`",
     )
     parser.add_argument(
         "--files-url", metavar="URL", help="where boards find what is in FOLDER/images, if not here"
@@ -106,8 +111,9 @@ class Shown:
 
     def begin(self, service: Service) -> None:
         settings, port = service.settings, service.web.https_port
-        host, mqtt_port = service.address
-        self.say(f"serving {settings.folder} as {service.identity}, broker mqtts://{host}:{mqtt_port}")
+        broker = "mqtts://{}:{}".format(*service.boards_address or service.address)
+        servers = ", for servers mqtts://{}:{}".format(*service.address) if service.boards_address else ""
+        self.say(f"serving {settings.folder} as {service.identity}, broker {broker}{servers}")
         self.say(f"images {' and '.join(service.bases.values())}")
         self.say(f"page https://{settings.name}:{port}/#{service.web.token}")
 
@@ -142,6 +148,7 @@ def _settings(args: argparse.Namespace) -> Settings:
         args.folder, args.keys, args.address, args.name or ("localhost" if local else args.address),
         args.mqtt_port, args.https_port, args.http_port,
         _broker(args.broker) if args.broker else None, _files_url(args.files_url), args.prefix,
+        args.servers_port,
     )  # fmt: skip
 
 

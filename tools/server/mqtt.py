@@ -15,6 +15,8 @@ from typing import Any
 from paho.mqtt import client as mqtt
 from paho.mqtt.enums import CallbackAPIVersion
 
+from tools.identities import Login
+
 KEEPALIVE_S = 30
 CONNECT_LIMIT_S = 10
 RETRY_S = 1
@@ -32,7 +34,7 @@ class Link:
 
     def __init__(
         self,
-        identity: str,
+        login: Login,
         address: tuple[str, int],
         tls: ssl.SSLContext,
         topics: list[tuple[str, int]],
@@ -48,8 +50,8 @@ class Link:
         self._on_state = on_state
         self._received = 0
         self._lost = asyncio.Event()
-        self._client = mqtt.Client(CallbackAPIVersion.VERSION2, identity, clean_session=not lasting)
-        self._client.username_pw_set(identity)
+        self._client = mqtt.Client(CallbackAPIVersion.VERSION2, login.client_id, clean_session=not lasting)
+        self._client.username_pw_set(login.user)
         self._client.tls_set_context(tls)
         self._client.connect_timeout = CONNECT_LIMIT_S
         self._client.max_inflight_messages_set(IN_FLIGHT)

@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from tools.errors import ToolError
-from tools.server.states import CANCELLED, CONFIRMED, DONE, QUEUED, RUNNING, STOPPED, UNDER_WAY
+from tools.server.states import CANCELLED, CONFIRMED, DONE, QUEUED, REVOKED, RUNNING, STOPPED, UNDER_WAY
 from tools.server.store import Store
 
 MOST_COUNTED = 10_000  # devices that fetch between two looks
@@ -109,12 +109,14 @@ def know(store: Store, certificates: dict[str, float]) -> None:
 
 
 def all_devices(store: Store) -> list[str]:
-    return [row[0] for row in store.db.execute("SELECT mac FROM devices ORDER BY mac")]
+    """But those that were revoked."""
+    query = "SELECT mac FROM devices WHERE certificate_ends IS NOT ? ORDER BY mac"
+    return [row[0] for row in store.db.execute(query, (REVOKED,))]
 
 
 def check(store: Store, macs: Iterable[str]) -> list[str]:
     """The same without doubles. Raises ToolError for one that nobody knows."""
-    known = set(all_devices(store))
+    known = {row[0] for row in store.db.execute("SELECT mac FROM devices")}
     wanted = list(dict.fromkeys(macs))
     for mac in wanted:
         if mac not in known:

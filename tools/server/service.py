@@ -15,15 +15,17 @@ import time
 from collections.abc import Callable
 from typing import IO
 
-from tools import keyfiles, pki
+from tools import identities, keyfiles
 from tools.errors import ToolError
 from tools.server import pushes, view, wire
 from tools.server.fleet import Fleet
 from tools.server.flood import Flood
+from tools.server.keywatch import KeyWatch
 from tools.server.leader import Leader
 from tools.server.mqtt import Link
 from tools.server.offers import Wording
 from tools.server.settings import Settings
+from tools.server.states import REVOKED
 from tools.server.store import Store
 from tools.server.web import Web
 from tools.servers.broker import Broker
@@ -31,6 +33,8 @@ from tools.servers.broker import Broker
 TICK_S = 0.25
 FLUSH_S = 1
 CERTIFICATES_S = 60
+KEYS_S = 5
+START_AGAIN = "the certificates of this server have changed: start `serve` again"
 MOST_SERVERS_HINT = "`python3 -m tools keys DIR --servers N` makes identities for more servers"
 
 
@@ -43,6 +47,8 @@ class Service:
         self.store = Store(settings.folder, create=True)
         self.tell = tell
         self.identity = ""
+        self.boards_address: tuple[str, int] | None = None  # of our own broker
+        self._broker: Broker | None = None
         self.is_leader = False
         self._sequence = 0
         self._flood = Flood()
@@ -56,9 +62,12 @@ class Service:
             self._leader_file = stack.enter_context((self.settings.folder / "leader.lock").open("w"))
             self._note_facts()
             self._warn_of_ends()
+            self._keywatch = KeyWatch(self.settings.keys)
+            self._know_devices()
             self.address = self.settings.broker or self._start_broker(stack)
             ports = (self.settings.https_port, self.settings.http_port)
             web = Web(self.store, self.settings.keys, self.settings.address, ports, self._count)
+            web.revoked = self._keywatch.revoked
             self.web = await stack.enter_async_context(web)
             self._make_parts()
             self._stack = stack.pop_all()
@@ -70,7 +79,7 @@ class Service:
     # Beginning
 
     def _claim_identity(self, stack: contextlib.ExitStack | contextlib.AsyncExitStack) -> str:
-        names = pki.answerers(self.settings.keys)
+        names = identities.answerers(self.settings.keys)
         for name in names:
             file = stack.enter_context((self.settings.folder / f"{name}.lock").open("w"))
             if _lock(file):
@@ -83,12 +92,12 @@ class Service:
         self.store.set_fact("signing_keys", b"".join(path.read_bytes() for path in keys))
         if self.store.fact("group") is None:
             self.store.set_fact("group", secrets.token_hex(16))
-        self._know_devices()
 
     def _warn_of_ends(self) -> None:
         """Of the server's own certificates, and of those who issued them."""
         for path in sorted(self.settings.keys.glob("*.crt.pem")):
-            ends = keyfiles.read_certificate(path).not_valid_after_utc.timestamp()
+            found = keyfiles.read_certificates(path)
+            ends = min(one.not_valid_after_utc.timestamp() for one in found)
             warning = view.certificate_warning(ends, time.time())
             if warning:
                 self.tell("", f"{path.name}: {warning}")
@@ -98,16 +107,18 @@ class Service:
         ends = {}
         for path in sorted(self.settings.keys.glob("devices/*.crt.der")):
             ends[path.name.split(".")[0]] = keyfiles.read_certificate(path).not_valid_after_utc.timestamp()
+        ends |= dict.fromkeys(self._keywatch.revoked, REVOKED)
         pushes.know(self.store, ends)
 
     def _start_broker(self, stack: contextlib.AsyncExitStack) -> tuple[str, int]:
         settings = self.settings
         broker = Broker(
             settings.folder / "broker", settings.keys, settings.mqtt_port, persistence=True, fleet=True,
-            topic_prefix=settings.prefix, host=settings.address,
+            topic_prefix=settings.prefix, host=settings.address, servers_port=settings.servers_port,
         )  # fmt: skip
-        stack.enter_context(broker)
-        return settings.own_host(), broker.port
+        self._broker = stack.enter_context(broker)
+        self.boards_address = settings.own_host(), broker.port
+        return "localhost", broker.servers_port
 
     def _make_parts(self) -> None:
         web, settings = self.web, self.settings
@@ -125,21 +136,22 @@ class Service:
         asks = [(f"$share/{group}/{settings.prefix}/+/ota/{wire.GET}", 0)]
         reports = [(f"{settings.prefix}/+/ota/{name}", 1) for name in (wire.REPORT, wire.PROGRESS)]
         self._asks = self._link(self.identity, asks, self._answer)
-        self._reports = self._link(pki.SERVER_IDENTITY, reports, self._take, lasting=True)
+        self._reports = self._link(identities.SERVER_IDENTITY, reports, self._take, lasting=True)
 
     def _link(
         self, identity: str, topics: list[tuple[str, int]], on_message: Callable, lasting: bool = False
     ) -> Link:
         context = wire.tls_context(self.settings.keys, identity)
         on_state = lambda text: self.tell("", f"{identity}: {text}")  # noqa: E731
-        return Link(identity, self.address, context, topics, on_message, on_state, lasting)
+        login = identities.login(self.settings.keys, identity)
+        return Link(login, self.address, context, topics, on_message, on_state, lasting)
 
     # Work
 
     async def run(self) -> None:
         """Until cancelled."""
         tasks = [asyncio.create_task(self._asks.run())]
-        flushed = looked = time.monotonic()
+        flushed = looked = watched = time.monotonic()
         try:
             while True:
                 now = time.monotonic()
@@ -153,6 +165,9 @@ class Service:
                 if now - looked >= CERTIFICATES_S:
                     self._know_devices()
                     looked = now
+                if now - watched >= KEYS_S:
+                    await self._watch_keys()
+                    watched = now
                 _raise_what_failed(tasks)
                 await asyncio.sleep(TICK_S)
         finally:
@@ -160,6 +175,25 @@ class Service:
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def _watch_keys(self) -> None:
+        """A broker reads lists of revoked certificates only when it starts; then the revoked board's connection
+        is gone too, and everybody else's comes back."""
+        try:
+            is_of_broker = self._keywatch.look()
+            if not self._keywatch.has_changed:
+                return
+            self._know_devices()
+            self.web.revoked = self._keywatch.revoked
+            if is_of_broker and self._keywatch.has_other_logins():
+                self.tell("", START_AGAIN)
+            elif is_of_broker and self._broker:
+                self.tell("", "other certificates: the broker starts anew")
+                await asyncio.to_thread(self._broker.restart)
+            elif is_of_broker:
+                self.tell("", "other certificates: have the broker start anew")
+        except ToolError as error:
+            self.tell("", str(error))
 
     def _become_leader(self, tasks: list[asyncio.Task]) -> None:
         self.is_leader = True
@@ -198,6 +232,8 @@ class Service:
     def _place(self, topic: str) -> tuple[str, str] | None:
         """(mac, name) of a message that is to be looked at."""
         place = wire.split_topic(self.settings.prefix, topic)
+        if place and place[0] in self._keywatch.revoked:
+            return None
         return None if place is None or self._flood.overflows(place[0], time.time()) else place
 
     def _count(self, mac: str, digest: str, size: int) -> None:

@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from tools import certificates, keyfiles, pki
+from tools import certificates, identities, keyfiles
 from tools.errors import ToolError
 
-FORBIDDEN = ("sign.key.pem", "sign-next.key.pem", "broker-ca.key.pem", "file-ca.key.pem")
+FORBIDDEN = ("sign.key.pem", "sign-next.key.pem", "broker-ca.key.pem", "file-ca.key.pem", "device-ca.key.pem")
 
 
 @dataclass
@@ -26,6 +26,7 @@ class Settings:
     broker: tuple[str, int] | None = None
     files_url: str | None = None
     prefix: str = "wm_iot"
+    servers_port: int = 8884
 
     def check(self) -> None:
         """Raises ToolError that says what to give instead."""
@@ -44,7 +45,7 @@ class Settings:
 
 def check_keys(keys: Path) -> None:
     """Raises ToolError for a folder from which images could be signed, or which is none."""
-    if not (keys / f"{pki.SERVER_IDENTITY}.crt.pem").exists():
+    if not (keys / f"{identities.SERVER_IDENTITY}.crt.pem").exists():
         raise ToolError(f"{keys} holds no server's keys: give DIR/server of `python3 -m tools keys DIR`")
     for name in FORBIDDEN:
         if (keys / name).exists():

@@ -17,6 +17,8 @@ ALL = (QUEUED, *UNDER_WAY, *SETTLED)
 # Of a push. Offers are made while it runs, and after it is done to a device that was silent.
 RUNNING, DONE, STOPPED, CANCELLED = "running", "done", "stopped", "cancelled"
 
+REVOKED = 0  # as the end of a device's certificate (Unix s): it counts no more
+
 # No second try can end otherwise.
 FINAL_CODES = frozenset((
     errors.HEADER_INVALID, errors.CRC_ERROR, errors.FW_OVERFLOW, errors.SHA256_ECDSA, errors.DOWNGRADE,

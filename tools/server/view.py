@@ -7,7 +7,7 @@ import sqlite3
 import time
 from typing import Any
 
-from tools.server.states import CONFIRMED, LOST, QUEUED, RUNNING, UNDER_WAY, words
+from tools.server.states import CONFIRMED, LOST, QUEUED, REVOKED, RUNNING, UNDER_WAY, words
 from tools.server.store import Store
 
 CERTIFICATE_WARNING_S = 90 * 86400
@@ -88,6 +88,8 @@ def _state(row: sqlite3.Row) -> str:
 def certificate_warning(ends: float | None, now: float) -> str:
     if ends is None or ends - now > CERTIFICATE_WARNING_S:
         return ""
+    if ends == REVOKED:
+        return "certificate revoked"
     day = datetime.datetime.fromtimestamp(ends, datetime.timezone.utc).date()
     return f"certificate {'ends' if ends > now else 'ended'} {day}"
 

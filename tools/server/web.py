@@ -49,6 +49,7 @@ class Web:
     ) -> None:
         self.https_port, self.http_port = ports
         self.token = _token(store.folder)
+        self.revoked: set[str] = set()  # MACs that get nothing
         self._store = store
         self._tls = tls_context(keys)
         self._address = address
@@ -84,6 +85,8 @@ class Web:
     # Images
 
     async def _image(self, request: web.Request) -> web.StreamResponse:
+        if request.query.get("device", "").upper() in self.revoked:
+            raise web.HTTPForbidden(text="the certificate of this device is revoked\n")
         path = imagestore.path_of(self._store.folder, request.match_info["name"])
         if path is None or not await self._is_intact(path):
             raise web.HTTPNotFound()

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tools import pki
 from tools.errors import ToolError
+from tools.identities import SERVER_IDENTITY
 
 REPORT, GET, PROGRESS = "firmware/report", "get", "progress/report"
 DEVICE_TOPICS = (REPORT, GET, PROGRESS)
@@ -114,7 +114,7 @@ def _is_integer(value: object, low: int, high: int) -> bool:
     return isinstance(value, int) and not isinstance(value, bool) and low <= value <= high
 
 
-def tls_context(keys: Path, identity: str = pki.SERVER_IDENTITY) -> ssl.SSLContext:
+def tls_context(keys: Path, identity: str = SERVER_IDENTITY) -> ssl.SSLContext:
     """Of a client that the broker knows by the common name `identity`. Raises ToolError."""
     try:
         context = ssl.create_default_context(cafile=str(keys / "broker-ca.crt.pem"))

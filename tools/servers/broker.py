@@ -10,7 +10,7 @@ import subprocess
 import time
 from pathlib import Path
 
-from tools import runtimes
+from tools import runtimes, wholefile
 from tools.errors import ToolError
 from tools.servers import mosquittoconf
 
@@ -20,7 +20,8 @@ STOP_LIMIT_S = 20
 START_ATTEMPTS = 10
 
 class Broker:
-    """`with Broker(folder, pki_dir) as broker:` listens on host:broker.port by mutual TLS.
+    """`with Broker(folder, pki_dir) as broker:` listens for boards on host:broker.port by mutual TLS, and for
+    servers of this machine on broker.servers_port.
 
     folder: for configuration and log. server: the stem of its certificate in pki_dir. plain:
     also listen without TLS on plain_port, where a client is whom its user name says.
@@ -40,10 +41,12 @@ class Broker:
         topic_prefix: str = "wm_iot",
         host: str = HOST,
         fleet: bool = False,
+        servers_port: int = 0,
     ) -> None:
         self.folder = folder.absolute()
         self.host = host
         self.port = port
+        self.servers_port = self._servers_port = servers_port
         self.plain_port = 0
         self.log = self.folder / "mosquitto.log"
         self._pki_dir = pki_dir.absolute()
@@ -59,7 +62,7 @@ class Broker:
         attempts = 1 if self.port else START_ATTEMPTS
         for attempt in range(attempts):
             # Between finding a free port and using it another program may take it.
-            self._configure(self.port if attempts == 1 else free_port())
+            self._choose_ports(self.port if attempts == 1 else free_port())
             try:
                 self.start()
                 return self
@@ -74,9 +77,10 @@ class Broker:
     def start(self) -> None:
         """Raises ToolError with the log's first error when mosquitto dies or stays mute."""
         end_leftover(self.folder)
+        self._configure()
         environment = {**os.environ, "OPENSSL_CONF": str(self.folder / "openssl.cnf")}
         command = [*runtimes.mosquitto(), "-c", str(self.folder / "mosquitto.conf")]
-        with self.log.open("ab") as log:
+        with open(self.log, "ab", opener=_private) as log:  # it names users
             self._log_start = log.tell()
             self._process = subprocess.Popen(
                 command, env=environment, stdin=subprocess.DEVNULL, stdout=log, stderr=log,
@@ -93,7 +97,7 @@ class Broker:
         self._end(signal.SIGKILL)
 
     def restart(self) -> None:
-        """Stop it if it runs, and start it on the same ports."""
+        """Stop it if it runs, and start it on the same ports with what is in the folder of keys now."""
         self.stop()
         self.start()
 
@@ -104,23 +108,25 @@ class Broker:
     def thaw(self) -> None:
         self._signal(signal.SIGCONT)
 
-    def _configure(self, port: int) -> None:
-        self.folder.mkdir(parents=True, exist_ok=True)
+    def _choose_ports(self, port: int) -> None:
         self.port = port
+        self.servers_port = self._servers_port or free_port()
         self.plain_port = free_port() if self._plain else 0
+
+    def _configure(self) -> None:
+        self.folder.mkdir(parents=True, exist_ok=True)
         if self._persistence:
             (self.folder / "sessions").mkdir(exist_ok=True)
         texts = mosquittoconf.files(
-            self.folder, self._pki_dir, self._server, (self.host, self.port, self.plain_port),
+            self.folder, self._pki_dir, self._server,
+            (self.host, self.port, self.servers_port, self.plain_port),
             prefix=self._prefix, persistence=self._persistence, fleet=self._fleet,
         )  # fmt: skip
         for name, text in texts.items():
             self._write(name, text)
 
     def _write(self, name: str, text: str) -> None:
-        path = self.folder / name
-        path.write_text(text)
-        path.chmod(0o600)  # mosquitto warns about files that others can read
+        wholefile.write(self.folder / name, text.encode(), 0o600)  # mosquitto warns if others can read it
 
     def _wait_until_it_listens(self) -> None:
         deadline = time.monotonic() + START_LIMIT_S
@@ -158,6 +164,10 @@ class Broker:
     def _signal(self, number: signal.Signals) -> None:
         if self._process is not None and self._process.poll() is None:
             self._process.send_signal(number)
+
+
+def _private(path: str, flags: int) -> int:
+    return os.open(path, flags, 0o600)
 
 
 def end_leftover(folder: Path) -> None:

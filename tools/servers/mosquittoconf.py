@@ -1,10 +1,17 @@
-"""How mosquitto is told that a device reaches only its own topics."""
+"""How mosquitto is told that a device reaches only its own topics.
+
+Boards and servers come in by ports of their own. On that of boards the authorities of boards are trusted, and who
+somebody is stands in his certificate. On that of servers the servers' authority is, and each names a user whom
+only the holder of its private key knows (see identities.py): so an authority of boards makes no server, whatever
+names it writes into certificates. (per_listener_settings would do without that user, but mosquitto from 2.0.12 on
+then keeps no messages for those who are away.)
+"""
 
 from __future__ import annotations
 
 from pathlib import Path
 
-from tools import pki
+from tools import identities, revocation
 
 # Boards speak TLS 1.2 at most; mosquitto itself can only set a minimum.
 _OPENSSL = """\
@@ -19,9 +26,7 @@ MaxProtocol = TLSv1.2
 """
 
 _ACL = """\
-user {server}
-topic readwrite #
-{answerers}
+{servers}
 pattern write {prefix}/%u/ota/firmware/report
 pattern write {prefix}/%u/ota/get
 pattern write {prefix}/%u/ota/progress/report
@@ -29,14 +34,20 @@ pattern read {prefix}/%u/ota/update
 pattern read {prefix}/%u/ota/response
 """
 
-# Of one that only answers questions, see pki.answerers().
-_ANSWERER = """
-user {name}
+_SERVER = """\
+user {user}
+topic readwrite #
+"""
+
+# Of one that only answers questions, see identities.answerers().
+_ANSWERER = """\
+user {user}
 topic read {prefix}/+/ota/get
 topic write {prefix}/+/ota/response
 """
 
-# Mosquitto as root would otherwise become a user who cannot read the keys.
+# Mosquitto as root would otherwise become a user who cannot read the keys. Nobody comes in without a certificate;
+# that there are no passwords it calls anonymous. Who names no user may do nothing.
 _GENERAL = """\
 user root
 log_dest stderr
@@ -49,16 +60,20 @@ connection_messages true
 set_tcp_nodelay true
 pid_file {folder}/mosquitto.pid
 acl_file {folder}/acl
-allow_anonymous {anonymous}
+allow_anonymous true
 """
+LOOPBACK = "127.0.0.1"
 
 _TLS_LISTENER = """\
 listener {port} {host}
-cafile {keys}/broker-trust.crt.pem
+cafile {keys}/{trust}.crt.pem
 certfile {keys}/{server}.crt.pem
 keyfile {keys}/{server}.key.pem
 tls_version tlsv1.2
 require_certificate true
+"""
+
+_BOARDS = """\
 use_identity_as_username true
 use_username_as_clientid true
 """
@@ -86,7 +101,7 @@ def files(
     folder: Path,
     keys: Path,
     server: str,
-    place: tuple[str, int, int],
+    place: tuple[str, int, int, int],
     *,
     prefix: str,
     persistence: bool,
@@ -94,19 +109,29 @@ def files(
 ) -> dict[str, str]:
     """{name: content} of the files that mosquitto reads from its folder.
 
-    server: the stem of its certificate in the folder of keys. place: address, port with TLS, port without (0
-    = none). fleet: for many boards rather than for one.
+    server: the stem of its certificate in the folder of keys. place: address; ports for boards, for servers of
+    this machine, and without TLS (0 = none), where a client is whom its user name says. fleet: for many boards
+    rather than for one.
     """
-    host, port, plain_port = place
-    text = _GENERAL.format(folder=folder, anonymous=str(bool(plain_port)).lower())
+    host, port, servers_port, plain_port = place
+    text = _GENERAL.format(folder=folder)
     if persistence:
         text += _PERSISTENCE.format(folder=folder) + (_FLEET if fleet else _SAVE_AT_ONCE)
-    text += _TLS_LISTENER.format(port=port, host=host, keys=keys, server=server)
+    text += _TLS_LISTENER.format(port=port, host=host, keys=keys, server=server, trust="broker-trust") + _BOARDS
+    if (keys / revocation.LISTS).exists():
+        text += f"crlfile {keys / revocation.LISTS}\n"
+    text += _TLS_LISTENER.format(
+        port=servers_port, host=LOOPBACK, keys=keys, server=server, trust="broker-ca"
+    )  # fmt: skip
     if plain_port:
         text += f"listener {plain_port} {host}\nuse_username_as_clientid true\n"
-    return {"openssl.cnf": _OPENSSL, "acl": _acl(keys, prefix), "mosquitto.conf": text}
+    return {"openssl.cnf": _OPENSSL, "acl": _acl(keys, prefix, bool(plain_port)), "mosquitto.conf": text}
 
 
-def _acl(keys: Path, prefix: str) -> str:
-    answerers = "".join(_ANSWERER.format(name=name, prefix=prefix) for name in pki.answerers(keys))
-    return _ACL.format(prefix=prefix, server=pki.SERVER_IDENTITY, answerers=answerers)
+def _acl(keys: Path, prefix: str, is_plain: bool) -> str:
+    servers = [_SERVER.format(user=identities.login(keys).user)]
+    for stem in identities.answerers(keys):
+        servers.append(_ANSWERER.format(user=identities.login(keys, stem).user, prefix=prefix))
+    if is_plain:
+        servers.append(_SERVER.format(user=identities.SERVER_IDENTITY))
+    return _ACL.format(prefix=prefix, servers="\n".join(servers))

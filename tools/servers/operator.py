@@ -12,7 +12,7 @@ from typing import Any
 from paho.mqtt import client as mqtt
 from paho.mqtt.enums import CallbackAPIVersion
 
-from tools import pki
+from tools import identities
 from tools.errors import ToolError
 from tools.server import wire
 from tools.server.wire import DEVICE_TOPICS
@@ -135,9 +135,9 @@ class Operator:
             raise TimeoutError(f"the broker did not acknowledge within {PUBLISH_LIMIT_S} s")
 
     def _make_client(self, pki_dir: Path | None) -> mqtt.Client:
-        identity = pki.SERVER_IDENTITY
-        client = mqtt.Client(CallbackAPIVersion.VERSION2, identity)
-        client.username_pw_set(identity)
+        login = identities.login(pki_dir) if pki_dir else identities.Login(*[identities.SERVER_IDENTITY] * 2)
+        client = mqtt.Client(CallbackAPIVersion.VERSION2, login.client_id)
+        client.username_pw_set(login.user)
         client.on_connect = self._on_connect
         client.on_subscribe = self._on_subscribe
         client.on_disconnect = self._on_disconnect

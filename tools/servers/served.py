@@ -24,7 +24,7 @@ class Served:
     def __init__(self, folder: Path, keys: Path, *options: str) -> None:
         self.folder = folder
         self.log = folder.with_name(f"{folder.name}-{time.monotonic_ns()}.log")
-        ports = [f"--{name}-port=0" for name in ("mqtt", "https", "http")]
+        ports = [f"--{name}-port=0" for name in ("mqtt", "servers", "https", "http")]
         self._arguments = [str(folder), "--keys", str(keys / "server"), "--plain", *ports, *options]
         self._process: subprocess.Popen[bytes] | None = None
 
@@ -76,6 +76,10 @@ class Served:
     @property
     def mqtt_port(self) -> int:
         return int(self._find(r"broker mqtts://\S+:(\d+)"))
+
+    @property
+    def servers_port(self) -> int:
+        return int(self._find(r"for servers mqtts://\S+:(\d+)"))
 
     @property
     def images(self) -> dict[str, str]:

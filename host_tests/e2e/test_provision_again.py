@@ -1,0 +1,92 @@
+"""`provision`: never a new fleet unasked, never a setting lost, never a secret on the command line."""
+
+from __future__ import annotations
+
+import json
+
+from e2e.test_commands import tools
+
+from tools.boards.session import Session
+from tools.commands.provision import PASSWORD
+from tools.stage import BOARD, MAC, WIFI
+
+OWN = {"require_signed_offer": True, "backoff_max_s": 7, "file_hosts": ["127.0.0.1"]}
+
+
+def _config(stage) -> dict:
+    return json.loads((stage.keys / "devices" / MAC / "ota.json").read_text())
+
+
+def _do_on_board(stage, code: str) -> None:
+    with Session(stage.board.url) as board:
+        board.run(f"import os\n{code}")
+
+
+def test_a_mistyped_folder_makes_no_fleet(make_bare):
+    """The board stays as it is, and so does the disk."""
+    stage = make_bare()
+    stage.provision()
+    typo = stage.folder / "kyes"
+    settings = [str(typo) if word == str(stage.keys) else word for word in stage.settings()]
+    shown = tools("provision", stage.board.url, *settings, code=1)
+    assert shown.strip().endswith(f"{typo} holds no keys of a fleet: correct --keys, or make one with --new-fleet")
+    assert "Traceback" not in shown and not typo.exists()
+    stage.wait_report("INIT")
+    before = (stage.keys / "broker-ca.crt.pem").read_bytes()
+    tools("provision", stage.board.url, *settings, "--new-fleet")
+    assert (typo / "broker-ca.crt.pem").exists() and (stage.keys / "broker-ca.crt.pem").read_bytes() == before
+
+
+def test_a_second_time_keeps_what_is_not_said_anew(make_bare, tmp_path):
+    """From the board; where that has lost it, from what was kept here."""
+    stage = make_bare()
+    stage.provision()
+    changed = _config(stage) | OWN
+    path = tmp_path / "ota.json"
+    path.write_text(json.dumps(changed))
+    stage.deploy("--config", path)
+    command = ("provision", stage.board.url, "--keys", stage.keys)
+    assert "require_signed_offer" in tools(*command, "--board", "lantern")
+    expected = changed | {"board": "lantern", "format": 2}
+    assert _config(stage) == expected
+    _do_on_board(stage, "open('ota.json', 'w').write('{')")
+    tools(*command)
+    assert _config(stage) == expected
+    _do_on_board(stage, "os.remove('ota.json')")
+    assert "require_signed_offer" in tools(*command, "--board", BOARD)
+    assert _config(stage) == expected | {"board": BOARD}
+
+
+def test_the_private_key_may_be_deleted_here(make_bare):
+    """The board has it. Where that has lost it too, its name is said, and the way to a new certificate."""
+    stage = make_bare()
+    stage.provision()
+    folder = stage.keys / "devices" / MAC
+    (folder / "client.key.der").unlink()
+    first = (folder / "client.crt.der").read_bytes()
+    seen = len(stage.operator.messages)
+    stage.provision()
+    assert not (folder / "client.key.der").exists() and (folder / "client.crt.der").read_bytes() == first
+    stage.wait_report("INIT", since=seen)
+    _do_on_board(stage, "os.remove('certs/client.key.der')")
+    shown = stage.provision(code=1)
+    assert f"{folder}/client.key.der is missing, and the board does not have it" in " ".join(shown.split())
+    (folder / "client.crt.der").unlink()
+    seen = len(stage.operator.messages)
+    stage.provision()
+    assert (folder / "client.crt.der").read_bytes() != first
+    stage.wait_report("INIT", since=seen)
+
+
+def test_the_password_comes_from_the_environment_or_the_input(make_bare, monkeypatch):
+    stage = make_bare()
+    settings = stage.settings()
+    settings.remove(WIFI[1])
+    shown = tools("provision", stage.board.url, *settings, code=1)
+    assert f"Password of Wi-Fi '{WIFI[0]}': no answer" in shown
+    monkeypatch.setenv(PASSWORD, WIFI[1])
+    assert WIFI[1] not in tools("provision", stage.board.url, *settings)
+    stage.wait_report("INIT")
+    monkeypatch.delenv(PASSWORD)
+    tools("provision", stage.board.url, *settings)
+    assert _config(stage)["wifi"] == [list(WIFI)]

@@ -1,0 +1,64 @@
+"""doctor's view of files that hold several certificates, as boards have them while authorities follow each other."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tools import certificates, keyfiles, pki
+from tools.boards import checks_identity
+from tools.boards.examination import Facts
+from tools.boards.findings import BAD, OK, WARN
+from tools.certificates import Validity
+
+MAC = "AABBCCDDEEFF"
+DAYS = {"ended": (-9, -1), "ends soon": (-1, 30), "good": (-1, 999), "not yet": (1, 9)}
+
+
+def _authority(state: str) -> bytes:
+    begin, end = (certificates.now() + days * certificates.DAY for days in DAYS[state])
+    pair = certificates.make_ca(f"CA that is {state}", Validity(begin, end))
+    return pair.certificate.public_bytes(keyfiles.ENCODINGS["der"])
+
+
+def _facts(**files: bytes) -> Facts:
+    settings = {key: f"certs/{key}.der" for key in files}
+    return Facts(mac=MAC, config={"ok": settings}, files=dict(files))
+
+
+@pytest.mark.parametrize(
+    ("states", "level"),
+    [
+        (["good"], OK), (["good", "good"], OK), (["ended", "good"], OK), (["good", "ended"], OK),
+        (["ends soon", "good"], WARN), (["good", "ends soon"], WARN), (["good", "not yet"], OK),
+        (["ended"], BAD), (["ended", "ended"], BAD), (["not yet"], BAD), (["ends soon"], WARN),
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("key", ["broker_ca", "file_ca"])
+def test_all_authorities_of_a_file_are_looked_at(key: str, states: list[str], level: str) -> None:
+    content = b"".join(map(_authority, states))
+    finding = getattr(checks_identity, key)(_facts(**{key: content}))
+    assert finding.level == level, finding
+    assert "damaged" not in finding.text and "provision" not in finding.cure
+    if level != BAD:
+        assert all(f"CA that is {state}" in finding.text for state in states)
+
+
+@pytest.mark.parametrize("cut", [0, 1, 3, 100, -1, -400])
+def test_a_file_that_is_cut_off_is_damaged(cut: int) -> None:
+    content = (_authority("good") + _authority("good"))[:cut]
+    finding = checks_identity.broker_ca(_facts(broker_ca=content))
+    assert finding.level == BAD and "damaged" in finding.text
+
+
+def test_what_the_rotation_puts_on_a_board_is_all_green(tmp_path: Path) -> None:
+    pki.make_all(tmp_path / "keys", [MAC], next_ca=True, next_key=True)
+    names = {
+        "broker_ca": "broker_ca.der", "file_ca": "file_ca.der", "client_cert": "client.crt.der",
+        "client_key": "client.key.der", "signing_key": "sign_pub.der",
+    }  # fmt: skip
+    files = {key: (tmp_path / "keys" / "devices" / MAC / name).read_bytes() for key, name in names.items()}
+    for name, check in checks_identity.IDENTITY[1:]:
+        assert check(_facts(**files)).level == OK, name
+    assert len(certificates.parse(files["broker_ca"])) == len(certificates.parse(files["file_ca"])) == 2

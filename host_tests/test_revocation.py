@@ -1,0 +1,124 @@
+"""`keys --revoke MAC`: the running server takes it up, the board's connection ends, and the others' come back."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import mqttboard
+import oldkeys
+import pace
+import pytest
+from cryptography import x509
+
+from tools import keyfiles, pki, revocation
+from tools.__main__ import main
+from tools.errors import ToolError
+from tools.servers.broker import Broker
+from tools.servers.served import Served
+
+GOOD, STOLEN = "AABBCCDDEEFF", "112233445566"
+LIMIT_S = 60  # within which the connection of a revoked board ends
+
+
+@pytest.fixture(scope="module")
+def keys(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("fleet") / "keys"
+    pki.make_all(folder, [GOOD, STOLEN])
+    return folder
+
+
+@pytest.fixture(scope="module")
+def served(keys: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+    with Served(tmp_path_factory.mktemp("serve") / "server", keys) as one:
+        yield one
+
+
+def _lists(folder: Path) -> list[x509.CertificateRevocationList]:
+    return revocation.parse((folder / revocation.LISTS).read_bytes())
+
+
+def test_a_running_server_ends_the_connection_of_a_stolen_board(keys: Path, served: Served, tmp_path, capsys):
+    shutil.copytree(keys / "devices" / STOLEN, tmp_path / "devices" / STOLEN)
+    port = served.mqtt_port
+    with mqttboard.of(keys, GOOD, port) as good, mqttboard.of(tmp_path, STOLEN, port) as stolen:
+        pace.until(lambda: good.connected and stolen.connected, "both are connected")
+        assert main(["keys", str(keys), "--revoke", STOLEN]) == 0
+        started = time.monotonic()
+        pace.until(lambda: stolen.ended, "the connection of the revoked board ends")
+        assert time.monotonic() - started < LIMIT_S * pace.slowness()
+        pace.until(lambda: stolen.refused >= 2 and good.connected == 2, "one comes back, the other does not")
+        assert stolen.connected == 1 and good.sessions == [False, True]
+        pace.until(lambda: "certificate revoked" in _devices(served, capsys), "`devices` shows it")
+        assert main(["keys", str(keys), "--device", STOLEN]) == 0
+        with mqttboard.of(keys, STOLEN, port) as again:
+            pace.until(lambda: again.connected, "a new certificate is taken")
+            assert stolen.connected == 1
+        pace.until(lambda: "certificate revoked" not in _devices(served, capsys), "and no more is shown")
+
+
+def _devices(served: Served, capsys: pytest.CaptureFixture[str]) -> str:
+    assert main(["devices", str(served.folder)]) == 0
+    return " ".join(re.findall(rf"{STOLEN}.*", capsys.readouterr().out))
+
+
+def test_lists_never_run_out_and_never_begin_in_the_future(keys: Path) -> None:
+    """Also where the clock goes back: an expired list, or one of tomorrow, would lock out every board."""
+    (one,) = _lists(keys)
+    ca = keyfiles.read_certificate(keys / "device-ca.crt.pem")
+    assert one.next_update_utc.year == 9999
+    assert ca.not_valid_before_utc < one.last_update_utc < ca.not_valid_before_utc + pki.certificates.DAY
+
+
+def test_each_certificate_that_a_board_ever_had_is_revoked(tmp_path: Path) -> None:
+    keys = tmp_path / "keys"
+    pki.make_all(keys, [GOOD])
+    serials = []
+    for _ in range(3):
+        serials.append(keyfiles.read_certificate(keys / "devices" / GOOD / "client.crt.der").serial_number)
+        for name in ("client.crt.der", "client.key.der"):
+            (keys / "devices" / GOOD / name).unlink()
+        pki.make_all(keys, [GOOD])
+    serials.append(keyfiles.read_certificate(keys / "devices" / GOOD / "client.crt.der").serial_number)
+    pki.make_all(keys, [], revoke=[GOOD])
+    (one,) = _lists(keys)
+    assert {entry.serial_number for entry in one} == set(serials) and len(set(serials)) == 4
+    assert revocation.revoked_devices(keys / "server") == {GOOD}
+    pki.make_all(keys, [GOOD], next_key=True)
+    assert {entry.serial_number for entry in _lists(keys)[0]} == set(serials)
+    assert revocation.revoked_devices(keys / "server") == set()
+
+
+def test_an_unknown_board_and_a_missing_key_are_named(tmp_path: Path) -> None:
+    keys = tmp_path / "keys"
+    pki.make_all(keys, [GOOD])
+    before = {path: path.read_bytes() for path in keys.rglob("*") if path.is_file()}
+    with pytest.raises(ToolError, match=f"no certificate of {STOLEN}"):
+        pki.make_all(keys, [], revoke=[STOLEN])
+    assert {path: path.read_bytes() for path in keys.rglob("*") if path.is_file()} == before
+    (keys / "device-ca.key.pem").unlink()
+    pki.make_all(keys, [GOOD])
+    with pytest.raises(ToolError, match="lacks the private key of 'OTA device CA"):
+        pki.make_all(keys, [], revoke=[GOOD])
+
+
+def test_boards_of_an_authority_of_old_are_revoked_too(tmp_path: Path) -> None:
+    """Two authorities of one name, as earlier releases made them: each has its list, and neither locks out the
+    boards of the other."""
+    keys, before = tmp_path / "keys", tmp_path / "before"
+    oldkeys.make(keys, [GOOD, STOLEN])
+    pki.make_all(keys, [], next_ca=True)
+    shutil.copytree(keys / "devices", before / "devices")
+    pki.make_all(keys, ["0123456789AB"], rotate_ca=True, revoke=[STOLEN])
+    assert [len(list(one)) for one in _lists(keys)] == [0, 1]
+    with Broker(tmp_path / "broker", keys / "server") as broker:
+        with (
+            mqttboard.of(keys, GOOD, broker.port, before / "devices" / GOOD) as old,
+            mqttboard.of(keys, "0123456789AB", broker.port) as new,
+            mqttboard.of(before, STOLEN, broker.port) as stolen,
+        ):
+            pace.until(lambda: old.connected and new.connected and stolen.refused, "two are taken, one is not")
+            assert not stolen.connected
