@@ -115,9 +115,10 @@ FILES = {  # name: (content, what the error says)
 
 @pytest.fixture(scope="module")
 def key(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("keys")
-    keyfiles.Folder(folder).key("sign.key.pem")
-    return folder / "sign.key.pem"
+    path = tmp_path_factory.mktemp("keys") / "sign.key.pem"
+    path.write_bytes(keyfiles.key_bytes(certificates.new_key()))
+    path.chmod(0o600)
+    return path
 
 
 def _sign(image: Path, key: Path, *words: object) -> argparse.Namespace:

@@ -75,9 +75,9 @@ def test_sign_appends_a_trailer_to_any_file(tmp_path):
     firmware.write_bytes(b"\x01" * 5000)
     sign = ["sign", firmware, "--key", keys / "sign.key.pem", "--http-url", "http://h/f"]
     assert "needs --board" in tools(*sign, "--version", "2.1.0", code=1)
-    assert "give --version" in tools(*sign, code=1)
     assert "`sign --kind raw`" in tools(*sign, "--version", "2.1.0", "--board", "lamp", code=1)
     sign += ["--kind", "raw"]
+    assert "give --version" in tools(*sign, code=1)
     tools(*sign, "--version", "2.1.0", "--board", "lamp")
     signed = (tmp_path / "firmware-2.1.0.img").read_bytes()
     trailer = images.read_trailer(signed)
