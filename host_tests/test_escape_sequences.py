@@ -21,6 +21,9 @@ from tools.commands import board, deploy, doctor, serve
 from tools.errors import ToolError
 from tools.server import wire
 from tools.simboard.board import SimBoard
+from tools.simboard.factory import create_bare
+from tools.simboard.replboard import ReplBoard
+from tools.stage import MAC
 
 SEQUENCES = {
     "clear": "\x1b[2J\x1b[H",
@@ -135,3 +138,13 @@ def test_a_terminal_of_few_characters_gets_no_more(monkeypatch: pytest.MonkeyPat
         print(console.clean("".join(SEQUENCES.values()) + GOOD), flush=True)
         written = raw.getvalue()
     assert all(0x20 <= byte < 0x7F or byte == 0x0A for byte in written)
+
+
+def test_a_board_that_means_harm(tmp_path: Path) -> None:
+    """Real MicroPython on a serial line, whose code names its exception so."""
+    create_bare(tmp_path / "board", mac=MAC, networks={})
+    with ReplBoard(tmp_path / "board") as playing:
+        playing.power_on()
+        with Session(playing.url) as session, pytest.raises(BoardError) as told:
+            session.run("raise ValueError('\\x1b]0;owned\\x07\\x9b2J\\u202e ok')")
+    assert str(told.value) == r"ValueError: \x1b]0;owned\x07\x9b2J\u202e ok"

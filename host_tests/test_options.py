@@ -1,0 +1,121 @@
+"""Options: what would be ignored is refused, what is absurd never gets to a command. `demo` has an end."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections.abc import Callable
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+
+from tools import __main__, options
+from tools.commands import demo
+from tools.errors import ToolError
+
+
+@pytest.fixture(scope="module")
+def board(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder that looks like a board's."""
+    folder = tmp_path_factory.mktemp("board")
+    (folder / "board.json").write_text(json.dumps({}))
+    return folder
+
+
+@pytest.mark.parametrize(
+    ("line", "named"),
+    [
+        ("board {board} --config x", "--config"),
+        ("board {board} --certs x --image y", "--certs, --image"),
+        ("board {board} --heap 64", "--heap"),
+        ("board {board} --port 2323", "--port"),
+        ("board --repl --config x", "--config"),
+        ("board --repl --count 3", "--count"),
+        ("board none --count 3 --mac 286DCE32AF70", "--mac"),
+        ("build --romfs --output {board}/x --board lamp", "--board"),
+        ("build --romfs --output {board}/x --build-time=May\u202f24", "--build-time"),
+        ("sign x --key y --board lamp", "--board"),
+        ("sign x --key y --output z", "--output"),
+        ("bench --server --only heap_update", "--only"),
+        ("bench --server --json {board}/x", "--json"),
+        ("torture --case message/idf/1 --full", "--full"),
+        ("torture --mutants --attacks", "--attacks"),
+        ("torture --only message", "classes of attacks"),
+        ("doctor /dev/ttyUSB0 --traceback x", "PORT"),
+        ("serve x --keys y --broker mqtts://h:1 --mqtt-port 8883", "--mqtt-port"),
+    ],
+)
+def test_what_would_be_ignored_is_refused(line: str, named: str, board: Path, capsys) -> None:
+    words = line.format(board=board).split()
+    try:
+        code = __main__.main(words)
+    except SystemExit as end:
+        code = end.code
+    told = capsys.readouterr().err.splitlines()[-1]
+    assert code and "error: " in told and named in told, told
+
+
+@pytest.mark.parametrize(
+    ("parse", "good", "bad"),
+    [
+        (options.port, ["1", "65535"], ["0", "65536", "99999", "-1", "", "8883 ", "1e3", "0x50", "٣"]),
+        (options.any_port, ["0", "8443"], ["65536", "http"]),
+        (options.days, ["1", "36500"], ["0", "36501", "99999999", "9" * 5000]),
+        (options.unix_time, ["0", "1800000000", "1800000000000"], ["-1", "9" * 18, "9" * 5000, "now", "1.5"]),
+        (
+            options.moment,
+            ["0", "1800000000000", "2026-11-30T02:00", "2026-11-30"],
+            ["soon", "99999999999999999", "0001-01-01", "9999-99-99", "1969-12-30"],
+        ),
+        (
+            options.build_time,
+            ["May 24 2024 10:33:41"],
+            ["yesterday", "", "24 May 2024", "May 32 2024 10:33:41"],
+        ),
+        (
+            options.host,
+            ["a.example", "10.0.0.1", "::1", "my_host"],
+            ["", "a b", "https://h", "a/b", "x" * 254],
+        ),
+        (
+            options.name,
+            ["lamp", "灯 💡", "x" * 64],
+            ["", " ", "x" * 65, "a\nb", "\x1b[2J", "\udcff", "\u202e"],
+        ),
+        (options.prefix, ["wm_iot", "/wm_iot", "a/b"], ["", "a b", "a/+", "#", "x" * 65, "a\nb"]),
+        (options.path, ["a b", "../ö"], ["", "a\nb", "\udcff"]),
+    ],
+)
+def test_types(parse: Callable[[str], object], good: list[str], bad: list[str]) -> None:
+    for text in good:
+        parse(text)
+    for text in bad:
+        with pytest.raises(argparse.ArgumentTypeError):
+            parse(text)
+
+
+def test_a_moment_is_in_seconds() -> None:
+    assert options.moment("1800000000000") == options.moment("1800000000") == 1800000000
+
+
+def _demo(ended: str, monkeypatch: pytest.MonkeyPatch) -> demo.Demo:
+    """On a stage where nothing is heard."""
+
+    def hear_nothing(predicate: object, limit_s: float) -> None:
+        raise TimeoutError
+
+    monkeypatch.setattr(demo, "LIMIT_S", 0.2)
+    playing = demo.Demo.__new__(demo.Demo)
+    stage = SimpleNamespace(
+        board=SimpleNamespace(ended=ended, lines=["boot: \x1b[31m"]),
+        operator=SimpleNamespace(wait_for=hear_nothing),
+    )
+    playing.stage = stage  # type: ignore[assignment]
+    return playing
+
+
+@pytest.mark.parametrize(("ended", "words"), [("bricked", "the board is bricked"), ("", "not end within")])
+def test_the_demo_of_a_board_that_says_nothing_ends(ended: str, words: str, monkeypatch) -> None:
+    with pytest.raises(ToolError, match=words):
+        _demo(ended, monkeypatch)._wait_for(lambda message: True)
