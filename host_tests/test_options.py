@@ -43,7 +43,6 @@ def board(tmp_path_factory: pytest.TempPathFactory) -> Path:
         ("torture --mutants --attacks", "--attacks"),
         ("torture --only message", "classes of attacks"),
         ("doctor /dev/ttyUSB0 --traceback x", "PORT"),
-        ("serve x --keys y --broker mqtts://h:1 --mqtt-port 8883", "--mqtt-port"),
     ],
 )
 def test_what_would_be_ignored_is_refused(line: str, named: str, board: Path, capsys) -> None:

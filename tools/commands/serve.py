@@ -138,8 +138,6 @@ class Shown:
 
 
 def _settings(args: argparse.Namespace) -> Settings:
-    if args.broker:
-        options.refuse(args, ["--mqtt-port"], "not with --broker, whose URL names the port")
     wildcard = args.address in ("0.0.0.0", "::")
     if wildcard and not args.name:
         raise ToolError(f"--address {args.address} needs --name: by what name do boards reach this machine?")
