@@ -136,6 +136,16 @@ def test_a_key_that_the_boards_of_the_folder_do_not_know(keys: Path, tmp_path: P
     Path(stray).unlink()
 
 
+def test_a_public_half_alone_signs_nothing(keys: Path, tmp_path: Path) -> None:
+    der = (keys / "server/sign_pub.der").read_bytes()
+    encoding, form = serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo
+    pem = serialization.load_der_public_key(der).public_bytes(encoding, form)
+    for content in (der, pem):
+        (tmp_path / "public").write_bytes(content)  # which anybody may read
+        with pytest.raises(ToolError, match="is a public key: give the private one, or --signer"):
+            signer.choose(tmp_path / "public", None)
+
+
 @pytest.mark.parametrize("content", [b"", b"no key", b"-----BEGIN PUBLIC KEY-----\n"])
 def test_a_public_half_that_is_none(content: bytes, tmp_path: Path) -> None:
     (tmp_path / "public").write_bytes(content)

@@ -15,19 +15,20 @@ from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from tools import console, keyfiles
+from tools import console, keyfiles, wholefile
 from tools.errors import ToolError
 from tools.signing import Signer
 
 LIMIT_S = 60  # for one signature, the time in which somebody types a PIN included
 MOST = 64 * 1024  # bytes that a command may print
+_PUBLIC_DER = b"\x30\x59"  # of a point on P-256: a sequence of 89 bytes
 _BESIDE = ("sign*.der", "server/sign*.der", "devices/*/sign*.der")  # of a fleet's folder: who may sign
 
 
 def choose(path: Path, command: str | None) -> Signer:
     """The private key in the file or, with a command, the one whose public half is in the file. Raises
     ToolError, also for a key that the boards of its folder do not know."""
-    signer: Signer = Command(command, path) if command is not None else keyfiles.read_key(path)
+    signer: Signer = Command(command, path) if command is not None else _private(path)
     known = [file.read_bytes() for file in _known(path.parent)]
     if known and keyfiles.read_public(path) not in known:
         raise ToolError(
@@ -109,6 +110,16 @@ class Command:
     def _error(self, what: str, said: bytes = b"") -> ToolError:
         lines = said.decode(errors="replace").strip().splitlines()
         return ToolError(": ".join([f"the signer {self._words[0]} {what}", *map(console.clean, lines[-1:])]))
+
+
+def _private(path: Path) -> ec.EllipticCurvePrivateKey:
+    try:
+        begin = wholefile.read(path).lstrip()[:26]
+    except OSError:
+        begin = b""  # read_key() tells
+    if begin == b"-----BEGIN PUBLIC KEY-----" or begin[:2] == _PUBLIC_DER:
+        raise ToolError(f"{path} is a public key: give the private one, or --signer, the command that has it")
+    return keyfiles.read_key(path)
 
 
 def _known(folder: Path) -> Iterator[Path]:
