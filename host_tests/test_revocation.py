@@ -1,4 +1,5 @@
-"""`keys --revoke MAC`: the running server takes it up, the board's connection ends, and the others' come back."""
+"""`keys --revoke MAC`: the running server takes it up, the board's connection ends, and the others' come
+back."""
 
 from __future__ import annotations
 
@@ -106,19 +107,19 @@ def test_an_unknown_board_and_a_missing_key_are_named(tmp_path: Path) -> None:
 
 
 def test_boards_of_an_authority_of_old_are_revoked_too(tmp_path: Path) -> None:
-    """Two authorities of one name, as earlier releases made them: each has its list, and neither locks out the
-    boards of the other."""
+    """Two authorities of one name, as earlier releases made them: each has its list, and neither locks out
+    the boards of the other."""
     keys, before = tmp_path / "keys", tmp_path / "before"
     oldkeys.make(keys, [GOOD, STOLEN])
     pki.make_all(keys, [], next_ca=True)
     shutil.copytree(keys / "devices", before / "devices")
     pki.make_all(keys, ["0123456789AB"], rotate_ca=True, revoke=[STOLEN])
     assert [len(list(one)) for one in _lists(keys)] == [0, 1]
-    with Broker(tmp_path / "broker", keys / "server") as broker:
-        with (
-            mqttboard.of(keys, GOOD, broker.port, before / "devices" / GOOD) as old,
-            mqttboard.of(keys, "0123456789AB", broker.port) as new,
-            mqttboard.of(before, STOLEN, broker.port) as stolen,
-        ):
-            pace.until(lambda: old.connected and new.connected and stolen.refused, "two are taken, one is not")
-            assert not stolen.connected
+    with (
+        Broker(tmp_path / "broker", keys / "server") as broker,
+        mqttboard.of(keys, GOOD, broker.port, before / "devices" / GOOD) as old,
+        mqttboard.of(keys, "0123456789AB", broker.port) as new,
+        mqttboard.of(before, STOLEN, broker.port) as stolen,
+    ):
+        pace.until(lambda: old.connected and new.connected and stolen.refused, "two are taken, one is not")
+        assert not stolen.connected

@@ -1,4 +1,5 @@
-"""Notices that the server's folder of keys has changed while it is running: a revoked board, a new certificate."""
+"""Notices that the server's folder of keys has changed while it is running: a revoked board, a new
+certificate."""
 
 from __future__ import annotations
 
@@ -8,10 +9,13 @@ from tools import identities, keyfiles, revocation
 from tools.identities import Login
 
 _PAIRS = ("broker", "files")
+_START_AGAIN = "this server has other certificates now: start `serve` again"
+_BROKER = "other certificates or revoked ones: the broker has to start anew"
 
 
 class KeyWatch:
-    """revoked: MACs. has_changed: whether the last look() found anything."""
+    """revoked: MACs. is_of_broker: whether the last change is one that only a new start of the broker
+    brings."""
 
     def __init__(self, keys: Path) -> None:
         """Raises ToolError if the folder is damaged."""
@@ -19,28 +23,24 @@ class KeyWatch:
         self._seen = self._stamp()
         self._devices = self._stamp("devices/*.der")
         self._logins = self._read_logins()
-        self.has_changed = False
+        self.is_of_broker = False
         self.revoked = revocation.revoked_devices(keys)
 
-    def look(self) -> bool:
-        """Whether the broker has to read its files anew. Raises ToolError for a folder that is damaged, or just
-        being copied: it is looked at again the next time."""
+    def look(self) -> str | None:
+        """What to tell of a change, "" if nothing; None where there is no change. Raises ToolError for a
+        folder that is damaged, or just being copied: it is looked at again the next time."""
         seen, devices = self._stamp(), self._stamp("devices/*.der")
-        self.has_changed = (seen, devices) != (self._seen, self._devices)
-        if not self.has_changed:
-            return False
+        if (seen, devices) == (self._seen, self._devices):
+            return None
         revoked = revocation.revoked_devices(self._keys)
-        is_of_broker = seen != self._seen
-        if is_of_broker:
+        has_new_files = seen != self._seen
+        if has_new_files:
             for stem in _PAIRS:
                 keyfiles.read_pair(self._keys, stem)
-            self._read_logins()
+        is_another = has_new_files and self._read_logins() != self._logins
         self._seen, self._devices, self.revoked = seen, devices, revoked
-        return is_of_broker
-
-    def has_other_logins(self) -> bool:
-        """Whether this server is not any more who it was at its start: nothing helps but another start."""
-        return self._read_logins() != self._logins
+        self.is_of_broker = has_new_files and not is_another
+        return _START_AGAIN if is_another else _BROKER if has_new_files else ""
 
     def _read_logins(self) -> list[Login]:
         stems = [identities.SERVER_IDENTITY, *identities.answerers(self._keys)]

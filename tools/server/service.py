@@ -34,7 +34,6 @@ TICK_S = 0.25
 FLUSH_S = 1
 CERTIFICATES_S = 60
 KEYS_S = 5
-START_AGAIN = "the certificates of this server have changed: start `serve` again"
 MOST_SERVERS_HINT = "`python3 -m tools keys DIR --servers N` makes identities for more servers"
 
 
@@ -177,21 +176,16 @@ class Service:
             await asyncio.gather(*tasks, return_exceptions=True)
 
     async def _watch_keys(self) -> None:
-        """A broker reads lists of revoked certificates only when it starts; then the revoked board's connection
-        is gone too, and everybody else's comes back."""
+        """A new start of the broker ends a revoked board's connection; everybody else's comes back."""
         try:
-            is_of_broker = self._keywatch.look()
-            if not self._keywatch.has_changed:
+            found = self._keywatch.look()
+            if found is None:
                 return
             self._know_devices()
             self.web.revoked = self._keywatch.revoked
-            if is_of_broker and self._keywatch.has_other_logins():
-                self.tell("", START_AGAIN)
-            elif is_of_broker and self._broker:
-                self.tell("", "other certificates: the broker starts anew")
+            self.tell("", found or "other devices")
+            if self._keywatch.is_of_broker and self._broker:
                 await asyncio.to_thread(self._broker.restart)
-            elif is_of_broker:
-                self.tell("", "other certificates: have the broker start anew")
         except ToolError as error:
             self.tell("", str(error))
 
