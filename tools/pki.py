@@ -78,16 +78,13 @@ def make_all(
             ca.prepare_next()
         _server(top, "broker", ca.broker, names, validity)
         _server(top, "files", ca.file, names, validity)
-        if not name or (rotate_ca and name == SERVER_IDENTITY):
-            name = f"{SERVER_IDENTITY}-{secrets.token_hex(8)}"
+        if rotate_ca and name == SERVER_IDENTITY:
+            name = _new_name()
         _identities(top, name, servers, ca.broker, days)
         top.put("broker-trust.crt.pem", _bundle(ca.trusted, "pem"))
-        public = _public_files(top, next_key, is_new)
-        for stem in ("broker", "file"):
-            public[f"{stem}_ca.der"] = _bundle(ca.in_advance(stem), "der")
+        public = _public_files(top, ca, next_key, is_new)
         gone = [one for mac in revoke for one in devicekeys.give_up(change, mac)]
-        known = devicekeys.known(change) if renew else []
-        boards = [devicekeys.device(change, mac, ca, days) for mac in dict.fromkeys([*macs, *known])]
+        boards = _boards(change, [*macs, *(devicekeys.known(change) if renew else [])], ca, days)
         for board in boards:
             for copy, content in public.items():
                 board.copy(copy, content, renew)
@@ -105,12 +102,21 @@ def _is_fleet(change: Change) -> bool:
 
 
 def _server_name(top: Folder) -> str:
-    """The name in the server's certificate, "" without one. Made once, so that it goes on after a
+    """The name in the server's certificate, or a new one. Made once, so that it goes on after a
     rotation."""
     for name in (f"{SERVER_IDENTITY}.crt.pem", f"server/{SERVER_IDENTITY}.crt.pem"):
         if top.has(name):
             return certificates.common_name(keyfiles.parse_certificates(top.read(name), top.path / name)[0])
-    return ""
+    return _new_name()
+
+
+def _new_name() -> str:
+    """Of this fleet alone, and a name that no board knows."""
+    return f"{SERVER_IDENTITY}-{secrets.token_hex(8)}"
+
+
+def _boards(change: Change, macs: Iterable[str], ca: Authorities, days: int) -> list[Folder]:
+    return [devicekeys.device(change, mac, ca, days) for mac in dict.fromkeys(macs)]
 
 
 def _server_folder(top: Folder, public: dict[str, bytes]) -> Folder:
@@ -130,12 +136,12 @@ def _server_folder(top: Folder, public: dict[str, bytes]) -> Folder:
     return server
 
 
-def _public_files(top: Folder, next_key: bool, is_new: bool) -> dict[str, bytes]:
-    """What boards need to check signatures, by file name: the keys, each with its table."""
+def _public_files(top: Folder, ca: Authorities, next_key: bool, is_new: bool) -> dict[str, bytes]:
+    """What boards need to check signatures and servers, by file name: the keys, each with its table, and CAs."""
     keys = {"sign_pub": _public(top, rotation.SIGN, rotation.SIGN_PUBLIC, is_new)}
     if next_key or top.has(rotation.SIGN_NEXT) or top.has(rotation.SIGN_NEXT_PUBLIC):
         keys["sign_next"] = _public(top, rotation.SIGN_NEXT, rotation.SIGN_NEXT_PUBLIC, next_key)
-    public = {}
+    public = {f"{name}_ca.der": _bundle(ca.in_advance(name), "der") for name in rotation.AUTHORITIES}
     for name, key in keys.items():
         public[f"{name}.der"] = key
         public[f"{name}.tab"] = keytable.build(key)
