@@ -137,7 +137,7 @@ def _server_folder(top: Folder, public: dict[str, bytes]) -> Folder:
 
 
 def _public_files(top: Folder, ca: Authorities, next_key: bool, is_new: bool) -> dict[str, bytes]:
-    """What boards need to check signatures and servers, by file name: the keys, each with its table, and CAs."""
+    """What boards need to check servers and signatures: by file name CAs, and keys, each with its table."""
     keys = {"sign_pub": _public(top, rotation.SIGN, rotation.SIGN_PUBLIC, is_new)}
     if next_key or top.has(rotation.SIGN_NEXT) or top.has(rotation.SIGN_NEXT_PUBLIC):
         keys["sign_next"] = _public(top, rotation.SIGN_NEXT, rotation.SIGN_NEXT_PUBLIC, next_key)
