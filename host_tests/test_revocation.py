@@ -18,6 +18,7 @@ from cryptography import x509
 from tools import keyfiles, pki, revocation
 from tools.__main__ import main
 from tools.errors import ToolError
+from tools.server.keywatch import KeyWatch
 from tools.servers.broker import Broker
 from tools.servers.served import Served
 
@@ -91,6 +92,37 @@ def test_each_certificate_that_a_board_ever_had_is_revoked(tmp_path: Path) -> No
     pki.make_all(keys, [GOOD], next_key=True)
     assert {entry.serial_number for entry in _lists(keys)[0]} == set(serials)
     assert revocation.revoked_devices(keys / "server") == set()
+
+
+def test_a_folder_that_is_just_being_copied_is_told_once_and_read_again(tmp_path: Path) -> None:
+    """The broker starts anew when it is whole; also after a start that failed."""
+    keys = tmp_path / "keys"
+    pki.make_all(keys, [GOOD])
+    watch, starts = KeyWatch(keys / "server"), []
+
+    class Starts(Broker):
+        def restart(self) -> None:
+            starts.append(1)
+            if len(starts) == 1:
+                raise ToolError("mosquitto ended at once")
+
+    broker = Starts(tmp_path / "broker", keys / "server")
+    assert watch.look(broker) is None
+    shutil.copytree(keys / "server", tmp_path / "copy")
+    pki.make_all(keys, [], ["new.example"], revoke=[GOOD])
+    whole = (keys / "server" / "broker.key.pem").read_bytes()
+    shutil.copy(tmp_path / "copy" / "broker.key.pem", keys / "server")  # of the old certificate
+    assert "broker.key.pem is not the key of" in (watch.look(broker) or "")
+    assert watch.look(broker) is None and not watch.revoked and not starts
+    (keys / "server" / "broker.key.pem").write_bytes(whole)
+    assert watch.look(broker) == "mosquitto ended at once"
+    assert "starts anew" in (watch.look(broker) or "") and watch.revoked == {GOOD}
+    assert watch.look(broker) is None and len(starts) == 2
+    pki.make_all(keys, [STOLEN])
+    assert watch.look(broker) == "other devices" and len(starts) == 2
+    pki.make_all(keys, [], next_ca=True)
+    pki.make_all(keys, [], rotate_ca=True)
+    assert "start `serve` again" in (watch.look(broker) or "") and len(starts) == 2
 
 
 def test_an_unknown_board_and_a_missing_key_are_named(tmp_path: Path) -> None:

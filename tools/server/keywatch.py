@@ -6,16 +6,19 @@ from __future__ import annotations
 from pathlib import Path
 
 from tools import identities, keyfiles, revocation
+from tools.errors import ToolError
 from tools.identities import Login
+from tools.servers.broker import Broker
 
 _PAIRS = ("broker", "files")
 _START_AGAIN = "this server has other certificates now: start `serve` again"
-_BROKER = "other certificates or revoked ones: the broker has to start anew"
+_BROKER = "other certificates, or some are revoked: the broker starts anew"
+_OTHERS_BROKER = "other certificates, or some are revoked: have the broker start anew"
+_DEVICES = "other devices"
 
 
 class KeyWatch:
-    """revoked: MACs. is_of_broker: whether the last change is one that only a new start of the broker
-    brings."""
+    """revoked: MACs. A change that the broker has to know of brings a new start of it."""
 
     def __init__(self, keys: Path) -> None:
         """Raises ToolError if the folder is damaged."""
@@ -23,24 +26,39 @@ class KeyWatch:
         self._seen = self._stamp()
         self._devices = self._stamp("devices/*.der")
         self._logins = self._read_logins()
-        self.is_of_broker = False
+        self._problem = ""
         self.revoked = revocation.revoked_devices(keys)
 
-    def look(self) -> str | None:
-        """What to tell of a change, "" if nothing; None where there is no change. Raises ToolError for a
-        folder that is damaged, or just being copied: it is looked at again the next time."""
+    def look(self, broker: Broker | None) -> str | None:
+        """What to tell of a change; None where there is none. Takes as long as the broker needs to start.
+
+        A folder that is damaged or just being copied, and a broker that does not start, are told once, and
+        tried again at the next look.
+        """
+        try:
+            return self._look(broker)
+        except (ToolError, OSError) as error:
+            is_known, self._problem = str(error) == self._problem, str(error)
+            return None if is_known else self._problem
+
+    def _look(self, broker: Broker | None) -> str | None:
         seen, devices = self._stamp(), self._stamp("devices/*.der")
         if (seen, devices) == (self._seen, self._devices):
             return None
         revoked = revocation.revoked_devices(self._keys)
-        has_new_files = seen != self._seen
-        if has_new_files:
+        said = _DEVICES
+        if seen != self._seen:
             for stem in _PAIRS:
                 keyfiles.read_pair(self._keys, stem)
-        is_another = has_new_files and self._read_logins() != self._logins
-        self._seen, self._devices, self.revoked = seen, devices, revoked
-        self.is_of_broker = has_new_files and not is_another
-        return _START_AGAIN if is_another else _BROKER if has_new_files else ""
+            if self._read_logins() != self._logins:
+                said = _START_AGAIN
+            elif broker:
+                broker.restart()
+                said = _BROKER
+            else:
+                said = _OTHERS_BROKER
+        self._seen, self._devices, self.revoked, self._problem = seen, devices, revoked, ""
+        return said
 
     def _read_logins(self) -> list[Login]:
         stems = [identities.SERVER_IDENTITY, *identities.answerers(self._keys)]

@@ -177,17 +177,11 @@ class Service:
 
     async def _watch_keys(self) -> None:
         """A new start of the broker ends a revoked board's connection; everybody else's comes back."""
-        try:
-            found = self._keywatch.look()
-            if found is None:
-                return
+        found = await asyncio.to_thread(self._keywatch.look, self._broker)
+        if found is not None:
+            self.tell("", found)
             self._know_devices()
             self.web.revoked = self._keywatch.revoked
-            self.tell("", found or "other devices")
-            if self._keywatch.is_of_broker and self._broker:
-                await asyncio.to_thread(self._broker.restart)
-        except ToolError as error:
-            self.tell("", str(error))
 
     def _become_leader(self, tasks: list[asyncio.Task]) -> None:
         self.is_leader = True
