@@ -14,8 +14,8 @@ from tools.certificates import Pair
 
 
 class MqttBoard:
-    """connected: how often it was. ended: how often a connection ended that had stood. refused: how often none
-    came. It tries again by itself, every second."""
+    """connected: how often it was. ended: how often a connection ended that had stood. refused: how often
+    none came. It tries again by itself, every second."""
 
     def __init__(self, pair: Pair, broker_ca: bytes, port: int, user: str = "anybody") -> None:
         """broker_ca: PEM. user: the name that it gives."""

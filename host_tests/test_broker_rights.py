@@ -58,8 +58,9 @@ class Client:
     """
 
     def __init__(
-        self, broker: Broker, keys: Path, identity: str, claimed: str, will: str = "", login: Login | None = None
-    ) -> None:
+        self, broker: Broker, keys: Path, identity: str, claimed: str, will: str = "",
+        login: Login | None = None,
+    ) -> None:  # fmt: skip
         self.heard: list[tuple[str, bytes]] = []
         self.ended = False
         client_id, user = login or (claimed, claimed)

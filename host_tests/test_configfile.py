@@ -53,7 +53,9 @@ def test_what_a_board_would_refuse_is_refused_before_it_is_sent(
     path.write_bytes(configfile.dump(GOOD | changes))
     with pytest.raises(ToolError, match=words):
         deploy.run(argparse.Namespace(certs=None, config=path, port="/dev/nowhere"))
-    given = argparse.Namespace(ports=["/dev/nowhere"], config=path, wifi=None, server=None, board=None, keys=Path("nowhere"))
+    given = argparse.Namespace(
+        ports=["/dev/nowhere"], config=path, wifi=None, server=None, board=None, keys=Path("nowhere")
+    )
     with pytest.raises(ToolError, match=words):
         provision.run(given)
 

@@ -1,4 +1,5 @@
-"""doctor's view of files that hold several certificates, as boards have them while authorities follow each other."""
+"""doctor's view of files that hold several certificates, as boards have them while authorities follow each
+other."""
 
 from __future__ import annotations
 

@@ -9,7 +9,6 @@ from pathlib import Path
 
 import oldkeys
 import pace
-import pytest
 
 from tools import identities, pki, runtimes
 from tools.servers.broker import free_port
@@ -42,15 +41,17 @@ use_username_as_clientid true
 
 
 class Shared:
-    """One mosquitto that trusts the servers of both fleets; each comes in where the broker's certificate is of
-    its own. ports: by fleet."""
+    """One mosquitto that trusts the servers of both fleets; each comes in where the broker's certificate is
+    of its own. ports: by fleet."""
 
     def __init__(self, folder: Path, keys: dict[str, Path]) -> None:
         folder.mkdir()
         self.log = folder / "log"
         self._configuration = folder / "mosquitto.conf"
         self.ports = {name: free_port() for name in keys}
-        (folder / "trust.pem").write_bytes(b"".join((one / "broker-ca.crt.pem").read_bytes() for one in keys.values()))
+        (folder / "trust.pem").write_bytes(
+            b"".join((one / "broker-ca.crt.pem").read_bytes() for one in keys.values())
+        )
         (folder / "acl").write_text("pattern readwrite #\n")
         (folder / "acl").chmod(0o600)
         text = GENERAL.format(folder=folder)
@@ -82,12 +83,17 @@ def _play(tmp_path: Path, make) -> str:
             with shared.running():
                 for name in FLEETS if not servers else ():
                     options = (f"--broker=mqtts://localhost:{shared.ports[name]}", f"--prefix={name}")
-                    servers.append(stack.enter_context(Served(tmp_path / name / "server", keys[name], *options)))
+                    servers.append(
+                        stack.enter_context(Served(tmp_path / name / "server", keys[name], *options))
+                    )
                 for one in servers:
                     for identity in ("ota-server", "ota-server-1"):
-                        word = f"{identity}: connected"
-                        pace.until(lambda one=one, word=word: one.said().count(word) > returned, word)
+                        _wait_for(one, f"{identity}: connected", returned + 1)
     return shared.log.read_text()
+
+
+def _wait_for(one: Served, word: str, count: int) -> None:
+    pace.until(lambda: one.said().count(word) >= count, word)
 
 
 def test_servers_of_two_fleets_let_each_other_be(tmp_path: Path) -> None:

@@ -1,4 +1,5 @@
-"""Who has the key of the boards' authority can make boards, but no server: neither for the broker nor for boards."""
+"""Who has the key of the boards' authority can make boards, but no server: neither for the broker nor for
+boards."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
-"""`keys` is killed, or the disk fails, at each of its file operations: what is there is all old or all new, and the
-next run goes on."""
+"""`keys` is killed, or the disk fails, at each of its file operations: what is there is all old or all new,
+and the next run goes on."""
 
 from __future__ import annotations
 
@@ -140,7 +140,8 @@ def _check_recovery(folder: Path, command: str, before: dict[str, bytes], code: 
 
 
 def test_a_list_that_is_half_written_is_never_read(tmp_path: Path) -> None:
-    """A draft counts for nothing, whatever is in it; what is ready takes its place however often it is tried."""
+    """A draft counts for nothing, whatever is in it; what is ready takes its place however often it is
+    tried."""
     keys = tmp_path / "keys"
     pki.make_all(keys, MACS)
     before = _state(keys)
@@ -170,7 +171,11 @@ def test_two_at_once_wait_for_each_other(tmp_path: Path) -> None:
 def test_files_that_others_could_read_are_for_their_owner_afterwards(tmp_path: Path) -> None:
     keys = tmp_path / "keys"
     pki.make_all(keys, MACS)
-    loose = [keys / "server" / "broker.crt.pem", keys / "server" / "broker.key.pem", keys / "broker-trust.crt.pem"]
+    loose = [
+        keys / "server" / "broker.crt.pem",
+        keys / "server" / "broker.key.pem",
+        keys / "broker-trust.crt.pem",
+    ]
     for path in loose:
         path.write_bytes(b"old")
         path.chmod(0o666)

@@ -27,7 +27,9 @@ def test_word_for_word(clone: Path) -> None:  # noqa: F811
         clone / "safe" / "sign-next.key.pem"
     )
     assert not (keys / "sign-next.key.pem").exists()
-    offer = subprocess.run(["grep", "-c", "sig-sha256-ecdsa", str(clone / "lamp.json")], check=False, timeout=60)
+    offer = subprocess.run(
+        ["grep", "-c", "sig-sha256-ecdsa", str(clone / "lamp.json")], check=False, timeout=60
+    )
     assert offer.returncode == 0
 
 

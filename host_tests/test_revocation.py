@@ -1,4 +1,5 @@
-"""`keys --revoke MAC`: the running server takes it up, the board's connection ends, and the others' come back."""
+"""`keys --revoke MAC`: the running server takes it up, the board's connection ends, and the others' come
+back."""
 
 from __future__ import annotations
 
@@ -17,6 +18,7 @@ from cryptography import x509
 from tools import keyfiles, pki, revocation
 from tools.__main__ import main
 from tools.errors import ToolError
+from tools.server.keywatch import KeyWatch
 from tools.servers.broker import Broker
 from tools.servers.served import Served
 
@@ -92,6 +94,37 @@ def test_each_certificate_that_a_board_ever_had_is_revoked(tmp_path: Path) -> No
     assert revocation.revoked_devices(keys / "server") == set()
 
 
+def test_a_folder_that_is_just_being_copied_is_told_once_and_read_again(tmp_path: Path) -> None:
+    """The broker starts anew when it is whole; also after a start that failed."""
+    keys = tmp_path / "keys"
+    pki.make_all(keys, [GOOD])
+    watch, starts = KeyWatch(keys / "server"), []
+
+    class Starts(Broker):
+        def restart(self) -> None:
+            starts.append(1)
+            if len(starts) == 1:
+                raise ToolError("mosquitto ended at once")
+
+    broker = Starts(tmp_path / "broker", keys / "server")
+    assert watch.look(broker) is None
+    shutil.copytree(keys / "server", tmp_path / "copy")
+    pki.make_all(keys, [], ["new.example"], revoke=[GOOD])
+    whole = (keys / "server" / "broker.key.pem").read_bytes()
+    shutil.copy(tmp_path / "copy" / "broker.key.pem", keys / "server")  # of the old certificate
+    assert "broker.key.pem is not the key of" in (watch.look(broker) or "")
+    assert watch.look(broker) is None and not watch.revoked and not starts
+    (keys / "server" / "broker.key.pem").write_bytes(whole)
+    assert watch.look(broker) == "mosquitto ended at once"
+    assert "starts anew" in (watch.look(broker) or "") and watch.revoked == {GOOD}
+    assert watch.look(broker) is None and len(starts) == 2
+    pki.make_all(keys, [STOLEN])
+    assert watch.look(broker) == "other devices" and len(starts) == 2
+    pki.make_all(keys, [], next_ca=True)
+    pki.make_all(keys, [], rotate_ca=True)
+    assert "start `serve` again" in (watch.look(broker) or "") and len(starts) == 2
+
+
 def test_an_unknown_board_and_a_missing_key_are_named(tmp_path: Path) -> None:
     keys = tmp_path / "keys"
     pki.make_all(keys, [GOOD])
@@ -106,19 +139,19 @@ def test_an_unknown_board_and_a_missing_key_are_named(tmp_path: Path) -> None:
 
 
 def test_boards_of_an_authority_of_old_are_revoked_too(tmp_path: Path) -> None:
-    """Two authorities of one name, as earlier releases made them: each has its list, and neither locks out the
-    boards of the other."""
+    """Two authorities of one name, as earlier releases made them: each has its list, and neither locks out
+    the boards of the other."""
     keys, before = tmp_path / "keys", tmp_path / "before"
     oldkeys.make(keys, [GOOD, STOLEN])
     pki.make_all(keys, [], next_ca=True)
     shutil.copytree(keys / "devices", before / "devices")
     pki.make_all(keys, ["0123456789AB"], rotate_ca=True, revoke=[STOLEN])
     assert [len(list(one)) for one in _lists(keys)] == [0, 1]
-    with Broker(tmp_path / "broker", keys / "server") as broker:
-        with (
-            mqttboard.of(keys, GOOD, broker.port, before / "devices" / GOOD) as old,
-            mqttboard.of(keys, "0123456789AB", broker.port) as new,
-            mqttboard.of(before, STOLEN, broker.port) as stolen,
-        ):
-            pace.until(lambda: old.connected and new.connected and stolen.refused, "two are taken, one is not")
-            assert not stolen.connected
+    with (
+        Broker(tmp_path / "broker", keys / "server") as broker,
+        mqttboard.of(keys, GOOD, broker.port, before / "devices" / GOOD) as old,
+        mqttboard.of(keys, "0123456789AB", broker.port) as new,
+        mqttboard.of(before, STOLEN, broker.port) as stolen,
+    ):
+        pace.until(lambda: old.connected and new.connected and stolen.refused, "two are taken, one is not")
+        assert not stolen.connected

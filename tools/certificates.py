@@ -85,7 +85,7 @@ def parse(content: bytes) -> list[x509.Certificate]:
     """All certificates of a file, one or more: PEM, or DER one behind the other. Raises ValueError."""
     if content.lstrip().startswith(b"-----"):
         return x509.load_pem_x509_certificates(content)
-    found = []
+    found: list[x509.Certificate] = []
     while content or not found:
         size = _der_size(content)
         found.append(x509.load_der_x509_certificate(content[:size]))

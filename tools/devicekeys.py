@@ -1,6 +1,6 @@
 """The certificates of boards in a folder of keys: issued, kept, given up.
 
-devices/<MAC>/client.crt.der, .key.der    the board's own; the private half may be deleted once the board has it
+devices/<MAC>/client.crt.der, .key.der    the board's own; it may keep the private half alone
 server/devices/<MAC>.crt.der              a copy for the server, of a board that was given up too
 retired/devices/<MAC>-<serial>.crt.der    what was followed by another one
 """
@@ -38,6 +38,7 @@ def client(
     form: str = "pem",
 ) -> None:  # fmt: skip
     """The certificate of a client of the broker: kept if one of `trusted` has issued it, made by ca."""
+
     def make() -> Pair:
         return certificates.issue(ca.pair(), name, "client", certificates.valid_for(days))
 

@@ -33,4 +33,3 @@ def login(keys: Path, stem: str = SERVER_IDENTITY) -> Login:
 def answerers(keys: Path) -> list[str]:
     """The stems of servers that only answer questions."""
     return sorted(path.name.removesuffix(".crt.pem") for path in keys.glob(f"{SERVER_IDENTITY}-*.crt.pem"))
-

@@ -54,16 +54,16 @@ class Folder:
         self.require(key_name, f"restore it or delete {name} too")
         return self.certificate(stem, ca, form)
 
-    def certificate(self, stem: str, ca: x509.Certificate | None = None, form: str = "pem") -> x509.Certificate:
+    def certificate(
+        self, stem: str, ca: x509.Certificate | None = None, form: str = "pem"
+    ) -> x509.Certificate:
         """Of a pair whose private half may be kept elsewhere. Raises ToolError as pair() does."""
         key_name, name = f"{stem}.key.{form}", f"{stem}.crt.{form}"
         self.require(name, f"restore it or delete {key_name} too" if self.has(key_name) else "restore it")
         certificate = parse_certificates(self.read(name), self.path / name)[0]
         if self.has(key_name):
             if not certificates.matches(Pair(certificate, self.private(key_name))):
-                raise ToolError(
-                    f"{self.path / key_name} is not the key of {name}: restore or delete both"
-                )
+                raise ToolError(f"{self.path / key_name} is not the key of {name}: restore or delete both")
             self._keep(key_name)
         if ca and not certificates.issued_by(certificate, ca):
             raise ToolError(f"{self.path / name} was issued by another CA: delete it and {key_name}")

@@ -26,8 +26,8 @@ from cryptography import x509
 from tools import certificates, devicekeys, keychange, keyfiles, keytable, revocation, rotation
 from tools.authorities import Authorities, Authority
 from tools.certificates import Pair, Validity
-from tools.errors import ToolError
 from tools.devicekeys import mac_of
+from tools.errors import ToolError
 from tools.identities import SERVER_IDENTITY
 from tools.keychange import Change
 from tools.keyfiles import Folder
@@ -58,10 +58,10 @@ def make_all(
 ) -> list[Folder]:
     """Make everything that is missing, all or nothing; returns the folders with what was made and kept.
 
-    server_names: DNS names and addresses besides those of this host. server_validity: overrides
-    `days` for the broker's and the file server's certificates. next_key, next_ca: make those that
-    are to follow, too. rotate_…: put them in place. revoke: MACs. renew: public copies that follow from others
-    may change. Secrets are made in a folder of no fleet; in another a missing one is an error. Raises ToolError.
+    server_names: DNS names and addresses besides those of this host. server_validity: overrides `days` for
+    the broker's and the file server's certificates. next_key, next_ca: make those that are to follow, too.
+    rotate_…: put them in place. revoke: MACs. renew: public copies that follow from others may change.
+    Secrets are made in a folder of no fleet; in another a missing one is an error. Raises ToolError.
     """
     macs, revoke = ([mac_of(text) for text in given] for given in (macs, revoke))
     validity = server_validity or certificates.valid_for(days)
@@ -76,28 +76,20 @@ def make_all(
         ca = Authorities(top, ca_days, is_new, rotate_ca)
         if next_ca:
             ca.prepare_next()
-        hosts = list(dict.fromkeys([*LOCAL_HOSTS, *names]))
-        _server(top, "broker", ca.broker, hosts, validity)
-        _server(top, "files", ca.file, hosts, validity)
-        if not name or (rotate_ca and name == SERVER_IDENTITY):
-            name = f"{SERVER_IDENTITY}-{secrets.token_hex(8)}"
-        for end in ("", *(f"-{number + 1}" for number in range(servers))):
-            devicekeys.client(
-                top, f"{SERVER_IDENTITY}{end}", f"{name}{end}", ca.broker, [ca.broker.certificate], days
-            )
+        _server(top, "broker", ca.broker, names, validity)
+        _server(top, "files", ca.file, names, validity)
+        if rotate_ca and name == SERVER_IDENTITY:
+            name = _new_name()
+        _identities(top, name, servers, ca.broker, days)
         top.put("broker-trust.crt.pem", _bundle(ca.trusted, "pem"))
-        public = _public_files(top, next_key, is_new)
-        for stem in ("broker", "file"):
-            public[f"{stem}_ca.der"] = _bundle(ca.in_advance(stem), "der")
+        public = _public_files(top, ca, next_key, is_new)
         gone = [one for mac in revoke for one in devicekeys.give_up(change, mac)]
-        made = [top]
-        for mac in dict.fromkeys([*macs, *(devicekeys.known(change) if renew else [])]):
-            made.append(devicekeys.device(change, mac, ca, days))
+        boards = _boards(change, [*macs, *(devicekeys.known(change) if renew else [])], ca, days)
+        for board in boards:
             for copy, content in public.items():
-                made[-1].copy(copy, content, renew)
+                board.copy(copy, content, renew)
         _renew_lists(top, ca, gone)
-        made.append(_server_folder(top, public))
-    return made
+        return [top, *boards, _server_folder(top, public)]
 
 
 def is_fleet(folder: Path) -> bool:
@@ -110,18 +102,30 @@ def _is_fleet(change: Change) -> bool:
 
 
 def _server_name(top: Folder) -> str:
-    """The name in the server's certificate, "" without one. Made once, so that it goes on after a rotation."""
+    """The name in the server's certificate, or a new one. Made once, so that it goes on after a
+    rotation."""
     for name in (f"{SERVER_IDENTITY}.crt.pem", f"server/{SERVER_IDENTITY}.crt.pem"):
         if top.has(name):
             return certificates.common_name(keyfiles.parse_certificates(top.read(name), top.path / name)[0])
-    return ""
+    return _new_name()
+
+
+def _new_name() -> str:
+    """Of this fleet alone, and a name that no board knows."""
+    return f"{SERVER_IDENTITY}-{secrets.token_hex(8)}"
+
+
+def _boards(change: Change, macs: Iterable[str], ca: Authorities, days: int) -> list[Folder]:
+    return [devicekeys.device(change, mac, ca, days) for mac in dict.fromkeys(macs)]
 
 
 def _server_folder(top: Folder, public: dict[str, bytes]) -> Folder:
     """Copies, so that a server can be given these and nothing else: it can neither sign nor issue."""
     server = Folder(top.change, "server")
     stems = ("broker", "files", SERVER_IDENTITY, f"{SERVER_IDENTITY}-*")
-    own = [name for stem in stems for part in ("crt", "key") for name in top.change.names(f"{stem}.{part}.pem")]
+    own = [
+        name for stem in stems for part in ("crt", "key") for name in top.change.names(f"{stem}.{part}.pem")
+    ]
     for name in (*own, "broker-ca.crt.pem", "broker-trust.crt.pem", "file-ca.crt.pem", revocation.LISTS):
         if top.has(name):
             server.put(name, top.read(name))
@@ -132,12 +136,12 @@ def _server_folder(top: Folder, public: dict[str, bytes]) -> Folder:
     return server
 
 
-def _public_files(top: Folder, next_key: bool, is_new: bool) -> dict[str, bytes]:
-    """What boards need to check signatures, by file name: the keys, each with its table."""
+def _public_files(top: Folder, ca: Authorities, next_key: bool, is_new: bool) -> dict[str, bytes]:
+    """What boards need to check servers and signatures: by file name CAs, and keys, each with its table."""
     keys = {"sign_pub": _public(top, rotation.SIGN, rotation.SIGN_PUBLIC, is_new)}
     if next_key or top.has(rotation.SIGN_NEXT) or top.has(rotation.SIGN_NEXT_PUBLIC):
         keys["sign_next"] = _public(top, rotation.SIGN_NEXT, rotation.SIGN_NEXT_PUBLIC, next_key)
-    public = {}
+    public = {f"{name}_ca.der": _bundle(ca.in_advance(name), "der") for name in rotation.AUTHORITIES}
     for name, key in keys.items():
         public[f"{name}.der"] = key
         public[f"{name}.tab"] = keytable.build(key)
@@ -169,8 +173,10 @@ def _bundle(chosen: Iterable[x509.Certificate], form: str) -> bytes:
     return b"".join(one.public_bytes(keyfiles.ENCODINGS[form]) for one in chosen)
 
 
-def _server(top: Folder, stem: str, ca: Authority, hosts: list[str], validity: Validity) -> None:
+def _server(top: Folder, stem: str, ca: Authority, names: list[str], validity: Validity) -> None:
     """Made anew, for the old names too, if it lacks one."""
+    hosts = list(dict.fromkeys([*LOCAL_HOSTS, *names]))
+
     def make() -> Pair:
         return certificates.issue(ca.pair(), hosts[-1], "server", validity, hosts)
 
@@ -182,8 +188,15 @@ def _server(top: Folder, stem: str, ca: Authority, hosts: list[str], validity: V
         top.put(f"{stem}.crt.pem", pair.certificate.public_bytes(keyfiles.ENCODINGS["pem"]))
 
 
+def _identities(top: Folder, name: str, servers: int, ca: Authority, days: int) -> None:
+    """Of the server that makes offers, and of those that only answer questions."""
+    for end in ("", *(f"-{number + 1}" for number in range(servers))):
+        devicekeys.client(top, f"{SERVER_IDENTITY}{end}", f"{name}{end}", ca, [ca.certificate], days)
+
+
 def _renew_lists(top: Folder, ca: Authorities, gone: list[x509.Certificate]) -> None:
-    """Without the key of an authority there is no list for its boards, and so none at all, until one is gone."""
+    """Without the key of an authority there is no list for its boards, and so none at all, until one is
+    gone."""
     before = top.read(revocation.LISTS) if top.has(revocation.LISTS) else b""
     try:
         top.put(revocation.LISTS, revocation.renew(before, ca.trusted, gone, ca.key_of))

@@ -1,8 +1,8 @@
 """Certificates of boards that count no more: a list (CRL) of each authority that has issued any, in one file.
 
 A broker that asks for lists needs one of every authority it trusts, and one that has run out locks out all
-boards. So each authority has its list from the start, empty; none ever runs out; and none begins in the future
-by a clock that was set back: a list begins as many seconds after its authority as its number says.
+boards. So each authority has its list from the start, empty; none ever runs out; and none begins in the
+future by a clock that was set back: a list begins as many seconds after its authority as its number says.
 """
 
 from __future__ import annotations

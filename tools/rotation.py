@@ -43,8 +43,9 @@ def rotate_authorities(change: Change) -> set[str]:
     """The next authorities become the current ones; the servers' certificates have to be made anew, for the
     names that are returned.
 
-    Boards keep theirs: the broker goes on trusting the retired authority. Where one authority issues for boards
-    and servers and there is no next one, boards get one of their own, and need not hear of it. Raises ToolError.
+    Boards keep theirs: the broker goes on trusting the retired authority. Where one authority issues for
+    boards and servers and there is no next one, boards get one of their own, and need not hear of it.
+    Raises ToolError.
     """
     names = [f"{name}-ca{{}}.{part}.pem" for name in AUTHORITIES for part in ("key", "crt")]
     missing = [name.format("-next") for name in names if not change.has(name.format("-next"))]

@@ -38,7 +38,10 @@ COMMANDS = {
     "serve": ("serve {new}/server --keys {place}/keys/server --mqtt-port 0 --https-port 0 --http-port 0", 3),
     "doctor": ("doctor {url}", 3),
     "deploy": ("deploy {url} --source", 4),
-    "provision": ("provision {url} --keys {new}/keys --new-fleet --wifi a b --server localhost --board lamp --source", 4),
+    "provision": (
+        "provision {url} --keys {new}/keys --new-fleet --wifi a b --server localhost --board lamp"
+        " --source", 4,
+    ),  # fmt: skip
     "torture": ("torture", 8),
     "torture --only real": ("torture --only real", 8),
     "bench": ("bench", 8),

@@ -29,7 +29,9 @@ def test_a_mistyped_folder_makes_no_fleet(make_bare):
     typo = stage.folder / "kyes"
     settings = [str(typo) if word == str(stage.keys) else word for word in stage.settings()]
     shown = tools("provision", stage.board.url, *settings, code=1)
-    assert shown.strip().endswith(f"{typo} holds no keys of a fleet: correct --keys, or make one with --new-fleet")
+    assert shown.strip().endswith(
+        f"{typo} holds no keys of a fleet: correct --keys, or make one with --new-fleet"
+    )
     assert "Traceback" not in shown and not typo.exists()
     stage.wait_report("INIT")
     before = (stage.keys / "broker-ca.crt.pem").read_bytes()

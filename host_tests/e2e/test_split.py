@@ -1,5 +1,5 @@
-"""A folder of keys of before, where one authority issues for all, and its boards go on; the split into two comes by
-rotation. Without a visit the servers' authority stays the one that boards know."""
+"""A folder of keys of before, where one authority issues for all, and its boards go on; the split into two
+comes by rotation. Without a visit the servers' authority stays the one that boards know."""
 
 from __future__ import annotations
 
@@ -50,7 +50,9 @@ def test_boards_of_before_are_split_off_without_a_visit(make_stage, stage_folder
     _update(stage, "1.0.1")
     assert main(["keys", str(keys), "--device", NEW]) == 0  # all goes on as it was
     issuer = keyfiles.read_certificate(keys / "broker-ca.crt.pem")
-    assert certificates.issued_by(keyfiles.read_certificate(keys / "devices" / NEW / "client.crt.der"), issuer)
+    assert certificates.issued_by(
+        keyfiles.read_certificate(keys / "devices" / NEW / "client.crt.der"), issuer
+    )
     board = {path.name: path.read_bytes() for path in (keys / "devices" / MAC).iterdir()}
     old, user = keyfiles.read_pair(keys, "ota-server"), identities.login(keys).user
 

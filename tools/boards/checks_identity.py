@@ -18,7 +18,7 @@ SOON = datetime.timedelta(days=90)
 CLOCK_LIMIT_S = 120
 NO_CONFIG = "no valid configuration"
 PROVISION = "run `python3 -m tools provision`"
-NEXT_CA = "bring the next one in time: tools/KEYS.md, \"Certificates end\""
+NEXT_CA = 'bring the next one in time: tools/KEYS.md, "Certificates end"'
 RENEW = "make it anew: delete both files in keys/devices/<MAC>, then run `python3 -m tools provision`"
 
 

@@ -1,8 +1,9 @@
 """Make a board from the shop one under OTA: its certificate, its configuration, the package, in one go.
 
-Reads the MAC from the board, makes this board's certificate where it is missing (and with --new-fleet the keys of
-the fleet), asks for what neither the options nor an earlier ota.json say, and deploys. A board that has been
-provisioned keeps all of its ota.json that is not said anew. ota.json stays beside the board's certificates, for later.
+Reads the MAC from the board, makes this board's certificate where it is missing (and with --new-fleet the
+keys of the fleet), asks for what neither the options nor an earlier ota.json say, and deploys. A board that
+has been provisioned keeps all of its ota.json that is not said anew. ota.json stays beside the board's
+certificates, for later.
 """
 
 from __future__ import annotations
@@ -83,8 +84,8 @@ def _require_fleet(args: argparse.Namespace, console: Console) -> None:
 
 
 def complete(config: dict, args: argparse.Namespace, console: Console) -> dict:
-    """The configuration of a board: what is there, the options, and the answers to questions, which are kept in
-    args for the boards that follow."""
+    """The configuration of a board: what is there, the options, and the answers to questions, which are
+    kept in args for the boards that follow."""
     if not args.wifi and "wifi" not in config:
         args.wifi = [[_ask("Wi-Fi name", console)]]
     for wifi in args.wifi or ():
@@ -162,8 +163,8 @@ def provision(port: str, given: dict, args: argparse.Namespace, console: Console
 
 
 def _look(board: Session, keys: Path) -> tuple[str, dict]:
-    """Its MAC and the configuration that it has, or had when it was last provisioned; {} for a new one. Raises
-    ToolError for a board that could never update itself."""
+    """Its MAC and the configuration that it has, or had when it was last provisioned; {} for a new one.
+    Raises ToolError for a board that could never update itself."""
     board.load("facts")
     facts = Facts(system=board.call("system"), partitions=board.call("partitions"))
     for check in checks_board.VITAL:

@@ -34,7 +34,6 @@ TICK_S = 0.25
 FLUSH_S = 1
 CERTIFICATES_S = 60
 KEYS_S = 5
-START_AGAIN = "the certificates of this server have changed: start `serve` again"
 MOST_SERVERS_HINT = "`python3 -m tools keys DIR --servers N` makes identities for more servers"
 
 
@@ -177,23 +176,12 @@ class Service:
             await asyncio.gather(*tasks, return_exceptions=True)
 
     async def _watch_keys(self) -> None:
-        """A broker reads lists of revoked certificates only when it starts; then the revoked board's connection
-        is gone too, and everybody else's comes back."""
-        try:
-            is_of_broker = self._keywatch.look()
-            if not self._keywatch.has_changed:
-                return
+        """A new start of the broker ends a revoked board's connection; everybody else's comes back."""
+        found = await asyncio.to_thread(self._keywatch.look, self._broker)
+        if found is not None:
+            self.tell("", found)
             self._know_devices()
             self.web.revoked = self._keywatch.revoked
-            if is_of_broker and self._keywatch.has_other_logins():
-                self.tell("", START_AGAIN)
-            elif is_of_broker and self._broker:
-                self.tell("", "other certificates: the broker starts anew")
-                await asyncio.to_thread(self._broker.restart)
-            elif is_of_broker:
-                self.tell("", "other certificates: have the broker start anew")
-        except ToolError as error:
-            self.tell("", str(error))
 
     def _become_leader(self, tasks: list[asyncio.Task]) -> None:
         self.is_leader = True

@@ -1,10 +1,10 @@
 """How mosquitto is told that a device reaches only its own topics.
 
-Boards and servers come in by ports of their own. On that of boards the authorities of boards are trusted, and who
-somebody is stands in his certificate. On that of servers the servers' authority is, and each names a user whom
-only the holder of its private key knows (see identities.py): so an authority of boards makes no server, whatever
-names it writes into certificates. (per_listener_settings would do without that user, but mosquitto from 2.0.12 on
-then keeps no messages for those who are away.)
+Boards and servers come in by ports of their own. On that of boards the authorities of boards are trusted,
+and who somebody is stands in his certificate. On that of servers the servers' authority is, and each names
+a user whom only the holder of its private key knows (see identities.py): so an authority of boards makes no
+server, whatever names it writes into certificates. (per_listener_settings would do without that user, but
+mosquitto from 2.0.12 on then keeps no messages for those who are away.)
 """
 
 from __future__ import annotations
@@ -46,8 +46,8 @@ topic read {prefix}/+/ota/get
 topic write {prefix}/+/ota/response
 """
 
-# Mosquitto as root would otherwise become a user who cannot read the keys. Nobody comes in without a certificate;
-# that there are no passwords it calls anonymous. Who names no user may do nothing.
+# Mosquitto as root would otherwise become a user who cannot read the keys. Nobody comes in without a
+# certificate; that there are no passwords it calls anonymous. Who names no user may do nothing.
 _GENERAL = """\
 user root
 log_dest stderr
@@ -109,20 +109,19 @@ def files(
 ) -> dict[str, str]:
     """{name: content} of the files that mosquitto reads from its folder.
 
-    server: the stem of its certificate in the folder of keys. place: address; ports for boards, for servers of
-    this machine, and without TLS (0 = none), where a client is whom its user name says. fleet: for many boards
-    rather than for one.
+    server: the stem of its certificate in the folder of keys. place: address; ports for boards, for servers
+    of this machine, and without TLS (0 = none), where a client is whom its user name says. fleet: for many
+    boards rather than for one.
     """
     host, port, servers_port, plain_port = place
     text = _GENERAL.format(folder=folder)
     if persistence:
         text += _PERSISTENCE.format(folder=folder) + (_FLEET if fleet else _SAVE_AT_ONCE)
-    text += _TLS_LISTENER.format(port=port, host=host, keys=keys, server=server, trust="broker-trust") + _BOARDS
+    own = {"keys": keys, "server": server}
+    text += _TLS_LISTENER.format(port=port, host=host, trust="broker-trust", **own) + _BOARDS
     if (keys / revocation.LISTS).exists():
         text += f"crlfile {keys / revocation.LISTS}\n"
-    text += _TLS_LISTENER.format(
-        port=servers_port, host=LOOPBACK, keys=keys, server=server, trust="broker-ca"
-    )  # fmt: skip
+    text += _TLS_LISTENER.format(port=servers_port, host=LOOPBACK, trust="broker-ca", **own)
     if plain_port:
         text += f"listener {plain_port} {host}\nuse_username_as_clientid true\n"
     return {"openssl.cnf": _OPENSSL, "acl": _acl(keys, prefix, bool(plain_port)), "mosquitto.conf": text}
