@@ -8,6 +8,7 @@ import json
 from pathlib import Path
 
 import pytest
+from fleetworld import DIGEST, LONG_S, SILENCE_S, A, B, C, World
 
 from device import errors
 from device.tries import IMAGE_FAULTS
@@ -16,67 +17,9 @@ from tools.__main__ import parse
 from tools.commands import devices, push
 from tools.errors import ToolError
 from tools.server import pushes, states, view, wire
-from tools.server.fleet import Fleet
 from tools.server.flood import BURST, Flood
-from tools.server.leader import REBOOT_AFTER_S, Leader
 from tools.server.store import REPORTS_KEPT, Store
-from tools.server.targets import AFTER_BOOT_S, OFFERS, RETRY_S
-
-A, B, C = "AAAAAAAAAAAA", "BBBBBBBBBBBB", "CCCCCCCCCCCC"
-OFFER = {"version": "1.0.1", "size": 1000, "sig-sha256-ecdsa": "x"}
-DIGEST = "d" * 64
-SILENCE_S = 60
-LONG_S = 100_000
-
-
-class World:
-    """A store, its fleet and its leader, and a clock that the test moves."""
-
-    def __init__(self, folder: Path) -> None:
-        self.store = Store(folder, create=True)
-        self.now = 1_800_000_000.0
-        self.log: list[tuple[str, str]] = []
-        tell = lambda mac, text: self.log.append((mac, text))  # noqa: E731
-        self.fleet = Fleet(self.store, self.word, tell)
-        self.leader = Leader(self.store, self.word, tell)
-        pushes.know(self.store, dict.fromkeys((A, B, C), self.now + 3650 * 86400))
-
-    @staticmethod
-    def word(target) -> str:
-        return json.dumps({"version": target["version"], "starts_at": target["starts_at"]})
-
-    def push(self, *macs: str, digest: str = DIGEST, version: str = "1.0.1", **options) -> int:
-        number = pushes.start(
-            self.store, digest, {**OFFER, "version": version}, list(macs), silence_s=SILENCE_S, **options
-        )
-        self.store.db.execute("UPDATE targets SET due = due - changed + ?, changed = ?", (self.now, self.now))
-        return number
-
-    def say(self, mac: str, name: str = wire.PROGRESS, **data) -> None:
-        payload = json.dumps({"msg_sequence": 0, "time": 0, "data": data}).encode()
-        self.fleet.take(mac, name, payload, self.now)
-
-    def boot(self, mac: str, version: str, kind: str = "INIT") -> None:
-        self.say(mac, wire.REPORT, type=kind, version=version, build_time="now", slot="ota_0")
-
-    def tick(self, later_s: float = 0) -> list[str]:
-        """Who gets an offer."""
-        self.now += later_s
-        return [mac for mac, _ in self.leader.tick(self.now)]
-
-    def ask(self, mac: str) -> dict | None:
-        text = self.fleet.answer(mac, self.now)
-        return json.loads(text) if text else None
-
-    def state(self, mac: str) -> str:
-        return {row["mac"]: row["state"] for row in view.devices(self.store, self.now)}[mac]
-
-    def error(self, mac: str) -> str:
-        return {row["mac"]: row["error"] for row in view.devices(self.store, self.now)}[mac]
-
-    def push_state(self, number: int) -> str:
-        return view.push_of(self.store, number)["state"]
-
+from tools.server.targets import AFTER_BOOT_S, OFFERS, REBOOT_AFTER_S, RETRY_S
 
 @pytest.fixture
 def world(tmp_path: Path) -> World:

@@ -9,23 +9,35 @@ import sqlite3
 from collections.abc import Callable
 
 from device import errors
-from tools.server import wire
+from tools.server import clock, verdict, wire
+from tools.server.recall import Recall
 from tools.server.states import (
+    BEGUN,
     CONFIRMED,
     DONE,
     DOWNLOADING,
     FAILED,
     FINAL_CODES,
-    REBOOTING,
+    IN_THE_AIR,
+    OFFERED,
+    QUEUED,
+    RETRYING,
     ROLLED_BACK,
     RUNNING,
     SILENT,
+    TRIAL,
     UNDER_WAY,
     VERIFIED,
     words,
 )  # fmt: skip
 from tools.server.store import REPORTS_KEPT, Store
 from tools.server.targets import Targets
+
+_ASKED = """
+    INSERT INTO devices (mac, seen, gets, version, slot, state, knows) VALUES (?, ?, ?, ?, ?, ?, ?)
+    ON CONFLICT (mac) DO UPDATE SET seen = max(ifnull(seen, 0), excluded.seen), gets = gets + excluded.gets,
+        version = ifnull(excluded.version, version), slot = ifnull(excluded.slot, slot),
+        state = ifnull(excluded.state, state), knows = ifnull(excluded.knows, knows)"""
 
 
 class Fleet:
@@ -36,53 +48,58 @@ class Fleet:
     ) -> None:
         self._store = store
         self._targets = Targets(store, tell)
+        self._recall = Recall(store, tell)
         self._word_offer = word_offer
         self._tell = tell
-        self._asked: dict[str, tuple[float, int]] = {}  # since the last flush: when last, how often
+        # Since the last flush: when last, how often, and what was said last.
+        self._asked: dict[str, tuple[float, int, wire.Word]] = {}
         self._answered = 0
 
     # Questions
 
-    def answer(self, mac: str, now: float, confirmed: str = "") -> str | None:
+    def answer(self, mac: str, now: float, word: wire.Word = wire.NOTHING) -> str | None:
         """The offer for a `get`, the same to the same question; None where nothing is to be offered.
-        confirmed: the version that the board names as good."""
-        self._asked[mac] = (now, self._asked.get(mac, (0, 0))[1] + 1)
+        word: what the board says beside it, which heals what was lost."""
+        self._asked[mac] = (now, self._asked.get(mac, (0, 0))[1] + 1, word)
         target = self._targets.latest(mac)
-        if target is not None and target["version"] == confirmed and _is_open(target):  # a report was lost
+        if target is not None and self._is_news(target, word, now):
             with self._store.transaction():
-                self._targets.settle(target, CONFIRMED, now)
-            target = self._targets.latest(mac)
-        if target is None or not self._may_answer(target, now):
+                self._take_question(mac, word, now)
+                target = self._targets.latest(mac)
+        if target is None or not _is_answered(target):
             return None
         self._answered += 1
         return self._word_offer(target)
 
-    def _may_answer(self, target: sqlite3.Row, now: float) -> bool:
-        if target["state"] == CONFIRMED:
-            return target["running"] == target["version"]  # to the board: nothing newer
-        if target["push_state"] not in (RUNNING, DONE) or target["state"] in (FAILED, ROLLED_BACK):
-            return False
-        if target["state"] in UNDER_WAY:
-            return True
-        if target["due"] > now:
-            return False
-        with self._store.transaction():
-            return self._targets.begin_try(target, now)
+    def _is_news(self, target: sqlite3.Row, word: wire.Word, now: float) -> bool:
+        is_heard = verdict.of(target, word) is not None or self._recall.is_news(target, word)
+        return is_heard or _is_due(target, now)
+
+    def _take_question(self, mac: str, word: wire.Word, now: float) -> None:
+        """The row may have changed before this transaction began."""
+        target = self._targets.latest(mac)
+        if self._recall.is_news(target, word):
+            return self._recall.hear(mac, word, now)
+        state = verdict.of(target, word)
+        if state == RETRYING:
+            if not self._targets.is_on_its_way(target, now):
+                self._targets.again(target, now)
+        elif state is not None:
+            self._follow(target, state, word, now)
+        elif _is_due(target, now):
+            self._targets.begin_try(target, now)
 
     def flush(self, server: str, now: float) -> None:
-        """Write down who asked, once a second rather than at each `get`."""
-        rows = [(mac, seen, count) for mac, (seen, count) in self._asked.items()]
+        """Write down who asked, and what time it is, once a second rather than at each `get`."""
+        rows = [(mac, seen, count, *_facts(word)) for mac, (seen, count, word) in self._asked.items()]
         with self._store.transaction() as db:
-            db.executemany(
-                "INSERT INTO devices (mac, seen, gets) VALUES (?, ?, ?) ON CONFLICT (mac) DO UPDATE SET"
-                " seen = max(ifnull(seen, 0), excluded.seen), gets = gets + excluded.gets",
-                rows,
-            )
+            db.executemany(_ASKED, rows)
             db.execute(
                 "INSERT INTO servers VALUES (?, ?, ?) ON CONFLICT (name) DO UPDATE SET"
                 " seen = excluded.seen, answered = answered + excluded.answered",
                 (server, now, self._answered),
             )
+            clock.note(self._store, now)
         self._asked.clear()
         self._answered = 0
 
@@ -99,14 +116,14 @@ class Fleet:
             elif report.kind == "started":
                 self._started(db, mac, report, target, now)
             elif report.kind == "confirmed":
-                if target is not None and report.version == target["version"]:
-                    self._targets.settle(target, CONFIRMED, now)
+                self._confirmed(db, mac, report.version, target, now)
             elif report.kind == "error":
                 self._failed(db, mac, report, target, now)
-            elif target is not None and _is_open(target):
-                state = VERIFIED if report.kind == "verified" else DOWNLOADING
-                self._targets.set(target, state, now, progress=report.progress)
-                self._tell(mac, f"{state} {report.progress} %")
+            elif report.kind == "cancelled":
+                self._tell(mac, "dropped the offer")
+                self._recall.dropped(mac, now)
+            elif target is not None:
+                self._progressed(report, target, now)
 
     @staticmethod
     def _keep(db: sqlite3.Connection, mac: str, name: str, payload: bytes, now: float) -> None:
@@ -122,20 +139,49 @@ class Fleet:
     def _started(
         self, db: sqlite3.Connection, mac: str, report: wire.Report, target: sqlite3.Row | None, now: float
     ) -> None:
+        word = report.word
+        shown = "trial" if word.is_on_trial else word.state
         db.execute(
-            "UPDATE devices SET version = ?, build_time = ?, slot = ? WHERE mac = ?",
-            (report.version, report.build_time, report.slot, mac),
+            "UPDATE devices SET version = ?, build_time = ?, slot = ?, state = ?, knows = ? WHERE mac = ?",
+            (word.version, report.build_time, word.slot, shown, word.knows, mac),
         )
-        self._tell(mac, f"runs {report.version}")
-        if target is None:
+        self._tell(mac, f"runs {word.version}{' on trial' if word.is_on_trial else ''}")
+        self._recall.hear(mac, word, now)
+        if target is None or self._recall.concerns(target):
             return
-        if report.version == target["version"]:
-            if report.state == "trial":  # its word comes after the confirmation
-                self._targets.set(target, REBOOTING, now, progress=100)
-            else:
-                self._targets.settle(target, CONFIRMED, now)
-        elif target["state"] in (*UNDER_WAY, SILENT):
+        state = verdict.of(target, word)
+        if state == RETRYING:
             self._targets.after_boot(target, now)
+        elif state is not None:
+            self._follow(target, state, word, now)
+
+    def _follow(self, target: sqlite3.Row, state: str, word: wire.Word, now: float) -> None:
+        """state: of verdict.of()."""
+        if state == CONFIRMED:
+            self._targets.settle(target, CONFIRMED, now)
+        elif state == ROLLED_BACK:
+            self._targets.settle(target, ROLLED_BACK, now, cause=f"{word.version} runs again")
+        else:
+            progress = 100 if state == TRIAL else target["progress"]
+            self._targets.set(target, state, now, progress=progress)
+            self._tell(target["mac"], f"{target['version']} {state}")
+
+    def _confirmed(
+        self, db: sqlite3.Connection, mac: str, version: str, target: sqlite3.Row | None, now: float
+    ) -> None:
+        db.execute("UPDATE devices SET version = ?, state = 'idle' WHERE mac = ?", (version, mac))
+        word = wire.Word("INIT", version, state="idle")
+        self._recall.confirmed(mac, version, now)
+        if target is not None and target["version"] == version and verdict.of(target, word):
+            self._targets.settle(target, CONFIRMED, now)
+
+    def _progressed(self, report: wire.Report, target: sqlite3.Row, now: float) -> None:
+        if self._recall.concerns(target):
+            self._recall.progressed(target, report.kind, report.progress, now)
+        elif _is_open(target) and not (target["state"] == TRIAL and target["running"] == target["version"]):
+            state = VERIFIED if report.kind == "verified" else DOWNLOADING
+            self._targets.set(target, state, now, progress=report.progress)
+            self._tell(target["mac"], f"{state} {report.progress} %")
 
     def _failed(
         self, db: sqlite3.Connection, mac: str, report: wire.Report, target: sqlite3.Row | None, now: float
@@ -145,18 +191,48 @@ class Fleet:
             "UPDATE devices SET code = ?, cause = ?, failed_at = ? WHERE mac = ?", (code, cause, now, mac)
         )
         self._tell(mac, words(code, cause))
-        if target is None or not _is_open(target) or code == errors.NO_CLOCK:
+        if code == errors.ROLLED_BACK and report.version:
+            target = self._targets.offered(mac, report.version)
+        if target is None or not target["offers"] or code == errors.NO_CLOCK:
             return
-        if code == errors.SAME_VERSION:
-            self._targets.settle(target, CONFIRMED, now)
-        elif code == errors.ROLLED_BACK:
+        if code == errors.ROLLED_BACK and target["state"] != FAILED:
             self._targets.settle(target, ROLLED_BACK, now, code, cause)
+        elif self._recall.concerns(target):
+            self._recall.failed(target, code, now)
+        elif _is_open(target):
+            self._end_try(target, code, cause, now)
+
+    def _end_try(self, target: sqlite3.Row, code: int, cause: str, now: float) -> None:
+        """Not every error is of the offer: one that was taken is not malformed, or one too many."""
+        state = target["state"]
+        if code == errors.BAD_MESSAGE and state != OFFERED or code == errors.ALREADY_RUNNING and state in BEGUN:
+            return
+        runs_it = target["running"] == target["version"] and target["board_state"] != "trial"
+        if code == errors.SAME_VERSION and runs_it:
+            self._targets.settle(target, CONFIRMED, now)
         elif code in FINAL_CODES:
             self._targets.settle(target, FAILED, now, code, cause)
         else:
             self._targets.after_error(target, code, cause, now)
 
 
+def _facts(word: wire.Word) -> tuple[str | None, ...]:
+    """Columns of a device, None = as it was."""
+    return (word.version, word.slot, word.state, word.knows) if word.version else (None,) * 4
+
+
+def _is_due(target: sqlite3.Row, now: float) -> bool:
+    """Whether a question is answered by a new try."""
+    waits = target["state"] in (QUEUED, RETRYING, SILENT) and target["due"] <= now
+    return waits and target["push_state"] in (RUNNING, DONE)
+
+
+def _is_answered(target: sqlite3.Row) -> bool:
+    if target["state"] == CONFIRMED:
+        return target["running"] == target["version"]  # to the board: nothing newer
+    return target["state"] in UNDER_WAY and target["push_state"] in (RUNNING, DONE)
+
+
 def _is_open(target: sqlite3.Row) -> bool:
     """Offered, and no verdict yet."""
-    return target["offers"] > 0 and target["state"] not in (CONFIRMED, FAILED, ROLLED_BACK)
+    return target["state"] in (*IN_THE_AIR, SILENT)
