@@ -28,6 +28,7 @@ class World:
         tell = lambda mac, text: self.log.append((mac, text))  # noqa: E731
         self.fleet = Fleet(self.store, self.word, tell)
         self.leader = Leader(self.store, self.word, tell)
+        self.fleet.flush("one", self.now)
         pushes.know(self.store, dict.fromkeys((A, B, C), self.now + 3650 * 86400))
 
     @staticmethod
