@@ -223,6 +223,8 @@ def _facts(word: wire.Word) -> tuple[str | None, ...]:
 
 def _is_due(target: sqlite3.Row, now: float) -> bool:
     """Whether a question is answered by a new try."""
+    if target["state"] == SILENT and target["running"] == target["version"]:
+        return False  # only how the trial has ended is not known
     waits = target["state"] in (QUEUED, RETRYING, SILENT) and target["due"] <= now
     return waits and target["push_state"] in (RUNNING, DONE)
 
