@@ -20,6 +20,7 @@ BEGUN = (DOWNLOADING, VERIFIED, REBOOTING, TRIAL)
 UNDER_WAY = (OFFERED, WAITING, *BEGUN)
 IN_THE_AIR = (RETRYING, *UNDER_WAY)
 LOST = (FAILED, ROLLED_BACK, SILENT)
+SETTLED = (CONFIRMED, *LOST, NOT_OFFERED, CANCELLED)
 RECALLED = (CANCELLING, NOT_RECALLABLE)  # an offer that may still be at the board
 
 # Of a push, which may be cancelled, too. Offers are made while it runs, and after it is done to a device that
