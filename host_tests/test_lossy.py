@@ -16,7 +16,7 @@ from device import errors
 from tools.server import pushes, states
 
 OLD, NEW, SIGNATURE = "1.0.0", "1.0.1", "signature of 1.0.1"
-RUNS = 40
+RUNS = 25
 STEPS = 120
 
 
@@ -43,8 +43,10 @@ class Board:
         kind = "UPDATE" if self.state == "trial" and self.runs == NEW else "INIT"
         for _ in range(self.is_heard()):
             self.world.boot(A, self.runs, kind, self.state)
-        if kind == "UPDATE":
-            self.state, self.untold = "idle", NEW  # confirmed
+        if kind == "UPDATE" and self.chance.random() < 0.3:
+            self.runs = OLD  # it died before it was confirmed
+        elif kind == "UPDATE":
+            self.state, self.untold = "idle", NEW
         elif self.state == "trial":
             self.end_trial()
         if self.untold:

@@ -8,6 +8,7 @@ from typing import Any
 
 from tools.server import clock, tallies
 from tools.server.states import (
+    BEGUN,
     CANCELLED,
     CANCELLING,
     CONFIRMED,
@@ -31,7 +32,7 @@ SHOWN = 100  # devices in a table that lives: of a larger fleet those that need 
 ORDER = (
     CONFIRMED, *reversed(IN_THE_AIR), QUEUED, NOT_OFFERED, *LOST, CANCELLING, NOT_RECALLABLE, CANCELLED,
 )  # fmt: skip
-_LOOK = (*LOST, *RECALLED, *IN_THE_AIR, QUEUED)
+_LOOK = (*LOST, *RECALLED, *BEGUN, RETRYING, WAITING, OFFERED, QUEUED)
 
 _DEVICES = """
     SELECT d.*, t.push, t.state AS target_state, t.progress, t.code AS target_code, t.cause AS target_cause,
