@@ -1,4 +1,4 @@
-"""The server's book-keeping without network: a store, its fleet and its leader, and a clock that a test moves."""
+"""The server's book-keeping without network: a store, its fleet and leader, a clock that a test moves."""
 
 from __future__ import annotations
 
@@ -52,8 +52,8 @@ class World:
     def boot(self, mac: str, version: str, kind: str = "INIT", state: str = "idle") -> None:
         """state "": a board of before, which says nothing beside the data."""
         data = {"type": kind, "version": version, "build_time": "now", "slot": "ota_0"}
-        message = {"msg_sequence": 0, "time": 0, "data": data}
-        self.send(mac, wire.REPORT, message | _beside(version, "trial" if kind == "UPDATE" and state else state))
+        shown = "trial" if kind == "UPDATE" and state else state
+        self.send(mac, wire.REPORT, {"msg_sequence": 0, "time": 0, "data": data} | _beside(version, shown))
 
     def confirm(self, mac: str, version: str) -> None:
         """A new image has reached the broker, and stays."""

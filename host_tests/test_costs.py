@@ -1,4 +1,4 @@
-"""What runs for each message, question and tick finds its rows by indices; and a store of before becomes today's."""
+"""What runs for each message and tick finds its rows by indices; a store of before becomes today's; time."""
 
 from __future__ import annotations
 
@@ -76,7 +76,8 @@ def test_nothing_that_runs_often_reads_a_whole_table(tmp_path: Path) -> None:
     pushes.cancel(world.store)
     with Statements(world.store.db) as seen:
         live_a_day(world)
-    scans = [text for text in seen.that_scan() if not re.match("SCAN (chosen|c|.subquery-2.):", text)]  # those of a push
+    of_a_push = "SCAN (chosen|c|.subquery-2.):"
+    scans = [text for text in seen.that_scan() if not re.match(of_a_push, text)]
     assert len(seen.texts) > 100 and not scans, "\n".join(scans)
 
 

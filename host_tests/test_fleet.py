@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import contextlib
 import datetime
 import json
 from pathlib import Path
 
 import pytest
-from fleetworld import DIGEST, LONG_S, SILENCE_S, A, B, C, World
+from fleetworld import LONG_S, SILENCE_S, A, B, C, World
 
 from device import errors
 from device.tries import IMAGE_FAULTS
@@ -20,6 +19,7 @@ from tools.server import pushes, states, view, wire
 from tools.server.flood import BURST, Flood
 from tools.server.store import REPORTS_KEPT, Store
 from tools.server.targets import AFTER_BOOT_S, OFFERS, REBOOT_AFTER_S, RETRY_S
+
 
 @pytest.fixture
 def world(tmp_path: Path) -> World:
@@ -97,7 +97,7 @@ def test_tries_are_counted_for_each_push(world: World) -> None:
             offers += len(world.tick()) + (world.ask(A) is not None)
             world.say(A, errorCode=errors.CONNECTION_FAILED)
             world.now += RETRY_S * 2**OFFERS
-        assert offers == 2 * OFFERS and world.state(A) == "failed"  # pushed, and the same once more at its question
+        assert offers == 2 * OFFERS and world.state(A) == "failed"  # each also asked for
 
 
 def test_a_device_that_boots_again_and_again_is_given_up(world: World) -> None:

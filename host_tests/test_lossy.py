@@ -1,4 +1,4 @@
-"""A board and the server, between them a network that loses, repeats and delays: what the server says is true.
+"""A board, the server, and a network that loses and repeats between them: what the server says is true.
 
 The oracle is the board itself: it knows what it runs, whether that is confirmed, and what waits.
 """

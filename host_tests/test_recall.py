@@ -1,4 +1,4 @@
-"""What a cancel and a new push make of offers that were made, at the boards too, and what an old store becomes."""
+"""What a cancel and a new push make of offers that were made, at the boards too; the brake."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ SIGNATURE = "signature of 1.0.1"
 
 @pytest.fixture
 def world(tmp_path: Path) -> World:
-    """Push 1 of 1.0.1 at a later time: A has it, and knows cancel; B has it, and has said nothing; C has not."""
+    """Push 1 of 1.0.1 at a later time: A has it and knows cancel, B has it and said nothing, C has not."""
     world = World(tmp_path)
     world.boot(A, "1.0.0")
     world.push(A, B, C, at=int(world.now) + LONG_S)

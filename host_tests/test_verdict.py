@@ -1,4 +1,4 @@
-"""Confirmed is what the board says behind its confirmation, and nothing else; what was lost heals by a `get`."""
+"""Confirmed is what a board says behind its confirmation, nothing else; what was lost heals by a `get`."""
 
 from __future__ import annotations
 
@@ -128,7 +128,8 @@ def test_another_version_afterwards_opens_the_verdict_again(world: World, end, w
     end(world)
     assert world.state(A) == "rolled back" and not is_good(world)
     assert view.push_of(world.store, 1)["counts"] == {"rolled back": 1}
-    assert pushes.is_over(world.store, 1) and world.tick(LONG_S) == [] and world.ask(A, "1.0.0", "idle") is None
+    assert pushes.is_over(world.store, 1)
+    assert world.tick(LONG_S) == [] and world.ask(A, "1.0.0", "idle") is None
     world.boot(A, "1.0.1")  # by its next boot, or by cable
     assert world.state(A) == "confirmed"
 

@@ -1,11 +1,11 @@
 """Offer an image to devices of a running server, and wait until each has it or has failed.
 
 IMAGE is the firmware file, OFFER what `sign` made of it: signing needs the key, pushing does not. FOLDER is
-the folder of `serve`. Exit code 0: all have confirmed. Ctrl-C leaves the push to the server. What a device has
-not begun of another push is replaced.
+the folder of `serve`. Exit code 0: all have confirmed. Ctrl-C leaves the push to the server. What a device
+has not begun of another push is replaced.
 
---cancel ends a push: who has not been offered it gets nothing, and boards that know how drop what they have not
-installed. Exit code 0: none of them can install it any more.
+--cancel ends a push: who has not been offered it gets nothing, and boards that know how drop what they have
+not installed. Exit code 0: none of them can install it any more.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""The server's own time: Unix seconds that never go back, and to which a jump of the machine's clock is nothing.
+"""The server's own time: Unix seconds that never go back, nor jump with the machine's clock.
 
-What is measured with it, silence and the pauses between tries, would else end for all boards at once, or never.
-All times in the store are this time; other programs learn by how much it differs from the machine's.
+What is measured with it, silence and the pauses between tries, would else end for all boards at once, or
+never. All times in the store are this time; other programs learn by how much it differs from the machine's.
 """
 
 from __future__ import annotations

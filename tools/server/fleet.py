@@ -205,7 +205,9 @@ class Fleet:
     def _end_try(self, target: sqlite3.Row, code: int, cause: str, now: float) -> None:
         """Not every error is of the offer: one that was taken is not malformed, or one too many."""
         state = target["state"]
-        if code == errors.BAD_MESSAGE and state != OFFERED or code == errors.ALREADY_RUNNING and state in BEGUN:
+        if code == errors.BAD_MESSAGE and state != OFFERED:
+            return
+        if code == errors.ALREADY_RUNNING and state in BEGUN:
             return
         runs_it = target["running"] == target["version"] and target["board_state"] != "trial"
         if code == errors.SAME_VERSION and runs_it:

@@ -100,7 +100,8 @@ class Leader:
             "UPDATE targets SET state = ? WHERE push = ? AND state = ?", (NOT_OFFERED, push["id"], QUEUED)
         )
         self._cursor.execute(
-            "UPDATE targets SET state = iif(code IS NULL, ?, ?), due = ?, changed = ? WHERE push = ? AND state = ?",
+            "UPDATE targets SET state = iif(code IS NULL, ?, ?), due = ?, changed = ?"
+            " WHERE push = ? AND state = ?",
             (OFFERED, FAILED, now + push["silence_s"], now, push["id"], RETRYING),
         )
 

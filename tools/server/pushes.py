@@ -89,7 +89,8 @@ def _refuse_what_has_begun(db: sqlite3.Connection) -> None:
         mac, state, version, push, devices = row
         others = f" and {devices - 1} more have begun, too" if devices > 1 else ""
         raise ToolError(
-            f"{mac} is {state} {version} of push {push}{others}: wait for the end, or give --cancel {push} first"
+            f"{mac} is {state} {version} of push {push}{others}:"
+            f" wait for the end, or give --cancel {push} first"
         )
 
 

@@ -1,8 +1,8 @@
 """The recall of offers: of a push that is cancelled, and of what another push replaces.
 
-A board that has shown that it knows `cancel` is sent one until it says that it has dropped the offer, or shows
-by its state that nothing waits: "cancelling", then "cancelled". What others have been given, or what a board has
-verified already, it may still install: "not recallable". Both are believed when they say something else later.
+A board that has shown that it knows `cancel` is sent one until it says that it has dropped the offer, or
+shows by its state that nothing waits: "cancelling", then "cancelled". What others have been given, or what a
+board has verified already, it may still install: "not recallable". What boards say later counts more.
 """
 
 from __future__ import annotations
@@ -39,12 +39,13 @@ AT_ONCE = 500
 _AT_IT = ("waiting", "updating")
 
 _SIGNATURE = "json_extract({offer}, '$.\"sig-sha256-ecdsa\"')"
-_KNOWS = "instr(' ' || ifnull((SELECT knows FROM devices d WHERE d.mac = targets.mac), '') || ' ', ' cancel ')"
+_KNOWN = "ifnull((SELECT knows FROM devices d WHERE d.mac = targets.mac), '')"
+_KNOWS = f"instr(' ' || {_KNOWN} || ' ', ' cancel ')"
 # What a push that ends leaves at the boards. One that reported an error has dropped the offer by itself.
 _END = f"""
     UPDATE targets SET changed = :now, due = 0, recalls = 0, cause = ifnull(:cause, cause), state = CASE
-        WHEN state IN {(QUEUED, NOT_OFFERED)} OR (state = '{RETRYING}' AND code IS NOT NULL) THEN '{CANCELLED}'
-        WHEN {{same}} THEN '{CANCELLED}'
+        WHEN state IN {(QUEUED, NOT_OFFERED)} OR {{same}} THEN '{CANCELLED}'
+        WHEN state = '{RETRYING}' AND code IS NOT NULL THEN '{CANCELLED}'
         WHEN {_KNOWS} AND state IN {(RETRYING, OFFERED, WAITING, DOWNLOADING, SILENT)} THEN '{CANCELLING}'
         ELSE '{NOT_RECALLABLE}' END
     WHERE {{which}} AND state IN {(QUEUED, NOT_OFFERED, SILENT, *IN_THE_AIR)}"""
@@ -52,11 +53,12 @@ _OF_PUSH = _END.format(same="0", which="push = :push")
 _CHOSEN = "push < :push AND mac IN (SELECT mac FROM chosen)"
 _SAME = f"(SELECT {_SIGNATURE.format(offer='offer')} FROM pushes WHERE id = push) = :signature"
 _OF_CHOSEN = _END.format(same=_SAME, which=_CHOSEN)
-_WANTED_AGAIN = f"UPDATE targets SET state = '{CANCELLED}' WHERE {_CHOSEN} AND state IN {RECALLED} AND {_SAME}"
+_WANTED_AGAIN = f"""
+    UPDATE targets SET state = '{CANCELLED}' WHERE {_CHOSEN} AND state IN {RECALLED} AND {_SAME}"""
 
 
 def cancel(store: Store, push: int, now: float) -> None:
-    """No more offers of this push, and those that were made are recalled. Raises ToolError if there is none."""
+    """No more offers of this push, and those made are recalled. Raises ToolError if there is no such push."""
     with store.transaction() as db:
         row = db.execute("SELECT state FROM pushes WHERE id = ?", (push,)).fetchone()
         if row is None:

@@ -1,8 +1,8 @@
-"""A device's part in a push: its row in `targets`, and every change of it that a board, or its silence, causes.
+"""A device's part in a push: its row in `targets`, and every change of it that a board or its silence causes.
 
-It goes queued → offered → (waiting →) downloading → verified → rebooting → trial → confirmed, or ends as failed,
-rolled back or silent. After a failure that a second try can mend, and after a boot, the offer is made again,
-OFFERS times in all for each push. What a cancel makes of it: see recall.py.
+It goes queued → offered → (waiting →) downloading → verified → rebooting → trial → confirmed, or ends as
+failed, rolled back or silent. After a failure that a second try can mend, and after a boot, the offer is made
+again, OFFERS times in all for each push. What a cancel makes of it: see recall.py.
 """
 
 from __future__ import annotations

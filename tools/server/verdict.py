@@ -1,7 +1,7 @@
 """What a board says of itself, and what that makes of its part in a push: no state, no input, no output.
 
 A board is believed to have confirmed an image only by its word behind the confirmation, or by a later INIT or
-`get` that names the version and no trial. UPDATE is said before it, and boards of before say no more than that
+`get` that names the version and no trial. UPDATE comes before it, and boards of before say no more than that
 until they connect again.
 """
 

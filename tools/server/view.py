@@ -45,9 +45,8 @@ _DEVICES = """
     LEFT JOIN pushes p ON p.id = t.push
     LEFT JOIN images i ON i.digest = p.digest
     {where} ORDER BY d.mac"""
-_NEWEST = (
-    "devices d LEFT JOIN targets t ON t.mac = d.mac AND t.push = (SELECT max(push) FROM targets WHERE mac = d.mac)"
-)
+_NEWEST = """devices d LEFT JOIN targets t
+        ON t.mac = d.mac AND t.push = (SELECT max(push) FROM targets WHERE mac = d.mac)"""
 _OF_PUSH = "targets t JOIN devices d ON d.mac = t.mac"
 
 
@@ -76,7 +75,8 @@ def push(store: Store, number: int, most: int | None = SHOWN) -> dict[str, Any]:
     now = clock.of(store)
     facts = push_of(store, number)
     macs = None if most is None or facts["devices"] <= most else _worth_a_look(store, [number], most)
-    return {"time": now, "pushes": [facts], "known": facts["devices"], "devices": devices(store, now, number, macs)}
+    rows = devices(store, now, number, macs)
+    return {"time": now, "pushes": [facts], "known": facts["devices"], "devices": rows}
 
 
 def _worth_a_look(store: Store, pushes: list[int], most: int) -> list[str]:
@@ -142,13 +142,13 @@ def _device(row: sqlite3.Row, now: float) -> dict[str, Any]:
 
 
 def _waits_until(row: sqlite3.Row, now: float) -> float | None:
-    """Unix s: when the board starts, or gets its offer. None for one that waits for nothing, or its own pause."""
-    if row["target_state"] in (QUEUED, RETRYING, OFFERED, WAITING, *RECALLED):
-        waits = [row["starts_at"]]
-        if row["target_state"] in (QUEUED, RETRYING):
-            waits.append(row["due"])
-        return max(waits) if max(waits) > now else None
-    return None
+    """Unix s: when the board starts, or gets its offer. None for what waits for nothing, or for the board."""
+    state, until = row["target_state"], 0.0
+    if state in (QUEUED, RETRYING):
+        until = max(row["due"], row["starts_at"])
+    elif state in (OFFERED, WAITING, *RECALLED):
+        until = row["starts_at"]
+    return until if until > now else None
 
 
 def certificate_warning(ends: float | None, now: float) -> str:
