@@ -204,8 +204,11 @@ def test_a_new_push_replaces_what_has_not_begun(world: World) -> None:
     assert world.push_state(1) == states.DONE and not pushes.has_confirmed_all(world.store, 1)
     world.say(A, state="cancelled")
     assert states_of(world)[0] == "cancelled" and world.state(A) == "offered"
+    world.ask(A, "1.0.0", "waiting")
+    world.boot(A, "1.0.0", state="waiting")
     world.confirm(A, "1.0.2")
-    assert world.state_in(number, A) == "confirmed"
+    assert world.state_in(number, A) == "confirmed" and states_of(world)[0] == "cancelled"
+    assert world.cancels(A) == [SIGNATURE]
 
 
 def test_the_same_image_at_another_time_is_not_recalled(world: World) -> None:

@@ -117,8 +117,9 @@ class Recall:
                     self._targets.settle(row, CONFIRMED, now)
             elif word.kind == "get" and word.state == "idle":
                 self._idle(row, now)
-            elif word.state == "trial":
-                self._give_up(row, now, None, "on trial already")
+            elif word.is_on_trial:
+                if word.kind == "INIT" and row["state"] == CANCELLING:  # UPDATE is of another image
+                    self._give_up(row, now, None, "on trial already")
             elif row["state"] != CANCELLED or word.state in _AT_IT:
                 # When it connects, what lies at the broker is still to come.
                 self._send_or_give_up(row, "cancel" in word.knows.split(), now)
@@ -162,8 +163,11 @@ class Recall:
             self._targets.settle(row, NOT_RECALLABLE, now, code, cause)
 
     def _of(self, mac: str) -> list[sqlite3.Row]:
-        """What was recalled from this device after it had been offered."""
-        return self._rows(f"t.mac = ? AND t.offers > 0 AND t.state IN {(*RECALLED, CANCELLED)}", mac)
+        """What was recalled from this device after it had been offered, and may be there still. That the newest
+        is not is only what the board said last."""
+        newest = "(SELECT max(push) FROM targets WHERE mac = t.mac)"
+        where = f"t.state IN {RECALLED} OR t.state = '{CANCELLED}' AND t.offers > 0 AND t.push = {newest}"
+        return self._rows(f"t.mac = ? AND ({where})", mac)
 
     def _rows(self, where: str, *values: Any) -> list[sqlite3.Row]:
         query = f"""SELECT t.*, p.version, p.silence_s, {_SIGNATURE.format(offer="p.offer")} AS signature
