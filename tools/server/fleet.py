@@ -172,7 +172,9 @@ class Fleet:
         db.execute("UPDATE devices SET version = ?, state = 'idle' WHERE mac = ?", (version, mac))
         word = wire.Word("INIT", version, state="idle")
         self._recall.confirmed(mac, version, now)
-        if target is not None and target["version"] == version and verdict.of(target, word):
+        if target is None or target["version"] != version or self._recall.concerns(target):
+            return
+        if verdict.of(target, word) == CONFIRMED:
             self._targets.settle(target, CONFIRMED, now)
 
     def _progressed(self, report: wire.Report, target: sqlite3.Row, now: float) -> None:

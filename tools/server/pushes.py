@@ -80,7 +80,8 @@ def _choose(db: sqlite3.Connection, macs: list[str], jitter_s: int) -> None:
     """A table of this connection alone: which devices, and how many seconds later each starts."""
     db.execute("CREATE TEMP TABLE IF NOT EXISTS chosen (mac TEXT PRIMARY KEY, later_s REAL) WITHOUT ROWID")
     db.execute("DELETE FROM chosen")
-    db.executemany("INSERT INTO chosen VALUES (?, ?)", [(mac, random.uniform(0, jitter_s)) for mac in macs])
+    rows = [(mac, random.uniform(0, jitter_s)) for mac in dict.fromkeys(macs)]
+    db.executemany("INSERT INTO chosen VALUES (?, ?)", rows)
 
 
 def _refuse_what_has_begun(db: sqlite3.Connection) -> None:

@@ -8,7 +8,7 @@ import ssl
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from tools import pki
 from tools.errors import ToolError
@@ -24,8 +24,7 @@ _STATES = ("idle", "waiting", "updating")  # of a board that runs a good image
 _MAC = re.compile("[0-9A-F]{12}")
 
 
-@dataclass(frozen=True)
-class Word:
+class Word(NamedTuple):
     """What a board says of itself. kind: "INIT", "UPDATE" or "get"; state: "idle", "waiting", "updating",
     "trial"; knows: such as "cancel", with blanks between; each "" from a board that does not say it."""
 
@@ -138,7 +137,8 @@ def clean(text: object) -> str:
     """At most 64 printable characters of what should be a text: it goes to terminals and into logs."""
     if not isinstance(text, str):
         return ""
-    return "".join(character for character in text[:_TEXT_LIMIT] if character.isprintable())
+    text = text[:_TEXT_LIMIT]
+    return text if text.isprintable() else "".join(filter(str.isprintable, text))
 
 
 def _is_integer(value: object, low: int, high: int) -> bool:
