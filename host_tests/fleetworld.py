@@ -23,6 +23,7 @@ class World:
     def __init__(self, folder: Path) -> None:
         self.store = Store(folder, create=True)
         self.now = 1_800_000_000.0
+        self.board_ms = 0  # what boards have for the time
         self.log: list[tuple[str, str]] = []
         self.sent: list[tuple[str, dict]] = []
         tell = lambda mac, text: self.log.append((mac, text))  # noqa: E731
@@ -44,7 +45,7 @@ class World:
     # What boards say
 
     def say(self, mac: str, name: str = wire.PROGRESS, **data) -> None:
-        self.send(mac, name, {"msg_sequence": 0, "time": 0, "data": data})
+        self.send(mac, name, {"msg_sequence": 0, "time": self.board_ms, "data": data})
 
     def send(self, mac: str, name: str, message: dict) -> None:
         self.fleet.take(mac, name, json.dumps(message).encode(), self.now)
@@ -53,7 +54,11 @@ class World:
         """state "": a board of before, which says nothing beside the data."""
         data = {"type": kind, "version": version, "build_time": "now", "slot": "ota_0"}
         shown = "trial" if kind == "UPDATE" and state else state
-        self.send(mac, wire.REPORT, {"msg_sequence": 0, "time": 0, "data": data} | _beside(version, shown))
+        self.send(
+            mac,
+            wire.REPORT,
+            {"msg_sequence": 0, "time": self.board_ms, "data": data} | _beside(version, shown),
+        )
 
     def confirm(self, mac: str, version: str) -> None:
         """A new image has reached the broker, and stays."""
@@ -62,8 +67,8 @@ class World:
 
     def ask(self, mac: str, version: str = "", state: str = "") -> dict | None:
         """A `get`, with what stands beside it."""
-        payload = json.dumps({"msg_sequence": 7, "time": 0, "data": {}} | _beside(version, state)).encode()
-        question = wire.question(payload)
+        message = {"msg_sequence": 7, "time": self.board_ms, "data": {}} | _beside(version, state)
+        question = wire.question(json.dumps(message).encode())
         assert question is not None and question[0] == 7
         text = self.fleet.answer(mac, self.now, question[1])
         return json.loads(text) if text else None

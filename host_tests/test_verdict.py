@@ -220,6 +220,50 @@ def test_the_table_learns_version_and_slot_by_questions_alone(world: World) -> N
     assert world.row(B)["version"] == "1.3.0"
 
 
+NOON_MS = 1_800_000_000_000
+
+
+def test_reports_that_come_late_are_history(world: World) -> None:
+    """A server was away, a board has updated meanwhile: its reports are at the broker, its question is first."""
+    world.board_ms = NOON_MS + 60_000
+    world.ask(A, "1.0.1", "idle")
+    for late_ms, report in enumerate(
+        (
+            lambda: world.boot(A, "1.0.0"),
+            lambda: world.say(A, progress=100),
+            lambda: world.boot(A, "1.0.1", "UPDATE"),
+            lambda: world.boot(A, "1.0.0", state="trial"),
+            lambda: world.boot(A, "1.0.1", "UPDATE"),
+            lambda: world.say(A, state="confirmed", version="1.0.1"),
+        )
+    ):
+        world.board_ms = NOON_MS + late_ms
+        report()
+        assert world.state(A) == "confirmed" and is_good(world)
+    world.board_ms = NOON_MS + 70_000
+    world.boot(A, "1.0.0")
+    assert world.state(A) == "rolled back"
+
+
+def test_a_question_that_comes_late_is_not_about_now(world: World) -> None:
+    world.board_ms = NOON_MS
+    world.confirm(A, "1.0.1")
+    world.board_ms -= 1000
+    world.ask(A, "1.0.0", "idle")
+    assert world.state(A) == "confirmed"
+    world.tick()
+    assert world.row(A)["version"] == "1.0.1"
+
+
+@pytest.mark.parametrize("time", [NOON_MS - 2 * 3_600_000, NOON_MS // 1000 - 7200, 5000, 0, -1, 10**30])
+def test_a_board_whose_clock_was_wrong_is_believed(world: World, time: int) -> None:
+    world.board_ms = NOON_MS
+    world.confirm(A, "1.0.1")
+    world.board_ms = time
+    world.boot(A, "1.0.0")
+    assert world.state(A) == "rolled back"
+
+
 # Errors of something else
 
 

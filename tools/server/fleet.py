@@ -8,18 +8,12 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Callable
 
-from device import errors
 from tools.server import clock, verdict, wire
+from tools.server.progress import Progress
 from tools.server.recall import Recall
 from tools.server.states import (
-    BEGUN,
     CONFIRMED,
     DONE,
-    DOWNLOADING,
-    FAILED,
-    FINAL_CODES,
-    IN_THE_AIR,
-    OFFERED,
     QUEUED,
     RETRYING,
     ROLLED_BACK,
@@ -27,8 +21,6 @@ from tools.server.states import (
     SILENT,
     TRIAL,
     UNDER_WAY,
-    VERIFIED,
-    words,
 )  # fmt: skip
 from tools.server.store import REPORTS_KEPT, Store
 from tools.server.targets import Targets
@@ -49,6 +41,7 @@ class Fleet:
         self._store = store
         self._targets = Targets(store, tell)
         self._recall = Recall(store, tell)
+        self._progress = Progress(store, tell)
         self._word_offer = word_offer
         self._tell = tell
         # Since the last flush: when last, how often, and what was said last.
@@ -60,8 +53,10 @@ class Fleet:
     def answer(self, mac: str, now: float, word: wire.Word = wire.NOTHING) -> str | None:
         """The offer for a `get`, the same to the same question; None where nothing is to be offered.
         word: what the board says beside it, which heals what was lost."""
-        self._asked[mac] = (now, self._asked.get(mac, (0, 0))[1] + 1, word)
         target = self._targets.latest(mac)
+        if target is not None and verdict.is_late(word, target["said"]):
+            word = wire.NOTHING
+        self._asked[mac] = (now, self._asked.get(mac, (0, 0))[1] + 1, word)
         if target is not None and self._is_news(target, word, now):
             with self._store.transaction():
                 self._take_question(mac, word, now)
@@ -78,6 +73,8 @@ class Fleet:
     def _take_question(self, mac: str, word: wire.Word, now: float) -> None:
         """The row may have changed before this transaction began."""
         target = self._targets.latest(mac)
+        if word.version:
+            self._note_what_runs(mac, word)
         if self._recall.is_news(target, word):
             return self._recall.hear(mac, word, now)
         state = verdict.of(target, word)
@@ -116,14 +113,14 @@ class Fleet:
             elif report.kind == "started":
                 self._started(db, mac, report, target, now)
             elif report.kind == "confirmed":
-                self._confirmed(db, mac, report.version, target, now)
+                self._confirmed(mac, report.word, target, now)
             elif report.kind == "error":
-                self._failed(db, mac, report, target, now)
+                self._progress.failed(mac, report, target, now)
             elif report.kind == "cancelled":
                 self._tell(mac, "dropped the offer")
                 self._recall.dropped(mac, now)
             elif target is not None:
-                self._progressed(report, target, now)
+                self._progress.came(report, target, now)
 
     @staticmethod
     def _keep(db: sqlite3.Connection, mac: str, name: str, payload: bytes, now: float) -> None:
@@ -140,11 +137,10 @@ class Fleet:
         self, db: sqlite3.Connection, mac: str, report: wire.Report, target: sqlite3.Row | None, now: float
     ) -> None:
         word = report.word
-        shown = "trial" if word.is_on_trial else word.state
-        db.execute(
-            "UPDATE devices SET version = ?, build_time = ?, slot = ?, state = ?, knows = ? WHERE mac = ?",
-            (word.version, report.build_time, word.slot, shown, word.knows, mac),
-        )
+        if target is not None and verdict.is_late(word, target["said"]):
+            return self._tell(mac, f"has run {word.version} before")
+        db.execute("UPDATE devices SET build_time = ? WHERE mac = ?", (report.build_time, mac))
+        self._note_what_runs(mac, word)
         self._tell(mac, f"runs {word.version}{' on trial' if word.is_on_trial else ''}")
         self._recall.hear(mac, word, now)
         if target is None or self._recall.concerns(target):
@@ -154,6 +150,14 @@ class Fleet:
             self._targets.after_boot(target, now)
         elif state is not None:
             self._follow(target, state, word, now)
+
+    def _note_what_runs(self, mac: str, word: wire.Word) -> None:
+        shown = "trial" if word.is_on_trial else word.state
+        self._store.db.execute(
+            "UPDATE devices SET version = ?, slot = ?, state = ?, knows = ?, said = ifnull(?, said)"
+            " WHERE mac = ?",
+            (word.version, word.slot, shown, word.knows, word.time or None, mac),
+        )
 
     def _follow(self, target: sqlite3.Row, state: str, word: wire.Word, now: float) -> None:
         """state: of verdict.of()."""
@@ -166,58 +170,16 @@ class Fleet:
             self._targets.set(target, state, now, progress=progress)
             self._tell(target["mac"], f"{target['version']} {state}")
 
-    def _confirmed(
-        self, db: sqlite3.Connection, mac: str, version: str, target: sqlite3.Row | None, now: float
-    ) -> None:
-        db.execute("UPDATE devices SET version = ?, state = 'idle' WHERE mac = ?", (version, mac))
-        word = wire.Word("INIT", version, state="idle")
-        self._recall.confirmed(mac, version, now)
-        if target is None or target["version"] != version or self._recall.concerns(target):
+    def _confirmed(self, mac: str, word: wire.Word, target: sqlite3.Row | None, now: float) -> None:
+        self._store.db.execute(
+            "UPDATE devices SET version = ?, state = ?, said = max(ifnull(said, 0), ?) WHERE mac = ?",
+            (word.version, word.state, word.time, mac),
+        )
+        self._recall.confirmed(mac, word.version, now)
+        if target is None or target["version"] != word.version or self._recall.concerns(target):
             return
         if verdict.of(target, word) == CONFIRMED:
             self._targets.settle(target, CONFIRMED, now)
-
-    def _progressed(self, report: wire.Report, target: sqlite3.Row, now: float) -> None:
-        if self._recall.concerns(target):
-            self._recall.progressed(target, report.kind, report.progress, now)
-        elif _is_open(target) and not (target["state"] == TRIAL and target["running"] == target["version"]):
-            state = VERIFIED if report.kind == "verified" else DOWNLOADING
-            self._targets.set(target, state, now, progress=report.progress)
-            self._tell(target["mac"], f"{state} {report.progress} %")
-
-    def _failed(
-        self, db: sqlite3.Connection, mac: str, report: wire.Report, target: sqlite3.Row | None, now: float
-    ) -> None:
-        code, cause = report.code, report.cause
-        db.execute(
-            "UPDATE devices SET code = ?, cause = ?, failed_at = ? WHERE mac = ?", (code, cause, now, mac)
-        )
-        self._tell(mac, words(code, cause))
-        if code == errors.ROLLED_BACK and report.version:
-            target = self._targets.offered(mac, report.version)
-        if target is None or not target["offers"] or code == errors.NO_CLOCK:
-            return
-        if code == errors.ROLLED_BACK and target["state"] != FAILED:
-            self._targets.settle(target, ROLLED_BACK, now, code, cause)
-        elif self._recall.concerns(target):
-            self._recall.failed(target, code, now)
-        elif _is_open(target):
-            self._end_try(target, code, cause, now)
-
-    def _end_try(self, target: sqlite3.Row, code: int, cause: str, now: float) -> None:
-        """Not every error is of the offer: one that was taken is not malformed, or one too many."""
-        state = target["state"]
-        if code == errors.BAD_MESSAGE and state != OFFERED:
-            return
-        if code == errors.ALREADY_RUNNING and state in BEGUN:
-            return
-        runs_it = target["running"] == target["version"] and target["board_state"] != "trial"
-        if code == errors.SAME_VERSION and runs_it:
-            self._targets.settle(target, CONFIRMED, now)
-        elif code in FINAL_CODES:
-            self._targets.settle(target, FAILED, now, code, cause)
-        else:
-            self._targets.after_error(target, code, cause, now)
 
 
 def _facts(word: wire.Word) -> tuple[str | None, ...]:
@@ -237,8 +199,3 @@ def _is_answered(target: sqlite3.Row) -> bool:
     if target["state"] == CONFIRMED:
         return target["running"] == target["version"]  # to the board: nothing newer
     return target["state"] in UNDER_WAY and target["push_state"] in (RUNNING, DONE)
-
-
-def _is_open(target: sqlite3.Row) -> bool:
-    """Offered, and no verdict yet."""
-    return target["state"] in (*IN_THE_AIR, SILENT)

@@ -163,8 +163,8 @@ class Recall:
             self._targets.settle(row, NOT_RECALLABLE, now, code, cause)
 
     def _of(self, mac: str) -> list[sqlite3.Row]:
-        """What was recalled from this device after it had been offered, and may be there still. That the newest
-        is not is only what the board said last."""
+        """What was recalled from this device after it had been offered, and may be there still; the newest
+        even if the board said that it is not."""
         newest = "(SELECT max(push) FROM targets WHERE mac = t.mac)"
         where = f"t.state IN {RECALLED} OR t.state = '{CANCELLED}' AND t.offers > 0 AND t.push = {newest}"
         return self._rows(f"t.mac = ? AND ({where})", mac)

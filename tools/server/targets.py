@@ -33,7 +33,7 @@ ON_ITS_WAY_S = 5  # so long a board that says it is idle may not have seen the o
 
 _LATEST = """
     SELECT t.*, p.state AS push_state, p.version, p.digest, p.offer, p.silence_s, p.max_failures,
-        d.version AS running, d.state AS board_state, d.knows
+        d.version AS running, d.state AS board_state, d.knows, d.said
     FROM targets t JOIN pushes p ON p.id = t.push JOIN devices d ON d.mac = t.mac
     WHERE t.mac = ? {which} ORDER BY t.push DESC LIMIT 1"""
 _NEWEST = _LATEST.format(which="")

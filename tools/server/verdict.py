@@ -29,6 +29,15 @@ _OVER = (FAILED, ROLLED_BACK, CANCELLED, *RECALLED)
 _SHOWN = {"waiting": WAITING, "updating": DOWNLOADING, "trial": TRIAL}
 
 
+_LATE_MS = 3_600_000  # by more than that not the message is late, but the board's clock was wrong
+
+
+def is_late(word: Word, said: int | None) -> bool:
+    """Questions and reports come by two ways: after a server was away, reports from before may come after a
+    question. said: when the board said last what it runs."""
+    return bool(said and word.time) and said - _LATE_MS <= word.time < said
+
+
 def of(target: sqlite3.Row, word: Word) -> str | None:
     """The state that follows, None if this word changes nothing. RETRYING: nobody is at it, offer it again.
 

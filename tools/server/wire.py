@@ -20,19 +20,22 @@ UPDATE, RESPONSE = "update", "response"
 LONGEST = 4096  # bytes of a message; a board's own have 300
 _TEXT_LIMIT = 64
 _SEQUENCES = 1 << 32
+_EARLIEST_S = 1_500_000_000
 _STATES = ("idle", "waiting", "updating")  # of a board that runs a good image
 _MAC = re.compile("[0-9A-F]{12}")
 
 
 class Word(NamedTuple):
     """What a board says of itself. kind: "INIT", "UPDATE" or "get"; state: "idle", "waiting", "updating",
-    "trial"; knows: such as "cancel", with blanks between; each "" from a board that does not say it."""
+    "trial"; knows: such as "cancel", with blanks between; each "" from a board that does not say it. time: by
+    the board's clock, in ms, 0 = it has none."""
 
     kind: str = "get"
     version: str = ""
     slot: str = ""
     state: str = ""
     knows: str = ""
+    time: int = 0
 
     @property
     def is_on_trial(self) -> bool:
@@ -49,7 +52,7 @@ NOTHING = Word()
 
 @dataclass(frozen=True)
 class Report:
-    """What a device said, checked. kind: "started" (with word), "progress", "verified", "confirmed",
+    """What a device said, checked. kind: "started" or "confirmed" (with word), "progress", "verified",
     "cancelled" or "error"; version: of the image that it is about; cause: in words, or the field of a message
     that was wrong."""
 
@@ -100,7 +103,15 @@ def question(payload: bytes) -> tuple[int, Word] | None:
 def _word(message: dict[str, Any], kind: str, version: str, slot: str) -> Word:
     known = message.get("knows")
     names = sorted({clean(name) for name in known}) if isinstance(known, list) else []
-    return Word(kind, version, slot, clean(message.get("state")), clean(" ".join(names)))
+    state, time_ms = clean(message.get("state")), _milliseconds(message.get("time"))
+    return Word(kind, version, slot, state, clean(" ".join(names)), time_ms)
+
+
+def _milliseconds(time: object) -> int:
+    """Of a Unix time in s or ms; 0 for what is not one, such as an uptime."""
+    if _is_integer(time, _EARLIEST_S, 100 * _EARLIEST_S):
+        return 1000 * time
+    return time if _is_integer(time, 1000 * _EARLIEST_S, 100_000 * _EARLIEST_S) else 0
 
 
 def report(name: str, payload: bytes) -> Report | None:
@@ -117,7 +128,8 @@ def report(name: str, payload: bytes) -> Report | None:
         return Report("error", version, code=data["errorCode"], cause=cause)
     state = data.get("state")
     if state == "confirmed" and version:
-        return Report("confirmed", version)
+        word = Word("INIT", version, state="idle", time=_milliseconds(message.get("time")))
+        return Report("confirmed", version, word=word)
     if state in ("verified", "cancelled"):
         return Report(state)
     if _is_integer(data.get("progress"), 0, 100):
