@@ -224,7 +224,7 @@ NOON_MS = 1_800_000_000_000
 
 
 def test_reports_that_come_late_are_history(world: World) -> None:
-    """A server was away, a board has updated meanwhile: its reports are at the broker, its question is first."""
+    """A server was away, a board has updated meanwhile: its question comes before its reports."""
     world.board_ms = NOON_MS + 60_000
     world.ask(A, "1.0.1", "idle")
     for late_ms, report in enumerate(

@@ -36,9 +36,9 @@ CREATE TABLE reports (
 CREATE TABLE servers (name TEXT PRIMARY KEY, seen REAL, answered INTEGER NOT NULL DEFAULT 0) WITHOUT ROWID;
 """
 
-# devices.state, .knows: as the board said it last; .said: when that was, in ms by its clock. targets.due: when
-# the server has to look at it again. tallies: how many devices are in each state of a push, so that nobody
-# has to count them; push 0, state 'known': all devices. They are kept by the triggers alone.
+# devices.state, .knows: as the board said it last; .said: when that was, in ms by its clock. targets.due:
+# when the server has to look at it again. tallies: how many devices are in each state of a push, so that
+# nobody has to count them; push 0, state 'known': all devices. They are kept by the triggers alone.
 _FORMAT_2 = """
 ALTER TABLE devices ADD COLUMN state TEXT;
 ALTER TABLE devices ADD COLUMN knows TEXT;
