@@ -54,7 +54,6 @@ UPDATE targets SET state = iif(offers = 0, 'not offered', iif(code IS NULL, 'off
 UPDATE targets SET state = iif(push < (SELECT max(push) FROM targets newer WHERE newer.mac = targets.mac),
     'cancelled', 'retrying') WHERE state = 'queued' AND offers > 0;
 DROP INDEX targets_of_push;
-DROP INDEX targets_by_state;
 CREATE INDEX targets_of_push ON targets (push, state, due);
 CREATE INDEX targets_by_due ON targets (state, due);
 CREATE INDEX pushes_by_state ON pushes (state);

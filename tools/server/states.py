@@ -21,6 +21,7 @@ UNDER_WAY = (OFFERED, WAITING, *BEGUN)
 IN_THE_AIR = (RETRYING, *UNDER_WAY)
 LOST = (FAILED, ROLLED_BACK, SILENT)
 SETTLED = (CONFIRMED, *LOST, NOT_OFFERED, CANCELLED)
+ALL = (QUEUED, *IN_THE_AIR, *SETTLED, CANCELLING, NOT_RECALLABLE)
 RECALLED = (CANCELLING, NOT_RECALLABLE)  # an offer that may still be at the board
 
 # Of a push, which may be cancelled, too. Offers are made while it runs, and after it is done to a device that

@@ -63,7 +63,7 @@ def fleet(store: Store, most: int | None = SHOWN) -> dict[str, Any]:
     macs = None if most is None or known <= most else _worth_a_look(store, sorted(numbers), most)
     return {
         "time": now,
-        "servers": _servers(store, now),
+        "servers": servers(store, now),
         "pushes": [push_of(store, number) for number in sorted(numbers)],
         "known": known,
         "devices": devices(store, now, macs=macs),
@@ -185,7 +185,7 @@ def summary(push: dict[str, Any]) -> str:
     return f"push {push['push']}, {push['version']} to {to}: {push['state']}{note}; {counts}"
 
 
-def _servers(store: Store, now: float) -> list[dict[str, Any]]:
+def servers(store: Store, now: float) -> list[dict[str, Any]]:
     rows = store.db.execute("SELECT name, seen, answered FROM servers ORDER BY name").fetchall()
     return [
         {"name": name, "up": now - seen < SERVER_SILENT_S, "answered": answered}
@@ -194,4 +194,4 @@ def _servers(store: Store, now: float) -> list[dict[str, Any]]:
 
 
 def is_served(store: Store) -> bool:
-    return any(server["up"] for server in _servers(store, clock.of(store)))
+    return any(server["up"] for server in servers(store, clock.of(store)))
