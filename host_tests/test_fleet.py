@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import contextlib
 import datetime
 import json
 from pathlib import Path
 
 import pytest
+from fleetworld import LONG_S, SILENCE_S, A, B, C, World
 
 from device import errors
 from device.tries import IMAGE_FAULTS
@@ -16,66 +16,9 @@ from tools.__main__ import parse
 from tools.commands import devices, push
 from tools.errors import ToolError
 from tools.server import pushes, states, view, wire
-from tools.server.fleet import Fleet
 from tools.server.flood import BURST, Flood
-from tools.server.leader import REBOOT_AFTER_S, Leader
 from tools.server.store import REPORTS_KEPT, Store
-from tools.server.targets import AFTER_BOOT_S, OFFERS, RETRY_S
-
-A, B, C = "AAAAAAAAAAAA", "BBBBBBBBBBBB", "CCCCCCCCCCCC"
-OFFER = {"version": "1.0.1", "size": 1000, "sig-sha256-ecdsa": "x"}
-DIGEST = "d" * 64
-SILENCE_S = 60
-LONG_S = 100_000
-
-
-class World:
-    """A store, its fleet and its leader, and a clock that the test moves."""
-
-    def __init__(self, folder: Path) -> None:
-        self.store = Store(folder, create=True)
-        self.now = 1_800_000_000.0
-        self.log: list[tuple[str, str]] = []
-        tell = lambda mac, text: self.log.append((mac, text))  # noqa: E731
-        self.fleet = Fleet(self.store, self.word, tell)
-        self.leader = Leader(self.store, self.word, tell)
-        pushes.know(self.store, dict.fromkeys((A, B, C), self.now + 3650 * 86400))
-
-    @staticmethod
-    def word(target) -> str:
-        return json.dumps({"version": target["version"], "starts_at": target["starts_at"]})
-
-    def push(self, *macs: str, digest: str = DIGEST, version: str = "1.0.1", **options) -> int:
-        number = pushes.start(
-            self.store, digest, {**OFFER, "version": version}, list(macs), silence_s=SILENCE_S, **options
-        )
-        self.store.db.execute("UPDATE targets SET due = due - changed + ?, changed = ?", (self.now, self.now))
-        return number
-
-    def say(self, mac: str, name: str = wire.PROGRESS, **data) -> None:
-        payload = json.dumps({"msg_sequence": 0, "time": 0, "data": data}).encode()
-        self.fleet.take(mac, name, payload, self.now)
-
-    def boot(self, mac: str, version: str, kind: str = "INIT") -> None:
-        self.say(mac, wire.REPORT, type=kind, version=version, build_time="now", slot="ota_0")
-
-    def tick(self, later_s: float = 0) -> list[str]:
-        """Who gets an offer."""
-        self.now += later_s
-        return [mac for mac, _ in self.leader.tick(self.now)]
-
-    def ask(self, mac: str) -> dict | None:
-        text = self.fleet.answer(mac, self.now)
-        return json.loads(text) if text else None
-
-    def state(self, mac: str) -> str:
-        return {row["mac"]: row["state"] for row in view.devices(self.store, self.now)}[mac]
-
-    def error(self, mac: str) -> str:
-        return {row["mac"]: row["error"] for row in view.devices(self.store, self.now)}[mac]
-
-    def push_state(self, number: int) -> str:
-        return view.push_of(self.store, number)["state"]
+from tools.server.targets import AFTER_BOOT_S, OFFERS, REBOOT_AFTER_S, RETRY_S
 
 
 @pytest.fixture
@@ -97,9 +40,11 @@ def test_an_update_from_the_first_offer_to_the_last_word(world: World) -> None:
     seen.append(world.state(A))
     assert world.push_state(number) == states.RUNNING and not pushes.is_over(world.store, number)
     world.boot(A, "1.0.1", "UPDATE")
+    seen.append(world.state(A))
+    world.say(A, state="confirmed", version="1.0.1")
     world.tick()
     seen.append(world.state(A))
-    assert seen == ["queued", "offered", *["downloading"] * 3, "verified", "rebooting", "confirmed"]
+    assert seen == ["queued", "offered", *["downloading"] * 3, "verified", "rebooting", "trial", "confirmed"]
     assert world.push_state(number) == states.DONE
     assert pushes.is_over(world.store, number) and pushes.has_confirmed_all(world.store, number)
 
@@ -110,7 +55,7 @@ def test_a_question_is_answered_again_and_again_and_that_is_no_new_try(world: Wo
     answers = [world.ask(A) for _ in range(3 * OFFERS)]
     assert answers == [answers[0]] * (3 * OFFERS) and answers[0]["version"] == "1.0.1"
     assert world.tick() == []  # it has been offered
-    world.boot(A, "1.0.1", "UPDATE")
+    world.confirm(A, "1.0.1")
     assert world.ask(A) == answers[0]  # to the board: nothing newer
     world.boot(A, "1.0.0")  # flashed by cable: that is for its owner to decide
     assert world.ask(A) is None
@@ -143,19 +88,16 @@ def test_an_error_that_may_pass_is_tried_again_but_not_for_ever(world: World) ->
     assert offers == OFFERS and world.state(A) == "failed" and "Connection failed" in world.error(A)
 
 
-def test_no_image_is_offered_more_often_by_another_push(world: World) -> None:
-    """By no way: neither pushed, nor asked for, nor after boots, nor by a push of the same image."""
-    offers = 0
-    for _ in range(3 * OFFERS):
-        with contextlib.suppress(ToolError):
-            world.push(A)
-        offers += len(world.tick())
-        world.say(A, errorCode=errors.SHA256_ECDSA)
-        world.boot(A, "1.0.0")
-        offers += len(world.tick(AFTER_BOOT_S + 1)) + (world.ask(A) is not None)
-    assert offers == OFFERS
-    world.push(A, digest="e" * 64)
-    assert world.tick() == [A]
+def test_tries_are_counted_for_each_push(world: World) -> None:
+    """By all ways, pushed, asked for and after boots, and the next push of the same image begins anew."""
+    for _ in range(2):
+        world.push(A)
+        offers = 0
+        for _ in range(3 * OFFERS):
+            offers += len(world.tick()) + (world.ask(A) is not None)
+            world.say(A, errorCode=errors.CONNECTION_FAILED)
+            world.now += RETRY_S * 2**OFFERS
+        assert offers == 2 * OFFERS and world.state(A) == "failed"  # each also asked for
 
 
 def test_a_device_that_boots_again_and_again_is_given_up(world: World) -> None:
@@ -165,7 +107,7 @@ def test_a_device_that_boots_again_and_again_is_given_up(world: World) -> None:
         world.boot(A, "1.0.0")
         offers += len(world.tick(AFTER_BOOT_S + 1))
     assert offers == OFFERS and world.state(A) == "failed" and "in vain" in world.error(A)
-    world.boot(A, "1.0.1", "UPDATE")
+    world.confirm(A, "1.0.1")
     assert world.state(A) == "confirmed"  # what it says counts more than what we believed
 
 
@@ -194,7 +136,7 @@ def test_rolled_back_says_why(world: World) -> None:
 def test_a_silent_device_is_offered_it_when_it_is_back(world: World) -> None:
     number = world.push(A, B)
     assert world.tick() == [A, B]
-    world.boot(B, "1.0.1", "UPDATE")
+    world.confirm(B, "1.0.1")
     world.tick(SILENCE_S - 1)
     assert world.state(A) == "offered"
     world.tick(2)
@@ -202,7 +144,7 @@ def test_a_silent_device_is_offered_it_when_it_is_back(world: World) -> None:
     assert world.tick(LONG_S) == []
     world.boot(A, "1.0.0")
     assert world.tick(AFTER_BOOT_S + 1) == [A]
-    world.boot(A, "1.0.1", "UPDATE")
+    world.confirm(A, "1.0.1")
     assert world.state(A) == "confirmed"
 
 
@@ -233,9 +175,10 @@ def test_max_failures_stops_it(world: World) -> None:
 
 
 def test_a_stopped_push_waits_for_who_is_at_it(world: World) -> None:
-    number = world.push(A, B, max_failures=1)
+    number = world.push(A, B, max_failures=2)
     world.tick()
     world.say(B, progress=10)
+    world.store.db.execute("UPDATE pushes SET max_failures = 1")
     world.say(A, errorCode=errors.SHA256_ECDSA)
     world.tick()
     assert world.push_state(number) == states.STOPPED and not pushes.is_over(world.store, number)
@@ -276,15 +219,6 @@ def test_jitter_spreads_them(world: World) -> None:
     assert all(5000 <= start <= 6000 for start in starts) and len(set(starts)) == 3
 
 
-def test_one_push_at_a_time_for_a_device(world: World) -> None:
-    world.push(A)
-    with pytest.raises(ToolError, match="still in push 1"):
-        world.push(A, B)
-    assert world.state(B) == ""
-    world.push(B, version="1.0.2", digest="e" * 64)
-    assert world.tick() == [A, B]
-
-
 def test_what_runs_already_counts_as_confirmed(world: World) -> None:
     world.boot(A, "1.0.1")
     number = world.push(A)
@@ -300,8 +234,6 @@ def test_errors_that_are_not_of_the_update_leave_it_alone(world: World) -> None:
     world.tick()
     world.say(A, errorCode=errors.NO_CLOCK)
     assert world.state(A) == "offered"
-    world.say(A, errorCode=errors.SAME_VERSION)
-    assert world.state(A) == "confirmed"
 
 
 def test_the_next_leader_repeats_what_may_not_have_been_sent(world: World) -> None:
@@ -309,7 +241,7 @@ def test_the_next_leader_repeats_what_may_not_have_been_sent(world: World) -> No
     assert world.tick() == [A, B]
     world.say(B, progress=10)
     for _ in range(3 * OFFERS):  # that servers die is no fault of the device
-        world.leader.take_over()
+        world.leader.take_over(world.now)
         assert world.tick() == [A]
     assert world.state(B) == "downloading"
 
@@ -333,7 +265,7 @@ def test_nonsense_moves_nothing(world: World, name: str, payload: bytes) -> None
     world.tick()
     world.fleet.take(A, name, payload, world.now)
     assert world.state(A) == "offered" and world.error(A) == ""
-    assert wire.sequence(payload) is None
+    assert wire.question(payload) is None
 
 
 def test_texts_are_cut_and_cleaned_before_anybody_sees_them(world: World) -> None:
@@ -421,7 +353,8 @@ def test_what_is_typed_becomes_a_push(
     files = (tmp_path, tmp_path / "lamp.img", tmp_path / "lamp.json")
     assert command(push, "push", *files, "--device", C.lower(), "--at", "2100-01-01T00:00", "--jitter", "7",
                    "--max-failures", "2", "--silence", "9") == 0  # fmt: skip
-    assert "1.0.1 to 1 device: done; 1 confirmed" in capsys.readouterr().out
+    told = capsys.readouterr().out
+    assert "1.0.1 to 1 device: done; 1 confirmed" in told and "not recallable" not in told
     row = world.store.db.execute("SELECT max_failures, silence_s, offer FROM pushes").fetchone()
     assert row[:2] == (2, 9.0) and set(json.loads(row[2])) == {"version", "size", "sig-sha256-ecdsa"}
     (starts_at,) = world.store.db.execute("SELECT starts_at FROM targets").fetchone()
@@ -430,6 +363,11 @@ def test_what_is_typed_becomes_a_push(
     world.push(A)
     assert command(push, "push", tmp_path, "--cancel") == 0
     assert "cancelled push 2" in capsys.readouterr().out
+    world.boot(C, "1.0.1", state="")  # a board of before, which knows no cancel
+    world.push(C, version="1.0.9", digest="e" * 64)
+    assert world.tick() == [C]
+    assert command(push, "push", *files, "--device", C) == 0
+    assert f"may still install the image of the push that this one replaces: {C}" in capsys.readouterr().out
     for wrong, message in (
         (["--tag", "none"], "no device has the tag"), ([], "to which devices"),
         (["--device", "xyz"], "not a MAC"), (["--device", "D" * 12], "no device D"),

@@ -285,7 +285,7 @@ async def _ask_while_one_dies(askers: list[swarm.Asker], first: Served) -> None:
     os.kill(first.pid, signal.SIGKILL)
     await asyncio.wait_for(asyncio.gather(*asking), WAIT_S)
     assert all(asker.answered == QUESTIONS for asker in askers)
-    askers[0].say("firmware/report", {"type": "UPDATE", "version": "1.0.1"})
+    askers[0].say("progress/report", {"state": "confirmed", "version": "1.0.1"})
     await asyncio.wait_for(askers[0].heard(), WAIT_S)
     await asyncio.gather(*(asker.close() for asker in askers))
 

@@ -1,8 +1,11 @@
 """Offer an image to devices of a running server, and wait until each has it or has failed.
 
 IMAGE is the firmware file, OFFER what `sign` made of it: signing needs the key, pushing does not. FOLDER is
-the folder of `serve`. Exit code 0: all have confirmed. Ctrl-C leaves the push to the server, --cancel
-ends it.
+the folder of `serve`. Exit code 0: all have confirmed. Ctrl-C leaves the push to the server. What a device
+has not begun of another push is replaced.
+
+--cancel ends a push: who has not been offered it gets nothing, and boards that know how drop what they have
+not installed. Exit code 0: none of them can install it any more.
 """
 
 from __future__ import annotations
@@ -19,9 +22,12 @@ from rich.live import Live
 from tools import imagecheck, interrupts, options, pki, wholefile
 from tools.errors import ToolError
 from tools.server import imagestore, pushes, tables, view
+from tools.server.states import CANCELLING
 from tools.server.store import Store
 
 LOOK_S = 0.3
+ANSWER_S = 15  # so long a cancel is watched
+MOST_NAMED = 20
 KEY_SIZE = 91  # of a public key on P-256, DER
 
 
@@ -33,7 +39,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     chosen.add_argument("--device", nargs="+", metavar="MAC", help="these devices")
     chosen.add_argument("--tag", help="the devices with this tag, see `devices --tag`")
     chosen.add_argument("--all", action="store_true", help="all devices")
-    chosen.add_argument("--cancel", action="store_true", help="no more offers of any push that runs")
+    chosen.add_argument(
+        "--cancel", nargs="?", type=options.whole(1, what="the number of a push,"), const=0, metavar="N",
+        help="end push N, at the boards too; without N all that run",
+    )  # fmt: skip
     parser.add_argument(
         "--at", type=options.moment, default=0, metavar="TIME",
         help="not before: Unix s, or e.g. 2026-11-30T02:00 (local)",
@@ -43,7 +52,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--max-failures", type=options.whole(0), default=0, metavar="N",
-        help="no more offers after N have failed or are silent",
+        help="no more offers after N have failed or are silent, and never more at once than may still fail",
     )  # fmt: skip
     parser.add_argument(
         "--silence", type=options.whole(1), default=600, metavar="S",
@@ -54,14 +63,49 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     store = Store(args.folder)
     console = Console(highlight=False)
-    if args.cancel:
-        numbers = pushes.cancel(store)
-        console.print("cancelled push " + ", ".join(map(str, numbers)) if numbers else "no push runs")
-        return 0
+    if args.cancel is not None:
+        return _cancel(store, args.cancel, console)
     number = _start(store, args)
+    _name(console, pushes.not_recallable(store, replaced_by=number), "of the push that this one replaces")
     if not view.is_served(store):
         console.print(f"no server runs in {args.folder}: the push waits for `serve`")
     return _follow(store, number, console)
+
+
+def _cancel(store: Store, number: int, console: Console) -> int:
+    """Waits a while for the boards' answers."""
+    numbers = pushes.cancel(store, number or None)
+    if not numbers:
+        console.print("no push runs")
+        return 0
+    console.print("cancelled push " + ", ".join(map(str, numbers)))
+    deadline = time.monotonic() + (ANSWER_S if view.is_served(store) else 0)
+    while not pushes.are_recalled(store, numbers) and time.monotonic() < deadline:
+        time.sleep(LOOK_S)
+    at_risk = 0
+    for each in numbers:
+        counts = view.push_of(store, each)["counts"]
+        waiting = counts.get(CANCELLING, 0)
+        if waiting:
+            console.print(f"push {each}: {waiting} {_boards(waiting)} not answered yet, `devices` shows when")
+        lost = pushes.not_recallable(store, of=each)
+        _name(console, lost, f"of push {each}")
+        at_risk += waiting + len(lost)
+    return 1 if at_risk else 0
+
+
+def _name(console: Console, macs: list[str], what: str) -> None:
+    """Those that were given an offer and cannot be told to drop it."""
+    if macs:
+        more = f" and {len(macs) - MOST_NAMED:,} more" if len(macs) > MOST_NAMED else ""
+        console.print(
+            f"not recallable, they may still install the image {what}: {' '.join(macs[:MOST_NAMED])}{more}",
+            soft_wrap=True,
+        )
+
+
+def _boards(count: int) -> str:
+    return "board has" if count == 1 else "boards have"
 
 
 def _start(store: Store, args: argparse.Namespace) -> int:
@@ -95,12 +139,12 @@ def _follow(store: Store, number: int, console: Console) -> int:
         with Live(console=console, auto_refresh=False, transient=True) as live:
             while not pushes.is_over(store, number):
                 if console.is_terminal:
-                    live.update(tables.push(store, number), refresh=True)
+                    live.update(tables.fleet(view.push(store, number)), refresh=True)
                 time.sleep(LOOK_S)
     except KeyboardInterrupt:
-        console.print(f"push {number} goes on; `push --cancel` ends it")
+        console.print(f"push {number} goes on; `push {store.folder} --cancel {number}` ends it")
         return interrupts.EXIT_CODE
-    console.print(tables.push(store, number))
+    console.print(tables.fleet(view.push(store, number)))
     return 0 if pushes.has_confirmed_all(store, number) else 1
 
 

@@ -8,24 +8,28 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Callable
 
-from device import errors
-from tools.server import wire
+from tools.server import clock, verdict, wire
+from tools.server.progress import Progress
+from tools.server.recall import Recall
 from tools.server.states import (
     CONFIRMED,
     DONE,
-    DOWNLOADING,
-    FAILED,
-    FINAL_CODES,
-    REBOOTING,
+    QUEUED,
+    RETRYING,
     ROLLED_BACK,
     RUNNING,
     SILENT,
+    TRIAL,
     UNDER_WAY,
-    VERIFIED,
-    words,
 )  # fmt: skip
 from tools.server.store import REPORTS_KEPT, Store
 from tools.server.targets import Targets
+
+_ASKED = """
+    INSERT INTO devices (mac, seen, gets, version, slot, state, knows) VALUES (?, ?, ?, ?, ?, ?, ?)
+    ON CONFLICT (mac) DO UPDATE SET seen = max(ifnull(seen, 0), excluded.seen), gets = gets + excluded.gets,
+        version = ifnull(excluded.version, version), slot = ifnull(excluded.slot, slot),
+        state = ifnull(excluded.state, state), knows = ifnull(excluded.knows, knows)"""
 
 
 class Fleet:
@@ -36,53 +40,63 @@ class Fleet:
     ) -> None:
         self._store = store
         self._targets = Targets(store, tell)
+        self._recall = Recall(store, tell)
+        self._progress = Progress(store, tell)
         self._word_offer = word_offer
         self._tell = tell
-        self._asked: dict[str, tuple[float, int]] = {}  # since the last flush: when last, how often
+        # Since the last flush: when last, how often, and what was said last.
+        self._asked: dict[str, tuple[float, int, wire.Word]] = {}
         self._answered = 0
 
     # Questions
 
-    def answer(self, mac: str, now: float, confirmed: str = "") -> str | None:
+    def answer(self, mac: str, now: float, word: wire.Word = wire.NOTHING) -> str | None:
         """The offer for a `get`, the same to the same question; None where nothing is to be offered.
-        confirmed: the version that the board names as good."""
-        self._asked[mac] = (now, self._asked.get(mac, (0, 0))[1] + 1)
+        word: what the board says beside it, which heals what was lost."""
         target = self._targets.latest(mac)
-        if target is not None and target["version"] == confirmed and _is_open(target):  # a report was lost
+        if target is not None and verdict.is_late(word, target["said"]):
+            word = wire.NOTHING
+        self._asked[mac] = (now, self._asked.get(mac, (0, 0))[1] + 1, word)
+        if target is not None and self._is_news(target, word, now):
             with self._store.transaction():
-                self._targets.settle(target, CONFIRMED, now)
-            target = self._targets.latest(mac)
-        if target is None or not self._may_answer(target, now):
+                self._take_question(mac, word, now)
+                target = self._targets.latest(mac)
+        if target is None or not _is_answered(target):
             return None
         self._answered += 1
         return self._word_offer(target)
 
-    def _may_answer(self, target: sqlite3.Row, now: float) -> bool:
-        if target["state"] == CONFIRMED:
-            return target["running"] == target["version"]  # to the board: nothing newer
-        if target["push_state"] not in (RUNNING, DONE) or target["state"] in (FAILED, ROLLED_BACK):
-            return False
-        if target["state"] in UNDER_WAY:
-            return True
-        if target["due"] > now:
-            return False
-        with self._store.transaction():
-            return self._targets.begin_try(target, now)
+    def _is_news(self, target: sqlite3.Row, word: wire.Word, now: float) -> bool:
+        is_heard = verdict.of(target, word) is not None or self._recall.is_news(target, word)
+        return is_heard or _is_due(target, now)
+
+    def _take_question(self, mac: str, word: wire.Word, now: float) -> None:
+        """The row may have changed before this transaction began."""
+        target = self._targets.latest(mac)
+        if word.version:
+            self._note_what_runs(mac, word)
+        if self._recall.is_news(target, word):
+            return self._recall.hear(mac, word, now)
+        state = verdict.of(target, word)
+        if state == RETRYING:
+            if not self._targets.is_on_its_way(target, now):
+                self._targets.again(target, now)
+        elif state is not None:
+            self._follow(target, state, word, now)
+        elif _is_due(target, now):
+            self._targets.begin_try(target, now)
 
     def flush(self, server: str, now: float) -> None:
-        """Write down who asked, once a second rather than at each `get`."""
-        rows = [(mac, seen, count) for mac, (seen, count) in self._asked.items()]
+        """Write down who asked, and what time it is, once a second rather than at each `get`."""
+        rows = [(mac, seen, count, *_facts(word)) for mac, (seen, count, word) in self._asked.items()]
         with self._store.transaction() as db:
-            db.executemany(
-                "INSERT INTO devices (mac, seen, gets) VALUES (?, ?, ?) ON CONFLICT (mac) DO UPDATE SET"
-                " seen = max(ifnull(seen, 0), excluded.seen), gets = gets + excluded.gets",
-                rows,
-            )
+            db.executemany(_ASKED, rows)
             db.execute(
                 "INSERT INTO servers VALUES (?, ?, ?) ON CONFLICT (name) DO UPDATE SET"
                 " seen = excluded.seen, answered = answered + excluded.answered",
                 (server, now, self._answered),
             )
+            clock.note(self._store, now)
         self._asked.clear()
         self._answered = 0
 
@@ -99,14 +113,14 @@ class Fleet:
             elif report.kind == "started":
                 self._started(db, mac, report, target, now)
             elif report.kind == "confirmed":
-                if target is not None and report.version == target["version"]:
-                    self._targets.settle(target, CONFIRMED, now)
+                self._confirmed(mac, report.word, target, now)
             elif report.kind == "error":
-                self._failed(db, mac, report, target, now)
-            elif target is not None and _is_open(target):
-                state = VERIFIED if report.kind == "verified" else DOWNLOADING
-                self._targets.set(target, state, now, progress=report.progress)
-                self._tell(mac, f"{state} {report.progress} %")
+                self._progress.failed(mac, report, target, now)
+            elif report.kind == "cancelled":
+                self._tell(mac, "dropped the offer")
+                self._recall.dropped(mac, now)
+            elif target is not None:
+                self._progress.came(report, target, now)
 
     @staticmethod
     def _keep(db: sqlite3.Connection, mac: str, name: str, payload: bytes, now: float) -> None:
@@ -122,41 +136,66 @@ class Fleet:
     def _started(
         self, db: sqlite3.Connection, mac: str, report: wire.Report, target: sqlite3.Row | None, now: float
     ) -> None:
-        db.execute(
-            "UPDATE devices SET version = ?, build_time = ?, slot = ? WHERE mac = ?",
-            (report.version, report.build_time, report.slot, mac),
-        )
-        self._tell(mac, f"runs {report.version}")
-        if target is None:
+        word = report.word
+        if target is not None and verdict.is_late(word, target["said"]):
+            return self._tell(mac, f"has run {word.version} before")
+        db.execute("UPDATE devices SET build_time = ? WHERE mac = ?", (report.build_time, mac))
+        self._note_what_runs(mac, word)
+        self._tell(mac, f"runs {word.version}{' on trial' if word.is_on_trial else ''}")
+        self._recall.hear(mac, word, now)
+        if target is None or self._recall.concerns(target):
             return
-        if report.version == target["version"]:
-            if report.state == "trial":  # its word comes after the confirmation
-                self._targets.set(target, REBOOTING, now, progress=100)
-            else:
-                self._targets.settle(target, CONFIRMED, now)
-        elif target["state"] in (*UNDER_WAY, SILENT):
+        state = verdict.of(target, word)
+        if state == RETRYING:
             self._targets.after_boot(target, now)
+        elif state is not None:
+            self._follow(target, state, word, now)
 
-    def _failed(
-        self, db: sqlite3.Connection, mac: str, report: wire.Report, target: sqlite3.Row | None, now: float
-    ) -> None:
-        code, cause = report.code, report.cause
-        db.execute(
-            "UPDATE devices SET code = ?, cause = ?, failed_at = ? WHERE mac = ?", (code, cause, now, mac)
+    def _note_what_runs(self, mac: str, word: wire.Word) -> None:
+        shown = "trial" if word.is_on_trial else word.state
+        self._store.db.execute(
+            "UPDATE devices SET version = ?, slot = ?, state = ?, knows = ?, said = ifnull(?, said)"
+            " WHERE mac = ?",
+            (word.version, word.slot, shown, word.knows, word.time or None, mac),
         )
-        self._tell(mac, words(code, cause))
-        if target is None or not _is_open(target) or code == errors.NO_CLOCK:
-            return
-        if code == errors.SAME_VERSION:
+
+    def _follow(self, target: sqlite3.Row, state: str, word: wire.Word, now: float) -> None:
+        """state: of verdict.of()."""
+        if state == CONFIRMED:
             self._targets.settle(target, CONFIRMED, now)
-        elif code == errors.ROLLED_BACK:
-            self._targets.settle(target, ROLLED_BACK, now, code, cause)
-        elif code in FINAL_CODES:
-            self._targets.settle(target, FAILED, now, code, cause)
+        elif state == ROLLED_BACK:
+            self._targets.settle(target, ROLLED_BACK, now, cause=f"{word.version} runs again")
         else:
-            self._targets.after_error(target, code, cause, now)
+            progress = 100 if state == TRIAL else target["progress"]
+            self._targets.set(target, state, now, progress=progress)
+            self._tell(target["mac"], f"{target['version']} {state}")
+
+    def _confirmed(self, mac: str, word: wire.Word, target: sqlite3.Row | None, now: float) -> None:
+        self._store.db.execute(
+            "UPDATE devices SET version = ?, state = ?, said = max(ifnull(said, 0), ?) WHERE mac = ?",
+            (word.version, word.state, word.time, mac),
+        )
+        self._recall.confirmed(mac, word.version, now)
+        if target is None or target["version"] != word.version or self._recall.concerns(target):
+            return
+        if verdict.of(target, word) == CONFIRMED:
+            self._targets.settle(target, CONFIRMED, now)
 
 
-def _is_open(target: sqlite3.Row) -> bool:
-    """Offered, and no verdict yet."""
-    return target["offers"] > 0 and target["state"] not in (CONFIRMED, FAILED, ROLLED_BACK)
+def _facts(word: wire.Word) -> tuple[str | None, ...]:
+    """Columns of a device, None = as it was."""
+    return (word.version, word.slot, word.state, word.knows) if word.version else (None,) * 4
+
+
+def _is_due(target: sqlite3.Row, now: float) -> bool:
+    """Whether a question is answered by a new try."""
+    if target["state"] == SILENT and target["running"] == target["version"]:
+        return False  # only how the trial has ended is not known
+    waits = target["state"] in (QUEUED, RETRYING, SILENT) and target["due"] <= now
+    return waits and target["push_state"] in (RUNNING, DONE)
+
+
+def _is_answered(target: sqlite3.Row) -> bool:
+    if target["state"] == CONFIRMED:
+        return target["running"] == target["version"]  # to the board: nothing newer
+    return target["state"] in UNDER_WAY and target["push_state"] in (RUNNING, DONE)

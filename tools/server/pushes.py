@@ -5,18 +5,36 @@ from __future__ import annotations
 import json
 import random
 import sqlite3
-import time
 from collections.abc import Iterable
 from typing import Any
 
 from tools.errors import ToolError
-from tools.server.states import CANCELLED, CONFIRMED, DONE, QUEUED, REVOKED, RUNNING, STOPPED, UNDER_WAY
+from tools.server import clock, recall, tallies
+from tools.server.states import (
+    BEGUN,
+    CANCELLING,
+    CONFIRMED,
+    DONE,
+    IN_THE_AIR,
+    NOT_RECALLABLE,
+    QUEUED,
+    REVOKED,
+    RUNNING,
+    STOPPED,
+)  # fmt: skip
 from tools.server.store import Store
 
 MOST_COUNTED = 10_000  # devices that fetch between two looks
-_BUSY = f"""
-    SELECT t.mac, t.push FROM targets t JOIN pushes p ON p.id = t.push
-    WHERE t.mac = ? AND (t.state IN {UNDER_WAY} OR (t.state = '{QUEUED}' AND p.state = '{RUNNING}'))"""
+_BEGUN = f"""
+    SELECT t.mac, t.state, p.version, t.push, COUNT(*) OVER () AS devices FROM chosen c
+    JOIN targets t ON t.mac = c.mac JOIN pushes p ON p.id = t.push WHERE t.state IN {BEGUN} LIMIT 1"""
+# A board that runs the version already is not asked to install it. due 0: at once.
+_ADD_TARGETS = f"""
+    INSERT INTO targets (mac, push, state, progress, due, starts_at, changed)
+    SELECT c.mac, :push, iif(has_it, '{CONFIRMED}', '{QUEUED}'), iif(has_it, 100, 0),
+        iif(:at OR NOT later_s, 0, :now + later_s), iif(:at, CAST(:at + later_s AS INTEGER), 0), :now
+    FROM (SELECT chosen.*, d.version IS :version AND ifnull(d.state, '') != 'trial' AS has_it
+        FROM chosen JOIN devices d ON d.mac = chosen.mac) c"""
 
 
 def start(
@@ -34,51 +52,48 @@ def start(
 
     offer: without URLs. at: Unix s before which no board starts: boards get their offers at once and wait
     themselves. jitter_s: each board starts a random time up to this later. max_failures: no more offers after
-    so many failures and silences, 0 = never mind. silence_s: a board not heard of for so long is silent.
-    Raises ToolError if a device is in another push.
+    so many failures and silences, and never more in the air than may still fail, 0 = never mind. silence_s: a
+    board not heard of for so long is silent.
+    What a device has not begun of other pushes is replaced. Raises ToolError if one has begun.
     """
-    now = time.time()
+    now = clock.of(store)
     with store.transaction() as db:
-        for mac in macs:
-            busy = db.execute(_BUSY, (mac,)).fetchone()
-            if busy:
-                raise ToolError(f"{mac} is still in push {busy[1]}: wait for its end, or --cancel it")
+        _choose(db, macs, jitter_s)
+        _refuse_what_has_begun(db)
         row = (digest, offer["version"], json.dumps(offer), max_failures, silence_s, RUNNING, now)
-        push = db.execute(
-            "INSERT INTO pushes (digest, version, offer, max_failures, silence_s, state, made)"
-            " VALUES (?, ?, ?, ?, ?, ?, ?)",
-            row,
-        ).lastrowid
-        for mac in macs:
-            _add_target(db, int(push or 0), mac, offer["version"], at, random.uniform(0, jitter_s), now)
-        db.execute(  # all have it already: nobody has to serve for that
-            "UPDATE pushes SET state = ? WHERE id = ? AND NOT EXISTS"
-            " (SELECT 1 FROM targets WHERE push = pushes.id AND state != ?)",
-            (DONE, push, CONFIRMED),
+        push = int(
+            db.execute(
+                "INSERT INTO pushes (digest, version, offer, max_failures, silence_s, state, made)"
+                " VALUES (?, ?, ?, ?, ?, ?, ?)",
+                row,
+            ).lastrowid
+            or 0
         )
-    return int(push or 0)
+        recall.replace(db, push, offer["sig-sha256-ecdsa"], now)
+        facts = {"push": push, "version": offer["version"], "at": at, "now": now}
+        db.execute(_ADD_TARGETS, facts)
+        if set(tallies.of(db, push)) == {CONFIRMED}:  # all have it already: nobody has to serve for that
+            db.execute("UPDATE pushes SET state = ? WHERE id = ?", (DONE, push))
+    return push
 
 
-def _add_target(
-    db: sqlite3.Connection, push: int, mac: str, version: str, at: int, later_s: float, now: float
-) -> None:
-    """A board that runs the version already is not asked to install it."""
-    (running,) = db.execute("SELECT version FROM devices WHERE mac = ?", (mac,)).fetchone()
-    state, progress = (CONFIRMED, 100) if running == version else (QUEUED, 0)
-    due, starts_at = (now, int(at + later_s)) if at else (now + later_s, 0)
-    db.execute(
-        "INSERT INTO targets (mac, push, state, progress, due, starts_at, changed)"
-        " VALUES (?, ?, ?, ?, ?, ?, ?)",
-        (mac, push, state, progress, due, starts_at, now),
-    )
+def _choose(db: sqlite3.Connection, macs: list[str], jitter_s: int) -> None:
+    """A table of this connection alone: which devices, and how many seconds later each starts."""
+    db.execute("CREATE TEMP TABLE IF NOT EXISTS chosen (mac TEXT PRIMARY KEY, later_s REAL) WITHOUT ROWID")
+    db.execute("DELETE FROM chosen")
+    rows = [(mac, random.uniform(0, jitter_s)) for mac in dict.fromkeys(macs)]
+    db.executemany("INSERT INTO chosen VALUES (?, ?)", rows)
 
 
-def cancel(store: Store) -> list[int]:
-    """End all pushes that run: no more offers. Returns their numbers."""
-    with store.transaction() as db:
-        running = [row[0] for row in db.execute("SELECT id FROM pushes WHERE state = ?", (RUNNING,))]
-        db.execute("UPDATE pushes SET state = ? WHERE state = ?", (CANCELLED, RUNNING))
-    return running
+def _refuse_what_has_begun(db: sqlite3.Connection) -> None:
+    row = db.execute(_BEGUN).fetchone()
+    if row is not None:
+        mac, state, version, push, devices = row
+        others = f" and {devices - 1} more have begun, too" if devices > 1 else ""
+        raise ToolError(
+            f"{mac} is {state} {version} of push {push}{others}:"
+            f" wait for the end, or give --cancel {push} first"
+        )
 
 
 def is_over(store: Store, push: int) -> bool:
@@ -86,13 +101,37 @@ def is_over(store: Store, push: int) -> bool:
     (state,) = store.db.execute("SELECT state FROM pushes WHERE id = ?", (push,)).fetchone()
     if state != STOPPED:
         return state != RUNNING
-    query = f"SELECT COUNT(*) FROM targets WHERE push = ? AND state IN {UNDER_WAY}"
-    return store.db.execute(query, (push,)).fetchone()[0] == 0
+    return tallies.count(store.db, push, IN_THE_AIR) == 0
 
 
 def has_confirmed_all(store: Store, push: int) -> bool:
-    query = "SELECT COUNT(*) FROM targets WHERE push = ? AND state != ?"
-    return store.db.execute(query, (push, CONFIRMED)).fetchone()[0] == 0
+    return set(tallies.of(store.db, push)) == {CONFIRMED}
+
+
+def cancel(store: Store, push: int | None = None) -> list[int]:
+    """End this push, or all that run: no more offers, and those made are recalled. Returns the numbers.
+    Raises ToolError if there is no such push."""
+    query = "SELECT id FROM pushes WHERE state = ? ORDER BY id"
+    numbers = [push] if push else [row[0] for row in store.db.execute(query, (RUNNING,))]
+    for number in numbers:
+        recall.cancel(store, number, clock.of(store))
+    return numbers
+
+
+def are_recalled(store: Store, numbers: list[int]) -> bool:
+    """Whether no cancel message waits for its answer any more."""
+    return not any(tallies.count(store.db, number, (CANCELLING,)) for number in numbers)
+
+
+def not_recallable(store: Store, *, of: int | None = None, replaced_by: int | None = None) -> list[str]:
+    """Devices that may still install what was cancelled: of this push, or what that one replaced."""
+    query = "SELECT mac FROM targets WHERE state = ? AND "
+    if of is not None:
+        rows = store.db.execute(query + "push = ? ORDER BY mac", (NOT_RECALLABLE, of))
+    else:
+        cause = recall.replaced_by(replaced_by or 0)
+        rows = store.db.execute(query + "cause = ? ORDER BY mac", (NOT_RECALLABLE, cause))
+    return [row[0] for row in rows]
 
 
 # Devices
@@ -103,7 +142,8 @@ def know(store: Store, certificates: dict[str, float]) -> None:
     with store.transaction() as db:
         db.executemany(
             "INSERT INTO devices (mac, certificate_ends) VALUES (?, ?)"
-            " ON CONFLICT (mac) DO UPDATE SET certificate_ends = excluded.certificate_ends",
+            " ON CONFLICT (mac) DO UPDATE SET certificate_ends = excluded.certificate_ends"
+            " WHERE certificate_ends IS NOT excluded.certificate_ends",
             certificates.items(),
         )
 
@@ -116,10 +156,9 @@ def all_devices(store: Store) -> list[str]:
 
 def check(store: Store, macs: Iterable[str]) -> list[str]:
     """The same without doubles. Raises ToolError for one that nobody knows."""
-    known = {row[0] for row in store.db.execute("SELECT mac FROM devices")}
     wanted = list(dict.fromkeys(macs))
     for mac in wanted:
-        if mac not in known:
+        if store.db.execute("SELECT 1 FROM devices WHERE mac = ?", (mac,)).fetchone() is None:
             raise ToolError(f"no device {mac}: it has no certificate here and never reported")
     return wanted
 

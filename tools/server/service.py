@@ -18,6 +18,7 @@ from typing import IO
 from tools import identities, keyfiles
 from tools.errors import ToolError
 from tools.server import pushes, view, wire
+from tools.server.clock import Clock
 from tools.server.fleet import Fleet
 from tools.server.flood import Flood
 from tools.server.keywatch import KeyWatch
@@ -50,6 +51,7 @@ class Service:
         self._broker: Broker | None = None
         self.is_leader = False
         self._sequence = 0
+        self._clock = Clock(self.store)
         self._flood = Flood()
         self._sent: dict[tuple[str, str], int] = {}  # bytes of an image to a device, not yet written down
         self._stack = contextlib.AsyncExitStack()
@@ -185,16 +187,16 @@ class Service:
 
     def _become_leader(self, tasks: list[asyncio.Task]) -> None:
         self.is_leader = True
-        self._leader.take_over()
+        self._leader.take_over(self._clock.now())
         tasks.append(asyncio.create_task(self._reports.run()))
 
     def _send_offers(self) -> None:
-        for mac, offer in self._leader.tick(time.time()):
+        for mac, message in self._leader.tick(self._clock.now()):
             self._sequence += 1
-            self._reports.publish(self._topic(mac, wire.UPDATE), wire.envelope(self._sequence, offer), 1)
+            self._reports.publish(self._topic(mac, wire.UPDATE), wire.envelope(self._sequence, message), 1)
 
     def _flush(self) -> None:
-        self._fleet.flush(self.identity, time.time())
+        self._fleet.flush(self.identity, self._clock.now())
         sent, self._sent = self._sent, {}
         if sent:
             pushes.count_bytes(self.store, sent)
@@ -205,24 +207,25 @@ class Service:
     def _answer(self, topic: str, payload: bytes) -> None:
         """By QoS 0: a lost answer costs another question, a late one is worth nothing."""
         place = self._place(topic)
-        number = wire.sequence(payload)
-        if place is None or number is None:
+        asked = wire.question(payload)
+        if place is None or asked is None:
             return
-        offer = self._fleet.answer(place[0], time.time(), wire.confirmed_by(payload))
+        number, word = asked
+        offer = self._fleet.answer(place[0], self._clock.now(), word)
         if offer:
             self._asks.publish(self._topic(place[0], wire.RESPONSE), wire.envelope(number, offer), 0)
 
     def _take(self, topic: str, payload: bytes) -> None:
         place = self._place(topic)
         if place:
-            self._fleet.take(*place, payload, time.time())
+            self._fleet.take(*place, payload, self._clock.now())
 
     def _place(self, topic: str) -> tuple[str, str] | None:
         """(mac, name) of a message that is to be looked at."""
         place = wire.split_topic(self.settings.prefix, topic)
         if place and place[0] in self._keywatch.revoked:
             return None
-        return None if place is None or self._flood.overflows(place[0], time.time()) else place
+        return None if place is None or self._flood.overflows(place[0], self._clock.now()) else place
 
     def _count(self, mac: str, digest: str, size: int) -> None:
         if mac and len(self._sent) < pushes.MOST_COUNTED:

@@ -5,17 +5,28 @@ from __future__ import annotations
 from device import errors
 from device.texts_en import TEXTS
 
-QUEUED, OFFERED, DOWNLOADING = "queued", "offered", "downloading"
-VERIFIED, REBOOTING, CONFIRMED = "verified", "rebooting", "confirmed"
+# Not offered yet, or to be offered again.
+QUEUED, RETRYING = "queued", "retrying"
+# With the board: it has the offer, waits for its time, …, runs the new image or is about to run it again.
+OFFERED, WAITING, DOWNLOADING = "offered", "waiting", "downloading"
+VERIFIED, REBOOTING, TRIAL = "verified", "rebooting", "trial"
+CONFIRMED = "confirmed"
 FAILED, ROLLED_BACK, SILENT = "failed", "rolled back", "silent"
+# Of a push that ended, or of a device that another push has taken over: see recall.py.
+NOT_OFFERED = "not offered"
+CANCELLING, CANCELLED, NOT_RECALLABLE = "cancelling", "cancelled", "not recallable"
 
-UNDER_WAY = (OFFERED, DOWNLOADING, VERIFIED, REBOOTING)
+BEGUN = (DOWNLOADING, VERIFIED, REBOOTING, TRIAL)
+UNDER_WAY = (OFFERED, WAITING, *BEGUN)
+IN_THE_AIR = (RETRYING, *UNDER_WAY)
 LOST = (FAILED, ROLLED_BACK, SILENT)
-SETTLED = (CONFIRMED, *LOST)
-ALL = (QUEUED, *UNDER_WAY, *SETTLED)
+SETTLED = (CONFIRMED, *LOST, NOT_OFFERED, CANCELLED)
+ALL = (QUEUED, *IN_THE_AIR, *SETTLED, CANCELLING, NOT_RECALLABLE)
+RECALLED = (CANCELLING, NOT_RECALLABLE)  # an offer that may still be at the board
 
-# Of a push. Offers are made while it runs, and after it is done to a device that was silent.
-RUNNING, DONE, STOPPED, CANCELLED = "running", "done", "stopped", "cancelled"
+# Of a push, which may be cancelled, too. Offers are made while it runs, and after it is done to a device that
+# was silent.
+RUNNING, DONE, STOPPED = "running", "done", "stopped"
 
 REVOKED = 0  # as the end of a device's certificate (Unix s): it counts no more
 

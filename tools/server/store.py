@@ -17,40 +17,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from tools.errors import ToolError
+from tools.server.schema import FORMATS
 
 NAME = "fleet.db"
-FORMAT = 1
 REPORTS_KEPT = 100
 BUSY_LIMIT_S = 10
-
-SCHEMA = """
-CREATE TABLE facts (name TEXT PRIMARY KEY, value) WITHOUT ROWID;
-CREATE TABLE devices (
-    mac TEXT PRIMARY KEY, version TEXT, build_time TEXT, slot TEXT,
-    seen REAL, gets INTEGER NOT NULL DEFAULT 0,
-    code INTEGER, cause TEXT, failed_at REAL,
-    certificate_ends REAL, reports INTEGER NOT NULL DEFAULT 0
-) WITHOUT ROWID;
-CREATE TABLE tags (tag TEXT, mac TEXT, PRIMARY KEY (tag, mac)) WITHOUT ROWID;
-CREATE TABLE images (
-    digest TEXT PRIMARY KEY, size INTEGER, version TEXT, board TEXT, kind TEXT, added REAL
-) WITHOUT ROWID;
-CREATE TABLE pushes (
-    id INTEGER PRIMARY KEY AUTOINCREMENT, digest TEXT, version TEXT, offer TEXT,
-    max_failures INTEGER, silence_s REAL, state TEXT, note TEXT NOT NULL DEFAULT '', made REAL
-);
-CREATE TABLE targets (
-    mac TEXT, push INTEGER, state TEXT, progress INTEGER NOT NULL DEFAULT 0, code INTEGER, cause TEXT,
-    offers INTEGER NOT NULL DEFAULT 0, due REAL, starts_at INTEGER NOT NULL DEFAULT 0, changed REAL,
-    bytes INTEGER NOT NULL DEFAULT 0, PRIMARY KEY (mac, push)
-) WITHOUT ROWID;
-CREATE INDEX targets_of_push ON targets (push, state);
-CREATE INDEX targets_by_state ON targets (state);
-CREATE TABLE reports (
-    mac TEXT, number INTEGER, time REAL, name TEXT, data TEXT, PRIMARY KEY (mac, number)
-) WITHOUT ROWID;
-CREATE TABLE servers (name TEXT PRIMARY KEY, seen REAL, answered INTEGER NOT NULL DEFAULT 0) WITHOUT ROWID;
-"""
 
 
 class Store:
@@ -76,23 +47,28 @@ class Store:
     def _prepare(self) -> None:
         with self.transaction():
             (version,) = self.db.execute("PRAGMA user_version").fetchone()
-            if version > FORMAT:
+            if version > len(FORMATS):
                 raise ToolError(f"{self.folder / NAME} was made by a newer version of this: use that")
-            if version == 0:
-                for statement in SCHEMA.split(";"):
+            for statements in FORMATS[version:]:
+                for statement in statements:
                     self.db.execute(statement)
-                self.db.execute(f"PRAGMA user_version = {FORMAT}")
+            if version < len(FORMATS):
+                self.db.execute(f"PRAGMA user_version = {len(FORMATS)}")
 
     @contextlib.contextmanager
     def transaction(self) -> Iterator[sqlite3.Connection]:
-        """Everything inside or nothing of it; other processes wait."""
+        """Everything inside or nothing of it; other processes wait. Inside another one it is part of that."""
+        if self.db.in_transaction:
+            yield self.db
+            return
         self.db.execute("BEGIN IMMEDIATE")
         try:
             yield self.db
+            self.db.execute("COMMIT")
         except BaseException:
-            self.db.execute("ROLLBACK")
+            if self.db.in_transaction:  # on a full disk SQLite has rolled back already
+                self.db.execute("ROLLBACK")
             raise
-        self.db.execute("COMMIT")
 
     def close(self) -> None:
         self.db.close()

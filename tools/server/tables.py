@@ -11,9 +11,20 @@ from rich.table import Table
 from rich.text import Text
 
 from tools.server import view
-from tools.server.states import CONFIRMED, FAILED, ROLLED_BACK, SILENT, UNDER_WAY
+from tools.server.states import (
+    CANCELLING,
+    CONFIRMED,
+    FAILED,
+    NOT_RECALLABLE,
+    ROLLED_BACK,
+    SILENT,
+    UNDER_WAY,
+)  # fmt: skip
 
-STYLES = {CONFIRMED: "green", FAILED: "bold red", ROLLED_BACK: "bold red", SILENT: "yellow"}
+STYLES = {
+    CONFIRMED: "green", FAILED: "bold red", ROLLED_BACK: "bold red", SILENT: "yellow", CANCELLING: "yellow",
+    NOT_RECALLABLE: "bold red",
+}  # fmt: skip
 BAR_WIDTH = 12
 
 
@@ -30,6 +41,11 @@ def ago(moment: float | None, now: float) -> str:
     return f"{seconds} s"
 
 
+def when(seconds: float) -> str:
+    """Unix s as a person reads it: "2026-11-30 02:00", by the clock of this machine."""
+    return time.strftime("%Y-%m-%d %H:%M", time.localtime(seconds))
+
+
 def devices(rows: list[dict[str, Any]], now: float) -> Table:
     """rows: see view.devices."""
     has_tags = any(row["tags"] for row in rows)
@@ -40,7 +56,9 @@ def devices(rows: list[dict[str, Any]], now: float) -> Table:
         state = Text(row["state"] or "–", STYLES.get(row["state"], ""))
         if row["offered"] and row["offered"] != row["version"]:
             state.append(f" {row['offered']}", "dim")
-        error = Text("; ".join(filter(None, (row["error"], row["warning"]))))
+        if row["waits_until"]:
+            state.append(f" until {when(row['waits_until'])}", "dim")
+        error = Text("; ".join(filter(None, (row["error"], row["earlier"], row["warning"]))))
         tags = [Text(" ".join(row["tags"]))] if has_tags else []
         seen = ago(row["seen"], now)
         cells = (row["mac"], Text(row["version"] or "–"), Text(row["slot"] or "–"), seen, *tags)
@@ -55,12 +73,9 @@ def _bar(row: dict[str, Any]) -> RenderableType:
 
 
 def fleet(shown: dict[str, Any]) -> Group:
-    """shown: see view.fleet."""
+    """shown: see view.fleet or view.push; known, how many devices there are, may be left out."""
     lines = [Text(view.summary(push)) for push in shown["pushes"]]
+    left_out = shown.get("known", 0) - len(shown["devices"])
+    if left_out > 0:
+        lines.insert(0, Text(f"and {left_out:,} more: `devices` shows them all", "dim"))
     return Group(devices(shown["devices"], shown["time"]), *lines)
-
-
-def push(store: Any, number: int) -> Group:
-    now = time.time()
-    summary = Text(view.summary(view.push_of(store, number)))
-    return Group(devices(view.devices(store, now, number), now), summary)

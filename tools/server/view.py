@@ -4,57 +4,117 @@ from __future__ import annotations
 
 import datetime
 import sqlite3
-import time
 from typing import Any
 
-from tools.server.states import CONFIRMED, LOST, QUEUED, REVOKED, RUNNING, UNDER_WAY, words
+from tools.server import clock, tallies
+from tools.server.states import (
+    BEGUN,
+    CANCELLED,
+    CANCELLING,
+    CONFIRMED,
+    IN_THE_AIR,
+    LOST,
+    NOT_OFFERED,
+    NOT_RECALLABLE,
+    OFFERED,
+    QUEUED,
+    RECALLED,
+    RETRYING,
+    REVOKED,
+    RUNNING,
+    WAITING,
+    words,
+)  # fmt: skip
 from tools.server.store import Store
 
 CERTIFICATE_WARNING_S = 90 * 86400
 SERVER_SILENT_S = 5
-NOT_OFFERED = "not offered"
-ORDER = (CONFIRMED, *reversed(UNDER_WAY), QUEUED, NOT_OFFERED, *LOST)  # as a bar shows it
+SHOWN = 100  # devices in a table that lives: of a larger fleet those that need a look
+ORDER = (
+    CONFIRMED, *reversed(IN_THE_AIR), QUEUED, NOT_OFFERED, *LOST, CANCELLING, NOT_RECALLABLE, CANCELLED,
+)  # fmt: skip
+_LOOK = (*LOST, *RECALLED, *BEGUN, RETRYING, WAITING, OFFERED, QUEUED)
 
 _DEVICES = """
-    SELECT d.*, t.push, t.state, t.progress, t.code AS target_code, t.cause AS target_cause, t.bytes,
-        t.offers, t.changed, p.version AS offered, p.state AS push_state, p.digest, i.size,
-        (SELECT group_concat(tag, ' ') FROM tags WHERE tags.mac = d.mac) AS tags
-    FROM devices d
-    LEFT JOIN targets t ON t.mac = d.mac AND t.push = {push}
+    SELECT d.*, t.push, t.state AS target_state, t.progress, t.code AS target_code, t.cause AS target_cause,
+        t.bytes, t.offers, t.changed, t.due, t.starts_at, p.version AS offered, p.digest, i.size,
+        (SELECT group_concat(tag, ' ') FROM tags WHERE tags.mac = d.mac) AS tags,
+        (SELECT group_concat(ps.version || ' of push ' || ts.push || ' ' || ts.state, '; ')
+            FROM targets ts JOIN pushes ps ON ps.id = ts.push
+            WHERE ts.mac = d.mac AND ts.push < t.push AND ts.state IN {recalled}) AS earlier
+    FROM {devices}
     LEFT JOIN pushes p ON p.id = t.push
     LEFT JOIN images i ON i.digest = p.digest
     {where} ORDER BY d.mac"""
-_NEWEST = "(SELECT max(push) FROM targets WHERE mac = d.mac)"
+_NEWEST = """devices d LEFT JOIN targets t
+        ON t.mac = d.mac AND t.push = (SELECT max(push) FROM targets WHERE mac = d.mac)"""
+_OF_PUSH = "targets t JOIN devices d ON d.mac = t.mac"
 
 
-def fleet(store: Store) -> dict[str, Any]:
-    """{"time", "servers", "pushes", "devices"}: what `devices --json` prints and the page fetches."""
-    now = time.time()
-    query = "SELECT id FROM pushes WHERE state = ? OR id = (SELECT max(id) FROM pushes) ORDER BY id"
-    numbers = [row[0] for row in store.db.execute(query, (RUNNING,))]
+def fleet(store: Store, most: int | None = SHOWN) -> dict[str, Any]:
+    """{"time", "servers", "pushes", "known", "devices"}: what `devices --json` prints and the page fetches.
+
+    known: how many devices there are. most: of them in "devices", None = all.
+    """
+    now = clock.of(store)
+    newest = store.db.execute("SELECT max(id) FROM pushes").fetchone()[0]
+    query = "SELECT id FROM pushes WHERE state = ?"
+    numbers = {row[0] for row in store.db.execute(query, (RUNNING,))} | ({newest} if newest else set())
+    known = tallies.known(store.db)
+    macs = None if most is None or known <= most else _worth_a_look(store, sorted(numbers), most)
     return {
         "time": now,
-        "servers": _servers(store, now),
-        "pushes": [push_of(store, number) for number in numbers],
-        "devices": devices(store, now),
+        "servers": servers(store, now),
+        "pushes": [push_of(store, number) for number in sorted(numbers)],
+        "known": known,
+        "devices": devices(store, now, macs=macs),
     }
 
 
-def devices(store: Store, now: float, push: int | None = None) -> list[dict[str, Any]]:
-    """One dict each: all devices in their newest push, or those of one push."""
-    query = _DEVICES.format(push=_NEWEST, where="")
+def push(store: Store, number: int, most: int | None = SHOWN) -> dict[str, Any]:
+    """The same of one push."""
+    now = clock.of(store)
+    facts = push_of(store, number)
+    macs = None if most is None or facts["devices"] <= most else _worth_a_look(store, [number], most)
+    rows = devices(store, now, number, macs)
+    return {"time": now, "pushes": [facts], "known": facts["devices"], "devices": rows}
+
+
+def _worth_a_look(store: Store, pushes: list[int], most: int) -> list[str]:
+    """Of these pushes first the devices that have failed, then those that are at it; then any."""
+    found: dict[str, None] = {}
+    query = "SELECT mac FROM targets WHERE push = ? AND state = ? LIMIT ?"
+    for state in _LOOK:
+        for number in pushes:
+            found.update((row[0], None) for row in store.db.execute(query, (number, state, most)))
+    found.update((row[0], None) for row in store.db.execute("SELECT mac FROM devices LIMIT ?", (most,)))
+    return list(found)[:most]
+
+
+def devices(
+    store: Store, now: float, push: int | None = None, macs: list[str] | None = None
+) -> list[dict[str, Any]]:
+    """One dict each, by MAC: devices in their newest push, or those of one push; all of them, or these."""
+    conditions, values = [], []
     if push is not None:
-        query = _DEVICES.format(push=push, where="WHERE t.push IS NOT NULL")
+        conditions.append("t.push = ?")
+        values.append(push)
+    if macs is not None:
+        conditions.append(f"d.mac IN ({', '.join('?' * len(macs))})")
+        values += macs
+    where = "WHERE " + " AND ".join(conditions) if conditions else ""
+    query = _DEVICES.format(devices=_NEWEST if push is None else _OF_PUSH, where=where, recalled=RECALLED)
     cursor = store.db.cursor()
     cursor.row_factory = sqlite3.Row
-    return [_device(row, now) for row in cursor.execute(query)]
+    return [_device(row, now) for row in cursor.execute(query, values)]
 
 
 def _device(row: sqlite3.Row, now: float) -> dict[str, Any]:
     error = words(row["code"], row["cause"])
-    if row["state"] in LOST or (row["state"] and row["target_code"]):
+    state = row["target_state"]
+    if state in (*LOST, *RECALLED, CANCELLED) or (state and row["target_code"]):
         error = words(row["target_code"], row["target_cause"])
-    elif row["state"] == CONFIRMED and (row["failed_at"] or 0) <= row["changed"]:
+    elif state == CONFIRMED and (row["failed_at"] or 0) <= row["changed"]:
         error = ""  # overcome
     return {
         "mac": row["mac"],
@@ -64,14 +124,17 @@ def _device(row: sqlite3.Row, now: float) -> dict[str, Any]:
         "slot": row["slot"],
         "seen": row["seen"],
         "gets": row["gets"],
-        "state": _state(row),
+        "board_state": row["state"] or "",
+        "state": state or "",
+        "waits_until": _waits_until(row, now),
+        "earlier": row["earlier"] or "",
         "progress": row["progress"] or 0,
         "push": row["push"],
         "offered": row["offered"],
         "offers": row["offers"] or 0,
         "bytes": row["bytes"] or 0,
         "size": row["size"],
-        "code": row["target_code"] if row["state"] in LOST else row["code"],
+        "code": row["target_code"] if state in LOST else row["code"],
         "error": error,
         "failed_at": row["failed_at"],
         "certificate_ends": row["certificate_ends"],
@@ -79,10 +142,14 @@ def _device(row: sqlite3.Row, now: float) -> dict[str, Any]:
     }
 
 
-def _state(row: sqlite3.Row) -> str:
-    if row["state"] == QUEUED and row["push_state"] != RUNNING:
-        return NOT_OFFERED if not row["offers"] else QUEUED
-    return row["state"] or ""
+def _waits_until(row: sqlite3.Row, now: float) -> float | None:
+    """Unix s: when the board starts, or gets its offer. None for what waits for nothing, or for the board."""
+    state, until = row["target_state"], 0.0
+    if state in (QUEUED, RETRYING):
+        until = max(row["due"], row["starts_at"])
+    elif state in (OFFERED, WAITING, *RECALLED):
+        until = row["starts_at"]
+    return until if until > now else None
 
 
 def certificate_warning(ends: float | None, now: float) -> str:
@@ -99,8 +166,8 @@ def push_of(store: Store, number: int) -> dict[str, Any]:
     cursor = store.db.cursor()
     cursor.row_factory = sqlite3.Row
     row = cursor.execute("SELECT * FROM pushes WHERE id = ?", (number,)).fetchone()
-    states = [device["state"] for device in devices(store, time.time(), number)]
-    counts = {state: states.count(state) for state in ORDER if state in states}
+    found = tallies.of(store.db, number)
+    counts = {state: found[state] for state in ORDER if state in found}
     return {
         "push": number,
         "version": row["version"],
@@ -121,7 +188,7 @@ def summary(push: dict[str, Any]) -> str:
     return f"push {push['push']}, {push['version']} to {to}: {push['state']}{note}; {counts}"
 
 
-def _servers(store: Store, now: float) -> list[dict[str, Any]]:
+def servers(store: Store, now: float) -> list[dict[str, Any]]:
     rows = store.db.execute("SELECT name, seen, answered FROM servers ORDER BY name").fetchall()
     return [
         {"name": name, "up": now - seen < SERVER_SILENT_S, "answered": answered}
@@ -130,4 +197,4 @@ def _servers(store: Store, now: float) -> list[dict[str, Any]]:
 
 
 def is_served(store: Store) -> bool:
-    return any(server["up"] for server in _servers(store, time.time()))
+    return any(server["up"] for server in servers(store, clock.of(store)))
