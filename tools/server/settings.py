@@ -48,7 +48,7 @@ def check_keys(keys: Path) -> None:
     if not (keys / f"{identities.SERVER_IDENTITY}.crt.pem").exists():
         raise ToolError(f"{keys} holds no server's keys: give DIR/server of `python3 -m tools keys DIR`")
     if keychange.is_unfinished(keys.parent):
-        raise ToolError(f"a change of {keys.parent} was cut off: `python3 -m tools keys {keys.parent}` ends it")
+        raise ToolError(f"a run of `keys` was cut off: `python3 -m tools keys {keys.parent}` ends it")
     for name in FORBIDDEN:
         if (keys / name).exists():
             raise ToolError(f"{keys} holds {name}, which no server may read: give {keys / 'server'}")
