@@ -16,6 +16,7 @@ import pytest
 from tools import keychange, keyfiles, pki, revocation
 from tools.__main__ import main
 from tools.errors import ToolError
+from tools.server.settings import check_keys
 
 MACS = ["AABBCCDDEEFF", "112233445566"]
 NEW = "0123456789AB"
@@ -150,6 +151,18 @@ def test_a_list_that_is_half_written_is_never_read(tmp_path: Path) -> None:
     (keys / keychange.DRAFT / "0").write_text("half a key")
     pki.make_all(keys, MACS)
     assert _state(keys) == before and not (keys / keychange.DRAFT / "0").exists()
+
+
+def test_a_server_does_not_start_with_half_a_change(tmp_path: Path) -> None:
+    keys = tmp_path / "keys"
+    pki.make_all(keys, MACS)
+    (keys / keychange.READY).mkdir()
+    (keys / keychange.READY / keychange.LIST).write_text('[["server/broker.key.pem", false]]')
+    (keys / keychange.READY / "0").write_bytes((keys / "server" / "broker.key.pem").read_bytes())
+    with pytest.raises(ToolError, match=f"tools keys {keys}` ends it"):
+        check_keys(keys / "server")
+    assert main(["keys", str(keys)]) == 0
+    check_keys(keys / "server")
 
 
 def test_two_at_once_wait_for_each_other(tmp_path: Path) -> None:

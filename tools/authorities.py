@@ -20,6 +20,10 @@ from tools.errors import ToolError
 from tools.keyfiles import Folder, parse_certificates, read_key
 
 
+class KeyAwayError(ToolError):
+    """The private key of an authority is not in the folder."""
+
+
 class Authority:
     """One of them. Its private key is read only when it issues something: it may be kept elsewhere."""
 
@@ -58,13 +62,13 @@ class Authorities:
         return [current, *(self._parse(following) if self._top.has(following) else [])]
 
     def key_of(self, certificate: x509.Certificate) -> ec.EllipticCurvePrivateKey:
-        """The private key of any of them, also of a retired one. Raises ToolError."""
+        """The private key of any of them, also of a retired one. Raises KeyAwayError without it."""
         change = self._top.change
         for name in [*change.names("*-ca.key.pem"), *change.names(f"{rotation.RETIRED}/*/*-ca.key.pem")]:
             key = self._top.private(name) if change.is_new(name) else read_key(change.folder / name)
             if certificates.matches(Pair(certificate, key)):
                 return key
-        raise ToolError(
+        raise KeyAwayError(
             f"{change.folder} lacks the private key of {certificates.common_name(certificate)!r} of"
             f" {certificate.not_valid_before_utc:%Y-%m-%d}: restore it, it has to sign what is revoked"
         )

@@ -24,7 +24,7 @@ from pathlib import Path
 from cryptography import x509
 
 from tools import certificates, devicekeys, keychange, keyfiles, keytable, revocation, rotation
-from tools.authorities import Authorities, Authority
+from tools.authorities import Authorities, Authority, KeyAwayError
 from tools.certificates import Pair, Validity
 from tools.devicekeys import mac_of
 from tools.errors import ToolError
@@ -200,7 +200,7 @@ def _renew_lists(top: Folder, ca: Authorities, gone: list[x509.Certificate]) -> 
     before = top.read(revocation.LISTS) if top.has(revocation.LISTS) else b""
     try:
         top.put(revocation.LISTS, revocation.renew(before, ca.trusted, gone, ca.key_of))
-    except ToolError:
+    except KeyAwayError:
         if before or gone:
             raise
     except ValueError as error:

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import json
 
+import pytest
 from e2e.test_commands import tools
 
 from tools.boards.session import Session
 from tools.commands.provision import PASSWORD
 from tools.stage import BOARD, MAC, WIFI
+
+pytestmark = pytest.mark.sample(2)
 
 OWN = {"require_signed_offer": True, "backoff_max_s": 7, "file_hosts": ["127.0.0.1"]}
 

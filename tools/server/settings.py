@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from tools import certificates, identities, keyfiles
+from tools import certificates, identities, keychange, keyfiles
 from tools.errors import ToolError
 
 FORBIDDEN = ("sign.key.pem", "sign-next.key.pem", "broker-ca.key.pem", "file-ca.key.pem", "device-ca.key.pem")
@@ -47,6 +47,8 @@ def check_keys(keys: Path) -> None:
     """Raises ToolError for a folder from which images could be signed, or which is none."""
     if not (keys / f"{identities.SERVER_IDENTITY}.crt.pem").exists():
         raise ToolError(f"{keys} holds no server's keys: give DIR/server of `python3 -m tools keys DIR`")
+    if keychange.is_unfinished(keys.parent):
+        raise ToolError(f"a run of `keys` was cut off: `python3 -m tools keys {keys.parent}` ends it")
     for name in FORBIDDEN:
         if (keys / name).exists():
             raise ToolError(f"{keys} holds {name}, which no server may read: give {keys / 'server'}")
