@@ -8,7 +8,8 @@ from collections.abc import Callable, Iterator
 
 from tools.errors import ToolError
 
-TROUBLE = (sqlite3.OperationalError, sqlite3.DatabaseError, OSError, ToolError)
+DATABASE = "the database"
+TROUBLE = (sqlite3.OperationalError, OSError, ToolError)
 
 
 class Health:
@@ -36,3 +37,8 @@ class Health:
     def good(self, what: str) -> None:
         if self._wrong.pop(what, None):
             self._tell("", f"{what}: works again")
+
+    def keep(self, beginning: str, still: set[str]) -> None:
+        """Of what begins so, everything else is good again."""
+        for what in [what for what in self._wrong if what.startswith(beginning) and what not in still]:
+            self.good(what)

@@ -82,7 +82,7 @@ class Supervision:
                 if len(filters) > FILTERS:
                     excessive.add(mac)
             elif found := _DROPPED.search(line):
-                self._tell("", f"the broker dropped messages for {found[1]}: what they said comes with the next `get`")
+                self._tell("", f"the broker dropped messages for {found[1]}: the boards' next `get` tells")
         for mac in excessive:
             await self._end_session(mac)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime
 import sqlite3
 import time
+from collections.abc import Sequence
 from typing import Any
 
 from tools.server.states import CONFIRMED, LOST, QUEUED, RUNNING, UNDER_WAY, words
@@ -34,20 +35,23 @@ def fleet(store: Store) -> dict[str, Any]:
     numbers = [row[0] for row in store.db.execute(query, (RUNNING,))]
     return {
         "time": now,
-        "servers": _servers(store, now),
+        "servers": servers(store, now),
         "pushes": [push_of(store, number) for number in numbers],
         "devices": devices(store, now),
     }
 
 
-def devices(store: Store, now: float, push: int | None = None) -> list[dict[str, Any]]:
-    """One dict each: all devices in their newest push, or those of one push."""
-    query = _DEVICES.format(push=_NEWEST, where="")
+def devices(
+    store: Store, now: float, push: int | None = None, macs: Sequence[str] | None = None
+) -> list[dict[str, Any]]:
+    """One dict each: all devices (or these) in their newest push, or those of one push."""
+    where = "" if macs is None else f"WHERE d.mac IN ({', '.join('?' * len(macs))})"
+    query = _DEVICES.format(push=_NEWEST, where=where)
     if push is not None:
         query = _DEVICES.format(push=push, where="WHERE t.push IS NOT NULL")
     cursor = store.db.cursor()
     cursor.row_factory = sqlite3.Row
-    return [_device(row, now) for row in cursor.execute(query)]
+    return [_device(row, now) for row in cursor.execute(query, macs or ())]
 
 
 def _device(row: sqlite3.Row, now: float) -> dict[str, Any]:
@@ -97,8 +101,7 @@ def push_of(store: Store, number: int) -> dict[str, Any]:
     cursor = store.db.cursor()
     cursor.row_factory = sqlite3.Row
     row = cursor.execute("SELECT * FROM pushes WHERE id = ?", (number,)).fetchone()
-    states = [device["state"] for device in devices(store, time.time(), number)]
-    counts = {state: states.count(state) for state in ORDER if state in states}
+    counts = _counts(store, row)
     return {
         "push": number,
         "version": row["version"],
@@ -111,6 +114,17 @@ def push_of(store: Store, number: int) -> dict[str, Any]:
     }
 
 
+def _counts(store: Store, push: sqlite3.Row) -> dict[str, int]:
+    """state -> how many devices of the push are in it, from an index alone."""
+    query = "SELECT state, COUNT(*) FROM targets WHERE push = ? GROUP BY state"
+    found = dict(store.db.execute(query, (push["id"],)).fetchall())
+    if push["state"] != RUNNING and QUEUED in found:
+        query = "SELECT COUNT(*) FROM targets WHERE push = ? AND state = ? AND offers = 0"
+        (found[NOT_OFFERED],) = store.db.execute(query, (push["id"], QUEUED)).fetchone()
+        found[QUEUED] -= found[NOT_OFFERED]
+    return {state: found[state] for state in ORDER if found.get(state)}
+
+
 def summary(push: dict[str, Any]) -> str:
     """ "push 3, 1.0.1 to 20 devices: stopped (2 failed); 14 confirmed, 2 failed, 4 not offered"."""
     note = f" ({push['note']})" if push["note"] else ""
@@ -119,7 +133,7 @@ def summary(push: dict[str, Any]) -> str:
     return f"push {push['push']}, {push['version']} to {to}: {push['state']}{note}; {counts}"
 
 
-def _servers(store: Store, now: float) -> list[dict[str, Any]]:
+def servers(store: Store, now: float) -> list[dict[str, Any]]:
     rows = store.db.execute("SELECT name, seen, answered FROM servers ORDER BY name").fetchall()
     return [
         {"name": name, "up": now - seen < SERVER_SILENT_S, "answered": answered}
@@ -128,4 +142,4 @@ def _servers(store: Store, now: float) -> list[dict[str, Any]]:
 
 
 def is_served(store: Store) -> bool:
-    return any(server["up"] for server in _servers(store, time.time()))
+    return any(server["up"] for server in servers(store, time.time()))

@@ -56,8 +56,9 @@ class Broker:
         self._pki_dir = pki_dir.absolute()
         self._plain = plain
         self._setup = mosquittoconf.Setup(
-            Path("tls") if self.user else self._pki_dir, server, (host, port, 0), topic_prefix, (), persistence,
-            boards, user=self.user.pw_name if self.user else unprivileged.ROOT,
+            Path("tls") if self.user else self._pki_dir, server, (host, port, 0), topic_prefix,
+            persistence=persistence, boards=boards,
+            user=self.user.pw_name if self.user else unprivileged.ROOT,
         )  # fmt: skip
         self._process: subprocess.Popen[bytes] | None = None
 
@@ -106,8 +107,8 @@ class Broker:
         self._wait_until_it_listens()
 
     def reload(self, denied: Iterable[str] | None = None) -> None:
-        """Have it read anew who may do what, and its certificates; connections stay. denied: MACs that are not
-        heard from now on."""
+        """Have it read anew who may do what, and its certificates; connections stay. denied: MACs that are
+        not heard from now on."""
         if denied is not None:
             self._setup.denied = frozenset(denied)
         self._configure()
@@ -208,8 +209,24 @@ def _leftover(folder: Path) -> int:
     return pid if there and CONFIGURATION.encode() in words else 0
 
 
+def require_port(host: str, port: int, folder: Path) -> None:
+    """Raises ToolError if another program than a leftover of this folder has it."""
+    end_leftover(folder)
+    try:
+        with socket.create_server((host, port), family=_family(host)):
+            pass
+    except OSError as error:
+        raise ToolError(
+            f"cannot listen on {host}:{port}: {error.strerror or error}; give another --mqtt-port"
+        ) from None
+
+
+def _family(host: str) -> socket.AddressFamily:
+    return socket.AF_INET6 if ":" in host else socket.AF_INET
+
+
 def free_port(host: str = HOST) -> int:
     """A TCP port of this address that nobody uses just now."""
-    with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as probe:
+    with socket.socket(_family(host)) as probe:
         probe.bind((host, 0))
         return int(probe.getsockname()[1])

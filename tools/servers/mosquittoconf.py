@@ -82,12 +82,11 @@ autosave_interval 1
 """
 
 # Mosquitto acknowledges what no longer fits into a queue and throws it away, and with `memory_limit` likewise
-# (tried: 46 of 716 arrived). So the queue has room for whatever comes while no server is there to stop a flood.
+# (tried: 46 of 716 arrived). So the queue has room for what comes while no server is there to stop a flood.
 _FLEET = """\
 autosave_interval {save_s}
 max_queued_messages {queued}
 max_inflight_messages 20000
-message_size_limit 8192
 max_packet_size 9000
 """
 SAVE_S = 5  # a mosquitto that is killed while no server is there loses what came since
@@ -104,14 +103,15 @@ use_username_as_clientid true
 @dataclass
 class Setup:
     """keys: the folder of certificates, absolute or relative to mosquitto's own. server: the stem of its
-    certificate. place: address, port with TLS, port without (0 = none). boards: how many there are, 0 = one or
-    two, of a test. denied: who is not heard. user: as whom it runs."""
+    certificate. place: address, port with TLS, port without (0 = none). identities: of the servers that
+    answer. boards: how many there are, 0 = one or two, of a test. denied: who is not heard. user: as whom it
+    runs."""
 
     keys: Path
     server: str
     place: tuple[str, int, int]
     prefix: str
-    identities: tuple[str, ...]  # of servers that answer
+    identities: tuple[str, ...] = ()
     persistence: bool = False
     boards: int = 0
     denied: Iterable[str] = ()
