@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import contextlib
+import errno
 import hashlib
 import hmac
 import json
@@ -96,6 +97,7 @@ class Web:
                 socket.create_server((self._address, port), family=family, backlog=256)
             )
         except OSError as error:
+            option = option if error.errno in (errno.EADDRINUSE, errno.EACCES) else "--address"
             why = f"{error.strerror or error}; give another {option}"
             raise ToolError(f"cannot listen on {self._address}:{port}: {why}") from None
         listener.setblocking(False)
