@@ -108,7 +108,7 @@ class Service:
         boards = max(BOARDS_AT_LEAST, len(pushes.all_devices(self.store)))
         self.broker = Broker(
             settings.folder / "broker", settings.keys, settings.mqtt_port, persistence=True, boards=boards,
-            topic_prefix=settings.prefix, host=settings.address,
+            topic_prefix=settings.prefix, host=settings.address, kept=self._report_topics(),
         )  # fmt: skip
         if settings.mqtt_port:
             require_port(settings.address, settings.mqtt_port, settings.folder / "broker")
@@ -131,7 +131,7 @@ class Service:
         inbox = Inbox(self.store, self._fleet, settings.prefix, self._respond, self._lines, self._health)
         group = self.store.fact("group")
         asks = [(f"$share/{group}/{settings.prefix}/+/ota/{wire.GET}", 0)]
-        reports = [(f"{settings.prefix}/+/ota/{name}", 1) for name in (wire.REPORT, wire.PROGRESS)]
+        reports = [(topic, 1) for topic in self._report_topics()]
         self._asks = self._link(self.identity, asks, inbox.questions)
         self._reports = self._link(pki.SERVER_IDENTITY, reports, inbox.reports, lasting=True)
 
@@ -139,7 +139,12 @@ class Service:
         self, identity: str, topics: list[tuple[str, int]], on_messages: Callable, lasting: bool = False
     ) -> Link:
         context = wire.tls_context(self.settings.keys, identity)
-        on_state = lambda text: self._lines("", f"{identity}: {text}")  # noqa: E731
+
+        def on_state(text: str) -> None:
+            self._lines("", f"{identity}: {text}")
+            if lasting and self.broker:  # a broker that is killed now keeps reports until we are back
+                self.broker.save()
+
         return Link(identity, self.address, context, topics, on_messages, on_state, lasting)
 
     # Work
@@ -208,6 +213,9 @@ class Service:
 
     def _topic(self, mac: str, name: str) -> str:
         return f"{self.settings.prefix}/{mac}/ota/{name}"
+
+    def _report_topics(self) -> list[str]:
+        return [f"{self.settings.prefix}/+/ota/{name}" for name in (wire.REPORT, wire.PROGRESS)]
 
     def _respond(self, mac: str, text: str) -> None:
         self._asks.publish(self._topic(mac, wire.RESPONSE), text, 0)

@@ -13,7 +13,7 @@ from tools.errors import ToolError
 from tools.server.denied import Denied
 from tools.server.health import Health
 from tools.servers.broker import Broker
-from tools.servers.takeover import end_session
+from tools.servers.control import end_session
 
 LOOK_S = 0.25
 TRIES = 8  # in a row, of a mosquitto that does not start or ends at once

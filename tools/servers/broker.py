@@ -8,12 +8,12 @@ import signal
 import socket
 import subprocess
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from tools import pki, runtimes, wholefile
 from tools.errors import ToolError
-from tools.servers import mosquittoconf, unprivileged
+from tools.servers import control, mosquittoconf, unprivileged
 from tools.servers.brokerlog import BrokerLog
 
 HOST = "127.0.0.1"
@@ -29,7 +29,7 @@ class Broker:
     folder: for configuration and log. server: the stem of its certificate in pki_dir. plain:
     also listen without TLS on plain_port, where a client is whom its user name says.
     persistence: sessions and queued messages survive restart() and kill(). boards: sized for so many, 0 = for
-    one or two of a test. A mosquitto that somebody else left behind in this folder is ended first.
+    one or two of a test. kept: topics that wait for the server from the first moment on, with boards. A mosquitto that somebody else left behind in this folder is ended first.
     """
 
     def __init__(
@@ -44,6 +44,7 @@ class Broker:
         topic_prefix: str = "wm_iot",
         host: str = HOST,
         boards: int = 0,
+        kept: Sequence[str] = (),
     ) -> None:
         self.folder = folder.absolute()
         self.host = host
@@ -55,6 +56,7 @@ class Broker:
         self.user = unprivileged.user()
         self._pki_dir = pki_dir.absolute()
         self._plain = plain
+        self._kept = kept
         self._setup = mosquittoconf.Setup(
             Path("tls") if self.user else self._pki_dir, server, (host, port, 0), topic_prefix,
             persistence=persistence, boards=boards,
@@ -64,6 +66,8 @@ class Broker:
 
     def __enter__(self) -> Broker:
         end_leftover(self.folder)
+        if self._kept and not (self.folder / "sessions" / "mosquitto.db").exists():
+            self._begin_session()
         attempts = 1 if self.port else START_ATTEMPTS
         for attempt in range(attempts):
             # Between finding a free port and using it another program may take it.
@@ -114,6 +118,10 @@ class Broker:
         self._configure()
         self._signal(signal.SIGHUP)
 
+    def save(self) -> None:
+        """Have it write down sessions and what waits in them now, rather than at the next interval."""
+        self._signal(signal.SIGUSR1)
+
     def stop(self) -> None:
         """End it in order; sessions are saved if there is persistence."""
         self._end(signal.SIGTERM)
@@ -133,6 +141,16 @@ class Broker:
 
     def thaw(self) -> None:
         self._signal(signal.SIGCONT)
+
+    def _begin_session(self) -> None:
+        """Before any board can come: what has no subscriber is acknowledged, too, and gone."""
+        self._setup.is_open = False
+        self.start()
+        try:
+            control.begin_session(self.control, pki.SERVER_IDENTITY, self._kept)
+        finally:
+            self.stop()
+        self._setup.is_open = True
 
     def _choose_ports(self, port: int) -> None:
         self.port = port

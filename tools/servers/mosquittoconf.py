@@ -105,7 +105,7 @@ class Setup:
     """keys: the folder of certificates, absolute or relative to mosquitto's own. server: the stem of its
     certificate. place: address, port with TLS, port without (0 = none). identities: of the servers that
     answer. boards: how many there are, 0 = one or two, of a test. denied: who is not heard. user: as whom it
-    runs."""
+    runs. is_open: else only its own server reaches it."""
 
     keys: Path
     server: str
@@ -116,16 +116,18 @@ class Setup:
     boards: int = 0
     denied: Iterable[str] = ()
     user: str = "root"
+    is_open: bool = True
 
 
 def files(setup: Setup) -> dict[str, str]:
     """{name: content} of the files that mosquitto reads from its folder."""
     host, port, plain_port = setup.place
-    is_open = bool(plain_port or setup.boards)
-    text = _GENERAL.format(user=setup.user, anonymous=str(is_open).lower())
+    by_name = bool(plain_port or setup.boards)
+    text = _GENERAL.format(user=setup.user, anonymous=str(by_name).lower())
     if setup.persistence:
         text += _PERSISTENCE + (_fleet(setup.boards) if setup.boards else _SAVE_AT_ONCE)
-    text += _TLS_LISTENER.format(port=port, host=host, keys=setup.keys, server=setup.server)
+    if setup.is_open:
+        text += _TLS_LISTENER.format(port=port, host=host, keys=setup.keys, server=setup.server)
     if plain_port:
         text += f"listener {plain_port} {host}\nuse_username_as_clientid true\n"
     if setup.boards:
