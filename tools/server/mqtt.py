@@ -20,7 +20,7 @@ from tools.server.health import TROUBLE
 
 KEEPALIVE_S = 30
 CONNECT_LIMIT_S = 10
-RETRY_S = 1
+RETRY_S = 0.25
 MISC_S = 0.5
 READS_AT_ONCE = 300  # before files and the page have their turn
 BATCH = 200  # messages that are taken at once, so that storing them costs one transaction

@@ -29,7 +29,8 @@ class Broker:
     folder: for configuration and log. server: the stem of its certificate in pki_dir. plain:
     also listen without TLS on plain_port, where a client is whom its user name says.
     persistence: sessions and queued messages survive restart() and kill(). boards: sized for so many, 0 = for
-    one or two of a test. kept: topics that wait for the server from the first moment on, with boards. A mosquitto that somebody else left behind in this folder is ended first.
+    one or two of a test. kept: topics that are kept for the server from the first moment on. A mosquitto that
+    somebody else left behind in this folder is ended first.
     """
 
     def __init__(

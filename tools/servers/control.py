@@ -1,5 +1,5 @@
-"""The socket in the folder of our own mosquitto, where a client is whom its user name says: sessions are begun
-and ended in another's name."""
+"""The socket in the folder of our own mosquitto, where a client is whom its user name says: it begins and ends
+sessions in another's name."""
 
 from __future__ import annotations
 
