@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-BURST = 100  # messages at once: an update takes 15
+BURST = 1000  # messages at once: an update takes 15, and they come together after an outage
 PER_SECOND = 10
 
 
