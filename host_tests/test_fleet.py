@@ -353,7 +353,8 @@ def test_what_is_typed_becomes_a_push(
     files = (tmp_path, tmp_path / "lamp.img", tmp_path / "lamp.json")
     assert command(push, "push", *files, "--device", C.lower(), "--at", "2100-01-01T00:00", "--jitter", "7",
                    "--max-failures", "2", "--silence", "9") == 0  # fmt: skip
-    assert "1.0.1 to 1 device: done; 1 confirmed" in capsys.readouterr().out
+    told = capsys.readouterr().out
+    assert "1.0.1 to 1 device: done; 1 confirmed" in told and "not recallable" not in told
     row = world.store.db.execute("SELECT max_failures, silence_s, offer FROM pushes").fetchone()
     assert row[:2] == (2, 9.0) and set(json.loads(row[2])) == {"version", "size", "sig-sha256-ecdsa"}
     (starts_at,) = world.store.db.execute("SELECT starts_at FROM targets").fetchone()
@@ -362,6 +363,11 @@ def test_what_is_typed_becomes_a_push(
     world.push(A)
     assert command(push, "push", tmp_path, "--cancel") == 0
     assert "cancelled push 2" in capsys.readouterr().out
+    world.boot(C, "1.0.1", state="")  # a board of before, which knows no cancel
+    world.push(C, version="1.0.9", digest="e" * 64)
+    assert world.tick() == [C]
+    assert command(push, "push", *files, "--device", C) == 0
+    assert f"may still install the image of the push that this one replaces: {C}" in capsys.readouterr().out
     for wrong, message in (
         (["--tag", "none"], "no device has the tag"), ([], "to which devices"),
         (["--device", "xyz"], "not a MAC"), (["--device", "D" * 12], "no device D"),
