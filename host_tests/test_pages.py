@@ -15,7 +15,7 @@ from tools.server.store import Store
 SIZES = (100, 10_000)
 OFFER = {"version": "1.0.1"}
 MOST = 2  # times as long
-ROUNDS = 200
+ROUNDS = 100
 
 
 def fill(store: Store, count: int) -> list[str]:
