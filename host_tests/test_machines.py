@@ -80,7 +80,7 @@ def test_an_old_python_is_told_so(monkeypatch: pytest.MonkeyPatch):
 
 
 @pytest.mark.parametrize("locale", LOCALES)
-@pytest.mark.sample(2)
+@pytest.mark.sample(4)
 @pytest.mark.parametrize("words", [("--help",), ("keys", "{}"), ("devices", "{}"), DEMO, BOARD], ids=" ".join)
 def test_any_encoding(words: tuple[str, ...], locale: str, tmp_path: Path):
     """Names with spaces and umlauts too, of which the locale has none."""
@@ -98,7 +98,7 @@ def test_any_encoding(words: tuple[str, ...], locale: str, tmp_path: Path):
 COMMON = [("--help",), ("keys", "--help"), ("keys", "{}"), DEMO, BOARD]  # of the kinds that there are
 
 
-@pytest.mark.sample(3)
+@pytest.mark.sample(5)
 @pytest.mark.parametrize("words", COMMON, ids=" ".join)
 @pytest.mark.parametrize("number", [0, 1, 2])
 def test_a_stream_that_is_closed(words: tuple[str, ...], number: int, tmp_path: Path):
@@ -190,7 +190,7 @@ def test_files_that_cannot_be_written_whole(name: str, most: int, given: Path, t
     assert call(*_words(name, given, tmp_path), env=environment).returncode == 0
 
 
-@pytest.mark.sample(3)
+@pytest.mark.sample(5)
 @pytest.mark.parametrize("name", [name for name in WRITERS if name != "demo"])
 @pytest.mark.parametrize("place", ["/proc", "{file}", "{file}/below", "/dev/full"])
 def test_a_place_where_nothing_can_be_written(name: str, place: str, given: Path):

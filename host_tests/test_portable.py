@@ -26,17 +26,20 @@ FILES = sorted(PORTABLE.glob("test_*.py"))
 LINK_FILES = sorted(PORTABLE.glob("test_link*.py"))
 UMQTT_180 = PORTABLE.parent / "umqtt180"
 WEBASSEMBLY = PORTABLE.parent / "webassembly"
+MAIN = "mp32"
 MICROPYTHONS = [name for name in runtimes.INTERPRETERS if name != "cpython"]
 LIMIT_S = 900
 MARGIN_KIB = 24  # that a test leaves of the board's heap: what fits barely fails where paths are longer
-SLOW = "test_ecdsa_points"  # in WebAssembly, which collects no garbage inside a test
+SLOW = {"test_ecdsa_points", "test_wear"}
 
 
 def _pair(interpreter: str, path: Path) -> object:
     marks: list[pytest.MarkDecorator] = []
-    if interpreter in runtimes.WEBASSEMBLY:
+    if interpreter in runtimes.WEBASSEMBLY:  # which collects no garbage inside a test
         count = len(runtimes.WEBASSEMBLY)
-        marks = [pytest.mark.sample(count if path.stem == SLOW else 2), pytest.mark.quick_sample(count)]
+        marks = [pytest.mark.sample(count if path.stem in SLOW else 3), pytest.mark.quick_sample(count)]
+    elif path.stem in SLOW and interpreter != MAIN:
+        marks = [pytest.mark.sample(4)]
     return pytest.param(interpreter, path, id=f"{interpreter}-{path.stem}", marks=marks)
 
 
@@ -90,6 +93,7 @@ def test_inside_micropython(interpreter: str, path: Path, compiled: Path, tmp_pa
     _micropython(interpreter, compiled, runtimes.umqtt(), path, tmp_path)
 
 
+@pytest.mark.sample(4)
 @pytest.mark.parametrize("path", LINK_FILES, ids=lambda path: path.stem)
 @pytest.mark.parametrize("interpreter", MICROPYTHONS)
 def test_link_with_another_umqtt(interpreter: str, path: Path, compiled: Path, tmp_path: Path) -> None:

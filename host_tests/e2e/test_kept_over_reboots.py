@@ -15,7 +15,7 @@ from tools.servers.files import Fault
 from tools.servers.ntp import NtpServer
 from tools.simboard.board import BLOCK
 
-pytestmark = pytest.mark.sample(2)
+pytestmark = pytest.mark.sample(4)
 
 NEVER_CONNECTS = AGENT + "settings.broker_address = ('mqtt', 'localhost', 1)\nagent.Agent(settings).run()\n"
 FAILS_ONCE = """

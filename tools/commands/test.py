@@ -105,8 +105,8 @@ def side_parts(args: argparse.Namespace) -> list[Part]:
     if args.quick:
         return []
     torture = ["tools", "torture"]
-    found = [Part("torture", [*torture, *(["--full"] if args.full else [])])]
-    found.append(Part("attacks", [*torture, "--attacks"]))
+    full = ["--full"] if args.full else []
+    found = [Part("torture", [*torture, *full]), Part("attacks", [*torture, "--attacks", *full])]
     return found + ([Part("mutants", [*torture, "--mutants"])] if args.full else [])
 
 

@@ -47,7 +47,9 @@ def run(args: argparse.Namespace) -> int:
         if args.case:
             return _play_one(args.case, kits)
         if args.attacks:
-            return play.play(_attack_classes(args.only), kits, args.jobs, make_console(play.WIDTH))
+            return play.play(
+                _attack_classes(args.only), kits, args.full, args.jobs, make_console(play.WIDTH)
+            )
         traces = pool.traces(kits)
         if args.mutants:
             return mutants.run(traces, forge.grounds(kits), kits, args.jobs)

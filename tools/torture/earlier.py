@@ -21,7 +21,8 @@ from tools.torture.releases import EARLIER, TODAY
 
 NAME = "earlier"
 TITLE = "an earlier release and back"
-SAMPLE = 31  # a run plays one power cut in so many
+SAMPLE = 67  # a run plays one power cut in so many,
+WHOLE_SAMPLE = 3  # and one in so many of the cases without
 NEW, NEXT, LAST, WAITING = "1.0.2", "1.0.3", "1.0.4", "1.0.5"
 OTHER = {EARLIER: TODAY, TODAY: EARLIER}
 _KINDS = (["before"], ["torn", 7], ["after"])
@@ -78,7 +79,7 @@ def play_one(identity: str, kits: Path, show: Callable[[str], None]) -> dict[str
 
 
 def _is_chosen(at: int, case: Case) -> bool:
-    return not case.faults or sampling.chosen(at, SAMPLE)
+    return sampling.chosen(at, SAMPLE if case.faults else WHOLE_SAMPLE)
 
 
 def whole() -> list[Case]:

@@ -72,7 +72,7 @@ def changed(source: str, before: str, after: str) -> str:
 def _requests(name: str, traces: dict[str, Trace], grounds: dict[str, Ground]) -> tuple[list[Request], str]:
     """The requests of a class, the boot modes in turn, and the heap they need."""
     if name in table.ATTACKS:
-        return table.requests(name, grounds), pool.HEAP["attacks"]
+        return table.requests(name, grounds, full=True), pool.HEAP["attacks"]
     modes = [classes.requests(name, trace, True) for trace in traces.values()]
     in_turn = itertools.chain.from_iterable(itertools.zip_longest(*modes))
     return [request for request in in_turn if request], pool.HEAP["small"]

@@ -18,7 +18,7 @@ from tools.torture.applications import APPLICATIONS, Application
 
 NAME = "application"
 TITLE = "the new application: broken in every way"
-SAMPLE = 4  # a run plays one in so many
+SAMPLE = 7  # a run plays one in so many
 OLD, NEW = "1.0.0", "1.0.1"
 LIMIT_S = 900  # only ends a hang
 SLOT_SIZE = 0x20000

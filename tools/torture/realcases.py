@@ -54,23 +54,20 @@ class RealCase:
     code: int | None = None
 
 
-def make_cases(operations: int, full: bool) -> list[RealCase]:
+def make_cases(operations: int) -> list[RealCase]:
     """operations: of the flash, in an undisturbed update."""
-    step = 1 if full else 9
-    numbers = range(3, operations, step)
     return [
-        *_power(numbers, operations), *_killed(20 if full else 4),
-        *_flash(operations, 25 if full else 300), *_trials(), *_links(), *_servers(),
-        *_small_heaps(4 if full else 20),
+        *_power(operations), *_killed(), *_flash(operations), *_trials(), *_links(), *_servers(),
+        *_small_heaps(),
     ]  # fmt: skip
 
 
-def _power(numbers: range, operations: int) -> list[RealCase]:
+def _power(operations: int) -> list[RealCase]:
     kinds = (["before"], ["torn", 7], ["after"])
     cuts = [
         RealCase(f"real/cut/{number}-{kinds[at % 3][0]}", [[number, *kinds[at % 3]]],
                  boot_mode="w80x" if at % 4 == 3 else "idf")
-        for at, number in enumerate(numbers)
+        for at, number in enumerate(range(3, operations))
     ]  # fmt: skip
     middle = operations // 2
     pairs = [
@@ -80,9 +77,9 @@ def _power(numbers: range, operations: int) -> list[RealCase]:
     return cuts + pairs
 
 
-def _killed(count: int) -> list[RealCase]:
+def _killed() -> list[RealCase]:
     """SIGKILL from outside, wherever the board happens to be."""
-    return [RealCase(f"real/kill/{n}", during=partial(_kill, wait_s=0.25 + 0.13 * n)) for n in range(count)]
+    return [RealCase(f"real/kill/{n}", during=partial(_kill, wait_s=0.25 + 0.13 * n)) for n in range(20)]
 
 
 def _kill(stage: Stage, wait_s: float) -> None:
@@ -91,11 +88,11 @@ def _kill(stage: Stage, wait_s: float) -> None:
     stage.board.power_on()
 
 
-def _flash(operations: int, reads_step: int) -> list[RealCase]:
+def _flash(operations: int) -> list[RealCase]:
     writes = (7, operations // 3 | 1)
     return [
         *(RealCase(f"real/flash/{n}-{kind}", [[n, kind]]) for n in writes for kind in ("ignore", "error")),
-        *(RealCase(f"real/read/{n}", [[n, "read_error"]]) for n in range(300, 1300, reads_step)),
+        *(RealCase(f"real/read/{n}", [[n, "read_error"]]) for n in range(300, 1300, 25)),
     ]
 
 
@@ -180,11 +177,11 @@ def _clock_returns(stage: Stage) -> None:
     stage.ntp.mode = "honest"
 
 
-def _small_heaps(step: int) -> list[RealCase]:
+def _small_heaps() -> list[RealCase]:
     """With too little memory nothing is half done; with enough again the update is."""
     return [
         RealCase(f"real/heap/{kib}", before=partial(_shrink, kib=kib), during=_give_memory_back)
-        for kib in range(40, 200, step)
+        for kib in range(40, 200, 4)
     ]
 
 

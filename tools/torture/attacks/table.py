@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
+from tools import sampling
 from tools.torture.attacks import bodies, firmware, messages, mqtt, owner, servers, signatures, wear
 from tools.torture.attacks.cases import Case
 from tools.torture.attacks.forge import Ground
 from tools.torture.pool import Request
 
+SAMPLE = 3  # a run that is not full plays one in so many
 ALL, IDF = ("idf", "w80x"), ("idf",)
 _CHUNK = 8  # cases a request
 
@@ -43,17 +45,19 @@ ATTACKS = {
 }
 
 
-def choose(name: str, ground: Ground) -> list[Case]:
+def every(name: str, ground: Ground) -> list[Case]:
     """The cases of a class, each with its whole name as id."""
     if ground.mode not in ATTACKS[name].modes:
         return []
     return [case | {"id": f"{name}/{ground.mode}/{case['id']}"} for case in ATTACKS[name].cases(ground)]
 
 
-def requests(name: str, grounds: dict[str, Ground]) -> list[Request]:
+def requests(name: str, grounds: dict[str, Ground], full: bool) -> list[Request]:
+    """full: all cases, not those that the commit chooses."""
     found = []
     for ground in grounds.values():
-        chosen = choose(name, ground)
+        cases = enumerate(every(name, ground))
+        chosen = [case for at, case in cases if full or sampling.chosen(at, SAMPLE)]
         count = -(-len(chosen) // _CHUNK)  # neighbours, which take as long, go to different ones
         found += [Request(ground.trace.kit, chosen[at::count]) for at in range(count)]
     return found
@@ -62,7 +66,7 @@ def requests(name: str, grounds: dict[str, Ground]) -> list[Request]:
 def find(identity: str, grounds: dict[str, Ground]) -> tuple[Ground, Case]:
     """The case of this id, to be played alone. Raises KeyError."""
     name, mode = [*identity.split("/"), ""][:2]
-    for case in choose(name, grounds[mode]):
+    for case in every(name, grounds[mode]):
         if case["id"] == identity:
             return grounds[mode], case
     raise KeyError(identity)
