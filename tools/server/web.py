@@ -38,7 +38,7 @@ WORDS_KEPT = 50  # answers to who looks, one for each query
 
 
 class Web:
-    """`async with Web(...)` serves. wanted: ports (https, http), 0 = any free one: then see https_port, http_port.
+    """`async with Web(...)` serves. wanted: ports (https, http), 0 = any free one, see https_port, http_port.
 
     count(mac, digest, bytes): hears of every piece of an image that was sent.
     """
