@@ -31,7 +31,7 @@ from tools.server.service import Service
 from tools.server.settings import Settings
 
 LINES = 8  # of the log below the table
-OTHER_LINES = LINES + 14  # with the table's head, what pushes run, and what was printed before
+OTHER_LINES = LINES + 4  # with the table's head, a push, and the note that there are more devices
 MOST_FILES = 1 << 20
 MONTH_S = 30 * 86400
 FILES_OF_OURS = 64  # of the broker's: listeners, log, sessions
@@ -135,7 +135,7 @@ class Shown:
         with Live(console=self._screen, auto_refresh=False, transient=True) as live:
             while True:
                 with contextlib.suppress(sqlite3.OperationalError):  # told by the service
-                    shown = pages.recent(service.store, max(1, self._screen.height - OTHER_LINES))
+                    shown = pages.recent(service.store, max(3, self._screen.height - OTHER_LINES))
                     log = Text("\n".join(self._lines), "dim")
                     live.update(Group(tables.fleet(shown), *_rest(shown), log), refresh=True)
                 await asyncio.sleep(REFRESH_S)
