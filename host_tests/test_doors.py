@@ -19,7 +19,9 @@ from aiohttp import web
 from tools import pki
 from tools.bench.server import memory_mib
 from tools.server import doors
+from tools.server import web as server_web
 from tools.server.doors import Doors
+from tools.server.store import Store
 from tools.servers.served import Served
 
 READERS = 120
@@ -135,3 +137,37 @@ def test_slow_readers_cost_little(served: Served, keys: Path, scheme: str) -> No
 
     asyncio.run(read_slowly())
 
+
+
+def test_one_that_reads_too_slowly_is_ended(
+    keys: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Nothing for so long, or too little in all."""
+    monkeypatch.setattr(server_web, "STALL_LIMIT_S", 0.2)
+    monkeypatch.setattr(server_web, "SLOWEST", 100_000_000)
+    image = random.Random(2).randbytes(8_000_000)
+    name = hashlib.sha256(image).hexdigest()
+    store = Store(tmp_path, create=True)
+    (tmp_path / "images").mkdir()
+    (tmp_path / "images" / f"{name}.img").write_bytes(image)
+
+    async def read_late() -> None:
+        sent: list[int] = []
+        count = lambda _, __, size: sent.append(size)  # noqa: E731
+        async with server_web.Web(store, keys / "server", "127.0.0.1", (0, 0), count) as served:
+            reader, writer = await asyncio.open_connection("127.0.0.1", served.http_port, limit=1024)
+            writer.write(f"GET /images/{name}.img HTTP/1.1\r\nHost: h\r\n\r\n".encode())
+            before = -1
+            while sum(sent) != before or not sent:  # until it sends no more
+                before = sum(sent)
+                await asyncio.sleep(0.5)
+            body = 0
+            with contextlib.suppress(ConnectionResetError):
+                while piece := await asyncio.wait_for(reader.read(65536), pace.HANG_S):
+                    body += len(piece)
+            assert body < len(image)
+            writer.close()
+
+    asyncio.run(read_late())
+    store.close()
+    assert not caplog.records

@@ -117,7 +117,11 @@ class Web:
         await response.prepare(request)
         if request.method != "HEAD":
             limit_s = STALL_LIMIT_S + (end - start) / SLOWEST
-            await asyncio.wait_for(self._send(request, response, path, start, end), limit_s)
+            try:
+                await asyncio.wait_for(self._send(request, response, path, start, end), limit_s)
+            except asyncio.TimeoutError:
+                if request.transport:
+                    request.transport.abort()
         return response
 
     async def _is_intact(self, path: Path) -> bool:
