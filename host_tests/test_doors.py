@@ -138,7 +138,6 @@ def test_slow_readers_cost_little(served: Served, keys: Path, scheme: str) -> No
     asyncio.run(read_slowly())
 
 
-
 def test_one_that_reads_too_slowly_is_ended(
     keys: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:

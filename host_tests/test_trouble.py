@@ -118,4 +118,3 @@ def test_files_that_are_written_while_it_runs(keys: Path, tmp_path: Path) -> Non
     (folder / "devices" / "286DCE000004.crt.der").rmdir()
     assert set(looked.new_devices()) == {"286DCE000003"} and len(said) == 4
     assert sum("works again" in line for line in said) == 2
-
