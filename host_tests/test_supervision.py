@@ -25,7 +25,7 @@ from tools.servers.brokerlog import BrokerLog
 from tools.servers.served import Served
 
 MACS = [f"286DCE{number:06X}" for number in range(10)]
-REPORTS = 50  # of each board; a server keeps 100, and some come twice
+REPORTS = 20  # of each board; a server keeps 100, and what a broker had saved comes once more
 KILLS = 5  # in one test; all of them in `test --full`
 
 
@@ -160,7 +160,7 @@ def test_one_that_cannot_be_started_again_ends_the_server(served: Served) -> Non
     os.kill(pid, signal.SIGKILL)
     assert process.wait(pace.HANG_S) == 1
     last = served.said().strip().splitlines()[-1]
-    assert "mosquitto cannot be kept running, tried 8 times" in last and "Traceback" not in served.said()
+    assert "mosquitto cannot be kept running, tried 6 times" in last and "Traceback" not in served.said()
 
 
 def test_its_log_is_bounded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -191,8 +191,8 @@ def test_a_killed_one_leaves_its_broker_to_the_next(served: Served) -> None:
     try:
         while f"broker mqtts://localhost:{port}" not in (line := again.stdout.readline()):
             assert line
-        with pytest.raises(ProcessLookupError):
-            os.kill(broker, 0)
+        state = Path(f"/proc/{broker}/cmdline")
+        assert not state.exists() or state.read_bytes() == b""  # ended, if nobody has asked for its code
     finally:
         again.terminate()
         again.communicate(timeout=pace.HANG_S)

@@ -41,12 +41,13 @@ class Asker:
     async def connect(self, port: int) -> None:
         """And subscribe. Raises OSError, asyncio.TimeoutError, asyncio.IncompleteReadError."""
         self._unheard.clear()
+        self._all_heard = asyncio.Event()  # of this event loop
         self._reader, self._writer = await asyncio.open_connection("localhost", port, ssl=self.context)
         name = _text(self.mac)
         flags = 0x80 | (0 if self.lasting else 2)  # a user name, a clean session
-        self._send(_CONNECT, _text("MQTT") + struct.pack("!BBH", 4, flags, KEEPALIVE_S) + name + name)
+        self.send(_CONNECT, _text("MQTT") + struct.pack("!BBH", 4, flags, KEEPALIVE_S) + name + name)
         topics = [_text(f"{self._prefix}/{name}") + b"\x01" for name in (RESPONSE, UPDATE)]
-        self._send(_SUBSCRIBE, struct.pack("!H", 1) + b"".join(topics))
+        self.send(_SUBSCRIBE, struct.pack("!H", 1) + b"".join(topics))
         await self._expect(_CONNACK)
         await self._expect(_SUBACK)
         self._task = asyncio.create_task(self._listen())
@@ -75,7 +76,7 @@ class Asker:
         self._all_heard.clear()
         message = json.dumps({"msg_sequence": self._sequence, "time": 1795567417000, "data": data})
         topic = _text(f"{self._prefix}/{name}")
-        self._send(_PUBLISH, topic + struct.pack("!H", self._packet) + message.encode())
+        self.send(_PUBLISH, topic + struct.pack("!H", self._packet) + message.encode())
         return self._sequence
 
     async def heard(self) -> None:
@@ -118,7 +119,7 @@ class Asker:
         if kind & 0xF0 == 0x30:
             start = 2 + struct.unpack_from("!H", body)[0]
             if kind & 0x06:
-                self._send(_PUBACK, body[start : start + 2])
+                self.send(_PUBACK, body[start : start + 2])
                 start += 2
             message = json.loads(body[start:])
             if body[2:start].startswith(_text(f"{self._prefix}/{UPDATE}")[2:]):
@@ -136,7 +137,8 @@ class Asker:
             if byte < 0x80:
                 return kind, await self._reader.readexactly(length)
 
-    def _send(self, kind: int, body: bytes) -> None:
+    def send(self, kind: int, body: bytes) -> None:
+        """Any packet of MQTT."""
         length, size = len(body), b""
         while True:
             size += bytes([length & 0x7F | (0x80 if length > 0x7F else 0)])

@@ -24,15 +24,16 @@ from rich.live import Live
 from rich.text import Text
 
 from device import errors, urls
-from tools import console, interrupts
+from tools import cache, console, interrupts, runtimes
 from tools.errors import ToolError
 from tools.server import pages, tables
 from tools.server.service import Service
 from tools.server.settings import Settings
 
 LINES = 8  # of the log below the table
-OTHER_LINES = LINES + 14  # with the table's head, what pushes run, and what was printed before
+OTHER_LINES = LINES + 4  # with the table's head, a push, and the note that there are more devices
 MOST_FILES = 1 << 20
+MONTH_S = 30 * 86400
 FILES_OF_OURS = 64  # of the broker's: listeners, log, sessions
 REFRESH_S = 0.5
 
@@ -115,6 +116,9 @@ class Shown:
             room = files - FILES_OF_OURS
             self.say(f"room for {room:,} boards at once (open files: {files:,}); mosquitto runs as {user}")
 
+            for note in notes_on_mosquitto(runtimes.mosquitto()):
+                self.say(note)
+
     def say(self, text: str) -> None:
         self._head.append(text)
         self._screen.print(Text(text), soft_wrap=True)
@@ -131,10 +135,20 @@ class Shown:
         with Live(console=self._screen, auto_refresh=False, transient=True) as live:
             while True:
                 with contextlib.suppress(sqlite3.OperationalError):  # told by the service
-                    shown = pages.recent(service.store, max(1, self._screen.height - OTHER_LINES))
+                    shown = pages.recent(service.store, max(3, self._screen.height - OTHER_LINES))
                     log = Text("\n".join(self._lines), "dim")
                     live.update(Group(tables.fleet(shown), *_rest(shown), log), refresh=True)
                 await asyncio.sleep(REFRESH_S)
+
+
+def notes_on_mosquitto(argv: list[str]) -> list[str]:
+    """On one that was fetched, as long ago that it may lack security updates."""
+    path = Path(argv[-1])
+    folder = next((parent for parent in path.parents if parent.parent == cache.CACHE), None)
+    if folder is None or time.time() - folder.stat().st_mtime < MONTH_S:
+        return []
+    days = int((time.time() - folder.stat().st_mtime) / 86400)
+    return [f"mosquitto was fetched {days} days ago: install your system's, or delete {folder} for a new one"]
 
 
 def _write(line: str) -> None:

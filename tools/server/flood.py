@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-BURST = 1000  # messages at once: an update takes 15, and they come together after an outage
+BURST = 3000  # messages at once: an update takes 15, and those of an outage come together
 PER_SECOND = 10
 
 

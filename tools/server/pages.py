@@ -11,7 +11,10 @@ from tools.server.store import Store
 PAGE = 100  # devices
 PUSHES = 10  # the newest of those that run
 
-_INDEX = "CREATE INDEX IF NOT EXISTS targets_by_change ON targets (changed)"
+_INDEXES = (
+    "CREATE INDEX IF NOT EXISTS targets_by_change ON targets (changed)",
+    "CREATE INDEX IF NOT EXISTS tags_of_device ON tags (mac, tag)",
+)
 _IN_STATE = """
     SELECT mac FROM targets t WHERE state = ? AND mac BETWEEN ? AND ?
         AND push = (SELECT max(push) FROM targets WHERE mac = t.mac)
@@ -23,8 +26,9 @@ _LAST_CHANGED = "SELECT mac FROM targets ORDER BY changed DESC LIMIT ?"
 
 
 def prepare(store: Store) -> None:
-    """What recent() needs, also in a database that was made before there was such a thing."""
-    store.db.execute(_INDEX)
+    """What these queries need, also in a database that was made before there was such a thing."""
+    for statement in _INDEXES:
+        store.db.execute(statement)
 
 
 def page(store: Store, offset: int = 0, state: str = "", prefix: str = "") -> dict[str, Any]:

@@ -32,7 +32,8 @@ from tools.server.settings import Settings
 from tools.server.store import NAME, Store
 from tools.server.supervision import Supervision
 from tools.server.web import Web
-from tools.servers.broker import Broker, require_port
+from tools.servers.broker import Broker, end_leftover
+from tools.servers.ports import listener
 
 TICK_S = 0.25
 FLUSH_S = 1
@@ -113,7 +114,8 @@ class Service:
             topic_prefix=settings.prefix, host=settings.address, kept=self._report_topics(),
         )  # fmt: skip
         if settings.mqtt_port:
-            require_port(settings.address, settings.mqtt_port, settings.folder / "broker")
+            end_leftover(settings.folder / "broker")
+            listener(settings.address, settings.mqtt_port, "--mqtt-port").close()
         stack.enter_context(self.broker)
         self._broker_claim.write(f"{os.getpid()} {self.broker.port}")
         return settings.own_host(), self.broker.port

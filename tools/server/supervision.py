@@ -16,9 +16,9 @@ from tools.servers.broker import Broker
 from tools.servers.control import end_session
 
 LOOK_S = 0.25
-TRIES = 8  # in a row, of a mosquitto that does not start or ends at once
+TRIES = 6  # in a row, of a mosquitto that does not start or ends at once
 STEADY_S = 2  # so long it runs before it counts as started
-FIRST_WAIT_S, LONGEST_WAIT_S = 0.25, 10
+FIRST_WAIT_S, LONGEST_WAIT_S = 0.25, 4
 FILTERS = 20  # different ones that a board may subscribe to; it needs two
 _SUBSCRIBED = re.compile(r"\d+: ([0-9A-F]{12}) [012] (.+)")
 _DROPPED = re.compile(r"Outgoing messages are being dropped for client (ota-server\S*?)\.?$")

@@ -9,13 +9,11 @@ from __future__ import annotations
 import asyncio
 import base64
 import contextlib
-import errno
 import hashlib
 import hmac
 import json
 import re
 import secrets
-import socket
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -27,7 +25,7 @@ from tools.errors import ToolError
 from tools.server import imagestore, pages, wire
 from tools.server.doors import Doors
 from tools.server.store import Store
-from tools.servers import ranges
+from tools.servers import ports, ranges
 from tools.servers.files import tls_context
 
 PAGE = Path(__file__).with_name("page.html")
@@ -40,7 +38,7 @@ WORDS_KEPT = 50  # answers to who looks, one for each query
 
 
 class Web:
-    """`async with Web(...)` serves. ports: (https, http), 0 = any free one: then see https_port, http_port.
+    """`async with Web(...)` serves. wanted: ports (https, http), 0 = any free one, see https_port, http_port.
 
     count(mac, digest, bytes): hears of every piece of an image that was sent.
     """
@@ -50,10 +48,10 @@ class Web:
         store: Store,
         keys: Path,
         address: str,
-        ports: tuple[int, int],
+        wanted: tuple[int, int],
         count: Callable[[str, str, int], None],
     ) -> None:
-        self.https_port, self.http_port = ports
+        self.https_port, self.http_port = wanted
         self.token = ""
         self._store = store
         self._tls = tls_context(keys)
@@ -91,15 +89,7 @@ class Web:
         await runner.setup()
         self._runners.append(runner)
         option = "--https-port" if tls else "--http-port"
-        try:
-            family = socket.AF_INET6 if ":" in self._address else socket.AF_INET
-            listener = self._stack.enter_context(
-                socket.create_server((self._address, port), family=family, backlog=256)
-            )
-        except OSError as error:
-            option = option if error.errno in (errno.EADDRINUSE, errno.EACCES) else "--address"
-            why = f"{error.strerror or error}; give another {option}"
-            raise ToolError(f"cannot listen on {self._address}:{port}: {why}") from None
+        listener = self._stack.enter_context(ports.listener(self._address, port, option))
         listener.setblocking(False)
         self._doors.serve(listener, runner.server, self._tls if tls else None)
         return int(listener.getsockname()[1])
@@ -127,7 +117,11 @@ class Web:
         await response.prepare(request)
         if request.method != "HEAD":
             limit_s = STALL_LIMIT_S + (end - start) / SLOWEST
-            await asyncio.wait_for(self._send(request, response, path, start, end), limit_s)
+            try:
+                await asyncio.wait_for(self._send(request, response, path, start, end), limit_s)
+            except asyncio.TimeoutError:
+                if request.transport:
+                    request.transport.abort()
         return response
 
     async def _is_intact(self, path: Path) -> bool:

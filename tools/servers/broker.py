@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
-import socket
 import subprocess
 import time
 from collections.abc import Iterable, Sequence
@@ -15,8 +14,8 @@ from tools import pki, runtimes, wholefile
 from tools.errors import ToolError
 from tools.servers import control, mosquittoconf, unprivileged
 from tools.servers.brokerlog import BrokerLog
+from tools.servers.ports import HOST, free_port
 
-HOST = "127.0.0.1"
 START_LIMIT_S = 120
 STOP_LIMIT_S = 20
 START_ATTEMPTS = 10
@@ -227,25 +226,3 @@ def _leftover(folder: Path) -> int:
         return 0
     return pid if there and CONFIGURATION.encode() in words else 0
 
-
-def require_port(host: str, port: int, folder: Path) -> None:
-    """Raises ToolError if another program than a leftover of this folder has it."""
-    end_leftover(folder)
-    try:
-        with socket.create_server((host, port), family=_family(host)):
-            pass
-    except OSError as error:
-        raise ToolError(
-            f"cannot listen on {host}:{port}: {error.strerror or error}; give another --mqtt-port"
-        ) from None
-
-
-def _family(host: str) -> socket.AddressFamily:
-    return socket.AF_INET6 if ":" in host else socket.AF_INET
-
-
-def free_port(host: str = HOST) -> int:
-    """A TCP port of this address that nobody uses just now."""
-    with socket.socket(_family(host)) as probe:
-        probe.bind((host, 0))
-        return int(probe.getsockname()[1])

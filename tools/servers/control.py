@@ -1,4 +1,4 @@
-"""The socket in the folder of our own mosquitto, where a client is whom its user name says: it begins and ends
+"""The socket in the folder of our own mosquitto, where a client is whom its user name says: it begins or ends
 sessions in another's name."""
 
 from __future__ import annotations
