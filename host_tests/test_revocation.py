@@ -3,6 +3,7 @@ back."""
 
 from __future__ import annotations
 
+import asyncio
 import re
 import shutil
 import time
@@ -18,7 +19,9 @@ from cryptography import x509
 from tools import keyfiles, pki, revocation
 from tools.__main__ import main
 from tools.errors import ToolError
+from tools.server.denied import Denied
 from tools.server.keywatch import KeyWatch
+from tools.server.supervision import Supervision
 from tools.servers.broker import Broker
 from tools.servers.served import Served
 
@@ -95,34 +98,54 @@ def test_each_certificate_that_a_board_ever_had_is_revoked(tmp_path: Path) -> No
 
 
 def test_a_folder_that_is_just_being_copied_is_told_once_and_read_again(tmp_path: Path) -> None:
-    """The broker starts anew when it is whole; also after a start that failed."""
     keys = tmp_path / "keys"
     pki.make_all(keys, [GOOD])
-    watch, starts = KeyWatch(keys / "server"), []
+    watch = KeyWatch(keys / "server")
+    assert watch.look(True) is None
+    shutil.copytree(keys / "server", tmp_path / "copy")
+    pki.make_all(keys, [], ["new.example"], revoke=[GOOD])
+    whole = (keys / "server" / "broker.key.pem").read_bytes()
+    shutil.copy(tmp_path / "copy" / "broker.key.pem", keys / "server")  # of the old certificate
+    change = watch.look(True)
+    assert change and "broker.key.pem is not the key of" in change.text and not change.is_for_broker
+    assert watch.look(True) is None
+    (keys / "server" / "broker.key.pem").write_bytes(whole)
+    change = watch.look(True)
+    assert change and "starts anew" in change.text and change.is_for_broker and watch.revoked == {GOOD}
+    assert watch.look(True) is None
+    pki.make_all(keys, [STOLEN])
+    assert watch.look(True) == ("other devices", False)
+    pki.make_all(keys, [], next_ca=True)
+    pki.make_all(keys, [], rotate_ca=True)
+    change = watch.look(True)
+    assert change and "start `serve` again" in change.text and not change.is_for_broker
+
+
+def test_a_broker_that_does_not_start_anew_is_started_again(tmp_path: Path) -> None:
+    keys = tmp_path / "keys"
+    pki.make_all(keys, [GOOD])
+    starts: list[int] = []
+    said: list[str] = []
 
     class Starts(Broker):
-        def restart(self) -> None:
+        def start(self) -> None:
             starts.append(1)
             if len(starts) == 1:
                 raise ToolError("mosquitto ended at once")
 
     broker = Starts(tmp_path / "broker", keys / "server")
-    assert watch.look(broker) is None
-    shutil.copytree(keys / "server", tmp_path / "copy")
-    pki.make_all(keys, [], ["new.example"], revoke=[GOOD])
-    whole = (keys / "server" / "broker.key.pem").read_bytes()
-    shutil.copy(tmp_path / "copy" / "broker.key.pem", keys / "server")  # of the old certificate
-    assert "broker.key.pem is not the key of" in (watch.look(broker) or "")
-    assert watch.look(broker) is None and not watch.revoked and not starts
-    (keys / "server" / "broker.key.pem").write_bytes(whole)
-    assert watch.look(broker) == "mosquitto ended at once"
-    assert "starts anew" in (watch.look(broker) or "") and watch.revoked == {GOOD}
-    assert watch.look(broker) is None and len(starts) == 2
-    pki.make_all(keys, [STOLEN])
-    assert watch.look(broker) == "other devices" and len(starts) == 2
-    pki.make_all(keys, [], next_ca=True)
-    pki.make_all(keys, [], rotate_ca=True)
-    assert "start `serve` again" in (watch.look(broker) or "") and len(starts) == 2
+    supervision = Supervision(broker, Denied(tmp_path), lambda _, text: said.append(text))
+
+    async def play() -> None:
+        await supervision.restart()
+        task = asyncio.create_task(supervision.run())
+        while len(starts) < 2:
+            await asyncio.sleep(0.01)
+        task.cancel()
+
+    asyncio.run(asyncio.wait_for(play(), pace.HANG_S))
+    assert "mosquitto ended at once" in said[0]
+
 
 
 def test_an_unknown_board_and_a_missing_key_are_named(tmp_path: Path) -> None:

@@ -18,6 +18,7 @@ from tools.errors import ToolError
 
 SUITES = ("trixie", "forky")  # the next one only when a mirror's copy of the first is broken
 APT_LIMIT_S = 300
+MAIN, SECURITY = "Debian Debian", "Debian Debian-Security"  # origin and label of a mirror
 LOADERS = {
     "amd64": "ld-linux-x86-64.so.2",
     "arm64": "ld-linux-aarch64.so.1",
@@ -124,9 +125,24 @@ def own_apt(kind: str, arch: str, suite: str) -> Iterator[Path]:
         root = Path(folder)
         mirror = find_mirror(root)
         set_up(root, arch, OWN_SOURCES.format(root=root))
-        (root / "sources.list").write_text(f"{kind} {signed_by()}{mirror} {suite} main\n")
-        apt(root, "apt-get", "update", "--error-on=any")
+        _update(root, f"{kind} {signed_by()}", mirror, suite)
         yield root
+
+
+def _update(root: Path, source: str, mirror: str, suite: str) -> None:
+    """With the suite's security updates where a mirror of them is known and has them."""
+    sources = [f"{source}{mirror} {suite} main\n"]
+    security = mirror_of(["apt-get"], dict(os.environ), SECURITY)
+    attempts = [sources + [f"{source}{security} {suite}-security main\n"]] if security else []
+    for lines in [*attempts, sources]:
+        (root / "sources.list").write_text("".join(lines))
+        try:
+            apt(root, "apt-get", "update", "--error-on=any")
+            return
+        except ToolError as error:
+            if lines is sources:
+                raise
+            print(f"without security updates of {suite}: {error}", file=sys.stderr, flush=True)
 
 
 def require_apt() -> None:
@@ -168,12 +184,12 @@ def find_mirror(root: Path) -> str:
     return found
 
 
-def mirror_of(command: list[str], env: dict[str, str]) -> str | None:
+def mirror_of(command: list[str], env: dict[str, str], of: str = MAIN) -> str | None:
     wanted = "$(REPO_URI) $(ORIGIN) $(LABEL)"
     lines = run([*command, "indextargets", "--format", wanted, "Created-By: Packages"], env)
     for line in lines.splitlines():
         uri, _, rest = line.partition(" ")
-        if rest == "Debian Debian":
+        if rest == of:
             return uri
     return None
 
@@ -198,14 +214,9 @@ def environment(root: Path) -> dict[str, str]:
 def run(command: list[str], env: dict[str, str], folder: Path | None = None) -> str:
     try:
         result = subprocess.run(
-            command,
-            cwd=folder,
-            env=env,
-            capture_output=True,
-            text=True,
-            timeout=APT_LIMIT_S,
+            command, cwd=folder, env=env, capture_output=True, text=True, timeout=APT_LIMIT_S,
             stdin=subprocess.DEVNULL,
-        )
+        )  # fmt: skip
     except subprocess.TimeoutExpired:
         raise ToolError(f"{command[0]} took over {APT_LIMIT_S} s: check the network") from None
     if result.returncode:

@@ -7,6 +7,7 @@ future by a clock that was set back: a list begins as many seconds after its aut
 
 from __future__ import annotations
 
+import contextlib
 import datetime
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
@@ -62,11 +63,12 @@ def revoked_devices(keys: Path) -> set[str]:
         raise ToolError(f"cannot read the revoked certificates in {path}: {error}") from None
     if not serials:
         return set()
-    found = sorted(keys.glob("devices/*.crt.der"))
-    return {
-        path.name.split(".")[0] for path in found
-        if keyfiles.read_certificate(path).serial_number in serials
-    }  # fmt: skip
+    found = set()
+    for path in keys.glob("devices/*.crt.der"):
+        with contextlib.suppress(ToolError, OSError):  # half of a file: it is read when it is whole
+            if keyfiles.read_certificate(path).serial_number in serials:
+                found.add(path.name.split(".")[0])
+    return found
 
 
 def _sign(

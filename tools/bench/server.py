@@ -70,8 +70,8 @@ async def _measure(askers: list[swarm.Asker], served: Served, console: Console) 
         "lost": sum(asker.repeated for asker in askers),
         "server_us": (after[0] - before[0]) / answered,
         "broker_us": (after[1] - before[1]) / answered,
-        "server_mib": _memory_mib(pids[0]),
-        "broker_mib": _memory_mib(pids[1]),
+        "server_mib": memory_mib(pids[0]),
+        "broker_mib": memory_mib(pids[1]),
     }
     await asyncio.gather(*(asker.close() for asker in askers))
     return figures
@@ -83,7 +83,7 @@ def cpu_us(pid: int) -> float:
     return (int(fields[11]) + int(fields[12])) * 1e6 / os.sysconf("SC_CLK_TCK")
 
 
-def _memory_mib(pid: int) -> float:
+def memory_mib(pid: int) -> float:
     pages = int(Path(f"/proc/{pid}/statm").read_text().split()[1])
     return pages * os.sysconf("SC_PAGE_SIZE") / 2**20
 

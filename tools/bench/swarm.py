@@ -18,8 +18,8 @@ KEEPALIVE_S = 600
 
 
 class Asker:
-    """One board. answered, repeated: counts of its questions; offers: what came on `update`. lasting: the
-    broker keeps its session."""
+    """One board. answered, repeated: counts of its questions; offers: what came on `update`; acknowledged:
+    the sequences of what the broker has. lasting: the broker keeps its session."""
 
     def __init__(
         self, mac: str, context: ssl.SSLContext, prefix: str = "wm_iot", lasting: bool = False
@@ -34,16 +34,20 @@ class Asker:
         self._sequence = 0
         self._packet = 0
         self._answer: asyncio.Future[int] | None = None
-        self._acknowledged = asyncio.Event()
+        self.acknowledged: set[int] = set()
+        self._unheard: dict[int, int] = {}  # packet -> sequence
+        self._all_heard = asyncio.Event()
 
     async def connect(self, port: int) -> None:
-        """And subscribe. Raises OSError, asyncio.TimeoutError."""
+        """And subscribe. Raises OSError, asyncio.TimeoutError, asyncio.IncompleteReadError."""
+        self._unheard.clear()
+        self._all_heard = asyncio.Event()  # of this event loop
         self._reader, self._writer = await asyncio.open_connection("localhost", port, ssl=self.context)
         name = _text(self.mac)
         flags = 0x80 | (0 if self.lasting else 2)  # a user name, a clean session
-        self._send(_CONNECT, _text("MQTT") + struct.pack("!BBH", 4, flags, KEEPALIVE_S) + name + name)
+        self.send(_CONNECT, _text("MQTT") + struct.pack("!BBH", 4, flags, KEEPALIVE_S) + name + name)
         topics = [_text(f"{self._prefix}/{name}") + b"\x01" for name in (RESPONSE, UPDATE)]
-        self._send(_SUBSCRIBE, struct.pack("!H", 1) + b"".join(topics))
+        self.send(_SUBSCRIBE, struct.pack("!H", 1) + b"".join(topics))
         await self._expect(_CONNACK)
         await self._expect(_SUBACK)
         self._task = asyncio.create_task(self._listen())
@@ -64,17 +68,28 @@ class Asker:
         except asyncio.TimeoutError:
             return False
 
-    def say(self, name: str, data: dict) -> None:
+    def say(self, name: str, data: dict) -> int:
+        """Returns its sequence."""
         self._sequence += 1
         self._packet = self._packet % 65535 + 1
-        self._acknowledged.clear()
+        self._unheard[self._packet] = self._sequence
+        self._all_heard.clear()
         message = json.dumps({"msg_sequence": self._sequence, "time": 1795567417000, "data": data})
         topic = _text(f"{self._prefix}/{name}")
-        self._send(_PUBLISH, topic + struct.pack("!H", self._packet) + message.encode())
+        self.send(_PUBLISH, topic + struct.pack("!H", self._packet) + message.encode())
+        return self._sequence
 
     async def heard(self) -> None:
-        """Until the broker has what was said last."""
-        await self._acknowledged.wait()
+        """Until the broker has all that was said. Raises ConnectionError if that cannot be any more."""
+        waiting = asyncio.create_task(self._all_heard.wait())
+        await asyncio.wait([waiting, self._task], return_when=asyncio.FIRST_COMPLETED)
+        waiting.cancel()
+        if not self._all_heard.is_set():
+            raise ConnectionError(f"{self.mac} has lost its connection")
+
+    async def drain(self) -> None:
+        """Until what was said has left this process, but for a little."""
+        await self._writer.drain()
 
     async def close(self) -> None:
         self._task.cancel()
@@ -97,12 +112,14 @@ class Asker:
             self._take(*await self._receive())
 
     def _take(self, kind: int, body: bytes) -> None:
-        if kind == _PUBACK and struct.unpack("!H", body)[0] == self._packet:
-            self._acknowledged.set()
+        if kind == _PUBACK:
+            self.acknowledged.add(self._unheard.pop(struct.unpack("!H", body)[0], 0))
+            if not self._unheard:
+                self._all_heard.set()
         if kind & 0xF0 == 0x30:
             start = 2 + struct.unpack_from("!H", body)[0]
             if kind & 0x06:
-                self._send(_PUBACK, body[start : start + 2])
+                self.send(_PUBACK, body[start : start + 2])
                 start += 2
             message = json.loads(body[start:])
             if body[2:start].startswith(_text(f"{self._prefix}/{UPDATE}")[2:]):
@@ -120,7 +137,8 @@ class Asker:
             if byte < 0x80:
                 return kind, await self._reader.readexactly(length)
 
-    def _send(self, kind: int, body: bytes) -> None:
+    def send(self, kind: int, body: bytes) -> None:
+        """Any packet of MQTT."""
         length, size = len(body), b""
         while True:
             size += bytes([length & 0x7F | (0x80 if length > 0x7F else 0)])

@@ -10,23 +10,32 @@ import argparse
 import asyncio
 import collections
 import contextlib
+import os
+import pwd
 import resource
+import sqlite3
+import sys
 import time
 from pathlib import Path
-from urllib.parse import urlsplit
+from typing import Any
 
 from rich.console import Console, Group
 from rich.live import Live
 from rich.text import Text
 
-from tools import interrupts, options
+from device import errors, urls
+from tools import cache, console, interrupts, options, runtimes
 from tools.console import clean
 from tools.errors import ToolError
-from tools.server import tables, view
+from tools.server import pages, tables
 from tools.server.service import Service
 from tools.server.settings import Settings
 
 LINES = 8  # of the log below the table
+OTHER_LINES = LINES + 4  # with the table's head, a push, and the note that there are more devices
+MOST_FILES = 1 << 20
+MONTH_S = 30 * 86400
+FILES_OF_OURS = 64  # of the broker's: listeners, log, sessions
 REFRESH_S = 0.5
 
 
@@ -69,23 +78,23 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     settings = _settings(args)
-    _allow_many_files()
-    console = Console(highlight=False)
-    shown = Shown(console, live=console.is_terminal and not args.plain)
+    files = _allow_many_files()
+    screen = Console(highlight=False)
+    shown = Shown(screen, live=screen.is_terminal and not args.plain)
     try:
-        asyncio.run(_serve(settings, shown))
+        asyncio.run(_serve(settings, shown, files))
     except asyncio.CancelledError:
         return interrupts.EXIT_CODE
     return 0
 
 
-async def _serve(settings: Settings, shown: Shown) -> None:
+async def _serve(settings: Settings, shown: Shown, files: int) -> None:
     task = asyncio.current_task()
     assert task
     for number in interrupts.SIGNALS:
         asyncio.get_running_loop().add_signal_handler(number, _end, task)
     async with Service(settings, shown.tell) as service:
-        shown.begin(service)
+        shown.begin(service, files)
         showing = asyncio.create_task(shown.refresh(service))
         try:
             await service.run()
@@ -103,38 +112,70 @@ def _end(task: asyncio.Task) -> None:
 class Shown:
     """What the terminal shows: a table that changes and the last lines of the log, or the log alone."""
 
-    def __init__(self, console: Console, live: bool) -> None:
-        self._console = console
+    def __init__(self, screen: Console, live: bool) -> None:
+        self._screen = screen
         self._live = live
         self._head: list[str] = []
         self._lines: collections.deque[str] = collections.deque(maxlen=LINES)
 
-    def begin(self, service: Service) -> None:
+    def begin(self, service: Service, files: int) -> None:
+        """files: that mosquitto may have open."""
         settings, port = service.settings, service.web.https_port
         broker = "mqtts://{}:{}".format(*service.boards_address or service.address)
         servers = ", for servers mqtts://{}:{}".format(*service.address) if service.boards_address else ""
         self.say(f"serving {settings.folder} as {service.identity}, broker {broker}{servers}")
         self.say(f"images {' and '.join(service.bases.values())}")
         self.say(f"page https://{settings.name}:{port}/#{service.web.token}")
+        if service.broker:
+            user = service.broker.user.pw_name if service.broker.user else pwd.getpwuid(os.geteuid()).pw_name
+            room = files - FILES_OF_OURS
+            self.say(f"room for {room:,} boards at once (open files: {files:,}); mosquitto runs as {user}")
+
+            for note in notes_on_mosquitto(runtimes.mosquitto()):
+                self.say(note)
 
     def say(self, text: str) -> None:
         self._head.append(text)
-        self._console.print(Text(text), soft_wrap=True)
+        self._screen.print(Text(text), soft_wrap=True)
 
     def tell(self, mac: str, text: str) -> None:
         line = clean(f"{time.strftime('%H:%M:%S')} {mac or 'server':<12} {text}")
         self._lines.append(line)
         if not self._live:
-            print(line, flush=True)
+            _write(line)
 
     async def refresh(self, service: Service) -> None:
         if not self._live:
             return
-        with Live(console=self._console, auto_refresh=False, transient=True) as live:
+        with Live(console=self._screen, auto_refresh=False, transient=True) as live:
             while True:
-                table = tables.fleet(view.fleet(service.store))
-                live.update(Group(table, Text("\n".join(self._lines), "dim")), refresh=True)
+                with contextlib.suppress(sqlite3.OperationalError):  # told by the service
+                    shown = pages.recent(service.store, max(3, self._screen.height - OTHER_LINES))
+                    log = Text("\n".join(self._lines), "dim")
+                    live.update(Group(tables.fleet(shown), *_rest(shown), log), refresh=True)
                 await asyncio.sleep(REFRESH_S)
+
+
+def notes_on_mosquitto(argv: list[str]) -> list[str]:
+    """On one that was fetched, as long ago that it may lack security updates."""
+    path = Path(argv[-1])
+    folder = next((parent for parent in path.parents if parent.parent == cache.CACHE), None)
+    if folder is None or time.time() - folder.stat().st_mtime < MONTH_S:
+        return []
+    days = int((time.time() - folder.stat().st_mtime) / 86400)
+    return [f"mosquitto was fetched {days} days ago: install your system's, or delete {folder} for a new one"]
+
+
+def _write(line: str) -> None:
+    """A log that cannot be written, because its disk is full or nobody reads it any more, costs its lines."""
+    with contextlib.suppress(OSError):
+        sys.stdout.flush()
+        os.write(sys.stdout.fileno(), f"{line}\n".encode(sys.stdout.encoding, console.ERRORS))
+
+
+def _rest(shown: dict[str, Any]) -> list[Text]:
+    note = "… more: those that changed last are shown, `devices` and the page have all"
+    return [Text(note, "dim")] if shown["more"] else []
 
 
 def _settings(args: argparse.Namespace) -> Settings:
@@ -145,30 +186,25 @@ def _settings(args: argparse.Namespace) -> Settings:
     return Settings(
         args.folder, args.keys, args.address, args.name or ("localhost" if local else args.address),
         args.mqtt_port, args.https_port, args.http_port,
-        _broker(args.broker) if args.broker else None, _files_url(args.files_url), args.prefix,
-        args.servers_port,
+        _broker(args.broker) if args.broker else None, args.files_url, args.prefix, args.servers_port,
     )  # fmt: skip
 
 
 def _broker(url: str) -> tuple[str, int]:
-    parts = urlsplit(url)
     try:
-        if parts.scheme == "mqtts" and parts.hostname and not parts.path.strip("/"):
-            return parts.hostname, parts.port or 8883
-    except ValueError:  # the port
-        pass
-    raise ToolError(f"{url!r} is no broker: give mqtts://HOST:PORT")
+        _, host, port, text, start = urls.split(url, "mqtts")
+    except errors.OtaError:
+        text, start = url, 0
+    if text[start:] not in ("", "/"):
+        raise ToolError(f"{url!r} is not a broker: give mqtts://HOST:PORT")
+    return host, port
 
 
-def _files_url(url: str | None) -> str | None:
-    if url and urlsplit(url).scheme not in ("http", "https"):
-        raise ToolError(f"{url!r} is no place for files: give https://… or http://…")
-    return url
-
-
-def _allow_many_files() -> None:
-    """The broker, a child, needs one for each board."""
-    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+def _allow_many_files() -> int:
+    """The broker, a child, needs one for each board. Returns how many it may have."""
+    now, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = min(most, MOST_FILES) if most > 0 else MOST_FILES
     with contextlib.suppress(OSError, ValueError):
-        resource.setrlimit(resource.RLIMIT_NOFILE, (min(most, 65536) if most > 0 else 65536, most))
-
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, most))
+        return wanted
+    return now

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-BURST = 100  # messages at once: an update takes 15
+BURST = 3000  # messages at once: an update takes 15, and those of an outage come together
 PER_SECOND = 10
 
 

@@ -4,11 +4,11 @@ certificate."""
 from __future__ import annotations
 
 from pathlib import Path
+from typing import NamedTuple
 
 from tools import identities, keyfiles, revocation
 from tools.errors import ToolError
 from tools.identities import Login
-from tools.servers.broker import Broker
 
 _PAIRS = ("broker", "files")
 _START_AGAIN = "this server has other certificates now: start `serve` again"
@@ -17,53 +17,65 @@ _OTHERS_BROKER = "other certificates, or some are revoked: have the broker start
 _DEVICES = "other devices"
 
 
+class Change(NamedTuple):
+    """What to tell of it, and whether our own broker has to start anew."""
+
+    text: str
+    is_for_broker: bool = False
+
+
 class KeyWatch:
-    """revoked: MACs. A change that the broker has to know of brings a new start of it."""
+    """revoked: MACs."""
 
     def __init__(self, keys: Path) -> None:
         """Raises ToolError if the folder is damaged."""
         self._keys = keys
-        self._seen = self._stamp()
-        self._devices = self._stamp("devices/*.der")
+        self._seen = self._files()
+        self._devices = self._devices_changed_at()
         self._logins = self._read_logins()
         self._problem = ""
-        self.revoked = revocation.revoked_devices(keys)
+        self.revoked: frozenset[str] = frozenset()
+        self.read_revoked()
 
-    def look(self, broker: Broker | None) -> str | None:
-        """What to tell of a change; None where there is none. Takes as long as the broker needs to start.
+    def look(self, has_broker: bool) -> Change | None:
+        """None where nothing has changed.
 
-        A folder that is damaged or just being copied, and a broker that does not start, are told once, and
-        tried again at the next look.
+        A folder that is damaged or just being copied is told of once, and tried again at the next look.
         """
         try:
-            return self._look(broker)
+            return self._look(has_broker)
         except (ToolError, OSError) as error:
             is_known, self._problem = str(error) == self._problem, str(error)
-            return None if is_known else self._problem
+            return None if is_known else Change(self._problem)
 
-    def _look(self, broker: Broker | None) -> str | None:
-        seen, devices = self._stamp(), self._stamp("devices/*.der")
+    def read_revoked(self) -> None:
+        """Raises ToolError if a file of it is damaged."""
+        self.revoked = frozenset(revocation.revoked_devices(self._keys))
+
+    def _look(self, has_broker: bool) -> Change | None:
+        seen, devices = self._files(), self._devices_changed_at()
         if (seen, devices) == (self._seen, self._devices):
             return None
-        revoked = revocation.revoked_devices(self._keys)
-        said = _DEVICES
+        self.read_revoked()
+        change = Change(_DEVICES)
         if seen != self._seen:
             for stem in _PAIRS:
                 keyfiles.read_pair(self._keys, stem)
-            if self._read_logins() != self._logins:
-                said = _START_AGAIN
-            elif broker:
-                broker.restart()
-                said = _BROKER
-            else:
-                said = _OTHERS_BROKER
-        self._seen, self._devices, self.revoked, self._problem = seen, devices, revoked, ""
-        return said
+            is_same = self._read_logins() == self._logins
+            change = Change(_BROKER if has_broker else _OTHERS_BROKER, has_broker)
+            change = change if is_same else Change(_START_AGAIN)
+        self._seen, self._devices, self._problem = seen, devices, ""
+        return change
 
     def _read_logins(self) -> list[Login]:
         stems = [identities.SERVER_IDENTITY, *identities.answerers(self._keys)]
         return [identities.login(self._keys, stem) for stem in stems]
 
-    def _stamp(self, pattern: str = "*.pem") -> list[tuple[str, int, int]]:
-        found = [(path, path.stat()) for path in sorted(self._keys.glob(pattern))]
+    def _files(self) -> list[tuple[str, int, int]]:
+        found = [(path, path.stat()) for path in sorted(self._keys.glob("*.pem"))]
         return [(path.name, facts.st_mtime_ns, facts.st_size) for path, facts in found]
+
+    def _devices_changed_at(self) -> int:
+        """When a file was last moved there, in ns: there may be thousands."""
+        folder = self._keys / "devices"
+        return folder.stat().st_mtime_ns if folder.exists() else 0

@@ -7,6 +7,7 @@ and no locks.
 from __future__ import annotations
 
 import asyncio
+import collections
 import contextlib
 import ssl
 from collections.abc import Callable
@@ -16,20 +17,26 @@ from paho.mqtt import client as mqtt
 from paho.mqtt.enums import CallbackAPIVersion
 
 from tools.identities import Login
+from tools.server.health import TROUBLE
 
 KEEPALIVE_S = 30
 CONNECT_LIMIT_S = 10
-RETRY_S = 1
+RETRY_S = 0.25
 MISC_S = 0.5
-READS_AT_ONCE = 100  # before files and the page have their turn
+READS_AT_ONCE = 300  # before files and the page have their turn
+BATCH = 200  # messages that are taken at once, so that storing them costs one transaction
+STORE_AGAIN_S = 1
+MOST_WAITING = 20_000  # questions that nobody has looked at yet; of reports the broker sends no more
 IN_FLIGHT = 200  # messages that the broker has not acknowledged yet
 
 
 class Link:
     """`run()` holds the connection. topics: [(filter, QoS)], subscribed to at each connect.
 
-    on_message(topic, payload) is called in the loop; messages that a broker retains are left out, because no
-    board retains any. lasting: the broker keeps the session, and what comes for it, while we are away.
+    on_messages([(topic, payload)]) is called in the loop, without what a broker retains, for no board retains
+    anything. What it returned from is acknowledged; when it raises, it is called again later with the same
+    messages. They are read from the socket as fast as they come: what the broker has handed over does not get
+    lost with it. lasting: the broker keeps the session, and what comes for it, while we are away.
     """
 
     def __init__(
@@ -38,7 +45,7 @@ class Link:
         address: tuple[str, int],
         tls: ssl.SSLContext,
         topics: list[tuple[str, int]],
-        on_message: Callable[[str, bytes], None],
+        on_messages: Callable[[list[tuple[str, bytes]]], None],
         on_state: Callable[[str], None],
         lasting: bool = False,
     ) -> None:
@@ -46,11 +53,15 @@ class Link:
         self.refusal = ""
         self._address = address
         self._topics = topics
-        self._on_message = on_message
+        self._on_messages = on_messages
         self._on_state = on_state
         self._received = 0
+        self._connections = 0
+        self._waiting: collections.deque[tuple[int, mqtt.MQTTMessage]] = collections.deque()  # by connection
+        self._came = asyncio.Event()
         self._lost = asyncio.Event()
         self._client = mqtt.Client(CallbackAPIVersion.VERSION2, login.client_id, clean_session=not lasting)
+        self._client.manual_ack_set(True)
         self._client.username_pw_set(login.user)
         self._client.tls_set_context(tls)
         self._client.connect_timeout = CONNECT_LIMIT_S
@@ -67,17 +78,26 @@ class Link:
 
     async def run(self) -> None:
         """Until cancelled."""
+        tasks = [asyncio.create_task(self._hold_on()), asyncio.create_task(self._take_all())]
         try:
-            while True:
-                await self._hold()
-                await asyncio.sleep(RETRY_S)
+            done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+            for task in done:
+                task.result()
         finally:
+            for task in tasks:
+                task.cancel()
             self._close()
+
+    async def _hold_on(self) -> None:
+        while True:
+            await self._hold()
+            await asyncio.sleep(RETRY_S)
 
     async def _hold(self) -> None:
         """One connection, from its beginning to its end."""
         host, port = self._address
         self._lost.clear()
+        self._connections += 1
         try:
             await asyncio.to_thread(self._client.connect, host, port, KEEPALIVE_S)
         except OSError as error:
@@ -99,10 +119,29 @@ class Link:
                 socket = self._client.socket()
                 if socket is None or (before == self._received and not socket.pending()):
                     break
-        except Exception as error:  # what could not be stored is not acknowledged: the broker sends it again
-            self._tell(f"cannot take a message: {error!r}")
+        except Exception as error:  # what is no MQTT
+            self._tell(f"cannot read a message: {error!r}")
             self._client.disconnect()
         self._flush()
+
+    async def _take_all(self) -> None:
+        """Whatever was read, in order."""
+        while True:
+            await self._came.wait()
+            batch = [self._waiting[place] for place in range(min(BATCH, len(self._waiting)))]
+            try:
+                self._on_messages([(message.topic, message.payload) for _, message in batch])
+            except TROUBLE:  # told by whoever raised it
+                await asyncio.sleep(STORE_AGAIN_S)
+                continue
+            for connection, message in batch:
+                self._waiting.popleft()
+                if message.qos and connection == self._connections:  # else the broker sends it again
+                    self._client.ack(message.mid, message.qos)
+            if not self._waiting:
+                self._came.clear()
+            self._flush()
+            await asyncio.sleep(0)
 
     def _flush(self) -> None:
         """Write what paho has, and be called again if the socket is full."""
@@ -145,8 +184,12 @@ class Link:
 
     def _take(self, _: Any, __: Any, message: mqtt.MQTTMessage) -> None:
         self._received += 1
-        if not message.retain:
-            self._on_message(message.topic, message.payload)
+        if message.retain:
+            self._client.ack(message.mid, message.qos)
+            return
+        if message.qos or len(self._waiting) < MOST_WAITING:
+            self._waiting.append((self._connections, message))
+            self._came.set()
 
     def _tell(self, text: str) -> None:
         """Each state once, however often it is tried again."""

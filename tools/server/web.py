@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import contextlib
 import hashlib
 import hmac
 import json
@@ -21,20 +22,24 @@ from aiohttp import web
 
 from tools import wholefile
 from tools.errors import ToolError
-from tools.server import imagestore, view, wire
+from tools.server import imagestore, pages, wire
+from tools.server.doors import Doors
+from tools.server.enrolled import Enrolled
 from tools.server.store import Store
-from tools.servers import ranges
+from tools.servers import ports, ranges
 from tools.servers.files import tls_context
 
 PAGE = Path(__file__).with_name("page.html")
-CHUNK = 65536
+CHUNK = 16384
 END_LIMIT_S = 2
 LOOK_S = 0.5
 STALL_LIMIT_S = 60  # who takes nothing for so long is gone
+SLOWEST = 1000  # bytes a second over a whole answer: a MiB within 18 min
+WORDS_KEPT = 50  # answers to who looks, one for each query
 
 
 class Web:
-    """`async with Web(...)` serves. ports: (https, http), 0 = any free one: then see https_port, http_port.
+    """`async with Web(...)` serves. wanted: ports (https, http), 0 = any free one, see https_port, http_port.
 
     count(mac, digest, bytes): hears of every piece of an image that was sent.
     """
@@ -44,48 +49,67 @@ class Web:
         store: Store,
         keys: Path,
         address: str,
-        ports: tuple[int, int],
+        wanted: tuple[int, int],
+        enrolled: Enrolled,
         count: Callable[[str, str, int], None],
     ) -> None:
-        self.https_port, self.http_port = ports
-        self.token = _token(store.folder)
-        self.revoked: set[str] = set()  # MACs that get nothing
+        self.https_port, self.http_port = wanted
+        self.token = ""
         self._store = store
+        self._enrolled = enrolled
         self._tls = tls_context(keys)
         self._address = address
         self._count = count
         self._intact: set[tuple[str, int, int]] = set()  # name, size and time of files that were read once
         self._page = PAGE.read_text(encoding="utf-8")
-        self._text, self._told = "", -LOOK_S  # the last answer to all who look, and when it was made
+        self._told: dict[tuple, tuple[float, str]] = {}  # by query, when it was answered last, and what
+        self._doors = Doors()
+        self._stack = contextlib.ExitStack()  # of listening sockets
         self._runners: list[web.AppRunner] = []
 
     async def __aenter__(self) -> Web:
         images = [web.get("/images/{name}", self._image)]
         pages = [web.get("/", self._show_page), web.get("/fleet.json", self._fleet)]
-        self.https_port = await self._listen([*images, *pages], self.https_port, tls=True)
-        self.http_port = await self._listen(images, self.http_port, tls=False)
+        try:
+            self.https_port = await self._listen([*images, *pages], self.https_port, tls=True)
+            self.http_port = await self._listen(images, self.http_port, tls=False)
+        except ToolError:
+            await self.__aexit__()
+            raise
+        self.token = _token(self._store.folder)
         return self
 
     async def __aexit__(self, *_: object) -> None:
+        await self._doors.close()
         for runner in self._runners:
             await runner.cleanup()
+        self._stack.close()
 
     async def _listen(self, routes: list[web.RouteDef], port: int, tls: bool) -> int:
-        app = web.Application(client_max_size=0)
+        app = web.Application(client_max_size=0, middlewares=[self._watch])
         app.router.add_routes(routes)
         runner = web.AppRunner(app, access_log=None, shutdown_timeout=END_LIMIT_S, keepalive_timeout=30)
-        self._runners.append(runner)
         await runner.setup()
+        self._runners.append(runner)
+        option = "--https-port" if tls else "--http-port"
+        listener = self._stack.enter_context(ports.listener(self._address, port, option))
+        listener.setblocking(False)
+        self._doors.serve(listener, runner.server, self._tls if tls else None)
+        return int(listener.getsockname()[1])
+
+    @web.middleware
+    async def _watch(self, request: web.Request, handler: Callable) -> web.StreamResponse:
+        """While a request is answered its connection is not idle."""
+        self._doors.busy(request.transport)
         try:
-            await web.TCPSite(runner, self._address, port, ssl_context=self._tls if tls else None).start()
-        except OSError as error:
-            raise ToolError(f"cannot listen on {self._address}:{port}: {error.strerror or error}") from None
-        return int(runner.addresses[0][1])
+            return await handler(request)
+        finally:
+            self._doors.idle(request.transport)
 
     # Images
 
     async def _image(self, request: web.Request) -> web.StreamResponse:
-        if request.query.get("device", "").upper() in self.revoked:
+        if request.query.get("device", "").upper() in self._enrolled.revoked:
             raise web.HTTPForbidden(text="the certificate of this device is revoked\n")
         path = imagestore.path_of(self._store.folder, request.match_info["name"])
         if path is None or not await self._is_intact(path):
@@ -97,7 +121,12 @@ class Web:
         response.content_length = end - start
         await response.prepare(request)
         if request.method != "HEAD":
-            await self._send(request, response, path, start, end)
+            limit_s = STALL_LIMIT_S + (end - start) / SLOWEST
+            try:
+                await asyncio.wait_for(self._send(request, response, path, start, end), limit_s)
+            except asyncio.TimeoutError:
+                if request.transport:
+                    request.transport.abort()
         return response
 
     async def _is_intact(self, path: Path) -> bool:
@@ -135,10 +164,21 @@ class Web:
         if not self._is_allowed(request.headers.get("Authorization", "")):
             headers = {"WWW-Authenticate": "Bearer", **_HEADERS}
             raise web.HTTPUnauthorized(text="wrong token\n", headers=headers)
-        if time.monotonic() - self._told >= LOOK_S:
-            self._text = json.dumps(view.fleet(self._store))
-            self._told = time.monotonic()
-        return web.Response(text=self._text, content_type="application/json", headers=_HEADERS)
+        return web.Response(text=self._words(request), content_type="application/json", headers=_HEADERS)
+
+    def _words(self, request: web.Request) -> str:
+        """The same to all who ask the same, for LOOK_S."""
+        query = request.query
+        offset = query.get("offset", "0")
+        key = (int(offset) if offset.isdecimal() and len(offset) < 9 else 0, query.get("state", ""),
+               query.get("mac", "")[:12])  # fmt: skip
+        made, text = self._told.get(key, (-LOOK_S, ""))
+        if time.monotonic() - made >= LOOK_S:
+            if len(self._told) >= WORDS_KEPT:
+                self._told.clear()
+            text = json.dumps(pages.page(self._store, *key))
+            self._told[key] = (time.monotonic(), text)
+        return text
 
     def _is_allowed(self, header: str) -> bool:
         given = header.encode("utf-8", "surrogateescape")

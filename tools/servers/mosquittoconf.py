@@ -9,6 +9,8 @@ mosquitto from 2.0.12 on then keeps no messages for those who are away.)
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from dataclasses import dataclass
 from pathlib import Path
 
 from tools import identities, revocation
@@ -46,10 +48,17 @@ topic read {prefix}/+/ota/get
 topic write {prefix}/+/ota/response
 """
 
-# Mosquitto as root would otherwise become a user who cannot read the keys. Nobody comes in without a
-# certificate; that there are no passwords it calls anonymous. Who names no user may do nothing.
+# A device that floods is heard no more; denied topics come before those that a pattern allows.
+_DENIED = """
+user {name}
+topic deny {prefix}/#
+"""
+
+# Paths are relative to the folder, because a user without rights may not pass through those above it. Nobody
+# comes in without a certificate; that there are no passwords mosquitto calls anonymous. Who names no user may
+# do nothing.
 _GENERAL = """\
-user root
+user {user}
 log_dest stderr
 log_type error
 log_type warning
@@ -58,10 +67,11 @@ log_type information
 log_type subscribe
 connection_messages true
 set_tcp_nodelay true
-pid_file {folder}/mosquitto.pid
-acl_file {folder}/acl
+pid_file mosquitto.pid
+acl_file acl
 allow_anonymous true
 """
+
 LOOPBACK = "127.0.0.1"
 
 _TLS_LISTENER = """\
@@ -80,7 +90,7 @@ use_username_as_clientid true
 
 _PERSISTENCE = """\
 persistence true
-persistence_location {folder}/sessions/
+persistence_location sessions/
 """
 
 _SAVE_AT_ONCE = """\
@@ -88,49 +98,84 @@ autosave_on_changes true
 autosave_interval 1
 """
 
-# For a thousand boards: saved every so many seconds, bounded queues, nothing that is longer than any message.
+# Mosquitto acknowledges what no longer fits into a queue and throws it away, and with `memory_limit` likewise
+# (tried: 46 of 716 arrived). So the queue has room for what comes while no server is there to stop a flood.
 _FLEET = """\
-autosave_interval 10
-max_queued_messages 20000
-max_inflight_messages 200
-message_size_limit 16384
+autosave_interval {save_s}
+max_queued_messages {queued}
+max_inflight_messages 20000
+max_packet_size 9000
+"""
+SAVE_S = 5  # a mosquitto that is killed while no server is there loses what came since
+QUEUED = 1_000_000  # messages of about 550 bytes
+QUEUED_EACH = 100  # and of each board: six updates
+
+# Through which its own server begins and ends sessions; only who may enter the folder reaches it.
+_CONTROL = """\
+listener 0 control.sock
 """
 
 
-def files(
-    folder: Path,
-    keys: Path,
-    server: str,
-    place: tuple[str, int, int, int],
-    *,
-    prefix: str,
-    persistence: bool,
-    fleet: bool,
-) -> dict[str, str]:
-    """{name: content} of the files that mosquitto reads from its folder.
+@dataclass
+class Setup:
+    """keys: the folder of certificates, absolute or relative to mosquitto's own. server: the stem of its
+    certificate. place: address; ports for boards, for servers of this machine, and without TLS (0 = none),
+    where a client is whom its user name says. users: of the servers; the first one may do everything.
+    has_lists: of revoked certificates. boards: how many there are, 0 = one or two, of a test. denied: who is
+    not heard. user: as whom it runs. is_open: else only its own server reaches it."""
 
-    server: the stem of its certificate in the folder of keys. place: address; ports for boards, for servers
-    of this machine, and without TLS (0 = none), where a client is whom its user name says. fleet: for many
-    boards rather than for one.
-    """
-    host, port, servers_port, plain_port = place
-    text = _GENERAL.format(folder=folder)
-    if persistence:
-        text += _PERSISTENCE.format(folder=folder) + (_FLEET if fleet else _SAVE_AT_ONCE)
-    own = {"keys": keys, "server": server}
-    text += _TLS_LISTENER.format(port=port, host=host, trust="broker-trust", **own) + _BOARDS
-    if (keys / revocation.LISTS).exists():
-        text += f"crlfile {keys / revocation.LISTS}\n"
+    keys: Path
+    server: str
+    place: tuple[str, int, int, int]
+    prefix: str
+    users: tuple[str, ...] = ()
+    has_lists: bool = False
+    persistence: bool = False
+    boards: int = 0
+    denied: Iterable[str] = ()
+    user: str = "root"
+    is_open: bool = True
+
+
+def files(setup: Setup) -> dict[str, str]:
+    """{name: content} of the files that mosquitto reads from its folder."""
+    text = _GENERAL.format(user=setup.user)
+    if setup.persistence:
+        text += _PERSISTENCE + (_fleet(setup.boards) if setup.boards else _SAVE_AT_ONCE)
+    if setup.is_open:
+        text += _listeners(setup)
+    if setup.boards:
+        text += _CONTROL
+    return {"openssl.cnf": _OPENSSL, "acl": _acl(setup), "mosquitto.conf": text}
+
+
+def key_files(keys: Path, server: str) -> list[Path]:
+    """What mosquitto reads of the keys, where it is there."""
+    names = ("broker-trust.crt.pem", "broker-ca.crt.pem", revocation.LISTS)
+    own = (f"{server}.crt.pem", f"{server}.key.pem")
+    return [keys / name for name in (*names, *own) if (keys / name).exists()]
+
+
+def _listeners(setup: Setup) -> str:
+    host, port, servers_port, plain_port = setup.place
+    own = {"keys": setup.keys, "server": setup.server}
+    text = _TLS_LISTENER.format(port=port, host=host, trust="broker-trust", **own) + _BOARDS
+    if setup.has_lists:
+        text += f"crlfile {setup.keys}/{revocation.LISTS}\n"
     text += _TLS_LISTENER.format(port=servers_port, host=LOOPBACK, trust="broker-ca", **own)
     if plain_port:
         text += f"listener {plain_port} {host}\nuse_username_as_clientid true\n"
-    return {"openssl.cnf": _OPENSSL, "acl": _acl(keys, prefix, bool(plain_port)), "mosquitto.conf": text}
+    return text
 
 
-def _acl(keys: Path, prefix: str, is_plain: bool) -> str:
-    servers = [_SERVER.format(user=identities.login(keys).user)]
-    for stem in identities.answerers(keys):
-        servers.append(_ANSWERER.format(user=identities.login(keys, stem).user, prefix=prefix))
-    if is_plain:
-        servers.append(_SERVER.format(user=identities.SERVER_IDENTITY))
-    return _ACL.format(prefix=prefix, servers="\n".join(servers))
+def _acl(setup: Setup) -> str:
+    prefix, (main, *answerers) = setup.prefix, setup.users
+    users = [main, identities.SERVER_IDENTITY] if setup.place[3] else [main]
+    servers = [_SERVER.format(user=user) for user in users]
+    servers += [_ANSWERER.format(user=user, prefix=prefix) for user in answerers]
+    denied = [_DENIED.format(name=name, prefix=prefix) for name in sorted(setup.denied)]
+    return _ACL.format(prefix=prefix, servers="\n".join(servers)) + "".join(denied)
+
+
+def _fleet(boards: int) -> str:
+    return _FLEET.format(save_s=SAVE_S, queued=max(QUEUED, QUEUED_EACH * boards))

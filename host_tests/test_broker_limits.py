@@ -1,0 +1,161 @@
+"""One device that floods, and many that do not: whatever was acknowledged to the others arrives."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import struct
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pace
+import pytest
+import reporting
+
+from tools import pki
+from tools.bench import swarm
+from tools.bench.server import memory_mib
+from tools.servers.served import Served
+
+MACS = [f"286DCE{number:06X}" for number in range(31)]
+FLOOD_S = 4
+REPORTS = 20  # of each of the others
+MOST_MIB = 128  # of the broker, for a thousand boards; stands in README
+BURST = 50_000
+_SUBSCRIBE = 0x82
+
+
+@pytest.fixture(scope="module")
+def keys(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("limits") / "keys"
+    pki.make_all(folder, MACS)
+    return folder
+
+
+@pytest.fixture
+def served(keys: Path, tmp_path: Path) -> Iterator[Served]:
+    with Served(tmp_path / "server", keys) as one:
+        yield one
+
+
+@pytest.fixture(scope="module")
+def boards(keys: Path, tmp_path_factory: pytest.TempPathFactory) -> list[swarm.Asker]:
+    return swarm.certify(keys, MACS, tmp_path_factory.mktemp("clients"))
+
+
+class Attack:
+    """What `once()` does, as fast as it can, with a new connection when one is ended; the broker's memory is
+    watched meanwhile."""
+
+    def __init__(self, board: swarm.Asker, served: Served) -> None:
+        self.board = board
+        self.most_mib = 0.0
+        self.ended = 0
+        self._served = served
+
+    async def run(self) -> None:
+        deadline = time.monotonic() + FLOOD_S
+        await reporting.connect(self.board, self._served.mqtt_port)
+        while time.monotonic() < deadline:
+            self.most_mib = max(self.most_mib, memory_mib(self._served.broker_pid))
+            try:
+                for _ in range(100):
+                    self.once()
+                await self.board.drain()
+                if not self.board.is_held():
+                    raise ConnectionError
+            except reporting.TROUBLE:
+                self.ended += 1
+                await self.board.close()
+                await reporting.connect(self.board, self._served.mqtt_port)
+            await asyncio.sleep(0)
+        await self.board.close()
+
+    def once(self) -> None:
+        raise NotImplementedError
+
+
+class Flood(Attack):
+    def once(self) -> None:
+        self.board.say("progress/report", {"progress": 1, "more": "x" * 200})
+
+
+class SubscribeBomb(Attack):
+    """Each filter another one, and as long as it may be."""
+
+    sent = 0
+
+    def once(self) -> None:
+        self.sent += 1
+        topic = f"{self.sent}/{'x' * 8000}".encode()
+        body = struct.pack("!HH", self.sent % 65535 + 1, len(topic)) + topic + b"\x01"
+        self.board.send(_SUBSCRIBE, body)
+
+
+async def report_beside(attack: Attack, others: list[swarm.Asker], served: Served) -> None:
+    async def work(board: swarm.Asker) -> None:
+        await reporting.connect(board, served.mqtt_port)
+        for number in range(REPORTS):
+            await reporting.report(board, served.mqtt_port, number)
+            await asyncio.sleep(FLOOD_S / REPORTS)
+        await board.close()
+
+    await asyncio.wait_for(asyncio.gather(attack.run(), *map(work, others)), pace.HANG_S)
+
+
+@pytest.mark.parametrize(
+    ("kind", "said"), [(Flood, "sends more than"), (SubscribeBomb, "subscribes to more")]
+)
+def test_one_device_harms_nobody(
+    served: Served, boards: list[swarm.Asker], kind: type[Attack], said: str
+) -> None:
+    attack = kind(boards[0], served)
+    asyncio.run(report_beside(attack, boards[1:], served))
+    for mac in MACS[1:]:
+        pace.until(lambda mac=mac: reporting.arrived(served, mac) == set(range(REPORTS)), "all reports")
+    assert attack.most_mib < MOST_MIB
+    assert sum(said in line and MACS[0] in line for line in served.said().splitlines()) == 1
+    assert "being dropped" not in (served.folder / "broker" / "mosquitto.log").read_text(errors="replace")
+
+
+def test_a_filter_that_is_too_long_ends_the_connection(served: Served, boards: list[swarm.Asker]) -> None:
+    async def subscribe() -> None:
+        await boards[0].connect(served.mqtt_port)
+        topic = b"x" * 60_000
+        boards[0].send(_SUBSCRIBE, struct.pack("!HH", 9, len(topic)) + topic + b"\x01")
+        while boards[0].is_held():
+            await asyncio.sleep(0.02)
+        await boards[0].close()
+
+    asyncio.run(asyncio.wait_for(subscribe(), pace.HANG_S))
+
+
+@pytest.mark.parametrize("away", [False, pytest.param(True, marks=pytest.mark.sample(2))])
+@pytest.mark.parametrize("count", [BURST // 5, pytest.param(BURST, marks=pytest.mark.sample(4))])
+def test_a_burst_of_all_is_not_lost(
+    served: Served, boards: list[swarm.Asker], count: int, away: bool
+) -> None:
+    """As fast as the broker takes them. away: the server is killed before, and comes back after it."""
+    if away:
+        port = served.mqtt_port
+        served.end(signal.SIGKILL)
+    else:
+        port = served.mqtt_port
+
+    async def burst() -> None:
+        await swarm.connect_all(boards, port)
+        for _ in range(count // len(boards)):
+            for board in boards:
+                board.say("progress/report", {"progress": 1})
+            await asyncio.gather(*(board.drain() for board in boards))
+            await asyncio.sleep(0)
+        await asyncio.wait_for(asyncio.gather(*(board.heard() for board in boards)), pace.HANG_S)
+        await asyncio.gather(*(board.close() for board in boards))
+
+    asyncio.run(burst())
+    if away:
+        served.start()
+    each = count // len(boards)
+    for mac in MACS:
+        pace.until(lambda mac=mac: reporting.count(served, mac) >= each, f"{each} reports of {mac}")

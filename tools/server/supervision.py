@@ -1,0 +1,106 @@
+"""Our own mosquitto, kept running: started again when it ends, its log bounded, floods turned away."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import re
+import time
+from collections import defaultdict
+from collections.abc import Callable
+
+from tools.errors import ToolError
+from tools.server.denied import Denied
+from tools.server.health import Health
+from tools.servers.broker import Broker
+from tools.servers.control import end_session
+
+LOOK_S = 0.25
+TRIES = 6  # in a row, of a mosquitto that does not start or ends at once
+STEADY_S = 2  # so long it runs before it counts as started
+FIRST_WAIT_S, LONGEST_WAIT_S = 0.25, 4
+FILTERS = 20  # different ones that a board may subscribe to; it needs two
+_SUBSCRIBED = re.compile(r"\d+: ([0-9A-F]{12}) [012] (.+)")
+_DROPPED = re.compile(r"Outgoing messages are being dropped for client (ota-server\S*?)\.?$")
+
+
+class Supervision:
+    """`run()` beside the server. tell(mac, text): the log."""
+
+    def __init__(self, broker: Broker, denied: Denied, tell: Callable[[str, str], None]) -> None:
+        self._broker = broker
+        self._denied = denied
+        self._tell = tell
+        self._health = Health(tell)
+        self._told: frozenset[str] = frozenset()  # who is denied, as far as the broker knows
+        self._filters: dict[str, set[int]] = defaultdict(set)
+        self._warned: set[str] = set()
+        self._started = time.monotonic()
+        self._failures = 0
+        self._starting = asyncio.Lock()
+
+    async def run(self) -> None:
+        """Until cancelled. Raises ToolError when mosquitto cannot be kept running."""
+        while True:
+            async with self._starting:
+                if not self._broker.pid:
+                    await self._start_again()
+            await self._read_log()
+            with self._health.attempt("the broker's rights"):
+                self._deny()
+            await asyncio.sleep(LOOK_S)
+
+    async def restart(self) -> None:
+        """With what is in the folder of keys now. One that does not start is tried again by run()."""
+        async with self._starting:
+            with self._health.attempt("the broker's new start"):
+                await asyncio.to_thread(self._broker.restart)
+            self._started = time.monotonic()
+            self._filters.clear()
+
+    async def _start_again(self) -> None:
+        why = f"mosquitto {self._broker.ended()}"
+        if time.monotonic() - self._started > STEADY_S:
+            self._failures = 0
+        self._tell("", f"{why}; it is started again")
+        while True:
+            if self._failures >= TRIES:
+                raise ToolError(f"mosquitto cannot be kept running, tried {TRIES} times: {why}")
+            if self._failures:
+                await asyncio.sleep(min(FIRST_WAIT_S * 2**self._failures, LONGEST_WAIT_S))
+            self._failures += 1
+            try:
+                await asyncio.to_thread(self._broker.start)
+                self._started = time.monotonic()
+                self._filters.clear()
+                return
+            except (ToolError, OSError) as error:
+                why = str(error)
+
+    def _deny(self) -> None:
+        denied = self._denied.macs()
+        if denied != self._told:
+            self._broker.reload(denied)
+            self._told = denied
+
+    async def _read_log(self) -> None:
+        excessive = set()
+        for line in self._broker.logged.new_lines():
+            if found := _SUBSCRIBED.fullmatch(line):
+                mac, filters = found[1], self._filters[found[1]]
+                filters.add(hash(found[2]))
+                if len(filters) > FILTERS:
+                    excessive.add(mac)
+            elif found := _DROPPED.search(line):
+                self._tell("", f"the broker dropped messages for {found[1]}: the boards' next `get` tells")
+        for mac in excessive:
+            await self._end_session(mac)
+
+    async def _end_session(self, mac: str) -> None:
+        """All that it subscribed to goes with its session."""
+        if mac not in self._warned:
+            self._warned.add(mac)
+            self._tell(mac, f"subscribes to more than {FILTERS} topics: disconnected, each time")
+        self._filters.pop(mac, None)
+        with contextlib.suppress(OSError):  # mosquitto has just ended
+            await asyncio.to_thread(end_session, self._broker.control, mac)
