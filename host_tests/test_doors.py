@@ -21,6 +21,8 @@ from tools.bench.server import memory_mib
 from tools.server import doors
 from tools.server import web as server_web
 from tools.server.doors import Doors
+from tools.server.enrolled import Enrolled
+from tools.server.health import Health
 from tools.server.store import Store
 from tools.servers.served import Served
 
@@ -153,7 +155,9 @@ def test_one_that_reads_too_slowly_is_ended(
     async def read_late() -> None:
         sent: list[int] = []
         count = lambda _, __, size: sent.append(size)  # noqa: E731
-        async with server_web.Web(store, keys / "server", "127.0.0.1", (0, 0), count) as served:
+        own = keys / "server"
+        enrolled = Enrolled(own, store, Health(print), print)
+        async with server_web.Web(store, own, "127.0.0.1", (0, 0), enrolled, count) as served:
             reader, writer = await asyncio.open_connection("127.0.0.1", served.http_port, limit=1024)
             writer.write(f"GET /images/{name}.img HTTP/1.1\r\nHost: h\r\n\r\n".encode())
             before = -1

@@ -13,7 +13,7 @@ from tools.server.states import CONFIRMED, FAILED, QUEUED
 from tools.server.store import Store
 
 SIZES = (100, 10_000)
-OFFER = {"version": "1.0.1"}
+OFFER = {"version": "1.0.1", "sig-sha256-ecdsa": "AAAA"}
 MOST = 2  # times as long
 ROUNDS = 100
 

@@ -30,7 +30,7 @@ def run(args: argparse.Namespace) -> int:
             if len(words) < 2 or not words[0].isprintable() or " " in words[0]:
                 raise ToolError("give a tag without blanks, and then the MACs of devices")
             pushes.set_tag(store, words[0], pushes.check(store, map(pki.mac_of, words[1:])), on)
-    shown = view.fleet(store, most=None)
+    shown = view.fleet(store)
     if args.json:
         print(json.dumps(shown, indent=1))
         return 0

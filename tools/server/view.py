@@ -33,7 +33,7 @@ SHOWN = 100  # devices in a table that lives: of a larger fleet those that need 
 ORDER = (
     CONFIRMED, *reversed(IN_THE_AIR), QUEUED, NOT_OFFERED, *LOST, CANCELLING, NOT_RECALLABLE, CANCELLED,
 )  # fmt: skip
-_LOOK = (*LOST, *RECALLED, *BEGUN, RETRYING, WAITING, OFFERED, QUEUED)
+_LOOK = (*LOST, *RECALLED, *BEGUN, RETRYING, WAITING, OFFERED, QUEUED, NOT_OFFERED, CANCELLED, CONFIRMED)
 
 _DEVICES = """
     SELECT d.*, t.push, t.state AS target_state, t.progress, t.code AS target_code, t.cause AS target_cause,
@@ -51,44 +51,38 @@ _NEWEST = """devices d LEFT JOIN targets t
 _OF_PUSH = "targets t JOIN devices d ON d.mac = t.mac"
 
 
-def fleet(store: Store, most: int | None = SHOWN) -> dict[str, Any]:
-    """{"time", "servers", "pushes", "known", "devices"}: what `devices --json` prints and the page fetches.
-
-    known: how many devices there are. most: of them in "devices", None = all.
-    """
+def fleet(store: Store) -> dict[str, Any]:
+    """{"time", "servers", "pushes", "known", "devices"}: what `devices --json` prints, all of it; for less
+    see pages.py. known: how many devices there are."""
     now = clock.of(store)
     newest = store.db.execute("SELECT max(id) FROM pushes").fetchone()[0]
     query = "SELECT id FROM pushes WHERE state = ?"
     numbers = {row[0] for row in store.db.execute(query, (RUNNING,))} | ({newest} if newest else set())
-    known = tallies.known(store.db)
-    macs = None if most is None or known <= most else _worth_a_look(store, sorted(numbers), most)
     return {
         "time": now,
         "servers": servers(store, now),
         "pushes": [push_of(store, number) for number in sorted(numbers)],
-        "known": known,
-        "devices": devices(store, now, macs=macs),
+        "known": tallies.known(store.db),
+        "devices": devices(store, now),
     }
 
 
-def push(store: Store, number: int, most: int | None = SHOWN) -> dict[str, Any]:
-    """The same of one push."""
+def push(store: Store, number: int) -> dict[str, Any]:
+    """The same of one push, of a large one with the SHOWN devices that need a look most."""
     now = clock.of(store)
     facts = push_of(store, number)
-    macs = None if most is None or facts["devices"] <= most else _worth_a_look(store, [number], most)
+    macs = None if facts["devices"] <= SHOWN else _worth_a_look(store, number)
     rows = devices(store, now, number, macs)
     return {"time": now, "pushes": [facts], "known": facts["devices"], "devices": rows}
 
 
-def _worth_a_look(store: Store, pushes: list[int], most: int) -> list[str]:
-    """Of these pushes first the devices that have failed, then those that are at it; then any."""
+def _worth_a_look(store: Store, push: int) -> list[str]:
+    """MACs: first of devices that have failed, then of those that are at it."""
     found: dict[str, None] = {}
     query = "SELECT mac FROM targets WHERE push = ? AND state = ? LIMIT ?"
     for state in _LOOK:
-        for number in pushes:
-            found.update((row[0], None) for row in store.db.execute(query, (number, state, most)))
-    found.update((row[0], None) for row in store.db.execute("SELECT mac FROM devices LIMIT ?", (most,)))
-    return list(found)[:most]
+        found.update((row[0], None) for row in store.db.execute(query, (push, state, SHOWN)))
+    return list(found)[:SHOWN]
 
 
 def devices(
