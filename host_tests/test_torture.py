@@ -122,7 +122,7 @@ def test_the_readme_tells_how_many_attacks_there_are(grounds):
     text = (cache.REPO / "README.md").read_text()
     counts = [0, 0]
     for name, entry in ATTACKS.items():
-        found = [is_twin(case) for ground in grounds.values() for case in table.choose(name, ground)]
+        found = [is_twin(case) for ground in grounds.values() for case in table.every(name, ground)]
         row = re.search(rf"^{re.escape(entry.title)} +(\d+) .* (\d+)/(\d+)  ", text, re.MULTILINE)
         assert row and list(map(int, row.groups())) == [found.count(False), sum(found), sum(found)], name
         counts = [counts[0] + found.count(False), counts[1] + sum(found)]
