@@ -9,9 +9,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from tools import images, keyfiles, signing
+from tools import certificates, images, keyfiles, signing, wholefile
 from tools.images import TRAILER_MARK
-from tools.keyfiles import Folder
 from tools.rotation import SIGN, SIGN_NEXT
 from tools.stage import BOARD
 from tools.torture import kit, pool
@@ -88,7 +87,9 @@ def _ground(kits: Path, trace: Trace) -> Ground:
 def _make(kits: Path, mode: str) -> None:
     name = PREFIX + mode
     kit.make_one(kits, name, mode, BODY)
-    Folder(kits / "keys").key(FOREIGN_KEY)
+    path = kits / "keys" / FOREIGN_KEY
+    if not path.exists():
+        wholefile.write(path, keyfiles.key_bytes(certificates.new_key(), "pem"), 0o600)
 
     def add(image_name: str, image: bytes, version: str, **options: Any) -> None:
         kit.add_image(kits, name, image_name, image, version, **options)
