@@ -9,11 +9,12 @@ from pathlib import Path
 
 NAMES = ("mosquitto", "nobody")
 ROOT = "root"
+_NEEDED = (0, 1, 6, 7)  # CAP_CHOWN, CAP_DAC_OVERRIDE, CAP_SETGID, CAP_SETUID
 
 
 def user() -> pwd.struct_passwd | None:
-    """None where there is nothing to give up, or (in a container with one user) nobody else to become."""
-    if os.geteuid() != 0 or not _may_become_others():
+    """None where there is nothing to give up, or (in some containers) nobody else to become."""
+    if os.geteuid() != 0 or not (_has_capabilities() and _may_become_others()):
         return None
     for name in NAMES:
         try:
@@ -21,6 +22,16 @@ def user() -> pwd.struct_passwd | None:
         except KeyError:
             continue
     return None
+
+
+def _has_capabilities() -> bool:
+    """To give files away, to reach them afterwards, to become another user. True where there is no /proc."""
+    try:
+        status = Path("/proc/self/status").read_text()
+    except OSError:
+        return True
+    effective = int(status.partition("CapEff:")[2].split()[0], 16)
+    return all(effective >> number & 1 for number in _NEEDED)
 
 
 def _may_become_others() -> bool:
