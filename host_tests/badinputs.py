@@ -154,6 +154,11 @@ def make(place: Path) -> None:
         (place / name).chmod(mode)
 
 
+def _may_be_empty(path: Path) -> bool:
+    """A new database, and a lock, which only says by whom it is held."""
+    return path.name == "fleet.db" or path.suffix == ".lock"
+
+
 def snapshot(place: Path) -> dict[str, str]:
     """What a command may not change unless it ends well. SQLite's and the broker's own files come and go."""
     found = {}
@@ -216,7 +221,7 @@ class Player:
         changed = sorted(name for name in {*after, *self.before} if after.get(name) != self.before.get(name))
         if self.full:
             left = [path for path in self.full.rglob("*") if path.is_file() and not path.stat().st_size]
-            changed += [f"{path.name} is empty" for path in left if path.name != "fleet.db"]  # a new one
+            changed += [f"{path.name} is empty" for path in left if not _may_be_empty(path)]
         if changed or "full" in case.kind:
             self.renew()
         return {**case._asdict(), "code": code, "trace": trace, "err": err.getvalue(), "changed": changed,
