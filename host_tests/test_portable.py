@@ -37,7 +37,7 @@ def _pair(interpreter: str, path: Path) -> object:
     marks: list[pytest.MarkDecorator] = []
     if interpreter in runtimes.WEBASSEMBLY:  # which collects no garbage inside a test
         count = len(runtimes.WEBASSEMBLY)
-        marks = [pytest.mark.sample(count if path.stem in SLOW else 3), pytest.mark.quick_sample(count)]
+        marks = [pytest.mark.sample(count if path.stem in SLOW else 4), pytest.mark.quick_sample(count)]
     elif path.stem in SLOW and interpreter != MAIN:
         marks = [pytest.mark.sample(4)]
     return pytest.param(interpreter, path, id=f"{interpreter}-{path.stem}", marks=marks)

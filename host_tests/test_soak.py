@@ -73,7 +73,7 @@ def _heaps(output: str) -> list[Heap]:
     return found[1:]
 
 
-@pytest.mark.sample(2)
+@pytest.mark.sample(3)
 @pytest.mark.parametrize("agent", ["new", "same"])
 def test_the_heap_stays_as_it_was_after_fifty_rounds(agent: str, site: Path) -> None:
     output = _play(site, agent, ROUNDS)

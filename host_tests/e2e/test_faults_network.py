@@ -32,7 +32,7 @@ REQUEST = {"https": [60, 400], "http": [60]}
 
 # Where the board connects, subscribes and reports, in bytes to the client or to the server.
 PHASES = {
-    "mqtts": {"to_client": {"connect": 60, "greeting": 1820, "subscribe": 1850, "report": 1935}},
+    "mqtts": {"to_client": {"connect": 60, "greeting": 1430, "subscribe": 1460, "report": 1545}},
     "mqtt": {
         "to_client": {"greeting": 2, "subscribe": 6, "report": 16},
         "to_server": {"connect": 20, "subscribe": 100, "report": 200},

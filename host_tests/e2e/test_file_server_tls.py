@@ -103,7 +103,7 @@ def test_our_certificate_is_for_the_broker_alone(make_stage):
     stage = make_stage()
     acts.online(stage)
     image, offer = acts.new_offer(stage)
-    asks = server_context(stage.keys, "files", client_ca="broker-ca")
+    asks = server_context(stage.keys, "files", client_ca="device-ca")
     head = b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % len(image)
     with RawServer(lambda request: [head, image], asks) as second:
         to = f"HTTP/1.1 302 Found\r\nLocation: https://127.0.0.1:{second.port}/{NAME}\r\n\r\n"
@@ -123,7 +123,7 @@ def test_a_server_that_insists_on_our_certificate(make_stage, version):
     stage = make_stage()
     pair = keyfiles.read_pair(stage.keys / "devices" / MAC, "client", form="der")
     keyfiles.write_pair(stage.keys, "board", pair)
-    insists = server_context(stage.keys, "files", version, "broker-ca")
+    insists = server_context(stage.keys, "files", version, "device-ca")
     insists.verify_mode = ssl.CERT_REQUIRED
     acts.online(stage)
     _, offer = acts.new_offer(stage, transport="both")
@@ -138,5 +138,10 @@ def test_a_server_that_insists_on_our_certificate(make_stage, version):
 def _show_certificate(server, keys):
     context = ssl.create_default_context(cafile=str(keys / "file-ca.crt.pem"))
     context.load_cert_chain(keys / "board.crt.pem", keys / "board.key.pem")
-    with socket.create_connection(("127.0.0.1", server.port), acts.PATIENCE_S) as sock:
-        context.wrap_socket(sock, server_hostname="localhost").close()
+    address = ("127.0.0.1", server.port)
+    with (
+        socket.create_connection(address, acts.PATIENCE_S) as sock,
+        context.wrap_socket(sock, server_hostname="localhost") as stream,
+    ):
+        stream.sendall(b"GET / HTTP/1.0\r\n\r\n")
+        stream.recv(1)  # not to hang up before it has seen the certificate

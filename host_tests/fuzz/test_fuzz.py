@@ -44,7 +44,7 @@ def verify(name: str, raw: bytes) -> None:
     assert not files.is_broken
 
 
-@pytest.mark.sample(4)
+@pytest.mark.sample(6)
 @pytest.mark.parametrize("name", sorted(PARSERS))
 def test_hostile_input(name: str) -> None:
     @given(PARSERS[name].hostile)
@@ -54,7 +54,7 @@ def test_hostile_input(name: str) -> None:
     check()
 
 
-@pytest.mark.sample(4)
+@pytest.mark.sample(6)
 @pytest.mark.parametrize("name", sorted(PARSERS))
 def test_good_input_is_accepted_as_it_was_made(name: str) -> None:
     @given(PARSERS[name].good)

@@ -67,7 +67,7 @@ def _samples(name: str) -> list[bytes]:
     ]  # fmt: skip
 
 
-@pytest.mark.sample(4)
+@pytest.mark.sample(6)
 @pytest.mark.parametrize("name", sorted(set(PARSERS) - {"table"}))  # which is long
 def test_every_bit_and_every_cut(name: str) -> None:
     samples = _samples(name)

@@ -171,7 +171,7 @@ def test_another_time_or_address_of_a_waiting_offer_is_news():
 def test_during_an_update_only_its_own_offer_is_welcome():
     agent = _agent()
     first = _take(agent)
-    agent.is_updating = True
+    agent.is_updating, agent.progressed_ms = True, clock.time.ticks_ms()
     _take(agent, upgrade_delay=NOW + 5, https_url="https://files/new")
     assert agent.offer is first
     other = makeoffer.offer(signature="b3RoZXIhISEh")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import os
 import resource
 import tempfile
@@ -15,18 +16,22 @@ from rich.table import Table
 from tools import firmware, keyfiles, pki, signing
 from tools.bench import swarm
 from tools.server import imagestore, pushes
+from tools.server.fleet import Fleet
+from tools.server.offers import Wording
 from tools.server.store import Store
+from tools.server.targets import NEWEST
 from tools.servers.served import Served
 
 BOARDS = 1000
 GETS_EACH = 10
-MOST_STATEMENTS = 2.4  # processor time of the server for one answer, in statements of SQLite
-STATEMENTS = 2000
+MOST_US = 150  # processor time of the server for one answer
+MOST_STATEMENTS = 2.4  # the book-keeping of it, in bare SQL statements that read the same
+ROUNDS = 9
 PATIENCE_S = 20
 
 
 def run(console: Console) -> int:
-    """0 if all boards were held, nothing was lost, and an answer costs no more than MOST_STATEMENTS."""
+    """0 if all boards were held, nothing was lost, and an answer is as cheap as it must be."""
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
     with tempfile.TemporaryDirectory(prefix="ota-bench-") as name:
@@ -38,10 +43,11 @@ def run(console: Console) -> int:
         with Served(folder / "server", folder / "keys") as served:
             offer_all(folder, macs)
             figures = asyncio.run(_measure(askers, served, console))
-        figures["statement_us"] = statement_us(folder)
+        figures["get_us"], figures["statement_us"] = cost_of_get(folder, macs)
     console.print(_table(figures))
-    is_cheap = figures["server_us"] <= MOST_STATEMENTS * figures["statement_us"]
-    return 0 if figures["held"] == BOARDS and not figures["lost"] and is_cheap else 1
+    is_complete = figures["held"] == BOARDS and not figures["lost"]
+    is_cheap = figures["get_us"] <= MOST_STATEMENTS * figures["statement_us"]
+    return 0 if is_complete and is_cheap and figures["server_us"] <= MOST_US else 1
 
 
 def offer_all(folder: Path, macs: list[str]) -> None:
@@ -79,17 +85,25 @@ async def _measure(askers: list[swarm.Asker], served: Served, console: Console) 
     return figures
 
 
-def statement_us(folder: Path) -> float:
-    """Processor time of one raw sqlite3 statement: a row updated and committed in a database like the
-    server's."""
-    store = Store(folder / "raw", create=True)
-    pushes.know(store, {"286DCE000000": 0})
-    before = time.process_time()
-    for number in range(STATEMENTS):
-        store.db.execute("UPDATE devices SET gets = ? WHERE mac = '286DCE000000'", (number,))
-    spent = time.process_time() - before
+def cost_of_get(folder: Path, macs: list[str]) -> tuple[float, float]:
+    """Processor time, in µs, of the server's book-keeping for one `get`, and of the bare SQL statement that
+    reads the same; in turns, the least of each."""
+    store = Store(folder / "server")
+    fleet = Fleet(store, Wording({"https_url": "https://localhost:8443/images"}, True), lambda *_: None)
+    cursor = store.db.cursor()
+    kinds = (
+        lambda mac: fleet.answer(mac, time.time()),
+        lambda mac: cursor.execute(NEWEST, (mac,)).fetchone(),
+    )
+    least = [math.inf, math.inf]
+    for _ in range(ROUNDS):
+        for place, work in enumerate(kinds):
+            before = time.process_time()
+            for mac in macs:
+                assert work(mac)
+            least[place] = min(least[place], time.process_time() - before)
     store.close()
-    return spent / STATEMENTS * 1e6
+    return least[0] / len(macs) * 1e6, least[1] / len(macs) * 1e6
 
 
 def cpu_us(pid: int) -> float:
@@ -110,11 +124,10 @@ def _table(figures: dict[str, float]) -> Table:
     table.add_row("connections held", "–", f"{figures['held']:,.0f}", f"{BOARDS:,}", "")
     table.add_row("`get` answered", f"{figures['answered']:,.0f}", "–", f"{BOARDS * GETS_EACH:,}", "")
     table.add_row("`get` lost, so asked again", f"{figures['lost']:,.0f}", "–", "0", "")
-    times = (f"{figures['server_us']:.0f}", f"{figures['broker_us']:.0f}", "")
+    times = (f"{figures['server_us']:.0f}", f"{figures['broker_us']:.0f}", f"{MOST_US}")
     table.add_row("processor time of one answer", *times, "µs")
-    ratios = [figures[name] / figures["statement_us"] for name in ("server_us", "broker_us")]
-    shown = (f"{ratios[0]:.2f}", f"{ratios[1]:.2f}", f"{MOST_STATEMENTS}")
-    table.add_row("the same", *shown, "× a row updated in SQLite")
+    ratio = f"{figures['get_us'] / figures['statement_us']:.2f}"
+    table.add_row("book-keeping of one `get`", ratio, "–", f"{MOST_STATEMENTS}", "× its SQL statement alone")
     memory = (f"{figures['server_mib']:.0f}", f"{figures['broker_mib']:.0f}", "")
     table.add_row("memory", *memory, "MiB")
     return table

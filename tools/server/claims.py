@@ -9,11 +9,13 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
+import os
 from pathlib import Path
 from typing import IO
 
 from tools.errors import ToolError
 
+LONGEST = 100  # bytes: a process id and a port
 MORE_SERVERS = "`python3 -m tools keys DIR --servers N` makes identities for more servers"
 
 
@@ -22,7 +24,7 @@ class Claim:
 
     def __init__(self, path: Path) -> None:
         """Raises OSError that names the file."""
-        self._file: IO[str] = path.open("a+")
+        self._file: IO[bytes] = path.open("a+b", buffering=0)
 
     def take(self, text: str) -> bool:
         """text: what others read in it."""
@@ -35,13 +37,11 @@ class Claim:
 
     def write(self, text: str) -> None:
         with contextlib.suppress(OSError):  # the lock holds on a full disk, too
-            self._file.truncate(0)
-            self._file.write(text)
-            self._file.flush()
+            os.ftruncate(self._file.fileno(), 0)
+            os.pwrite(self._file.fileno(), text.encode(), 0)
 
     def text(self) -> str:
-        self._file.seek(0)
-        return self._file.read().strip()
+        return os.pread(self._file.fileno(), LONGEST, 0).decode(errors="replace").strip()
 
     def close(self) -> None:
         self._file.close()

@@ -36,7 +36,7 @@ _LATEST = """
         d.version AS running, d.state AS board_state, d.knows, d.said
     FROM targets t JOIN pushes p ON p.id = t.push JOIN devices d ON d.mac = t.mac
     WHERE t.mac = ? {which} ORDER BY t.push DESC LIMIT 1"""
-_NEWEST = _LATEST.format(which="")
+NEWEST = _LATEST.format(which="")
 _OF_VERSION = _LATEST.format(which="AND t.offers > 0 AND p.version = ?")
 
 
@@ -50,7 +50,7 @@ class Targets:
 
     def latest(self, mac: str) -> sqlite3.Row | None:
         """The device's part in the newest push that has it, with facts of push and device."""
-        return self._cursor.execute(_NEWEST, (mac,)).fetchone()
+        return self._cursor.execute(NEWEST, (mac,)).fetchone()
 
     def offered(self, mac: str, version: str) -> sqlite3.Row | None:
         """The same in the newest push that has offered it this version."""

@@ -113,7 +113,7 @@ def _links() -> list[RealCase]:
                 plan = partial(_plan, proxy=f"{transport}_proxy", trouble=Trouble(kind, place))
                 name = f"real/link/{transport}-{kind}"
                 cases.append(RealCase(name, before=plan, transport=transport, config=IMPATIENT))
-    for kind, place in (("cut", 1500), ("stall", 1700), ("garbage", 1400), ("reset", 2000)):
+    for kind, place in (("cut", 1110), ("stall", 1310), ("garbage", 1010), ("reset", 1610)):
         plan = partial(_plan, proxy="broker_proxy", trouble=Trouble(kind, place))
         cases.append(RealCase(f"real/link/broker-{kind}", before=plan, config=IMPATIENT))
     mute = partial(_plan, proxy="broker_proxy", trouble=Trouble("stall", 1500, TO_SERVER))

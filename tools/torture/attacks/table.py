@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from tools import sampling
 from tools.torture.attacks import bodies, firmware, messages, mqtt, owner, servers, signatures, wear
-from tools.torture.attacks.cases import Case
+from tools.torture.attacks.cases import Case, is_twin
 from tools.torture.attacks.forge import Ground
 from tools.torture.pool import Request
 
@@ -56,8 +56,12 @@ def requests(name: str, grounds: dict[str, Ground], full: bool) -> list[Request]
     """full: all cases, not those that the commit chooses."""
     found = []
     for ground in grounds.values():
-        cases = enumerate(every(name, ground))
-        chosen = [case for at, case in cases if full or sampling.chosen(at, SAMPLE)]
+        cases = every(name, ground)
+        control = next((case for case in cases if is_twin(case)), None)  # without it refusals prove nothing
+        chosen = [
+            case for at, case in enumerate(cases)
+            if full or case is control or sampling.chosen(at, SAMPLE)
+        ]  # fmt: skip
         count = -(-len(chosen) // _CHUNK)  # neighbours, which take as long, go to different ones
         found += [Request(ground.trace.kit, chosen[at::count]) for at in range(count)]
     return found
