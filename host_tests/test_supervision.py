@@ -74,7 +74,8 @@ def test_mosquitto_gives_up_what_root_may(served: Served) -> None:
 
 
 def kill_and_wait(served: Served, broker: bool) -> None:
-    """Until all is back. Whoever starts `serve` again does so, as systemd would."""
+    """Until all is back, and what came meanwhile is saved: a mosquitto that is killed while no server is
+    there loses the rest. Whoever starts `serve` again does so, as systemd would."""
     before = 0
     if broker:
         before = connections(served)
@@ -83,6 +84,13 @@ def kill_and_wait(served: Served, broker: bool) -> None:
         served.end(signal.SIGKILL)
         served.start()
     pace.until(lambda: connections(served) > before, "all is back")
+    saved = saves(served)
+    pace.until(lambda: saves(served) > saved, "all is saved")
+
+
+def saves(served: Served) -> int:
+    """How often mosquitto has saved its sessions."""
+    return (served.folder / "broker" / "mosquitto.log").read_text(errors="replace").count("Saving in-memory")
 
 
 def connections(served: Served) -> int:
