@@ -80,7 +80,7 @@ def test_an_old_python_is_told_so(monkeypatch: pytest.MonkeyPatch):
 
 
 @pytest.mark.parametrize("locale", LOCALES)
-@pytest.mark.sample(4)
+@pytest.mark.sample(6)
 @pytest.mark.parametrize("words", [("--help",), ("keys", "{}"), ("devices", "{}"), DEMO, BOARD], ids=" ".join)
 def test_any_encoding(words: tuple[str, ...], locale: str, tmp_path: Path):
     """Names with spaces and umlauts too, of which the locale has none."""
@@ -98,7 +98,7 @@ def test_any_encoding(words: tuple[str, ...], locale: str, tmp_path: Path):
 COMMON = [("--help",), ("keys", "--help"), ("keys", "{}"), DEMO, BOARD]  # of the kinds that there are
 
 
-@pytest.mark.sample(5)
+@pytest.mark.sample(7)
 @pytest.mark.parametrize("words", COMMON, ids=" ".join)
 @pytest.mark.parametrize("number", [0, 1, 2])
 def test_a_stream_that_is_closed(words: tuple[str, ...], number: int, tmp_path: Path):
@@ -170,7 +170,7 @@ def _words(name: str, given: Path, new: Path) -> list[str]:
     return [*words, *(["--port", free_port()] if name == "bare board" else [])]
 
 
-@pytest.mark.sample(4)
+@pytest.mark.sample(6)
 @pytest.mark.parametrize("most", [0, 100, 500, 2500, 100_000])
 @pytest.mark.parametrize("name", WRITERS)
 def test_files_that_cannot_be_written_whole(name: str, most: int, given: Path, tmp_path: Path):
@@ -191,7 +191,7 @@ def test_files_that_cannot_be_written_whole(name: str, most: int, given: Path, t
     assert call(*_words(name, given, tmp_path), env=environment).returncode == 0
 
 
-@pytest.mark.sample(5)
+@pytest.mark.sample(7)
 @pytest.mark.parametrize("name", [name for name in WRITERS if name != "demo"])
 @pytest.mark.parametrize("place", ["/proc", "{file}", "{file}/below", "/dev/full"])
 def test_a_place_where_nothing_can_be_written(name: str, place: str, given: Path):

@@ -31,11 +31,11 @@ MAIN, *OTHERS = runtimes.WORD_BITS  # MicroPythons
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """A test that names no interpreter plays on the main one, of a table of cases a third at a time, and now
-    and then on the others."""
+    """A test that names no interpreter plays on the main one, of a table of cases a quarter at a time; and
+    now and then on the others."""
     if "make_stage" in metafunc.fixturenames and "runtime" not in metafunc.fixturenames:
         is_table = metafunc.definition.get_closest_marker("parametrize") is not None
-        main = pytest.param(MAIN, marks=pytest.mark.sample(3) if is_table else ())
+        main = pytest.param(MAIN, marks=pytest.mark.sample(4) if is_table else ())
         others = [pytest.param(name, marks=pytest.mark.sample(24)) for name in OTHERS]
         metafunc.parametrize("make_stage", [main, *others], indirect=True)
 

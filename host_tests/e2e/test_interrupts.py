@@ -35,11 +35,12 @@ COMMANDS = {
     "demo": ("demo", 3),
     "board": ("board {new}/board --config {place}/ota.json --certs {place}/keys/devices/{mac}", 4),
     "board --repl": ("board --repl --port 0", 3),
-    "serve": ("serve {new}/server --keys {place}/keys/server --mqtt-port 0 --https-port 0 --http-port 0", 3),
+    "serve": ("serve {new}/server --keys {place}/keys/server --mqtt-port 0 --servers-port 0"
+              " --https-port 0 --http-port 0", 3),
     "doctor": ("doctor {url}", 3),
     "deploy": ("deploy {url} --source", 4),
     "provision": (
-        "provision {url} --keys {new}/keys --new-fleet --wifi a b --server localhost --board lamp"
+        "provision {url} --keys {new}/keys --new-fleet --wifi a password --server localhost --board lamp"
         " --source", 4,
     ),  # fmt: skip
     "torture": ("torture", 8),

@@ -25,7 +25,7 @@ from tools.simboard.factory import HEAP_KIB
 
 HERE = Path(__file__).resolve().parent
 SHIPPED = ("targets", "targets_keys", "targets_link", "targets_records", "jsonpart")
-EXAMPLES = 150  # good ones of each parser, and as many hostile ones
+EXAMPLES = 100  # good ones of each parser, and as many hostile ones
 LONGEST = 4600  # bytes of one input: messages and heads end at 4096
 OWN_KIB = 64  # for what the fuzzing itself loads
 KEPT_LIMIT = 4096  # bytes of heap that may still be in use after the last input: caches, no leak

@@ -42,12 +42,12 @@ class Supervision:
     async def run(self) -> None:
         """Until cancelled. Raises ToolError when mosquitto cannot be kept running."""
         while True:
-            async with self._starting:
+            async with self._starting:  # a mosquitto that is just starting would die of the signal
                 if not self._broker.pid:
                     await self._start_again()
+                with self._health.attempt("the broker's rights"):
+                    self._deny()
             await self._read_log()
-            with self._health.attempt("the broker's rights"):
-                self._deny()
             await asyncio.sleep(LOOK_S)
 
     async def restart(self) -> None:

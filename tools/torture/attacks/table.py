@@ -11,7 +11,7 @@ from tools.torture.attacks.cases import Case, is_twin
 from tools.torture.attacks.forge import Ground
 from tools.torture.pool import Request
 
-SAMPLE = 3  # a run that is not full plays one in so many
+SAMPLE = 4  # a run that is not full plays one in so many
 ALL, IDF = ("idf", "w80x"), ("idf",)
 _CHUNK = 8  # cases a request
 
