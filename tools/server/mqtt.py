@@ -74,6 +74,7 @@ class Link:
 
     def publish(self, topic: str, payload: str, qos: int) -> None:
         """Hand it to paho, which sends it as soon as the broker takes it."""
+        self._read()
         self._client.publish(topic, payload, qos)
 
     async def run(self) -> None:
@@ -112,6 +113,12 @@ class Link:
                 await asyncio.wait_for(self._lost.wait(), MISC_S)
 
     def _readable(self) -> None:
+        self._read()
+        self._flush()
+
+    def _read(self) -> None:
+        """Also before each write: one that fails, because the broker has died, ends the connection, and what
+        the broker had handed over before would be lost with it."""
         try:
             for _ in range(READS_AT_ONCE):
                 before = self._received
@@ -122,7 +129,6 @@ class Link:
         except Exception as error:  # what is no MQTT
             self._tell(f"cannot read a message: {error!r}")
             self._client.disconnect()
-        self._flush()
 
     async def _take_all(self) -> None:
         """Whatever was read, in order."""
@@ -136,6 +142,7 @@ class Link:
                 continue
             for connection, message in batch:
                 self._waiting.popleft()
+                self._read()
                 if message.qos and connection == self._connections:  # else the broker sends it again
                     self._client.ack(message.mid, message.qos)
             if not self._waiting:
@@ -146,6 +153,7 @@ class Link:
     def _flush(self) -> None:
         """Write what paho has, and be called again if the socket is full."""
         if self._client.want_write():
+            self._read()
             self._client.loop_write()
         socket = self._client.socket()
         if socket is None:
