@@ -6,6 +6,7 @@ import gc
 import os
 import sys
 from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -21,8 +22,9 @@ for folder in (PORTABLE, REPO / "tools/simboard/onboard", REPO / "tools/simboard
 import board_imports  # noqa: E402
 from progress import Progress  # noqa: E402
 
-from tools import firmware, romfs, runtimes, sampling, umqtt_source  # noqa: E402
+from tools import firmware, pki, romfs, runtimes, sampling, umqtt_source  # noqa: E402
 from tools.commands.test import MISSING, SAMPLED, SAMPLES  # noqa: E402
+from tools.servers.served import Served  # noqa: E402
 
 umqtt_source.hide_stubs()
 board_imports.install()
@@ -102,3 +104,18 @@ def compiled(tmp_path_factory: pytest.TempPathFactory) -> Path:
             code = romfs.compile_module(path, prefix + path.name)
             (target / f"{prefix}{path.stem}.mpy").write_bytes(code)
     return target
+
+
+@pytest.fixture(scope="module")
+def keys(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A fleet's folder of keys, for the boards that the module names in MACS."""
+    folder = tmp_path_factory.mktemp("fleet") / "keys"
+    pki.make_all(folder, getattr(request.module, "MACS", []))
+    return folder
+
+
+@pytest.fixture
+def served(keys: Path, tmp_path: Path) -> Iterator[Served]:
+    """`serve` for that fleet, as a process."""
+    with Served(tmp_path / "server", keys) as one:
+        yield one

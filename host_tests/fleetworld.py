@@ -11,7 +11,6 @@ from tools.server.leader import Leader
 from tools.server.store import Store
 
 A, B, C = "AAAAAAAAAAAA", "BBBBBBBBBBBB", "CCCCCCCCCCCC"
-OFFER = {"version": "1.0.1", "size": 1000, "sig-sha256-ecdsa": "x"}
 DIGEST = "d" * 64
 SILENCE_S = 60
 LONG_S = 100_000
@@ -36,10 +35,8 @@ class World:
     def word(target) -> str:
         return json.dumps({"version": target["version"], "starts_at": target["starts_at"]})
 
-    def push(
-        self, *macs: str, digest: str = DIGEST, version: str = "1.0.1", signature: str = "", **options
-    ) -> int:
-        offer = {**OFFER, "version": version, "sig-sha256-ecdsa": signature or f"signature of {version}"}
+    def push(self, *macs: str, digest: str = DIGEST, version: str = "1.0.1", **options) -> int:
+        offer = {"version": version, "size": 1000, "sig-sha256-ecdsa": f"signature of {version}"}
         return pushes.start(self.store, digest, offer, list(macs), silence_s=SILENCE_S, **options)
 
     # What boards say

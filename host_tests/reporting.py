@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 
 from tools.bench import swarm
@@ -37,15 +38,13 @@ async def report(board: swarm.Asker, port: int, number: int) -> None:
 
 def arrived(served: Served, mac: str) -> set[int]:
     """Their numbers; a server keeps the last hundred reports of a board."""
-    store = Store(served.folder)
-    rows = store.db.execute("SELECT data FROM reports WHERE mac = ?", (mac,)).fetchall()
-    store.close()
+    with contextlib.closing(Store(served.folder)) as store:
+        rows = store.db.execute("SELECT data FROM reports WHERE mac = ?", (mac,)).fetchall()
     return {json.loads(data)["data"].get("number") for (data,) in rows}
 
 
 def count(served: Served, mac: str) -> int:
     """How many reports of it were taken."""
-    store = Store(served.folder)
-    row = store.db.execute("SELECT reports FROM devices WHERE mac = ?", (mac,)).fetchone()
-    store.close()
+    with contextlib.closing(Store(served.folder)) as store:
+        row = store.db.execute("SELECT reports FROM devices WHERE mac = ?", (mac,)).fetchone()
     return row[0] if row else 0

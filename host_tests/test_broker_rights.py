@@ -18,7 +18,7 @@ from tools.identities import SERVER_IDENTITY, Login
 from tools.servers.broker import Broker
 from tools.servers.operator import DEVICE_TOPICS, Operator
 
-MAC = "AABBCCDDEEFF"  # the honest one
+MAC = "AABBCCDDEEFF"  # the valid one
 INTRUDER = "112233445566"
 WAIT_S = pace.HANG_S
 NOTHING_S = 0.5
@@ -116,29 +116,29 @@ def _server(broker: Broker, keys: Path, stem: str) -> Client:
 def test_an_intruder_hears_nothing_and_is_not_heard(broker: Broker, keys: Path) -> None:
     """Though it says it is another: what counts is the name in its certificate."""
     with (
-        Client(broker, keys, MAC, MAC) as honest,
+        Client(broker, keys, MAC, MAC) as board,
         _server(broker, keys, SERVER_IDENTITY) as operator,
         Client(broker, keys, INTRUDER, MAC) as intruder,
     ):
         operator.subscribe([("#", 1)])
-        honest.subscribe([(f"wm_iot/{MAC}/ota/{name}", 1) for name in PLACES])
+        board.subscribe([(f"wm_iot/{MAC}/ota/{name}", 1) for name in PLACES])
         intruder.subscribe([(topic, 1) for topic in SUBSCRIPTIONS])
         for topic in TOPICS:
             intruder.publish(topic, b"false")
         for name in (*PLACES, "get"):
             operator.publish(f"wm_iot/{MAC}/ota/{name}", b"secret")
             operator.publish(f"wm_iot/{INTRUDER}/ota/{name}", b"own")
-        pace.until(lambda: len(honest.heard) == 2 and len(intruder.heard) >= 2, "it comes")
+        pace.until(lambda: len(board.heard) == 2 and len(intruder.heard) >= 2, "it comes")
         time.sleep(NOTHING_S)
-        assert honest.heard == [(f"wm_iot/{MAC}/ota/{name}", b"secret") for name in PLACES]
+        assert board.heard == [(f"wm_iot/{MAC}/ota/{name}", b"secret") for name in PLACES]
         own = {(f"wm_iot/{INTRUDER}/ota/{name}", b"own") for name in PLACES}
         assert set(intruder.heard) == own  # several subscriptions may bring one several times
         assert all(payload != b"false" for _, payload in operator.heard)
-        assert not honest.ended and not intruder.ended
+        assert not board.ended and not intruder.ended
 
 
 def test_each_is_heard_on_its_own_topics(broker: Broker, keys: Path) -> None:
-    """The honest twin, and what the intruder says is filed under its own name."""
+    """The valid control, and what the intruder says is filed under its own name."""
     with Operator(broker.servers_port, keys) as operator:
         for mac, claimed in ((MAC, MAC), (INTRUDER, MAC)):
             with Client(broker, keys, mac, claimed) as client:
@@ -152,20 +152,20 @@ def test_each_is_heard_on_its_own_topics(broker: Broker, keys: Path) -> None:
 def test_a_server_that_answers_can_do_nothing_else(broker: Broker, keys: Path) -> None:
     """It hears questions and is heard with answers; neither reports nor offers are its own."""
     with (
-        Client(broker, keys, MAC, MAC) as honest,
+        Client(broker, keys, MAC, MAC) as board,
         _server(broker, keys, identities.answerers(keys)[0]) as server,
         _server(broker, keys, SERVER_IDENTITY) as operator,
     ):
         operator.subscribe([("#", 1)])
         server.subscribe([("#", 1), (f"$share/group/wm_iot/{MAC}/ota/firmware/report", 1)])
-        honest.subscribe([(f"wm_iot/{MAC}/ota/{name}", 1) for name in PLACES])
+        board.subscribe([(f"wm_iot/{MAC}/ota/{name}", 1) for name in PLACES])
         for name in DEVICE_TOPICS:
-            honest.publish(f"wm_iot/{MAC}/ota/{name}", b"said")
+            board.publish(f"wm_iot/{MAC}/ota/{name}", b"said")
         for name in (*DEVICE_TOPICS, *PLACES):
             server.publish(f"wm_iot/{MAC}/ota/{name}", b"from the server")
-        pace.until(lambda: honest.heard and server.heard, "it comes")
+        pace.until(lambda: board.heard and server.heard, "it comes")
         time.sleep(NOTHING_S)
-        assert honest.heard == [(f"wm_iot/{MAC}/ota/response", b"from the server")]
+        assert board.heard == [(f"wm_iot/{MAC}/ota/response", b"from the server")]
         assert {topic for topic, _ in server.heard} == {f"wm_iot/{MAC}/ota/get"}
         reports = [payload for topic, payload in operator.heard if topic.endswith("report")]
         assert reports == [b"said", b"said"]
@@ -176,8 +176,8 @@ def test_a_will_is_bound_by_the_same_rights(broker: Broker, keys: Path, of: str,
     with Operator(broker.servers_port, keys) as operator:
         client = Client(broker, keys, INTRUDER, MAC, will=f"wm_iot/{of}/ota/firmware/report")
         client.die()
-        with Client(broker, keys, MAC, MAC) as honest:
-            honest.publish(f"wm_iot/{MAC}/ota/get", b"{}")
+        with Client(broker, keys, MAC, MAC) as board:
+            board.publish(f"wm_iot/{MAC}/ota/get", b"{}")
             pace.until(lambda: len(operator.messages) >= heard + 1, "it comes")
         time.sleep(NOTHING_S)
         wills = [message.mac for message in operator.messages if message.payload == b"will"]

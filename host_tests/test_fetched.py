@@ -12,7 +12,7 @@ from tools import cache, debian
 from tools.commands import serve
 from tools.errors import ToolError
 
-MAIN, SECURITY = "http://mirror.example/debian/", "http://mirror.example/debian-security/"
+MAIN, SECURITY = "http://main.example/", "http://updates.example/"
 
 
 @pytest.mark.parametrize(

@@ -20,7 +20,6 @@ ROUNDS = 100
 
 def fill(store: Store, count: int) -> list[str]:
     macs = [f"{0x286DCE000000 + number:012X}" for number in range(count)]
-    pages.prepare(store)
     pushes.know(store, dict.fromkeys(macs, 4e9))
     pushes.start(store, "d" * 64, OFFER, macs)
     with store.transaction() as db:
@@ -65,7 +64,7 @@ def test_it_costs_the_same(stores: list[Store], work: Callable[[Store], object])
 
 
 def test_no_full_scan(stores: list[Store]) -> None:
-    """But for one index of the push, for its counts."""
+    """But for the index by change, of which LIMIT rows are read."""
     for query, values in ((pages._IN_STATE, (FAILED, "", "~", 100, 0)), (pages._LAST_CHANGED, (40,)),
                           (pages._BY_NAME, ("28", "28~", 100, 0))):  # fmt: skip
         plan = stores[1].db.execute(f"EXPLAIN QUERY PLAN {query}", values).fetchall()

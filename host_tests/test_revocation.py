@@ -7,7 +7,6 @@ import asyncio
 import re
 import shutil
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import mqttboard
@@ -25,21 +24,8 @@ from tools.server.supervision import Supervision
 from tools.servers.broker import Broker
 from tools.servers.served import Served
 
-GOOD, STOLEN = "AABBCCDDEEFF", "112233445566"
+MACS = [GOOD, STOLEN] = ["AABBCCDDEEFF", "112233445566"]
 LIMIT_S = 60  # within which the connection of a revoked board ends
-
-
-@pytest.fixture(scope="module")
-def keys(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("fleet") / "keys"
-    pki.make_all(folder, [GOOD, STOLEN])
-    return folder
-
-
-@pytest.fixture(scope="module")
-def served(keys: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
-    with Served(tmp_path_factory.mktemp("serve") / "server", keys) as one:
-        yield one
 
 
 def _lists(folder: Path) -> list[x509.CertificateRevocationList]:

@@ -6,20 +6,13 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pace
 import pytest
 
-from tools import cache, pki
+from tools import cache
 from tools.commands import serve
 from tools.errors import ToolError
 from tools.server.settings import LONGEST_URL, Settings
-
-
-@pytest.fixture(scope="module")
-def keys(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("settings") / "keys"
-    pki.make_all(folder, [])
-    return folder / "server"
-
 
 BAD_URLS = (
     "HTTPS://files.example/fw", "Http://files.example", "ftp://files.example", "files.example/fw", "",
@@ -37,9 +30,8 @@ BAD_URLS = (
 @pytest.mark.parametrize("url", BAD_URLS)
 def test_a_place_for_files_that_no_board_would_take(keys: Path, tmp_path: Path, url: str) -> None:
     with pytest.raises(ToolError) as refused:
-        Settings(tmp_path / "server", keys, files_url=url).check()
-    assert "\n" not in str(refused.value).replace(repr(url)[1:-1], "")
-    assert not (tmp_path / "server").exists()
+        Settings(tmp_path / "server", keys / "server", files_url=url).check()
+    assert "\n" not in str(refused.value)
 
 
 @pytest.mark.parametrize(
@@ -48,7 +40,7 @@ def test_a_place_for_files_that_no_board_would_take(keys: Path, tmp_path: Path, 
      f"https://files.example/{'x' * (LONGEST_URL - 22)}"],
 )  # fmt: skip
 def test_the_others_are_taken(keys: Path, tmp_path: Path, url: str) -> None:
-    Settings(tmp_path / "server", keys, files_url=url).check()
+    Settings(tmp_path / "server", keys / "server", files_url=url).check()
 
 
 @pytest.mark.parametrize(
@@ -62,7 +54,7 @@ def test_the_others_are_taken(keys: Path, tmp_path: Path, url: str) -> None:
 )  # fmt: skip
 def test_other_settings(keys: Path, tmp_path: Path, change: dict, message: str) -> None:
     with pytest.raises(ToolError, match=message):
-        Settings(tmp_path / "server", keys, **change).check()
+        Settings(tmp_path / "server", keys / "server", **change).check()
 
 
 @pytest.mark.parametrize(
@@ -75,9 +67,10 @@ def test_a_broker_that_is_not_one(url: str) -> None:
 
 
 def test_the_command_says_it_in_a_line(keys: Path, tmp_path: Path) -> None:
-    command = [sys.executable, "-m", "tools", "serve", str(tmp_path / "server"), f"--keys={keys}"]
+    command = [sys.executable, "-m", "tools", "serve", str(tmp_path / "server"), f"--keys={keys / 'server'}"]
     result = subprocess.run(
-        [*command, "--files-url=HTTPS://files.example"], cwd=cache.REPO, capture_output=True, text=True
-    )
+        [*command, "--files-url=HTTPS://files.example"], cwd=cache.REPO, capture_output=True, text=True,
+        timeout=pace.HANG_S,
+    )  # fmt: skip
     assert result.returncode != 0 and result.stdout == "" and result.stderr.count("\n") == 1
     assert "in small letters" in result.stderr and not (tmp_path / "server").exists()

@@ -7,16 +7,13 @@ import os
 import random
 import signal
 import socket
-import subprocess
-import sys
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 import pace
 import pytest
 import reporting
 
-from tools import cache, pki
 from tools.bench import swarm
 from tools.errors import ToolError
 from tools.servers import brokerlog
@@ -27,19 +24,6 @@ from tools.servers.served import Served
 MACS = [f"286DCE{number:06X}" for number in range(10)]
 REPORTS = 20  # of each board; a server keeps 100, and what a broker had saved comes once more
 KILLS = 5  # in one test; all of them in `test --full`
-
-
-@pytest.fixture(scope="module")
-def keys(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("supervision") / "keys"
-    pki.make_all(folder, MACS)
-    return folder
-
-
-@pytest.fixture
-def served(keys: Path, tmp_path: Path) -> Iterator[Served]:
-    with Served(tmp_path / "server", keys) as one:
-        yield one
 
 
 def files(folder: Path) -> dict[str, bytes]:
@@ -109,9 +93,8 @@ class Load:
         self._numbers = range(first, first + REPORTS)
 
     async def run(self, trouble: Callable[[], Awaitable[None]]) -> None:
-        working = asyncio.gather(*map(self._report, self._boards))
-        await trouble()
-        await asyncio.wait_for(working, pace.HANG_S)
+        work = asyncio.gather(trouble(), *map(self._report, self._boards))
+        await asyncio.wait_for(work, KILLS * pace.HANG_S)
         await asyncio.to_thread(pace.until, self._is_all_there, "all that was acknowledged")
 
     async def _report(self, board: swarm.Asker) -> None:
@@ -186,21 +169,12 @@ def test_its_log_is_bounded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
     assert sum(path.stat().st_size for path in tmp_path.iterdir()) < 3000
 
 
-def test_a_killed_one_leaves_its_broker_to_the_next(served: Served) -> None:
+def test_a_killed_one_leaves_its_broker_to_the_next(served: Served, keys: Path) -> None:
     """The same port, and no orphan."""
     port, broker = served.mqtt_port, served.broker_pid
     served.end(signal.SIGKILL)
     os.kill(broker, 0)
-    command = [sys.executable, "-m", "tools", "serve", *served._arguments, f"--mqtt-port={port}"]
-    again = subprocess.Popen(
-        command, cwd=cache.REPO, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
-    )
-    assert again.stdout
-    try:
-        while f"broker mqtts://localhost:{port}" not in (line := again.stdout.readline()):
-            assert line
+    with Served(served.folder, keys, f"--mqtt-port={port}") as again:
+        assert again.mqtt_port == port
         state = Path(f"/proc/{broker}/cmdline")
         assert not state.exists() or state.read_bytes() == b""  # ended, if nobody has asked for its code
-    finally:
-        again.terminate()
-        again.communicate(timeout=pace.HANG_S)

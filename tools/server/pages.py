@@ -11,10 +11,6 @@ from tools.server.store import Store
 PAGE = 100  # devices
 PUSHES = 10  # the newest of those that run
 
-_INDEXES = (
-    "CREATE INDEX IF NOT EXISTS targets_by_change ON targets (changed)",
-    "CREATE INDEX IF NOT EXISTS tags_of_device ON tags (mac, tag)",
-)
 _IN_STATE = """
     SELECT mac FROM targets t WHERE state = ? AND mac BETWEEN ? AND ?
         AND push = (SELECT max(push) FROM targets WHERE mac = t.mac)
@@ -23,12 +19,6 @@ _BY_NAME = "SELECT mac FROM devices WHERE mac BETWEEN ? AND ? ORDER BY mac LIMIT
 _PUSHES = """
     SELECT id FROM pushes WHERE state = ? OR id = (SELECT max(id) FROM pushes) ORDER BY id DESC LIMIT ?"""
 _LAST_CHANGED = "SELECT mac FROM targets ORDER BY changed DESC LIMIT ?"
-
-
-def prepare(store: Store) -> None:
-    """What these queries need, also in a database that was made before there was such a thing."""
-    for statement in _INDEXES:
-        store.db.execute(statement)
 
 
 def page(store: Store, offset: int = 0, state: str = "", prefix: str = "") -> dict[str, Any]:

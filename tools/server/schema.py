@@ -56,6 +56,7 @@ UPDATE targets SET state = iif(push < (SELECT max(push) FROM targets newer WHERE
 DROP INDEX targets_of_push;
 CREATE INDEX targets_of_push ON targets (push, state, due);
 CREATE INDEX targets_by_due ON targets (state, due);
+CREATE INDEX targets_by_change ON targets (changed);
 CREATE INDEX pushes_by_state ON pushes (state);
 CREATE INDEX tags_of_device ON tags (mac, tag);
 CREATE TABLE tallies (

@@ -17,7 +17,7 @@ from collections.abc import Callable
 
 from tools import identities
 from tools.errors import ToolError
-from tools.server import claims, pages, pushes, wire
+from tools.server import claims, pushes, wire
 from tools.server.clock import Clock
 from tools.server.denied import Denied
 from tools.server.enrolled import Enrolled
@@ -96,7 +96,6 @@ class Service:
         """What `push` needs to know, and the name of the shared subscription: nobody else may join it."""
         if self.store.fact("group") is None:
             self.store.set_fact("group", secrets.token_hex(16))
-        pages.prepare(self.store)
         self._enrolled.begin()
 
     def _start_broker(self, stack: contextlib.AsyncExitStack) -> tuple[str, int]:
