@@ -123,6 +123,27 @@ def test_one_device_harms_nobody(
     assert not any(b"being dropped" in log for log in logs)
 
 
+def test_a_filter_cannot_speak_in_the_name_of_another(served: Served, boards: list[swarm.Asker]) -> None:
+    """By line ends that are none to mosquitto, in what stands in its log."""
+    forged = "".join(f"\u20281: {MACS[1]} 0 x{number}" for number in range(50)).encode()
+
+    async def subscribe() -> None:
+        for board in boards[:3]:
+            await reporting.connect(board, served.mqtt_port)
+        boards[0].send(_SUBSCRIBE, struct.pack("!HH", 9, len(forged)) + forged + b"\x01")
+        for number in range(40):  # this one is ended, so the log has been read
+            topic = f"x{number}".encode()
+            boards[2].send(_SUBSCRIBE, struct.pack("!HH", 9, len(topic)) + topic + b"\x01")
+        while boards[2].is_held():
+            await asyncio.sleep(0.02)
+        assert boards[1].is_held()
+        for board in boards[:3]:
+            await board.close()
+
+    asyncio.run(asyncio.wait_for(subscribe(), pace.HANG_S))
+    assert MACS[2] in served.said() and f"{MACS[1]} subscribes" not in served.said()
+
+
 def test_a_filter_that_is_too_long_ends_the_connection(served: Served, boards: list[swarm.Asker]) -> None:
     async def subscribe() -> None:
         await boards[0].connect(served.mqtt_port)

@@ -19,6 +19,7 @@ from tools import keyfiles, pki, revocation
 from tools.__main__ import main
 from tools.errors import ToolError
 from tools.server.denied import Denied
+from tools.server.health import Health
 from tools.server.keywatch import KeyWatch
 from tools.server.supervision import Supervision
 from tools.servers.broker import Broker
@@ -120,7 +121,8 @@ def test_a_broker_that_does_not_start_anew_is_started_again(tmp_path: Path) -> N
                 raise ToolError("mosquitto ended at once")
 
     broker = Starts(tmp_path / "broker", keys / "server")
-    supervision = Supervision(broker, Denied(tmp_path), lambda _, text: said.append(text))
+    tell = lambda _, text: said.append(text)  # noqa: E731
+    supervision = Supervision(broker, Denied(tmp_path), Health(tell), tell)
 
     async def play() -> None:
         await supervision.restart()

@@ -10,8 +10,6 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from cryptography.hazmat.primitives import serialization
-
 from tools import keyfiles
 from tools.errors import ToolError
 from tools.server import pushes, view
@@ -45,7 +43,9 @@ class Enrolled:
         return self._watch.revoked
 
     def begin(self) -> None:
-        self._note(self.new_devices())
+        devices, wrong = self.new_devices()
+        self._tell_wrong(wrong)
+        self._note(devices)
         for warning in self._warnings():
             self._tell("", warning)
 
@@ -64,7 +64,9 @@ class Enrolled:
             if not change and time.monotonic() - looked < CERTIFICATES_S:
                 continue
             looked = time.monotonic()
-            devices.update(await asyncio.to_thread(self.new_devices))
+            found, wrong = await asyncio.to_thread(self.new_devices)
+            devices.update(found)
+            self._tell_wrong(wrong)
             with contextlib.suppress(*TROUBLE):  # told when the next flush fails, too
                 if devices:
                     await asyncio.to_thread(self._watch.read_revoked)
@@ -80,11 +82,16 @@ class Enrolled:
         if keys != self._store.fact("signing_keys"):
             self._store.set_fact("signing_keys", keys)
 
-    def new_devices(self) -> dict[str, float]:
-        """MAC -> when its certificate ends, of those that are new or changed. In a thread, for there may be
-        thousands."""
+    def _tell_wrong(self, wrong: dict[str, str]) -> None:
+        for path, why in wrong.items():
+            self._health.bad(path, why)
+        self._health.keep(str(self._keys / "devices"), set(wrong))
+
+    def new_devices(self) -> tuple[dict[str, float], dict[str, str]]:
+        """MAC -> when its certificate ends, of those that are new or changed; path -> what is wrong with it.
+        In a thread, for there may be thousands."""
         found: dict[str, float] = {}
-        wrong = set()
+        wrong: dict[str, str] = {}
         for entry in self._entries():
             try:
                 facts = entry.stat()
@@ -94,10 +101,8 @@ class Enrolled:
                     self._read[entry.name] = mark
                     found[entry.name.removesuffix(_END)] = ends
             except (OSError, ToolError) as error:
-                wrong.add(entry.path)
-                self._health.bad(entry.path, str(error))
-        self._health.keep(str(self._keys / "devices"), wrong)
-        return found
+                wrong[entry.path] = str(error)
+        return found, wrong
 
     def _entries(self) -> list[os.DirEntry]:
         try:
@@ -110,7 +115,7 @@ class Enrolled:
         keys = b""
         for path in sorted(self._keys.glob("sign_*.der")):
             with self._health.attempt(str(path)):
-                keys += _public_key(path)
+                keys += keyfiles.read_public(path)
         return keys
 
     def _warnings(self) -> list[str]:
@@ -123,12 +128,3 @@ class Enrolled:
                 warning = view.certificate_warning(ends, time.time())
                 found += [f"{path.name}: {warning}"] if warning else []
         return found
-
-
-def _public_key(path: Path) -> bytes:
-    key = path.read_bytes()
-    try:
-        serialization.load_der_public_key(key)
-    except ValueError:
-        raise ToolError(f"{path} is not a public key") from None
-    return key

@@ -50,7 +50,9 @@ class Link:
         lasting: bool = False,
     ) -> None:
         self.is_up = False
-        self.refusal = ""
+        self._told = ""
+        self._is_held = False  # else paho is left alone: it connects, in a thread
+        self._unsent: list[tuple[str, str, int]] = []  # what came meanwhile
         self._address = address
         self._topics = topics
         self._on_messages = on_messages
@@ -75,7 +77,10 @@ class Link:
     def publish(self, topic: str, payload: str, qos: int) -> None:
         """Hand it to paho, which sends it as soon as the broker takes it."""
         self._read()
-        self._client.publish(topic, payload, qos)
+        if self._is_held:
+            self._client.publish(topic, payload, qos)
+        elif qos:
+            self._unsent.append((topic, payload, qos))
 
     async def run(self) -> None:
         """Until cancelled."""
@@ -104,8 +109,14 @@ class Link:
         except OSError as error:
             self._tell(f"no broker at {host}:{port}: {error}")
             return
-        loop = asyncio.get_running_loop()
-        loop.add_reader(self._client.socket(), self._readable)
+        socket = self._client.socket()
+        if socket is None:  # it has gone again
+            return
+        self._is_held = True
+        asyncio.get_running_loop().add_reader(socket, self._readable)
+        unsent, self._unsent = self._unsent, []
+        for message in unsent:
+            self.publish(*message)
         while not self._lost.is_set():
             self._client.loop_misc()
             self._flush()
@@ -119,6 +130,8 @@ class Link:
     def _read(self) -> None:
         """Also before each write: one that fails, because the broker has died, ends the connection, and what
         the broker had handed over before would be lost with it."""
+        if not self._is_held:
+            return
         try:
             for _ in range(READS_AT_ONCE):
                 before = self._received
@@ -143,7 +156,8 @@ class Link:
             for connection, message in batch:
                 self._waiting.popleft()
                 self._read()
-                if message.qos and connection == self._connections:  # else the broker sends it again
+                is_same = self._is_held and connection == self._connections
+                if message.qos and is_same:  # else the broker sends it again
                     self._client.ack(message.mid, message.qos)
             if not self._waiting:
                 self._came.clear()
@@ -152,6 +166,8 @@ class Link:
 
     def _flush(self) -> None:
         """Write what paho has, and be called again if the socket is full."""
+        if not self._is_held:
+            return
         if self._client.want_write():
             self._read()
             self._client.loop_write()
@@ -164,11 +180,12 @@ class Link:
         else:
             loop.remove_writer(socket)
 
-    @staticmethod
-    def _closing(_: Any, __: Any, socket: Any) -> None:
-        loop = asyncio.get_running_loop()
-        loop.remove_reader(socket)
-        loop.remove_writer(socket)
+    def _closing(self, _: Any, __: Any, socket: Any) -> None:
+        if self._is_held:
+            self._is_held = False
+            loop = asyncio.get_running_loop()
+            loop.remove_reader(socket)
+            loop.remove_writer(socket)
 
     def _connected(self, _: Any, __: Any, ___: Any, reason: Any, ____: Any) -> None:
         if reason.is_failure:
@@ -185,9 +202,9 @@ class Link:
             self._tell("connected")
 
     def _disconnected(self, *_: Any) -> None:
-        if self.is_up:
+        was_up, self.is_up = self.is_up, False
+        if was_up:
             self._tell("connection lost")
-        self.is_up = False
         self._lost.set()
 
     def _take(self, _: Any, __: Any, message: mqtt.MQTTMessage) -> None:
@@ -201,13 +218,14 @@ class Link:
 
     def _tell(self, text: str) -> None:
         """Each state once, however often it is tried again."""
-        if text != self.refusal:
-            self.refusal = text
+        if text != self._told:
+            self._told = text
             self._on_state(text)
 
     def _close(self) -> None:
         self.is_up = False
-        if self._client.socket() is not None:
+        if self._is_held:
             self._client.disconnect()
             self._flush()
+        if self._is_held:  # the socket is full
             self._closing(None, None, self._client.socket())

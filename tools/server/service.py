@@ -113,7 +113,9 @@ class Service:
             listener(HOST, settings.servers_port, "--servers-port").close()
         stack.enter_context(self.broker)
         self._broker_claim.write(f"{os.getpid()} {self.broker.servers_port}")
-        self._supervision = Supervision(self.broker, Denied(self.store.folder), self._lines)
+        self._supervision = Supervision(
+            self.broker, Denied(self.store.folder), self._health, self._lines
+        )
         self.boards_address = settings.own_host(), self.broker.port
         return "localhost", self.broker.servers_port
 
@@ -146,8 +148,8 @@ class Service:
 
         def on_state(text: str) -> None:
             self._lines("", f"{identity}: {text}")
-            if lasting and self.broker:  # a broker that is killed now keeps reports until we are back
-                self.broker.save()
+            if lasting and self.broker and self._reports.is_up:
+                self.broker.save()  # killed now, it keeps what comes until we are back
 
         login, tls = identities.login(keys, identity), wire.tls_context(keys, identity)
         return Link(login, self.address, tls, topics, on_messages, on_state, lasting)
@@ -172,7 +174,7 @@ class Service:
             path = self.settings.folder / NAME
             raise ToolError(f"{path} cannot be used: {error}; put a copy of yours in its place") from None
         finally:
-            with contextlib.suppress(*TROUBLE):
+            with contextlib.suppress(*TROUBLE, sqlite3.DatabaseError):
                 self._flush()
             for task in tasks:
                 task.cancel()
@@ -200,11 +202,10 @@ class Service:
             self._reports.publish(self._topic(mac, wire.UPDATE), wire.envelope(self._sequence, message), 1)
 
     def _flush(self) -> None:
-        with self.store.transaction():
-            self._fleet.flush(self.identity, self._clock.now())
-            if self._sent:
-                pushes.count_bytes(self.store, self._sent)
-        self._sent = {}
+        self._fleet.flush(self.identity, self._clock.now())
+        if self._sent:
+            pushes.count_bytes(self.store, self._sent)
+            self._sent = {}
         self._health.good(DATABASE)  # it was written to
 
     def _topic(self, mac: str, name: str) -> str:

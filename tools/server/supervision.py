@@ -12,7 +12,7 @@ from collections.abc import Callable
 from tools.errors import ToolError
 from tools.server.denied import Denied
 from tools.server.health import Health
-from tools.servers.broker import Broker
+from tools.servers.broker import START_LIMIT_S, Broker
 from tools.servers.control import end_session
 
 LOOK_S = 0.25
@@ -27,11 +27,13 @@ _DROPPED = re.compile(r"Outgoing messages are being dropped for client (ota-serv
 class Supervision:
     """`run()` beside the server. tell(mac, text): the log."""
 
-    def __init__(self, broker: Broker, denied: Denied, tell: Callable[[str, str], None]) -> None:
+    def __init__(
+        self, broker: Broker, denied: Denied, health: Health, tell: Callable[[str, str], None]
+    ) -> None:
         self._broker = broker
         self._denied = denied
         self._tell = tell
-        self._health = Health(tell)
+        self._health = health
         self._told: frozenset[str] = frozenset()  # who is denied, as far as the broker knows
         self._filters: dict[str, set[int]] = defaultdict(set)
         self._warned: set[str] = set()
@@ -54,7 +56,7 @@ class Supervision:
         """With what is in the folder of keys now. One that does not start is tried again by run()."""
         async with self._starting:
             with self._health.attempt("the broker's new start"):
-                await asyncio.to_thread(self._broker.restart)
+                await _to_its_end(self._broker.restart)
             self._started = time.monotonic()
             self._filters.clear()
 
@@ -70,7 +72,7 @@ class Supervision:
                 await asyncio.sleep(min(FIRST_WAIT_S * 2**self._failures, LONGEST_WAIT_S))
             self._failures += 1
             try:
-                await asyncio.to_thread(self._broker.start)
+                await _to_its_end(self._broker.start)
                 self._started = time.monotonic()
                 self._filters.clear()
                 return
@@ -104,3 +106,13 @@ class Supervision:
         self._filters.pop(mac, None)
         with contextlib.suppress(OSError):  # mosquitto has just ended
             await asyncio.to_thread(end_session, self._broker.control, mac)
+
+
+async def _to_its_end(start: Callable[[], None]) -> None:
+    """In a thread; also where we are cancelled, for a mosquitto that comes later would be nobody's."""
+    work = asyncio.ensure_future(asyncio.to_thread(start))
+    try:
+        await asyncio.shield(work)
+    except asyncio.CancelledError:
+        await asyncio.wait([work], timeout=START_LIMIT_S)
+        raise

@@ -13,7 +13,7 @@ from pathlib import Path
 from tools import identities, revocation, runtimes, wholefile
 from tools.errors import ToolError
 from tools.servers import control, mosquittoconf, unprivileged
-from tools.servers.brokerlog import BrokerLog
+from tools.servers.brokerlog import BrokerLog, private
 from tools.servers.ports import HOST, free_port
 
 START_LIMIT_S = 120
@@ -98,13 +98,13 @@ class Broker:
             return ""
         if code < 0:
             return f"was ended by {signal.Signals(-code).name}"
-        return f"ended with exit code {code}: {self.logged.last_problem()}"
+        return f"ended with exit code {code}: {self.logged.problem()}"
 
     def start(self) -> None:
         """Raises ToolError with the log's first error when mosquitto dies or stays mute."""
         end_leftover(self.folder)
         self._configure()
-        with open(self.log, "ab", opener=_private) as log:  # it names users
+        with open(self.log, "ab", opener=private) as log:
             self.logged.begin()
             self._process = subprocess.Popen(
                 [*runtimes.mosquitto(), "-c", CONFIGURATION], cwd=self.folder, stdin=subprocess.DEVNULL,
@@ -182,18 +182,13 @@ class Broker:
         deadline = time.monotonic() + START_LIMIT_S
         while time.monotonic() < deadline:
             if self._process is not None and self._process.poll() is not None:
-                raise ToolError(f"mosquitto ended at once: {self._first_problem()}")
+                raise ToolError(f"mosquitto ended at once: {self.logged.problem(0)} (log: {self.log})")
             # Its own word, because on a taken port another program would accept connections.
             if " running" in self.logged.text():
                 return
             time.sleep(0.02)
         self.kill()
         raise ToolError(f"mosquitto did not listen within {START_LIMIT_S} s, see {self.log}")
-
-    def _first_problem(self) -> str:
-        lines = self.logged.text().strip().split("\n")
-        problems = [line for line in lines if "Error" in line]
-        return f"{(problems or lines[-1:])[0].strip()} (log: {self.log})"
 
     def _end(self, how: signal.Signals) -> None:
         if self._process is None:
@@ -210,10 +205,6 @@ class Broker:
     def _signal(self, number: signal.Signals) -> None:
         if self._process is not None and self._process.poll() is None:
             self._process.send_signal(number)
-
-
-def _private(path: str, flags: int) -> int:
-    return os.open(path, flags, 0o600)
 
 
 def end_leftover(folder: Path) -> None:

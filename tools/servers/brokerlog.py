@@ -43,20 +43,22 @@ class BrokerLog:
             return []
         if self._size() > MAX_BYTES:
             self._empty()
-        return data.decode(errors="replace").splitlines()
+        return data.decode(errors="replace").split("\n")[:-1]  # no other line end: topics may have them
 
-    def last_problem(self) -> str:
-        """The last error of this run, or else its last line."""
-        lines = [line for line in self.text().splitlines() if line.strip()]
+    def problem(self, which: int = -1) -> str:
+        """An error of this run, the last or (0) the first one, or else a line of it."""
+        lines = [line for line in self.text().split("\n") if line.strip()]
         problems = [line for line in lines if "Error" in line]
-        return (problems or lines or ["it logged nothing"])[-1].strip()
+        return (problems or lines[-1:] or ["it logged nothing"])[which].strip()
 
     def _empty(self) -> None:
         with contextlib.suppress(OSError):
-            kept = self.path.read_bytes()[-MAX_BYTES:]
-            self.path.with_name(self.path.name + ".1").write_bytes(kept)
-        with contextlib.suppress(OSError):
-            os.truncate(self.path, 0)
+            with self.path.open("rb") as file:
+                file.seek(max(0, self._size() - MAX_BYTES))
+                kept = file.read(MAX_BYTES)
+            with open(self.path.with_name(self.path.name + ".1"), "wb", opener=private) as file:
+                file.write(kept)
+        with contextlib.suppress(OSError), open(self.path, "wb", opener=private):
             self._start = self._read = 0
 
     def _size(self) -> int:
@@ -64,3 +66,9 @@ class BrokerLog:
             return self.path.stat().st_size
         except OSError:
             return 0
+
+
+def private(path: str, flags: int) -> int:
+    """An opener: for its owner only, because it names users, and no link, because the folder is another
+    user's."""
+    return os.open(path, flags | os.O_NOFOLLOW, 0o600)

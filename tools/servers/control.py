@@ -14,7 +14,8 @@ from tools.identities import Login
 
 LIMIT_S = 10
 _CONNECT, _SUBSCRIBE, _DISCONNECT = 0x10, 0x82, b"\xe0\x00"
-_ANSWER_BYTES = 64
+_CONNACK_BYTES, _ANSWER_BYTES = 4, 64
+_SUBACK, _SUBACK_HEAD, _REFUSED = b"\x90", 4, 0x80
 _USER_NAME, _CLEAN_SESSION = 0x80, 0x02
 _KEEPALIVE_S = 10
 
@@ -30,7 +31,10 @@ def begin_session(control: Path, login: Login, topics: Sequence[str]) -> None:
     with _connected(control, login, 0) as connection:
         body = struct.pack("!H", 1) + b"".join(_text(topic) + b"\x01" for topic in topics)
         connection.sendall(_packet(_SUBSCRIBE, body))
-        connection.recv(_ANSWER_BYTES)
+        answer = connection.recv(_ANSWER_BYTES)
+        codes = answer[_SUBACK_HEAD:]
+        if answer[:1] != _SUBACK or len(codes) != len(topics) or max(codes) >= _REFUSED:
+            raise ConnectionRefusedError(f"{control}: no subscription for {login.client_id}")
 
 
 @contextlib.contextmanager
@@ -43,7 +47,8 @@ def _connected(control: Path, login: Login, flags: int) -> Iterator[socket.socke
             connection.connect(near if Path(near).exists() else str(control))
             head = struct.pack("!H4sBBH", 4, b"MQTT", 4, _USER_NAME | flags, _KEEPALIVE_S)
             connection.sendall(_packet(_CONNECT, head + _text(login.client_id) + _text(login.user)))
-            connection.recv(_ANSWER_BYTES)
+            if connection.recv(_CONNACK_BYTES)[-1:] != b"\0":  # its last byte is the code
+                raise ConnectionRefusedError(f"{control}: {login.client_id} is refused")
             yield connection
             connection.sendall(_DISCONNECT)
     finally:

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tools import identities, revocation
+from tools.servers.ports import HOST
 
 # Boards speak TLS 1.2 at most; mosquitto itself can only set a minimum.
 _OPENSSL = """\
@@ -72,7 +73,6 @@ acl_file acl
 allow_anonymous true
 """
 
-LOOPBACK = "127.0.0.1"
 
 _TLS_LISTENER = """\
 listener {port} {host}
@@ -162,7 +162,7 @@ def _listeners(setup: Setup) -> str:
     text = _TLS_LISTENER.format(port=port, host=host, trust="broker-trust", **own) + _BOARDS
     if setup.has_lists:
         text += f"crlfile {setup.keys}/{revocation.LISTS}\n"
-    text += _TLS_LISTENER.format(port=servers_port, host=LOOPBACK, trust="broker-ca", **own)
+    text += _TLS_LISTENER.format(port=servers_port, host=HOST, trust="broker-ca", **own)
     if plain_port:
         text += f"listener {plain_port} {host}\nuse_username_as_clientid true\n"
     return text
