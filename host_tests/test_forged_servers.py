@@ -47,7 +47,10 @@ def test_a_forged_server_is_no_more_than_a_board(stem: str, keys: Path, broker: 
     name = identities.login(keys, stem).client_id if stem != "nobody" else stem
     with mqttboard.of(keys, MAC, broker.port) as board, _forged(keys, broker.port, name) as forged:
         pace.until(lambda: board.connected and forged.connected, "both are connected")
+        subscribed = f"{MAC} 1 wm_iot/{MAC}/ota/update"
+        before = broker.log.read_text().count(subscribed)
         board.client.subscribe(f"wm_iot/{MAC}/ota/update", 1)
+        pace.until(lambda: broker.log.read_text().count(subscribed) > before, "its subscription")
         for topic in ("#", "wm_iot/+/ota/get", f"wm_iot/{MAC}/ota/update"):
             forged.client.subscribe(topic, 1)
         forged.client.publish(f"wm_iot/{MAC}/ota/update", b"forged", 1).wait_for_publish(pace.HANG_S)

@@ -133,3 +133,44 @@ def test_a_changed_key_without_being_asked_to_is_an_error(keys: Path) -> None:
     (keys / "sign-next.key.pem").write_bytes(keyfiles.key_bytes(certificates.new_key()))
     with pytest.raises(ToolError, match="sign-next.key.pem is not the key of sign-next.pub.der"):
         pki.make_all(keys, MACS)
+
+
+def test_only_the_key_that_boards_know_becomes_the_current_one(keys: Path) -> None:
+    _run(keys, "--next-key")
+    before = (keys / "sign.pub.der").read_bytes()
+    (keys / "sign-next.key.pem").write_bytes(keyfiles.key_bytes(certificates.new_key()))
+    assert _run(keys, "--rotate-key") == 1
+    assert (keys / "sign.pub.der").read_bytes() == before and (keys / "sign-next.pub.der").exists()
+
+
+def _trusted(keys: Path) -> list[x509.Certificate]:
+    """By the broker, on the port for boards."""
+    return keyfiles.read_certificates(keys / "server" / "broker-trust.crt.pem")
+
+
+def test_a_retired_authority_of_servers_never_counts_for_boards(keys: Path) -> None:
+    """Also where that of boards beside it was deleted, so that its boards come in no more."""
+    _run(keys, "--next-ca")
+    _run(keys, "--rotate-ca")
+    (old,) = keys.glob("retired/*/device-ca.crt.pem")
+    for path in [old, *keys.glob("devices/*/client.*"), *keys.glob("server/devices/*")]:
+        path.unlink()
+    assert _run(keys) == 0
+    assert _trusted(keys) == [keyfiles.read_certificate(keys / "device-ca.crt.pem")]
+
+
+def test_the_servers_that_there_are_all_get_certificates_of_the_new_authority(keys: Path) -> None:
+    assert _run(keys, "--servers", "4") == 0
+    _run(keys, "--next-ca")
+    assert _run(keys, "--rotate-ca") == 0
+    ca = keyfiles.read_certificate(keys / "broker-ca.crt.pem")
+    found = sorted((keys / "server").glob("ota-server*.crt.pem"))
+    assert len(found) == 5
+    assert all(certificates.issued_by(keyfiles.read_certificate(path), ca) for path in found)
+
+
+def test_a_damaged_copy_for_the_server_is_named(keys: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (copy, *_) = sorted((keys / "server" / "devices").iterdir())
+    copy.write_bytes(b"")
+    assert _run(keys, "--revoke", copy.name.split(".")[0]) == 1
+    assert str(copy) in capsys.readouterr().err

@@ -9,7 +9,6 @@ until --rotate-ca.
 from __future__ import annotations
 
 import secrets
-from pathlib import PurePosixPath
 
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec
@@ -17,7 +16,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from tools import certificates, rotation
 from tools.certificates import Pair
 from tools.errors import ToolError
-from tools.keyfiles import Folder, parse_certificates, read_key
+from tools.keyfiles import Folder, parse_certificates
 
 
 class KeyAwayError(ToolError):
@@ -65,7 +64,7 @@ class Authorities:
         """The private key of any of them, also of a retired one. Raises KeyAwayError without it."""
         change = self._top.change
         for name in [*change.names("*-ca.key.pem"), *change.names(f"{rotation.RETIRED}/*/*-ca.key.pem")]:
-            key = self._top.private(name) if change.is_new(name) else read_key(change.folder / name)
+            key = self._top.private(name)
             if certificates.matches(Pair(certificate, key)):
                 return key
         raise KeyAwayError(
@@ -87,4 +86,4 @@ class Authorities:
         return [one for name in rotation.retired_authorities(self._top.change) for one in self._parse(name)]
 
     def _parse(self, name: str) -> list[x509.Certificate]:
-        return parse_certificates(self._top.read(name), self._top.path / PurePosixPath(name))
+        return parse_certificates(self._top.read(name), self._top.path / name)

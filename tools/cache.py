@@ -12,6 +12,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import IO
 
 from tools.errors import ToolError
 
@@ -79,18 +80,19 @@ def lock(name: str) -> Iterator[None]:
     prepare()
     path = CACHE / f"{name}.lock"
     with path.open("w") as handle:
-        _acquire(handle, path)
+        acquire(handle, path)
         yield
 
 
-def _acquire(handle, path: Path) -> None:
-    deadline = time.monotonic() + LOCK_WAIT_S
+def acquire(handle: IO[str] | int, path: Path, limit_s: float = LOCK_WAIT_S) -> None:
+    """A lock on that file or folder. Raises ToolError when another process holds it for so long."""
+    deadline = time.monotonic() + limit_s
     while True:
         try:
             return fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             if time.monotonic() > deadline:
-                message = f"another run has held {path} for {LOCK_WAIT_S} s: end it, run again"
+                message = f"another run has held {path} for {limit_s} s: end it, run again"
                 raise ToolError(message) from None
         time.sleep(0.2)
 

@@ -114,7 +114,9 @@ def hosts_of(certificate: x509.Certificate) -> set[str]:
 
 
 def common_name(certificate: x509.Certificate) -> str:
-    return str(certificate.subject.get_attributes_for_oid(NameOID.COMMON_NAME)[0].value)
+    """Of its subject; the whole of that, as text, where there is none, as with some authorities."""
+    found = certificate.subject.get_attributes_for_oid(NameOID.COMMON_NAME)
+    return str(found[0].value) if found else certificate.subject.rfc4514_string()
 
 
 def matches(pair: Pair) -> bool:

@@ -66,7 +66,7 @@ def copy_for_server(change: Change) -> None:
     for mac in known(change):
         name, content = f"{mac}.crt.der", change.read(f"devices/{mac}/{CERTIFICATE}")
         if folder.has(name) and folder.read(name) != content:
-            _retire(change, mac, folder.read(name))
+            _retire(change, mac, folder.read(name), f"server/devices/{name}")
         folder.put(name, content)
 
 
@@ -78,15 +78,16 @@ def give_up(change: Change, mac: str) -> list[x509.Certificate]:
     if not names:
         raise ToolError(f"{change.folder} has no certificate of {mac}: is it of another folder?")
     found = {change.read(name): name for name in names}
-    for content in found:
-        _retire(change, mac, content)
+    for content, name in found.items():
+        _retire(change, mac, content, name)
     for name in (CERTIFICATE, KEY):
         change.remove(f"devices/{mac}/{name}")
     return [parse_certificates(content, change.folder / name)[0] for content, name in found.items()]
 
 
-def _retire(change: Change, mac: str, content: bytes) -> None:
-    serial = certificates.parse(content)[0].serial_number
+def _retire(change: Change, mac: str, content: bytes, name: str) -> None:
+    """name: of the file that it is from."""
+    serial = parse_certificates(content, change.folder / name)[0].serial_number
     change.write(_retired(mac, f"{serial:x}"), content)
 
 

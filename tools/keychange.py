@@ -7,14 +7,16 @@ moment at which the change is made: whoever comes after a crash moves the rest t
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import json
 import os
 import shutil
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 
+from tools import cache
+
 DRAFT, READY = ".change-draft", ".change-ready"
+LOCK_WAIT_S = 60  # for another change of the folder
 LIST = "list.json"  # [[place of file number 0, whether it is to be deleted], …]
 
 
@@ -91,7 +93,7 @@ def changing(folder: Path) -> Iterator[Change]:
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     handle = os.open(folder, os.O_RDONLY)
     try:
-        fcntl.flock(handle, fcntl.LOCK_EX)
+        cache.acquire(handle, folder, LOCK_WAIT_S)
         finish(folder)
         change = Change(folder)
         yield change

@@ -70,6 +70,7 @@ def make_all(
         top = Folder(change)
         renew |= next_key or next_ca or rotate_key or rotate_ca
         name = _server_name(top)
+        servers = max(servers, len(change.names(f"{SERVER_IDENTITY}-*.crt.pem")))
         if rotate_key:
             rotation.rotate_key(change)
         names = [*(sorted(rotation.rotate_authorities(change)) if rotate_ca else []), *server_names]
@@ -126,6 +127,9 @@ def _server_folder(top: Folder, public: dict[str, bytes]) -> Folder:
     own = [
         name for stem in stems for part in ("crt", "key") for name in top.change.names(f"{stem}.{part}.pem")
     ]
+    for name in top.change.names(f"server/{SERVER_IDENTITY}*.pem"):
+        if name.removeprefix("server/") not in own:  # of a retired authority
+            top.change.remove(name)
     for name in (*own, "broker-ca.crt.pem", "broker-trust.crt.pem", "file-ca.crt.pem", revocation.LISTS):
         if top.has(name):
             server.put(name, top.read(name))

@@ -39,8 +39,9 @@ def renew(content: bytes, authorities: Iterable[x509.Certificate], revoked: Revo
         known = [one for one in before if one.is_signature_valid(_public(ca))]
         serials = {entry.serial_number for one in known for entry in one}
         added = {one.serial_number for one in revoked if certificates.issued_by(one, ca)} - serials
-        if known and not added:
-            lists.append(known[0])
+        lasting = [one for one in known if one.next_update_utc and one.next_update_utc.year == NEVER.year]
+        if lasting and not added:
+            lists.append(lasting[0])
         else:
             number = max(map(_number, known), default=0) + 1
             lists.append(_sign(ca, key_of(ca), number, sorted(serials | added)))
@@ -91,7 +92,11 @@ def _sign(
 
 
 def _number(one: x509.CertificateRevocationList) -> int:
-    return int(one.extensions.get_extension_for_class(x509.CRLNumber).value.crl_number)
+    """0 for a list of another program that has none."""
+    try:
+        return int(one.extensions.get_extension_for_class(x509.CRLNumber).value.crl_number)
+    except x509.ExtensionNotFound:
+        return 0
 
 
 def _public(ca: x509.Certificate) -> ec.EllipticCurvePublicKey:

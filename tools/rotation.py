@@ -25,12 +25,15 @@ def rotate_key(change: Change) -> None:
     if not change.has(SIGN_NEXT):
         path = change.folder / SIGN_NEXT
         raise ToolError(f"{path} is missing: bring it back, or make it with --next-key, long before")
+    public = keyfiles.public_bytes(keyfiles.read_key(change.folder / SIGN_NEXT))
+    if change.has(SIGN_NEXT_PUBLIC) and change.read(SIGN_NEXT_PUBLIC) != public:
+        path = change.folder / SIGN_NEXT
+        raise ToolError(f"{path} is not the key of {SIGN_NEXT_PUBLIC}, which boards know: restore that one")
     _retire(change, [SIGN, SIGN_PUBLIC])
     change.move(SIGN_NEXT, SIGN)
-    key = keyfiles.parse_key(change.read(SIGN), change.folder / SIGN_NEXT)
-    change.write(SIGN_PUBLIC, keyfiles.public_bytes(key))
-    public = ("devices/*/sign_next.*", "server/sign_next.*")  # made anew if there is a next one
-    for name in [SIGN_NEXT_PUBLIC, *(name for pattern in public for name in change.names(pattern))]:
+    change.write(SIGN_PUBLIC, public)
+    copies = ("devices/*/sign_next.*", "server/sign_next.*")  # made anew if there is a next one
+    for name in [SIGN_NEXT_PUBLIC, *(name for pattern in copies for name in change.names(pattern))]:
         change.remove(name)
 
 
@@ -57,11 +60,16 @@ def rotate_authorities(change: Change) -> set[str]:
     servers = [name for name in ("broker.crt.pem", "files.crt.pem") if change.has(name)]
     hosts = {
         host for name in servers
-        for host in certificates.hosts_of(certificates.parse(change.read(name))[0])
+        for host in certificates.hosts_of(
+            keyfiles.parse_certificates(change.read(name), change.folder / name)[0]
+        )
     }  # fmt: skip
     issued = [name for pattern in ISSUED for name in change.names(pattern)]
     devices = change.names("device-ca.*.pem")
-    _retire(change, [*(name.format("") for name in names), *devices, *issued])
+    target = _retire(change, [*(name.format("") for name in names), *devices, *issued])
+    if devices:  # it issued for servers alone: retired_authorities() must not find it
+        for part in ("key", "crt"):
+            change.move(f"{target}/broker-ca.{part}.pem", f"{target}/servers-ca.{part}.pem")
     for name in names:
         change.move(name.format("-next"), name.format(""))
     return hosts

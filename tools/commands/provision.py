@@ -126,7 +126,8 @@ def _said(config: dict, args: argparse.Namespace) -> dict:
 def _password(name: str, config: dict) -> str | None:
     """From the environment, or as it was; None = it has to be asked for."""
     wifi = config.get("wifi")
-    saved = {one[0]: one[1] for one in wifi if len(one) == 2} if isinstance(wifi, list) else {}
+    pairs = [one for one in wifi if isinstance(one, list) and len(one) == 2] if isinstance(wifi, list) else []
+    saved = {str(one[0]): one[1] for one in pairs}
     return os.environ.get(PASSWORD, saved.get(name))
 
 
@@ -176,7 +177,7 @@ def _look(board: Session, keys: Path) -> tuple[str, dict]:
     for text in (board.call("read_text", payload.CONFIG), _text(keys / "devices" / mac / payload.CONFIG)):
         try:
             saved = json.loads(text or "")
-        except ValueError:
+        except (ValueError, RecursionError):
             continue
         if isinstance(saved, dict):
             return mac, saved

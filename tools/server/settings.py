@@ -12,7 +12,8 @@ from tools.errors import ToolError
 
 LONGEST_URL = 2048 - len("/.img") - 64  # of what a board takes, the name of an image is part
 _PREFIX = re.compile(r"[A-Za-z0-9_.-]+(/[A-Za-z0-9_.-]+)*")
-FORBIDDEN = ("sign.key.pem", "sign-next.key.pem", "broker-ca.key.pem", "file-ca.key.pem", "device-ca.key.pem")
+_SECRETS = ("sign", "sign-next", "broker-ca", "broker-ca-next", "file-ca", "file-ca-next", "device-ca")
+FORBIDDEN = tuple(f"{name}.key.pem" for name in _SECRETS)
 
 
 @dataclass
