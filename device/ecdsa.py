@@ -1,9 +1,9 @@
 """ECDSA signature check on P-256 with SHA-256, on MicroPython's big integers.
 
-Jacobian coordinates; the base point by a signed comb, the key by its own comb or without one, see
-p256_naf (Hankerson, Menezes, Vanstone: Guide to Elliptic Curve Cryptography, algorithms 3.21, 3.22, 3.44).
-Nothing here is secret, so nothing needs constant time. `pow` is avoided: MicroPython's `pow(x, -1, n)`
-silently returns 0.
+Jacobian coordinates; the base point by a signed comb, the key by its own comb, or without one by a width-5
+non-adjacent form (Hankerson, Menezes, Vanstone: Guide to Elliptic Curve Cryptography, algorithms 3.21, 3.22,
+3.35, 3.44). Nothing here is secret, so nothing needs constant time. `pow` is avoided: MicroPython's
+`pow(x, -1, n)` silently returns 0.
 """
 
 from micropython import const
@@ -27,6 +27,7 @@ _COMB = const(32 * 64)
 _COMB_ONES = const(2**258 - 1)  # 6 teeth of 43 bits
 _COMB_BITS = const(1 | 2**43 | 2**86 | 2**129 | 2**172 | 2**215)
 _GATHER = const(2**42 - 1)
+_DIGITS = const(257)  # of a non-adjacent form
 
 
 def verify(key, digest, signature, table=None):
@@ -49,10 +50,7 @@ def verify(key, digest, signature, table=None):
     u1 = int.from_bytes(digest, "big") * w % _N
     u2 = r * w % _N
     if table is None:
-        from . import p256_naf
-
-        second = p256_naf.points(u2, p256_naf.odd_multiples(point, _add, _double, _inverse))
-        x, z = _sum(_comb(u1, p256_comb.TABLE, p256_naf.DIGITS - _COLUMNS), second)
+        x, z = _sum(_comb(u1, p256_comb.TABLE, _DIGITS - _COLUMNS), _points(u2, _odd_multiples(point)))
     elif isinstance(table, _BYTES) and len(table) == _COMB:
         x, z = _sum(_comb(u1, p256_comb.TABLE), _comb(u2, table))
     else:
@@ -146,7 +144,7 @@ def _add(x1, y1, z1, x2, y2):
 
 
 def _comb(k, table, idle=0):
-    """Generator like p256_naf.points() of 43 points, after `idle` times None, by the comb of P."""
+    """Generator like _points() of 43 points, after `idle` times None, by the comb of P."""
     for _ in range(idle):
         yield None
     even = not k & 1
@@ -159,6 +157,54 @@ def _comb(k, table, idle=0):
         start = (index ^ 31 if minus else index - 32) << 6
         y = int.from_bytes(table[start + 32 : start + 64], "big")
         yield int.from_bytes(table[start : start + 32], "big"), _P - y if minus != even else y
+
+
+def _odd_multiples(point):
+    """[P, 3P, 5P ... 15P], affine. The points are of prime order, so none of them is infinity.
+
+    2P serves as an affine point of the curve scaled by its z: addition has the same formulas there.
+    """
+    x2, y2, z2 = _double(point[0], point[1], 1)
+    square = z2 * z2 % _P
+    x, y, z = point[0] * square % _P, point[1] * (square * z2 % _P) % _P, 1
+    multiples = [point]
+    products = [1]  # of the z of all points so far
+    for _ in range(7):
+        x, y, z = _add(x, y, z, x2, y2)
+        multiples.append((x, y, z * z2 % _P))
+        products.append(products[-1] * multiples[-1][2] % _P)
+    inverse = _inverse(products[-1], _P)
+    for i in range(7, 0, -1):
+        x, y, z = multiples[i]
+        one = inverse * products[i - 1] % _P
+        inverse = inverse * z % _P
+        square = one * one % _P
+        multiples[i] = (x * square % _P, y * (square * one % _P) % _P)
+    return multiples
+
+
+def _points(k, multiples):
+    """Generator of 257 points or None whose sum, highest first and doubled in between, is k * P, by the
+    width-5 non-adjacent form of k < 2**256. multiples: [P, 3P ... 15P]."""
+    octets = k.to_bytes(34, "little")
+    digits = bytearray(_DIGITS)  # digit + 16, where there is one
+    carry = i = 0
+    while i < _DIGITS:
+        digit = (((octets[i >> 3] | octets[(i >> 3) + 1] << 8) >> (i & 7)) & 31) + carry
+        if digit & 1:
+            carry = digit > 16
+            digits[i] = digit - 16 if carry else digit + 16
+            i += 4
+        i += 1
+    for i in range(_DIGITS - 1, -1, -1):
+        digit = digits[i]
+        if not digit:
+            yield None
+        elif digit > 16:
+            yield multiples[digit - 16 >> 1]
+        else:
+            x, y = multiples[16 - digit >> 1]
+            yield x, _P - y
 
 
 def _sum(first, second):

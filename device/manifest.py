@@ -34,7 +34,6 @@ package(
         "offers.py",
         "online.py",
         "p256_comb.py",
-        "p256_naf.py",
         "phases.py",
         "record.py",
         "refused.py",

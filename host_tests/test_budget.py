@@ -101,7 +101,7 @@ def test_a_line_that_was_never_committed_is_named() -> None:
 
 
 def test_what_a_signature_needs_is_found_by_its_imports() -> None:
-    assert sizes.closure("ecdsa") == {"ecdsa", "p256_comb", "p256_naf"}
+    assert sizes.closure("ecdsa") == {"ecdsa", "p256_comb"}
     assert {"agent", "link", "phases", "files", "errors"} <= sizes.closure("agent")
     assert "update" not in sizes.closure("agent")
 

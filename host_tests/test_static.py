@@ -32,7 +32,7 @@ LAYERS = (
      "report", "status", "tries", "update", "verify"),
     ("config_table", "journal", "phases", "record", "wifi"),
     ("board", "clock", "ecdsa", "files", "keytable", "slot", "strict", "urls"),
-    ("errors", "log", "p256_comb", "p256_naf", "texts_en", "texts_zh"),
+    ("errors", "log", "p256_comb", "texts_en", "texts_zh"),
 )  # fmt: skip
 RESIDENT = {"agent", "clock", "config", "errors", "files", "link", "log", "net", "phases", "report"}
 # What only these may import from outside; everything else that is not listed is free to all.
@@ -44,7 +44,7 @@ DOORS = {
              "offers", "online", "request", "response", "wifi"},
 }  # fmt: skip
 PURE = {"config_table", "ecdsa", "errors", "header", "keytable", "offer", "offer_signature",
-        "p256_comb", "p256_naf", "refused", "slot", "strict", "texts_en", "texts_zh", "urls", "verify",
+        "p256_comb", "refused", "slot", "strict", "texts_en", "texts_zh", "urls", "verify",
         "wm"}  # fmt: skip
 HARMLESS = {"binascii", "collections", "gc", "hashlib", "io", "json", "micropython", "struct", "errno", "sys"}
 
