@@ -185,7 +185,7 @@ class Agent:
         message = self.link.receive()
         self.link.keep_alive()
         if message:
-            phases.call("messages", "take", self, *message)
+            phases.call("offers", "receive", self, *message)
         return message
 
     def _check_messages_in_update(self):

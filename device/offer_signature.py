@@ -10,7 +10,7 @@ from collections import namedtuple
 
 from micropython import const
 
-from . import clock, errors, log, offer, phases
+from . import clock, errors, log, phases
 
 _FREE_CHECKS = const(4)  # at once, each takes seconds; then one …
 _CHECK_S = const(60)  # … in this time
@@ -27,6 +27,8 @@ OfferSignature = namedtuple(
 def parse(fields, version, size):
     """version and size of the offer -> (OfferSignature, the fields worth storing). Raises
     OtaError(BAD_MESSAGE)."""
+    from . import offer  # who calls this; check() goes without
+
     offer.need(isinstance(fields, dict), "signed_offer")
     image_digest = fields.get("sha256")
     offer.need(_is_hex(image_digest) and len(image_digest) == 64, _PREFIX + "sha256")

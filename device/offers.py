@@ -1,7 +1,9 @@
-"""Which offers are taken, and which one waits.
+"""What comes from the broker: which offers are taken, which one waits, and which images are refused because
+they failed their trials, until the owner signs an offer of them anew or a long time has passed.
 
 Of the record (see state.py): waiting is the fields of the accepted offer, until its image is confirmed or
-has failed.
+has failed. refused is [{version, size, signature, digest, at, pause_s}]. at is when it failed, or just before
+the offer was issued that brought it back (Unix s, 0 = not known); pause_s how long it is refused.
 """
 
 import time
@@ -11,12 +13,38 @@ from micropython import const
 from . import clock, errors, log, phases
 
 _STALL_MS = const(300_000)  # without a block: then another offer may take the place of the one that runs
+_MOST = const(8)  # images that are refused
+_DAY = const(86400)  # a clock may be behind by so much until it is set
 
 
 def check_state(state):
-    """Drop from the record what is not of the right form."""
+    """Drop from the record what is not of the right form. Older images have written no times."""
+    from . import strict  # state.py has it
+
     if not isinstance(state["waiting"], dict):
         state["waiting"] = None
+    entries = state["refused"] if isinstance(state["refused"], list) else []
+    state["refused"] = [entry for entry in entries if isinstance(entry, dict) and entry.get("digest")]
+    for entry in state["refused"]:
+        for key in ("at", "pause_s"):
+            if not strict.is_number(entry.get(key)):
+                entry[key] = 0
+
+
+def receive(agent, name, payload):
+    """What has come: an offer, or the word that one is taken back. name: "update" or "response"; payload:
+    bytes. What is wrong with it is reported."""
+    try:  # one after the other: less has to be in memory
+        sequence, found, seconds = phases.call("offer", "parse_message", payload)
+        phases.call("ntp", "hear", agent, seconds)
+        if not isinstance(found, str):
+            take(agent, name, sequence, found)
+        elif name == "update":
+            cancel(agent, found)
+        else:
+            log.warning("cancel in a response ignored")
+    except errors.OtaError as error:
+        agent.report.error(error)
 
 
 def take(agent, name, sequence, offer):
@@ -75,7 +103,7 @@ def check(agent, offer):
     if offer.number < max(running or (0, 0, 0), floor or (0, 0, 0)):
         raise errors.OtaError(errors.DOWNGRADE, offer.version)
     phases.call("tries", "check", agent, offer)
-    phases.call("refused", "check", agent, offer)
+    check_refused(agent, offer)
     if offer.own_signature:  # last, because it takes longest
         phases.call("offer_signature", "check", agent, offer)
     elif agent.config.require_signed_offer:
@@ -116,3 +144,47 @@ def cancel(agent, signature):
     if agent.state["waiting"]:
         phases.call("tries", "forget", agent)
     agent.report.add('{"state": "cancelled"}', True)
+
+
+def date_refused(state):
+    """An image is confirmed: whatever an older one has refused had failed before that, and so no offer issued
+    earlier is the owner's later word."""
+    for entry in state["refused"]:
+        entry["at"] = entry["at"] or clock.now()
+
+
+def refuse(agent, trial):
+    """The image of this trial has failed: each time it is refused for twice as long."""
+    entry = {key: trial.get(key) for key in ("version", "size", "signature", "digest")}
+    entry["at"], entry["pause_s"] = clock.now(), agent.config.refuse_s
+    others = []
+    for old in agent.state["refused"]:
+        if old["digest"] != entry["digest"]:
+            others.append(old)
+            continue
+        entry["at"] = max(clock.now(), old["at"] + 1)
+        entry["pause_s"] = max(entry["pause_s"], 2 * old["pause_s"])
+    agent.state["refused"] = others[1 - _MOST :] + [entry]
+
+
+def check_refused(agent, offer, digest=None):
+    """May the image of this offer be tried? digest: of what lies in the slot, once that is known, and when
+    the offer was issued has been proven. Raises OtaError(REFUSED_IMAGE). Returns how many of its attempts are
+    gone: without the owner's word it has one more."""
+    own, now, attempts = offer.own_signature, clock.now(), 0
+    for entry in agent.state["refused"]:
+        if entry["digest"] != (digest or own and own.image_digest):
+            if entry.get("signature") != offer.signature_text:
+                continue
+        if own and own.issued > entry["at"]:
+            if digest:  # this offer brings it back once
+                entry["at"] = own.issued - 1
+            else:
+                phases.call("keys", "signer", agent, own.proof[1], own.proof[0], errors.REFUSED_IMAGE)
+            continue
+        if not 0 < entry["at"] <= now + _DAY:  # not known, or the clock was wrong then
+            entry["at"] = now
+        if not agent.config.refuse_s or now - entry["at"] < max(entry["pause_s"], agent.config.refuse_s):
+            raise errors.OtaError(errors.REFUSED_IMAGE, offer.version)
+        attempts = agent.config.trial_attempts - 1
+    return attempts

@@ -73,7 +73,7 @@ def _find_retry(agent):
             return partition
         trial["failed"] = cause
         drop_waiting(agent.state, trial["signature"])
-        phases.call("refused", "add", agent, trial)
+        phases.call("offers", "refuse", agent, trial)
         agent.save_state()
     _make_unbootable(partition)
     facts = [("version", trial["version"]), ("cause", str(trial["failed"]))]

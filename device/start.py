@@ -8,8 +8,8 @@ from . import errors, log, phases
 _UNKNOWN = {"version": "0.0.0", "build_time": ""}
 _MODULES = (
     "board cause config_table connection download ecdsa expiry failure guard header journal keys keytable"
-    " messages ntp offer offer_signature offers online p256_comb record refused request response rollback"
-    " slot state status strict texts_en texts_zh trial tries update urls verify wifi wm"
+    " ntp offer offer_signature offers online p256_comb record request response rollback slot state status"
+    " strict texts_en texts_zh trial tries update urls verify wifi wm"
 )
 
 

@@ -8,8 +8,7 @@ nothing. Who owns a key checks it when the record is read.
   trial    the record of the image that was made bootable and is not confirmed yet, see trial.py
   floor    the highest version ever confirmed; also in a file of its own, ota_floor, which nothing deletes
   untold   see trial.py
-  waiting   see offers.py
-  refused   see refused.py
+  waiting, refused   see offers.py
   failed, wear   see tries.py
   known_time, doubts, agreed_time   see ntp.py
 """
@@ -42,7 +41,6 @@ def load(path="ota_state.json"):
     state["floor"] = _floor(state["floor"])
     phases.call("offers", "check_state", state)
     phases.call("tries", "check_state", state)
-    phases.call("refused", "check_state", state)
     phases.call("ntp", "check_state", state)
     return state
 

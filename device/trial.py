@@ -2,8 +2,8 @@
 
 It begins with its record, then the image's head, then the boot selector. All of this is in memory before the
 first byte is written. The record is that of the image (see verify.py) with its signature (base64), the
-attempts, boots that count against it, and as "excuses" those that do not; rollback.py adds to it. untold
-is the version that was confirmed, until the server knows.
+attempts, boots that count against it (see offers.py), and as "excuses" those that do not; rollback.py adds
+to it. untold is the version that was confirmed, until the server knows.
 """
 
 from micropython import const
@@ -61,7 +61,7 @@ def confirm(agent):
     be called again."""
     from . import strict  # all that is needed is there before anything is said to be confirmed
 
-    phases.call("refused", "date", agent.state)
+    phases.call("offers", "date_refused", agent.state)
     agent.can_return = False
     running = agent.running
     entry = {key: running[key] for key in ("version", "build_time", "size", "digest")}

@@ -86,7 +86,9 @@ def install(agent):
                 transfer.block = None
                 signature, code = transfer.offer.signature, errors.SHA256_ECDSA
                 signer = phases.call("keys", "signer", agent, sha, signature, code)
-                record = phases.call("verify", "record", transfer, sha, tail, signer)
+                found = phases.call("verify", "record", transfer, sha, tail, signer)
+                found["attempts"] = phases.call("offers", "check_refused", agent, transfer.offer, sha.hex())
+                record = found
             except errors.OtaError as error:
                 phases.call("failure", "fetch_again", transfer, error)
             except MemoryError:  # once more, without the broker's link

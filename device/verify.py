@@ -84,11 +84,11 @@ def _add_crc(crc, slot, start, body_end):
 
 def record(transfer, sha, tail, signer):
     """The record of a signed image that lies in the slot: {"version", "build_time", "size", "digest",
-    "signer", "next_key", "attempts"}, all str but for size and attempts (see refused.py), and "unversioned":
-    is the version only the offer's? From here on the bytes are the owner's.
+    "signer", "next_key"}, all str but for size, and "unversioned": is the version only the offer's? From here
+    on the bytes are the owner's.
 
     transfer: update.Transfer; sha, tail: of digest(); signer: fingerprint of its key. Raises
-    OtaError: SIZE_MISMATCH, OFFER_SIGNATURE, REFUSED_IMAGE and those of check_identity().
+    OtaError: SIZE_MISMATCH, OFFER_SIGNATURE and those of check_identity().
     """
     agent, offer, header = transfer.agent, transfer.offer, transfer.header
     digest = sha.hex()
@@ -101,7 +101,6 @@ def record(transfer, sha, tail, signer):
         log.warning("the image names no usable version: the offer's %s stands" % offer.version)
     if offer.own_signature and offer.own_signature.image_digest != digest:
         raise errors.OtaError(errors.OFFER_SIGNATURE, "the offer is for another image")
-    attempts = phases.call("refused", "check", agent, offer, digest)
     trailer = trailer or {}
     next_key = trailer.get("next_key", "")
     if "next_key" in trailer:
@@ -114,7 +113,6 @@ def record(transfer, sha, tail, signer):
         "digest": digest,
         "signer": signer,
         "next_key": next_key,
-        "attempts": attempts,
     }
 
 

@@ -28,7 +28,7 @@ LAYERS = (
     ("start", "online", "expiry", "state"),
     ("agent", "connection", "failure", "offer_signature", "request", "response", "trial", "wm"),
     ("guard", "link"),
-    ("cause", "config", "download", "header", "keys", "messages", "net", "ntp", "offer", "offers", "refused",
+    ("cause", "config", "download", "header", "keys", "net", "ntp", "offer", "offers",
      "report", "status", "tries", "update", "verify"),
     ("config_table", "journal", "phases", "record", "wifi"),
     ("board", "clock", "ecdsa", "files", "keytable", "slot", "strict", "urls"),
@@ -44,7 +44,7 @@ DOORS = {
              "offers", "online", "request", "response", "wifi"},
 }  # fmt: skip
 PURE = {"config_table", "ecdsa", "errors", "header", "keytable", "offer", "offer_signature",
-        "p256_comb", "refused", "slot", "strict", "texts_en", "texts_zh", "urls", "verify",
+        "p256_comb", "slot", "strict", "texts_en", "texts_zh", "urls", "verify",
         "wm"}  # fmt: skip
 HARMLESS = {"binascii", "collections", "gc", "hashlib", "io", "json", "micropython", "struct", "errno", "sys"}
 

@@ -7,7 +7,7 @@ from check import patched, raises_code
 from fakeagent import FakeAgent
 from targets import TARGETS, show
 
-from device import clock, config, config_table, errors, journal, offers, refused, strict, trial, tries
+from device import clock, config, config_table, errors, journal, offers, strict, trial, tries
 from device.offer import parse
 
 NOW = 1800000000
@@ -55,9 +55,9 @@ def _use(agent):
         tries.begin(agent, 0)
         tries.fail(agent, errors.OtaError(errors.TIMEOUT))
         assert 0 <= tries.pause_left_s(agent, offer) <= 86400
-        refused.add(agent, record["trial"] or {})
+        offers.refuse(agent, record["trial"] or {})
         try:
-            refused.check(agent, offer)
+            offers.check_refused(agent, offer)
         except errors.OtaError as error:
             assert error.code == errors.REFUSED_IMAGE
     trial.drop_waiting(record, offer.signature_text)

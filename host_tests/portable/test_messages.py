@@ -1,4 +1,4 @@
-"""device.messages: the latest offer wins, and the owner may take one back."""
+"""device.offers: the latest offer wins, and the owner may take one back."""
 
 import json
 
@@ -7,7 +7,7 @@ from check import patched, raises_code
 from fakeagent import FakeAgent
 from faketime import FakeTime
 
-from device import board, clock, errors, messages, offers
+from device import board, clock, errors, offers
 from device.offer import parse_message
 
 NOW = 1800000000
@@ -26,7 +26,7 @@ def _agent(path=None, **changes):
 def _take(agent, data, name="update"):
     payload = json.dumps(makeoffer.message(data)).encode()
     with patched(clock, "now", lambda: NOW), patched(board, "spare", lambda: None):
-        messages.take(agent, name, payload)
+        offers.receive(agent, name, payload)
     return agent.offer
 
 

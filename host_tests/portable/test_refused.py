@@ -1,11 +1,11 @@
-"""device.refused: images that failed their trials come back by the owner's word, or after a long time."""
+"""device.offers: images that failed their trials come back by the owner's word, or after a long time."""
 
 import makeoffer
 import signer
 from check import patched, raises_code
 from fakeagent import FakeAgent
 
-from device import clock, errors, files, refused
+from device import clock, errors, files, offers
 
 PROVES = {errors.REFUSED_IMAGE: "test_refused_until_its_time_is_over"}
 
@@ -27,13 +27,13 @@ def _failed(unix_s=NOW, **changes):
     files.write("owner.der", signer.KEY)
     agent = FakeAgent(signing_key="owner.der", **changes)
     with _at(unix_s):
-        refused.add(agent, TRIAL)
+        offers.refuse(agent, TRIAL)
     return agent
 
 
 def _check(agent, unix_s, offer=None, digest="ab" * 32):
     with _at(unix_s):
-        return refused.check(agent, offer or makeoffer.offer(), digest)
+        return offers.check_refused(agent, offer or makeoffer.offer(), digest)
 
 
 def _is_refused(*arguments):
@@ -75,7 +75,7 @@ def test_each_time_for_twice_as_long():
         _is_refused(agent, now - 1)
         _check(agent, now)
         with _at(now):
-            refused.add(agent, TRIAL)
+            offers.refuse(agent, TRIAL)
         assert len(agent.state["refused"]) == 1
 
 
@@ -93,7 +93,7 @@ def test_the_owners_word_that_came_later_brings_it_back():
     for digest in (None, "ab" * 32, "ab" * 32):  # each time that it is looked at, also after a power cut
         assert _check(agent, NOW + 60, _issued(NOW + 50), digest) == 0
     with _at(NOW + 90):
-        refused.add(agent, TRIAL)
+        offers.refuse(agent, TRIAL)
     _is_refused(agent, NOW + 99, _issued(NOW + 50))
     assert agent.state["refused"][0]["pause_s"] == 2 * agent.config.refuse_s
 
@@ -110,7 +110,7 @@ def test_an_offer_of_the_future_brings_it_back_once_too():
     for _ in range(2):
         _check(agent, NOW, _issued(NOW + WEEK))
     with _at(NOW):
-        refused.add(agent, TRIAL)
+        offers.refuse(agent, TRIAL)
     _is_refused(agent, NOW, _issued(NOW + WEEK))
 
 
@@ -138,7 +138,7 @@ def test_what_an_image_of_before_has_refused_has_failed_before_the_next_one_is_c
     agent = _failed()
     agent.state["refused"].append(makeoffer.refused("cd" * 32))
     with _at(NOW + DAY):
-        refused.date(agent.state)
+        offers.date_refused(agent.state)
     assert [entry["at"] for entry in agent.state["refused"]] == [NOW, NOW + DAY]
     _is_refused(agent, NOW + DAY, _issued(NOW + DAY - 1, sha256="cd" * 32), "cd" * 32)
     assert _check(agent, NOW + DAY + 60, _issued(NOW + DAY + 50, sha256="cd" * 32), "cd" * 32) == 0
@@ -153,7 +153,7 @@ def test_a_clock_that_is_a_little_behind_changes_nothing():
 def test_the_list_is_bounded_and_keeps_the_newest():
     agent = FakeAgent()
     for number in range(20):
-        refused.add(agent, dict(TRIAL, digest="%02d" % number))
+        offers.refuse(agent, dict(TRIAL, digest="%02d" % number))
     entries = agent.state["refused"]
     assert [entry["digest"] for entry in entries] == ["%02d" % number for number in range(12, 20)]
     assert sorted(entries[0]) == ["at", "digest", "pause_s", "signature", "size", "version"]

@@ -11,7 +11,7 @@ from fakeagent import FakeAgent
 from makeimage import content, esp32, raw_trailer, trailer, wm
 from nor import Nor
 
-from device import clock, errors, header, keys, update, verify
+from device import clock, errors, header, keys, offers, update, verify
 
 PROVES = {
     errors.CRC_ERROR: "test_a_body_that_is_not_the_crcs",
@@ -45,7 +45,9 @@ def _verify(kind, data, nor=None, signed=None, refused=(), own=makeoffer.ABSENT,
     transfer.header = header.read_header(kind, data, len(data), None)
     sha, tail = run(verify.digest(transfer))
     found = keys.signer(agent, sha, agent.offer.signature, errors.SHA256_ECDSA)
-    return verify.record(transfer, sha, tail, found)
+    record = verify.record(transfer, sha, tail, found)
+    record["attempts"] = offers.check_refused(agent, transfer.offer, record["digest"])
+    return record
 
 
 def test_a_signed_image_of_each_kind_is_accepted():
