@@ -32,7 +32,7 @@ except Exception as error:  # an image on trial that has no whole package could 
     try:
         if is_pending():
             try:
-                with open("ota_cause", "w") as file:  # as device/cause.py has it
+                with open("ota_cause", "w") as file:  # as device/guard.py has it
                     file.write("%-120s" % ("%s: %s" % (type(error).__name__, error))[:100])
             finally:
                 machine.reset()

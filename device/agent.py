@@ -158,7 +158,7 @@ class Agent:
             message = self.check_messages()
             if self.config.check_interval_s and log.uptime_ms() >= self._next_get:
                 self._plan_question()
-                phases.call("status", "ask", self)
+                phases.call("online", "ask", self)
             # The latest of all that are there is taken; but they must not keep it up for ever.
             if self.is_due() and (not message or clock.now() - self.due > _FLOOD_S):
                 if call_hook(self.may_start):

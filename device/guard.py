@@ -3,7 +3,12 @@ ends in a restart, and so with the old image.
 
 The hardware watchdog runs, and a timer renews it, also after an application has set it otherwise, until an
 agent feeds it. The timer counts the seconds of the trial and restarts the board some time after its limit.
-And main.py is run from here, so that its end is seen and told. Loaded by boot.py, and only on trial.
+And main.py is run from here, so that its end is seen and told. It stays in memory only on trial, where
+boot.py loads it.
+
+Why the trial has ended is noted in a small file, for the old image to tell. Not in the record of the trial,
+because who notes it may have no memory and no room left: the file is there before the trial begins, and one
+this short is rewritten in place, which a full LittleFS can do.
 """
 
 import gc
@@ -13,13 +18,15 @@ import machine
 import micropython
 from micropython import const
 
-from . import cause, config
+from . import config, files
 
 _STEP_MS = const(1000)
 _LIMIT_S, _WATCHDOG_S = const(660), const(180)  # where the configuration cannot be read
 _TIMERS = (-1, 3, 1, 0)  # a virtual one where there is one; else the number that programs choose last
 _RESERVE = const(1024)  # bytes: to note the cause when the application has taken all memory
 _LONGEST = const(100)  # characters of a cause
+_PATH = "ota_cause"
+_SIZE = const(120)  # bytes, always: LittleFS keeps files of up to 128 beside their names
 
 _is_on_trial = True
 _timer = None  # a virtual one ends when nobody has it
@@ -60,7 +67,7 @@ def give_up(text):
     _reserve = None
     try:
         gc.collect()
-        cause.note(text)
+        note_cause(text)
     finally:
         machine.reset()
 
@@ -166,3 +173,32 @@ def _last_line(error):
         return ("%s: %s" % (name, error)).split("\n")[-1][:_LONGEST]
     except Exception:  # no memory even so, or its own text fails
         return name
+
+
+def reserve_cause():
+    """At each start, so that the file is there when it is needed. Without it a cause may not be told, which
+    costs nothing else."""
+    try:
+        files.read(_PATH, _SIZE)
+    except OSError:
+        note_cause("")
+
+
+def note_cause(text):
+    """text: of any length; what is not printable ASCII becomes "?"."""
+    line = bytes(ord(c) if 32 <= ord(c) < 127 else 63 for c in text[:_SIZE])
+    try:
+        files.write(_PATH, line + b" " * (_SIZE - len(line)))
+    except OSError:
+        pass
+
+
+def take_cause():
+    """What was noted, once; "" if nothing was."""
+    try:
+        text = "".join(chr(byte) for byte in files.read(_PATH, _SIZE) if 32 <= byte < 127).rstrip()
+    except OSError:
+        return ""
+    if text:
+        note_cause("")
+    return text

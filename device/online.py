@@ -1,7 +1,9 @@
-"""Getting online: Wi-Fi, clock, broker, report; then the image that runs has proved itself. The only
-importer of umqtt.
+"""Getting online: Wi-Fi, clock, broker, report; then the image that runs has proved itself. And what a board
+says of itself: version, slot and state, with its first report and beside each question; and once that its
+image is confirmed. The only importer of umqtt.
 """
 
+import json
 import sys
 import time
 
@@ -33,7 +35,7 @@ def connect(agent):
     for name in SUBSCRIBED:  # before the report, which a server may answer with an offer at once
         subscribe(link, name)
         yield
-    phases.call("status", "start", agent)
+    tell_start(agent)
     yield
     agent.has_rollback = phases.call("board", "confirm")
     if "device.guard" in sys.modules:
@@ -44,7 +46,7 @@ def connect(agent):
     elif agent.state["trial"]:
         yield from phases.steps("rollback", "settle", agent)
     if agent.state["untold"]:
-        phases.call("status", "tell_confirmed", agent)
+        tell_confirmed(agent)
     while report.unsent:
         report.send_waiting()
         yield
@@ -87,6 +89,46 @@ def subscribe(link, name):
     """name: one of link.SUBSCRIBED. At most subscribe_timeout_s. Raises OtaError."""
     link.limit(link.config.subscribe_timeout_s)
     link.call(link.client.subscribe, link.topic(name), 1)
+
+
+def tell_start(agent):
+    """The first report after a connection. JSON by hand: MicroPython's dicts do not keep their order. Raises
+    OtaError if it is not acknowledged."""
+    running = agent.running
+    kind, build_time = "UPDATE" if agent.is_new else "INIT", json.dumps(running["build_time"])
+    facts = (kind, running["version"], build_time, _slot())
+    data = '{"type": "%s", "version": "%s", "build_time": %s, "slot": "%s"}' % facts
+    _publish(agent, "firmware/report", data)
+
+
+def ask(agent):
+    """Publish a `get`. Raises OtaError."""
+    agent.report.asked = agent.report.sequence
+    _publish(agent, "get", "{}")
+
+
+def _publish(agent, name, data):
+    """What stands beside the data in the envelope heals a report that was lost."""
+    state = agent.state
+    stage = "trial" if state["trial"] else "waiting" if state["waiting"] else "idle"
+    facts = (data, agent.running["version"], _slot(), "updating" if agent.is_updating else stage)
+    beside = '%s, "version": "%s", "slot": "%s", "state": "%s", "knows": ["cancel"]' % facts
+    agent.report.publish(name, beside)
+
+
+def _slot():
+    return phases.call("board", "running")[1]
+
+
+def tell_confirmed(agent):
+    """At each connection until it is acknowledged. Raises OtaError if it is not."""
+    data = '{"state": "confirmed", "version": "%s"}' % agent.state["untold"]
+    agent.report.publish("progress/report", data)
+    agent.state["untold"] = None
+    try:
+        agent.save_state()
+    except errors.OtaError as error:  # it is told once more, which costs nothing
+        log.error(error.detail)
 
 
 class _Sockets:

@@ -84,7 +84,7 @@ def _find_retry(agent):
 def _count_attempt(agent, trial):
     """Once for each boot of the new image. Returns the cause of the reset that ended it."""
     trial["booted"] = False
-    noted = phases.call("cause", "take")  # by guard.py: main.py has failed, so this counts
+    noted = phases.call("guard", "take_cause")  # main.py has failed, so this counts
     cause = trial.pop("cause", None) or noted or board.reset_cause()
     was_cut_off = trial.pop("cut_off", False)
     is_uncounted = not noted and (was_cut_off or cause == board.POWER_LOSS)

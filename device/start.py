@@ -7,9 +7,9 @@ from . import errors, log, phases
 
 _UNKNOWN = {"version": "0.0.0", "build_time": ""}
 _MODULES = (
-    "board cause config_table connection download ecdsa expiry failure guard header journal keys keytable"
-    " ntp offer offer_signature offers online p256_comb record request response rollback slot state status"
-    " strict texts_en texts_zh trial tries update urls verify wifi wm"
+    "board config_table connection download ecdsa expiry failure guard header journal keys keytable ntp"
+    " offer offer_signature offers online p256_comb record request response rollback slot state strict"
+    " texts_en texts_zh trial tries update urls verify wifi wm"
 )
 
 
@@ -23,7 +23,7 @@ def prepare(agent):
     if phases.call("keys", "read_key", config.signing_key) is None:
         what = "cannot read %s as a P-256 public key" % config.signing_key
         raise errors.OtaError(errors.NO_INIT, what)
-    phases.call("cause", "reserve")
+    phases.call("guard", "reserve_cause")
     agent.feed = phases.call("board", "start_watchdog", config.watchdog_s)
     if "device.guard" in sys.modules:
         sys.modules["device.guard"].leave_feeding()
@@ -64,7 +64,7 @@ def identify(agent):
         agent.can_return = phases.call("board", "can_return")
     if agent.running is _UNKNOWN:
         log.warning("no record of the running image, taken for 0.0.0")
-        cause = phases.call("cause", "take")
+        cause = phases.call("guard", "take_cause")
         if cause:  # the record went with an image that failed
             agent.report.error(errors.OtaError(errors.ROLLED_BACK, cause, [("cause", cause)]))
     log.info("%s build at %s" % (agent.running["version"], agent.running["build_time"]))

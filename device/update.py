@@ -99,7 +99,7 @@ def install(agent):
         raise
     finally:
         gc.threshold(threshold)
-    phases.call("cause", "take")  # of an earlier image, where a release without it went on
+    phases.call("guard", "take_cause")  # of an earlier image, where a release without it went on
     phases.call("trial", "begin", transfer, record)
     agent.reboot()
 

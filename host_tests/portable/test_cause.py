@@ -1,10 +1,10 @@
-"""device.cause: a line that survives a restart, whatever was noted and whatever the file holds."""
+"""device.guard: a line that survives a restart, whatever was noted and whatever the file holds."""
 
 import os
 
 from check import patched
 
-from device import cause, files
+from device import files, guard
 
 _PATH = "ota_cause"
 
@@ -14,49 +14,49 @@ def _fails(*_):
 
 
 def test_a_cause_is_told_once():
-    cause.note("")
-    assert cause.take() == ""
-    cause.note("ImportError: no module named 'x'")
-    assert cause.take() == "ImportError: no module named 'x'"
-    assert cause.take() == ""
+    guard.note_cause("")
+    assert guard.take_cause() == ""
+    guard.note_cause("ImportError: no module named 'x'")
+    assert guard.take_cause() == "ImportError: no module named 'x'"
+    assert guard.take_cause() == ""
 
 
 def test_a_start_leaves_alone_what_was_noted():
     for _ in range(2):
-        cause.reserve()
+        guard.reserve_cause()
         assert os.stat(_PATH)[6] == 120
-    cause.note("noted")
-    cause.reserve()
-    assert cause.take() == "noted"
+    guard.note_cause("noted")
+    guard.reserve_cause()
+    assert guard.take_cause() == "noted"
 
 
 def test_the_file_always_has_the_size_that_a_full_file_system_takes():
     for text in ("", "a", "b" * 120, "c" * 5000):
-        cause.note(text)
+        guard.note_cause(text)
         assert os.stat(_PATH)[6] == 120, len(text)
-        assert cause.take() == text[:120]
+        assert guard.take_cause() == text[:120]
         assert os.stat(_PATH)[6] == 120
 
 
 def test_what_is_no_text_of_a_line_is_replaced():
-    cause.note("a\nb\x00\u2603\U0001f4a9")
-    assert cause.take() == "a?b???"
+    guard.note_cause("a\nb\x00\u2603\U0001f4a9")
+    assert guard.take_cause() == "a?b???"
 
 
 def test_no_file_and_a_damaged_one_are_no_cause():
-    cause.reserve()
+    guard.reserve_cause()
     os.remove(_PATH)
-    assert cause.take() == ""
+    assert guard.take_cause() == ""
     for content in (b"\xff" * 120, b"", b"x" * 121):
         files.write(_PATH, content)
-        assert cause.take() == ""
+        assert guard.take_cause() == ""
     files.write(_PATH, b"short\xc3")
-    assert cause.take() == "short"
+    assert guard.take_cause() == "short"
     os.remove(_PATH)
 
 
 def test_what_cannot_be_written_is_not_told():
     with patched(files, "write", _fails):
-        cause.reserve()
-        cause.note("lost")
-    assert cause.take() == ""
+        guard.reserve_cause()
+        guard.note_cause("lost")
+    assert guard.take_cause() == ""

@@ -6,7 +6,7 @@ import sys
 
 from check import MICROPYTHON, patched, raises, settings
 
-from device import cause, errors, guard
+from device import errors, guard
 
 LIMITS = {
     "trial_limit_s": 9, "watchdog_s": 7,
@@ -76,7 +76,7 @@ class _Start:
             builtins.execfile = _execfile
 
     def __enter__(self):
-        cause.reserve()
+        guard.reserve_cause()
         builtins.started = self
         if self._source is not None:
             with open("main.py", "w") as file:
@@ -109,7 +109,7 @@ def _told(source, **options):
     """The cause that is left behind when this main.py has restarted the board."""
     with _Start(source, **options):
         raises(_Restart, guard.start)
-        return cause.take()
+        return guard.take_cause()
 
 
 def test_what_escapes_from_main_is_the_cause():
@@ -150,7 +150,7 @@ def test_the_board_restarts_even_if_nothing_can_be_noted():
     def fails(text):
         raise MemoryError
 
-    with _Start("1 // 0\n"), patched(cause, "note", fails):
+    with _Start("1 // 0\n"), patched(guard, "note_cause", fails):
         raises(_Restart, guard.start)
 
 
@@ -167,7 +167,7 @@ def test_each_step_sets_the_watchdog_until_the_time_is_over():
         made.step(STEPS)
         assert made.machine.watchdogs == [7000] * (STEPS + 1)
         raises(_Restart, made.step)
-        assert cause.take() == "still not confirmed after its time"
+        assert guard.take_cause() == "still not confirmed after its time"
 
 
 def test_without_watchdog_the_timer_counts():
@@ -227,7 +227,7 @@ def test_once_confirmed_it_is_over():
             watchdogs = len(made.machine.watchdogs)
             made.step()
             assert not made.machine.timer.is_on and len(made.machine.watchdogs) == watchdogs
-            assert cause.take() == ""
+            assert guard.take_cause() == ""
 
 
 def test_a_deep_sleep_on_trial_is_its_end():
@@ -276,7 +276,7 @@ def test_a_main_in_the_firmware_runs_in_its_place():
                 del guard.__import__
                 sys.modules.pop("main", None)
                 sys.modules.pop("device.agent", None)
-            assert sys.path == before and cause.take() == told and made.machine.timer.is_on
+            assert sys.path == before and guard.take_cause() == told and made.machine.timer.is_on
     if agent:
         sys.modules["device.agent"] = agent
 

@@ -3,7 +3,7 @@
 from check import patched, run
 from faketrial import BLOCK, NEW, SIGNATURE, Board
 
-from device import cause, errors, log, rollback
+from device import errors, guard, log, rollback
 
 PROVES = {errors.ROLLED_BACK: "test_the_verdict_is_repeated_until_it_was_told"}
 
@@ -118,12 +118,12 @@ def test_what_main_did_wrong_counts_whatever_else_failed():
     with Board() as made:
         agent = made.begin(trial_attempts=3)
         agent.state["trial"]["cut_off"], made.cause = True, "power loss"
-        cause.note("ImportError: no module named 'x'")
+        guard.note_cause("ImportError: no module named 'x'")
         assert _settle(agent) == "again" and _counts(agent) == (1, 0)
         agent = made.start(trial_attempts=3)
         assert _settle(agent) == "again" and _counts(agent)[0] == 1
         agent = made.start(trial_attempts=1)
-        cause.note("ImportError: no module named 'x'")
+        guard.note_cause("ImportError: no module named 'x'")
         assert _settle(agent) == "ImportError: no module named 'x'"
 
 

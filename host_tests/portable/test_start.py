@@ -7,7 +7,7 @@ from fakeagent import FakeAgent
 from faketrial import NEW, Board, record
 from phasefolder import PhaseFolder
 
-from device import cause, errors, phases, start
+from device import errors, guard, phases, start
 
 RECORD = {"version": "1.0.0", "build_time": "\u4e94\u6708", "size": 1, "digest": "00"}
 
@@ -21,7 +21,7 @@ def test_no_record_is_version_zero():
 
 def test_a_record_that_went_with_a_failed_image_leaves_the_cause():
     with Board() as board:
-        cause.note("main.py has ended")
+        guard.note_cause("main.py has ended")
         made = board.start()
         assert made.report.codes() == [errors.ROLLED_BACK]
         assert dict(made.report.errors[0].facts) == {"cause": "main.py has ended"}

@@ -7,14 +7,14 @@ from fakeserver import DATA, Download, rest, whole
 from fakestream import CLOSE
 from makeimage import trailer
 
-from device import cause, errors, journal, phases, tries, update
+from device import errors, guard, journal, phases, tries, update
 
 PROVES = {errors.NO_INIT: "test_a_phase_that_is_missing_ends_it_with_nothing_committed"}
 
 IMAGE = DATA + trailer()
 _HEAD_206 = "HTTP/1.1 206 X\r\nContent-Length: 64\r\nContent-Range: bytes 0-63/%d\r\n\r\n" % len(IMAGE)
 IN_FETCH = ("connection", "request", "response", "header", "download")
-AROUND = ("journal", "tries", "board", "verify", "keys", "cause", "trial")
+AROUND = ("journal", "tries", "board", "verify", "keys", "guard", "trial")
 
 
 class Installed(Download):
@@ -96,10 +96,10 @@ def test_what_comes_after_what():
 
 def test_why_an_image_before_was_given_up_is_forgotten():
     """A release of before may have gone on after it, which does not look."""
-    cause.note("ImportError: of another image")
+    guard.note_cause("ImportError: of another image")
     download = Installed([whole(IMAGE)])
     download.install()
-    assert download.events[-1] == "restart" and cause.take() == ""
+    assert download.events[-1] == "restart" and guard.take_cause() == ""
 
 
 def test_the_offer_begins_where_the_journal_says():

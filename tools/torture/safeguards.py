@@ -88,7 +88,7 @@ MUTANTS = (
            "    _renew()\n\n\ndef _renew", "\n\ndef _renew",
            ("host_tests/portable/test_guard.py::test_each_step_sets_the_watchdog_until_the_time_is_over",)),
     Mutant("what ends main.py on trial is noted", "guard",
-           "        cause.note(text)\n", "        pass\n",
+           "        note_cause(text)\n", "        pass\n",
            ("host_tests/portable/test_guard.py::test_what_escapes_from_main_is_the_cause",)),
     Mutant("what ends main.py on trial ends the trial", "guard",
            "    give_up(_last_line(error) if error else", "    (_last_line(error) if error else",

@@ -27,7 +27,7 @@ TRIALS = (
            ("host_tests/portable/test_trial.py::"
             "test_confirm_dates_what_a_release_of_before_has_refused",)),
     Mutant("the cause of an image before is not that of the next one", "update",
-           '    phases.call("cause", "take")', "    pass",
+           '    phases.call("guard", "take_cause")', "    pass",
            ("host_tests/portable/test_update_install.py::"
             "test_why_an_image_before_was_given_up_is_forgotten",)),
     Mutant("only the owner says when an offer was issued", "offers",
