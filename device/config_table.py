@@ -3,7 +3,7 @@
 The host's programs check with this file too, so it needs nothing of MicroPython until it has to.
 """
 
-from . import errors, strict, urls
+from . import errors, strict
 
 FORMAT = 2  # what this image understands; 2 since file_hosts, download_limit_s and refuse_s
 _DAY = 86400  # seconds: what is waited for by ticks must stay far below their wrap
@@ -141,7 +141,7 @@ def _broker_address(text):
     fault = "mqtts://HOST:PORT"
     if scheme in ("mqtt", "mqtts"):
         try:
-            scheme, host, port, url, start = urls.split(text, scheme)
+            scheme, host, port, url, start = strict.split_url(text, scheme)
             if url[start:] in ("", "/"):
                 return scheme, host, port
         except errors.OtaError as error:

@@ -47,7 +47,6 @@ package(
         "trial.py",
         "tries.py",
         "update.py",
-        "urls.py",
         "verify.py",
         "wifi.py",
         "wm.py",

@@ -2,7 +2,7 @@
 
 from collections import namedtuple
 
-from . import errors, phases, strict, urls
+from . import errors, phases, strict
 
 SECONDS_LIMIT = 100_000_000_000  # from here on a Unix time is in milliseconds
 _SMALLEST = 65  # of an image, in bytes: more than its held-back head
@@ -10,7 +10,7 @@ _SIZE_LIMIT = 1 << 31
 _EXACT = 1 << 24  # up to here a board's floats, of 32 bits, hold every integer
 _LONGEST_URL = 2048  # it stays in memory until the image is confirmed
 
-# version str, number (major, minor, patch), url str, address (see urls.py), size int bytes,
+# version str, number (major, minor, patch), url str, address (see strict.py), size int bytes,
 # signature bytes (DER), signature_text str (base64 of it), start_at int Unix seconds (0 = now),
 # own_signature: see offer_signature.py, None without one. fields: what of the offer is worth storing, so that
 # it can be checked again after a reboot.
@@ -80,7 +80,7 @@ def _pick_url(fields, kept):
     name = scheme + "_url"
     url = kept[name] = fields.get(name)
     try:
-        address = urls.split(url, scheme)
+        address = strict.split_url(url, scheme)
     except errors.OtaError as error:
         error.facts = (("field", name),)
         raise error

@@ -93,7 +93,7 @@ def check(agent, offer):
     """May this offer be taken, by all that is on record? Raises OtaError."""
     state = agent.state
     if agent.config.file_hosts:
-        phases.call("urls", "check_host", offer.address, agent.config.file_hosts)
+        phases.call("strict", "check_host", offer.address, agent.config.file_hosts)
     running = phases.call("strict", "version", agent.running["version"])  # it need not stay beside the board
     if offer.number == running:
         raise errors.OtaError(errors.SAME_VERSION, offer.version)

@@ -50,7 +50,7 @@ def receive(transfer):
     if transfer.redirects > _MAX_REDIRECTS:
         raise _refused("too many redirects")
     hosts = agent.config.file_hosts
-    transfer.address = phases.call("urls", "redirect", response.location or "", hosts, *transfer.address)
+    transfer.address = phases.call("strict", "redirect", response.location or "", hosts, *transfer.address)
     return False
 
 

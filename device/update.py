@@ -31,7 +31,7 @@ class Transfer:
     read_back: bytearray | None
     partition: object
     chip: int | None  # ESP chip id, if the board says
-    address: tuple[str, str, int, str, int]  # of the server that is asked, see urls.py
+    address: tuple[str, str, int, str, int]  # of the server that is asked, see strict.py
     redirects: int
     asked: tuple[int, int]  # first and last byte
     context: object  # of TLS

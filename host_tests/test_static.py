@@ -31,7 +31,7 @@ LAYERS = (
     ("config", "download", "header", "keys", "net", "ntp", "offer", "offers",
      "report", "tries", "update", "verify"),
     ("config_table", "journal", "phases", "record", "wifi"),
-    ("board", "clock", "ecdsa", "files", "keytable", "slot", "strict", "urls"),
+    ("board", "clock", "ecdsa", "files", "keytable", "slot", "strict"),
     ("errors", "log", "p256_comb", "texts_en", "texts_zh"),
 )  # fmt: skip
 RESIDENT = {"agent", "clock", "config", "errors", "files", "link", "log", "net", "phases", "report"}
@@ -44,7 +44,7 @@ DOORS = {
              "offers", "online", "request", "response", "wifi"},
 }  # fmt: skip
 PURE = {"config_table", "ecdsa", "errors", "header", "keytable", "offer", "offer_signature",
-        "p256_comb", "slot", "strict", "texts_en", "texts_zh", "urls", "verify",
+        "p256_comb", "slot", "strict", "texts_en", "texts_zh", "verify",
         "wm"}  # fmt: skip
 HARMLESS = {"binascii", "collections", "gc", "hashlib", "io", "json", "micropython", "struct", "errno", "sys"}
 

@@ -10,7 +10,7 @@ from typing import Any, Protocol
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from device import errors, urls
+from device import errors, strict
 from tools import images, versions
 from tools.errors import ToolError
 
@@ -98,6 +98,6 @@ def _urls(given: dict[str, str | None]) -> dict[str, str]:
 def _check_url(url: str, scheme: str) -> None:
     """As boards will."""
     try:
-        urls.split(url, scheme)
+        strict.split_url(url, scheme)
     except errors.OtaError as error:
         raise ToolError(f"{url!r} is not an absolute {scheme}:// URL: {error.detail}") from None

@@ -11,7 +11,7 @@ import signer
 from check import patched, run, settings
 from fakestream import CLOSE, TRICKLE, Peer
 
-from device import ecdsa, errors, log, ntp, response, strict, urls, verify
+from device import ecdsa, errors, log, ntp, response, strict, verify
 from device import header as image_header
 from device.offer import parse, parse_message
 
@@ -62,7 +62,7 @@ def url_text(raw):
     """The first byte chooses the scheme that is asked for; what is no text comes as bytes."""
     scheme = _SCHEMES[raw[0] & 3] if raw else "http"
     text = _text(raw[1:])
-    return _parts(urls.split(raw if text is None else text, scheme))[1:]
+    return _parts(strict.split_url(raw if text is None else text, scheme))[1:]
 
 
 def _parts(address):
@@ -116,8 +116,8 @@ def redirect(raw):
 
 def _target(location, scheme):
     try:
-        address = urls.split(scheme + "://files:8080/dir/old?x", scheme)
-        return _parts(urls.redirect(location, (), *address))
+        address = strict.split_url(scheme + "://files:8080/dir/old?x", scheme)
+        return _parts(strict.redirect(location, (), *address))
     except errors.OtaError as error:
         return error.code
 

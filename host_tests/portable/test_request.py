@@ -6,7 +6,7 @@ from fakestream import FakeStream, Peer
 from makeoffer import offer
 from nor import Nor
 
-from device import board, errors, journal, request, urls
+from device import board, errors, journal, request, strict
 from device.update import Transfer
 
 
@@ -28,7 +28,7 @@ def test_request_to_the_letter():
 
 
 def _get(url, position=0, head=None):
-    return _sent(position, head, urls.split(url, url.split(":")[0]))[0]
+    return _sent(position, head, strict.split_url(url, url.split(":")[0]))[0]
 
 
 def test_a_long_url_goes_out_whole_and_a_short_request_in_one():
@@ -46,7 +46,7 @@ def test_a_long_url_goes_out_whole_and_a_short_request_in_one():
     for length, count in ((100, 1), (1300, 6)):
         del writes[:]
         transfer = _transfer()
-        transfer.address = urls.split("https://h/" + "x" * length, "https")
+        transfer.address = strict.split_url("https://h/" + "x" * length, "https")
         transfer.stream = FakeStream(Peer())
         with patched(transfer.stream, "write", write):
             request.send(transfer)
@@ -91,7 +91,7 @@ def test_what_is_asked_for():
 
 
 def test_it_goes_to_the_server_that_is_asked():
-    sent, _ = _sent(0, None, urls.split("http://other/x", "http"))
+    sent, _ = _sent(0, None, strict.split_url("http://other/x", "http"))
     assert sent.startswith(b"GET /x HTTP/1.1\r\nHost: other\r\n")
 
 
@@ -99,7 +99,7 @@ def test_a_transfer_before_anything_has_happened():
     """Whatever the one before has left."""
     transfer = _transfer()
     transfer.position = transfer.restarts = transfer.granted_ms = transfer.redirects = transfer.furthest = 7
-    transfer.address = urls.split("http://other/x", "http")
+    transfer.address = strict.split_url("http://other/x", "http")
     transfer.was_refused = transfer.was_repeated = transfer.is_spliced = transfer.has_block = True
     request.clear(transfer)
     assert transfer.position == transfer.restarts == transfer.granted_ms == transfer.redirects == 0

@@ -1,8 +1,8 @@
-"""device.urls: what is taken for a URL, where a Location leads, which hosts are allowed."""
+"""device.strict: what is taken for a URL, where a Location leads, which hosts are allowed."""
 
 from check import raises_code
 
-from device import errors, urls
+from device import errors, strict
 
 GOOD_URLS = (
     ("http://host", "http", ("host", 80, "/")),
@@ -44,32 +44,32 @@ def _parts(address):
 
 def test_good_urls():
     for text, scheme, parts in GOOD_URLS:
-        assert _parts(urls.split(text, scheme)) == (scheme,) + parts, text
+        assert _parts(strict.split_url(text, scheme)) == (scheme,) + parts, text
 
 
 def test_bad_urls():
     for text in BAD_URLS:
-        raises_code(errors.BAD_MESSAGE, urls.split, text, "http")
+        raises_code(errors.BAD_MESSAGE, strict.split_url, text, "http")
 
 
 def test_urls_of_other_types():
     for value in (None, 1, True, b"http://host/", ["http://host/"], {}):
-        raises_code(errors.BAD_MESSAGE, urls.split, value, "http")
+        raises_code(errors.BAD_MESSAGE, strict.split_url, value, "http")
 
 
 def test_ipv6_literals_are_refused_not_misread():
     for text in ("http://[::1]/", "http://[::1]:80/", "http://[fe80::1%25eth0]/", "http://::1/"):
-        raises_code(errors.BAD_MESSAGE, urls.split, text, "http")
+        raises_code(errors.BAD_MESSAGE, strict.split_url, text, "http")
 
 
 def test_a_long_url_is_not_copied():
     url = "https://host/" + "x" * 2000
-    assert urls.split(url, "https")[3] is url
-    raises_code(errors.BAD_MESSAGE, urls.split, url + "y" * 2100, "https")
+    assert strict.split_url(url, "https")[3] is url
+    raises_code(errors.BAD_MESSAGE, strict.split_url, url + "y" * 2100, "https")
 
 
 def _redirect(location, base="https://h/dir/fw?old", hosts=()):
-    return _parts(urls.redirect(location, hosts, *urls.split(base, base.split(":")[0])))
+    return _parts(strict.redirect(location, hosts, *strict.split_url(base, base.split(":")[0])))
 
 
 def test_redirects_that_are_followed():
@@ -132,13 +132,13 @@ def test_hosts_that_are_allowed():
     hosts = ["files", "10.0.0.7", ".Example.com"]
     for host in ("files", "FILES", "10.0.0.7", "a.example.com", "a.b.EXAMPLE.com"):
         for scheme in ("http", "https"):
-            urls.check_host(urls.split("%s://%s:81/x" % (scheme, host), scheme), hosts)
+            strict.check_host(strict.split_url("%s://%s:81/x" % (scheme, host), scheme), hosts)
         assert _redirect("//%s/x" % host, hosts=hosts)[1] == host
     for host in ("file", "files.", "xfiles", "files.evil", "example.com", "evilexample.com", "10.0.0.71"):
         for scheme in ("http", "https"):
-            address = urls.split("%s://%s/files" % (scheme, host), scheme)
-            error = raises_code(errors.BAD_MESSAGE, urls.check_host, address, hosts)
+            address = strict.split_url("%s://%s/files" % (scheme, host), scheme)
+            error = raises_code(errors.BAD_MESSAGE, strict.check_host, address, hosts)
             assert error.facts == (("field", scheme + "_url"),) and "file_hosts" in error.detail
         error = raises_code(errors.HTTP_STATUS, _redirect, "https://%s/files" % host, "https://files/", hosts)
         assert "Location: %s is not in file_hosts" % host in error.detail
-    urls.check_host(urls.split("http://any/", "http"), [])
+    strict.check_host(strict.split_url("http://any/", "http"), [])

@@ -27,7 +27,7 @@ _PLAIN = {"https_url": "absent", "http_url": "http://files/new.img"}
 _LOOP = {"status": 302, "headers": {"Location": "/new.img"}}
 _MODULES = (
     "connection download ecdsa failure header journal keys ntp offer offers online p256_comb record request"
-    " response slot state strict texts_en trial urls verify"
+    " response slot state strict texts_en trial verify"
 ).split()
 
 

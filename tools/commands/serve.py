@@ -23,7 +23,7 @@ from rich.console import Console, Group
 from rich.live import Live
 from rich.text import Text
 
-from device import errors, urls
+from device import errors, strict
 from tools import cache, console, interrupts, options, runtimes
 from tools.console import clean
 from tools.errors import ToolError
@@ -192,7 +192,7 @@ def _settings(args: argparse.Namespace) -> Settings:
 
 def _broker(url: str) -> tuple[str, int]:
     try:
-        _, host, port, text, start = urls.split(url, "mqtts")
+        _, host, port, text, start = strict.split_url(url, "mqtts")
     except errors.OtaError:
         text, start = url, 0
     if text[start:] not in ("", "/"):

@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
-from device import errors, urls
+from device import errors, strict
 from tools import certificates, identities, keychange, keyfiles
 from tools.errors import ToolError
 
@@ -68,7 +68,7 @@ class Settings:
 def is_url(text: str, scheme: str) -> bool:
     """Whether boards take it: by their own parser."""
     try:
-        urls.split(text, scheme)
+        strict.split_url(text, scheme)
         return True
     except errors.OtaError:
         return False
@@ -82,7 +82,7 @@ def check_files_url(url: str) -> None:
     if "?" in url or "#" in url:
         raise ToolError(f"{url!r}: the names of images come at its end, so it can have neither ? nor #")
     try:
-        urls.split(url, scheme)
+        strict.split_url(url, scheme)
     except errors.OtaError as error:
         raise ToolError(f"{url!r}: boards say “{error.detail}”; give {scheme}://HOST/FOLDER") from None
     if len(url) > LONGEST_URL:
