@@ -137,7 +137,7 @@ def fetch_again(transfer, error):
     answers, which may be of two files. Else raises the error."""
     if not transfer.is_spliced or transfer.was_repeated or error.code not in _SPLICED_FAULTS:
         if error.code not in _NO_ROOM:  # else the image itself may be good
-            phases.call("journal", "forget", transfer.offer)
+            phases.call("download", "forget", transfer.offer)
         raise error
     transfer.was_repeated = True
     transfer.furthest = 0
@@ -148,7 +148,7 @@ def start_over(transfer, why):
     """From byte 0. Raises OtaError(CONNECTION_FAILED) if the flash has had enough."""
     phases.call("tries", "begin_anew", transfer.agent)
     log.warning("starting over: " + why)
-    phases.call("journal", "forget", transfer.offer)
+    phases.call("download", "forget", transfer.offer)
     transfer.position, transfer.etag, transfer.is_spliced = 0, None, False
 
 

@@ -6,14 +6,13 @@ instance of its classes and none of its functions.
 
 Always in memory: agent, clock, config, errors, files, link, log, net, phases, report. Everything else comes
 and goes:
-  start     config_table · board · start → connection, keys, cause, record · state → offers, tries, refused,
-            ntp
-  online    online → wifi, ntp, expiry, connection, status, board, tries, trial → keys, or rollback → verify,
-            refused, cause; then offers → tries
-  an offer  messages → offer, ntp, then offers → strict, urls, tries, refused, offer_signature, board
-  update    update → journal, tries, request, then connection, request, response, header → wm, download;
-            then verify, keys → ecdsa, verify → refused, trial
-  failures  failure → texts_en or texts_zh, journal, tries
+  start     config_table · board · start → connection, keys, guard, record · state → offers, tries, ntp
+  online    online → wifi, ntp, expiry, connection, board, tries, trial → keys, or rollback → verify, offers,
+            guard; then offers → tries
+  an offer  offers → offer → strict, or offer_signature; then ntp, strict, tries, offer_signature, board
+  update    update → download, tries, then connection, download, response, slot → wm, download → slot;
+            then verify, keys → ecdsa, verify, offers, guard, trial
+  failures  failure → texts_en or texts_zh, download, tries
 """
 
 import gc

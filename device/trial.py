@@ -47,7 +47,7 @@ def select_boot(partition):
 
 
 def _take_back(agent, partition):
-    for function in (lambda: invalidate(partition), lambda: phases.call("journal", "forget", agent.offer)):
+    for function in (lambda: invalidate(partition), lambda: phases.call("download", "forget", agent.offer)):
         try:
             function()
         except (errors.OtaError, MemoryError) as error:

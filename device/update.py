@@ -18,14 +18,14 @@ _UPGRADE_START = const(7)
 
 
 class Transfer:
-    """What the phases of one update share; request.clear() sets it all."""
+    """What the phases of one update share; download.clear() sets it all."""
 
     position: int  # bytes that are in the slot
     etag: str | None  # of the file they came from
     is_spliced: bool  # they are of more than one answer
     was_repeated: bool  # what was spliced did not verify
     head: bytes | None  # the first bytes of the image, held back, see slot.py
-    header: tuple  # see header.py
+    header: tuple  # see slot.py
     block: bytearray | None  # between network and flash
     has_block: bool  # it holds the first one
     read_back: bytearray | None
@@ -49,7 +49,7 @@ class Transfer:
     def __init__(self, agent):
         self.agent, self.offer = agent, agent.offer
         self.state = self._percent = 0
-        phases.call("request", "clear", self)
+        phases.call("download", "clear", self)
 
     def enter(self, state):
         self.state = state
@@ -73,9 +73,9 @@ def install(agent):
     gc.threshold(-1)  # a download makes no garbage, but MicroPython counts the frames of functions
     try:
         transfer.enter(_START)
-        transfer.position, transfer.etag = phases.call("journal", "find", transfer.offer)
+        transfer.position, transfer.etag = phases.call("download", "find", transfer.offer)
         phases.call("tries", "begin", agent, transfer.position)
-        phases.call("request", "prepare", transfer)
+        phases.call("download", "prepare", transfer)
         record = None
         while not record:
             yield from fetch(transfer)
@@ -123,14 +123,14 @@ def fetch(transfer):
                 yield from phases.steps("wifi", "join", agent.wlan, agent.config)
             transfer.enter(_CONNECTION_START)
             phases.call("connection", "connect_file_server", transfer)
-            phases.call("request", "send", transfer)
+            phases.call("download", "send", transfer)
             transfer.enter(_CONNECTED)
             is_redirected = not (yield from phases.steps("response", "receive", transfer))
             if not is_redirected:
                 transfer.report()
                 only_head = transfer.position and not transfer.head
                 if only_head or not transfer.position:
-                    yield from phases.steps("header", "receive", transfer)
+                    yield from phases.steps("slot", "receive_head", transfer)
                 if not only_head:
                     yield from phases.steps("download", "receive", transfer)
         except (errors.OtaError, MemoryError) as error:

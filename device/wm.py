@@ -6,8 +6,7 @@ import struct
 from micropython import const
 
 from . import errors
-from .header import Header, padded_text
-from .slot import HEAD
+from .slot import HEAD, Header, padded_text
 
 _MAGIC = 0xA0FFFF9F
 _SIGNED = const(0x100)
@@ -18,7 +17,7 @@ _UINT32 = 0xFFFFFFFF
 
 
 def read_header(block, size):
-    """The first 64 bytes of an image of `size` bytes -> header.Header. Raises OtaError: HEADER_INVALID,
+    """The first 64 bytes of an image of `size` bytes -> slot.Header. Raises OtaError: HEADER_INVALID,
     SIZE_MISMATCH."""
     if size <= HEAD:
         raise errors.OtaError(errors.HEADER_INVALID, "shorter than its header")

@@ -26,11 +26,11 @@ TOOLS = sorted((REPO / "tools").rglob("*.py"))
 LAYERS = (
     ("rollback",),
     ("start", "online", "expiry", "state"),
-    ("agent", "connection", "failure", "offer_signature", "request", "response", "trial", "wm"),
+    ("agent", "connection", "failure", "offer_signature", "response", "trial", "wm"),
     ("guard", "link"),
-    ("config", "download", "header", "keys", "net", "ntp", "offer", "offers",
+    ("config", "download", "keys", "net", "ntp", "offer", "offers",
      "report", "tries", "update", "verify"),
-    ("config_table", "journal", "phases", "record", "wifi"),
+    ("config_table", "phases", "record", "wifi"),
     ("board", "clock", "ecdsa", "files", "keytable", "slot", "strict"),
     ("errors", "log", "p256_comb", "texts_en", "texts_zh"),
 )  # fmt: skip
@@ -41,9 +41,9 @@ DOORS = {
     "network": {"board"}, "machine": {"board", "guard"}, "esp32": {"board"}, "ntptime": {"board"},
     "requests": set(), "asyncio": {"agent"}, "os": {"clock", "files", "record", "start"}, "vfs": set(),
     "time": {"agent", "clock", "connection", "download", "expiry", "failure", "link", "log", "net", "ntp",
-             "offers", "online", "request", "response", "wifi"},
+             "offers", "online", "response", "wifi"},
 }  # fmt: skip
-PURE = {"config_table", "ecdsa", "errors", "header", "keytable", "offer", "offer_signature",
+PURE = {"config_table", "ecdsa", "errors", "keytable", "offer", "offer_signature",
         "p256_comb", "slot", "strict", "texts_en", "texts_zh", "verify",
         "wm"}  # fmt: skip
 HARMLESS = {"binascii", "collections", "gc", "hashlib", "io", "json", "micropython", "struct", "errno", "sys"}

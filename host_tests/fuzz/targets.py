@@ -12,7 +12,7 @@ from check import patched, run, settings
 from fakestream import CLOSE, TRICKLE, Peer
 
 from device import ecdsa, errors, log, ntp, response, strict, verify
-from device import header as image_header
+from device import slot as image_header
 from device.offer import parse, parse_message
 
 _SCHEMES = ("http", "https", "mqtt", "mqtts")

@@ -7,7 +7,7 @@ from check import patched, raises_code
 from fakeagent import FakeAgent
 from targets import TARGETS, show
 
-from device import clock, config, config_table, errors, journal, offers, strict, trial, tries
+from device import clock, config, config_table, download, errors, offers, strict, trial, tries
 from device.offer import parse
 
 NOW = 1800000000
@@ -70,9 +70,9 @@ def checkpoints(raw):
     for number, content in ((0, raw[1 : 1 + length]), (1, raw[1 + length :])):
         _write("ota_journal.%d" % number, content)
     offer = makeoffer.offer()
-    found = journal.find(offer)
-    journal.Journal(offer).save(8192, '"tag"')
-    assert journal.find(offer) == (8192, '"tag"'), journal.find(offer)
+    found = download.find(offer)
+    download.Journal(offer).save(8192, '"tag"')
+    assert download.find(offer) == (8192, '"tag"'), download.find(offer)
     return found
 
 

@@ -11,7 +11,7 @@ from faketime import FakeTime
 from makeimage import content
 from nor import Nor
 
-from device import board, connection, files, journal, request, trial, update
+from device import board, connection, download, files, trial, update
 from device.trial import release_head as release
 
 BLOCK = 1024  # a quarter of the real one: four of them and an image fit a heap of 192 KiB well
@@ -86,7 +86,7 @@ class Download:
         self, scripts, offer, chunk=1 << 20, kind="raw", wlan=None, make_context=None, **changes
     ):  # fmt: skip
         gc.collect()
-        for name in journal._NAMES:
+        for name in download._NAMES:
             files.write(name, b"")
         files.write("file_ca.der", b"ca")
         self.nor = Nor(4, BLOCK)
@@ -125,7 +125,7 @@ class Download:
             patched(board, "chip", lambda: None),
             patched(trial, "begin", self._begin_trial),
             patched(update, "Transfer", self._noted_transfer(update.Transfer)),
-            patched(journal.Journal, "save", self._noted(journal.Journal.save)),
+            patched(download.Journal, "save", self._noted(download.Journal.save)),
         ]
         with self.clock:
             for patch in patches:
@@ -138,8 +138,8 @@ class Download:
 
     def _fetch(self):
         transfer = update.Transfer(self.agent)
-        transfer.position, transfer.etag = journal.find(transfer.offer)
-        request.prepare(transfer)
+        transfer.position, transfer.etag = download.find(transfer.offer)
+        download.prepare(transfer)
         return update.fetch(transfer)
 
     def _begin_trial(self, _, record):

@@ -1,4 +1,4 @@
-"""device.header: the first bytes of an image of each kind, and how they come from the file server."""
+"""device.slot: the first bytes of an image of each kind, and how they come from the file server."""
 
 from check import raises_code, run
 from fakeagent import FakeAgent
@@ -8,7 +8,7 @@ from makeimage import content, crc, esp32, wm
 from makeoffer import offer
 from nor import Nor
 
-from device import errors, header
+from device import errors, slot
 from device.update import Transfer
 
 PROVES = {
@@ -18,7 +18,7 @@ PROVES = {
 
 
 def _esp32(data, chip=0, size=-1):
-    return header.read_header("esp32", data, len(data) if size < 0 else size, chip)
+    return slot.read_header("esp32", data, len(data) if size < 0 else size, chip)
 
 
 def test_a_good_esp32_header():
@@ -44,14 +44,14 @@ def test_esp32_chips():
 
 
 def test_raw_has_no_header():
-    found = header.read_header("raw", b"\0" * 64, 1, None)
+    found = slot.read_header("raw", b"\0" * 64, 1, None)
     assert (found.version, found.body_end, found.file_end) == ("", 0, 0)
 
 
 def test_wm_has_a_module_of_its_own():
     body = content(300)
-    assert header.read_header("wm", wm(body), 364, 0) == header.Header("1.2.3", 364, crc(body), 364)
-    raises_code(errors.HEADER_INVALID, header.read_header, "wm", esp32(), 288, None)
+    assert slot.read_header("wm", wm(body), 364, 0) == slot.Header("1.2.3", 364, crc(body), 364)
+    raises_code(errors.HEADER_INVALID, slot.read_header, "wm", esp32(), 288, None)
 
 
 IMAGE = esp32(content(2300), b"1.2.3")
@@ -73,7 +73,7 @@ def _transfer(*script, position=0, clock=None, size=2588):
 def test_the_first_block_is_held_for_the_slot():
     for script in ([IMAGE], [STALL, IMAGE[:5], STALL, IMAGE[5:]]):
         transfer = _transfer(*script)
-        run(header.receive(transfer))
+        run(slot.receive_head(transfer))
         assert transfer.has_block and bytes(transfer.block) == IMAGE[:BLOCK]
         assert transfer.head == IMAGE[:64] and transfer.header.version == "1.2.3"
         assert transfer.stream._stream.taken == BLOCK and transfer.partition.operations == 0
@@ -81,13 +81,13 @@ def test_the_first_block_is_held_for_the_slot():
 
 def test_a_file_shorter_than_a_block():
     transfer = _transfer(IMAGE, size=300)
-    run(header.receive(transfer))
+    run(slot.receive_head(transfer))
     assert transfer.has_block and transfer.stream._stream.taken == 300
 
 
 def test_after_a_reboot_the_head_comes_alone():
     transfer = _transfer(IMAGE, position=BLOCK)
-    run(header.receive(transfer))
+    run(slot.receive_head(transfer))
     assert not transfer.has_block and transfer.stream._stream.taken == 64
     assert transfer.head == IMAGE[:64] and transfer.header.version == "1.2.3"
     assert transfer.partition.changes == []
@@ -98,8 +98,8 @@ def test_a_head_that_does_not_come_is_bounded():
         for position in (0, BLOCK):
             with FakeTime() as clock:
                 transfer = _transfer(*script, position=position, clock=clock)
-                raises_code(code, run, header.receive(transfer))
+                raises_code(code, run, slot.receive_head(transfer))
                 assert clock.elapsed_ms <= 5100 and transfer.head is None and not transfer.has_block
     transfer = _transfer(STALL)
     transfer.agent.wlan.is_up = False
-    raises_code(errors.NO_GOT_IP, run, header.receive(transfer))
+    raises_code(errors.NO_GOT_IP, run, slot.receive_head(transfer))

@@ -1,4 +1,4 @@
-"""device.journal: checkpoints survive a cut at any byte, and speak only for the offer they were made for."""
+"""device.download: checkpoints survive a cut at any byte, and speak only for the offer they were made for."""
 
 import binascii
 import os
@@ -6,8 +6,8 @@ import os
 import makeoffer
 from check import patched, recorded_log
 
-from device import journal
-from device.journal import Journal
+from device import download
+from device.download import Journal
 
 PATH = "ota_journal"
 TAG = '"abc"'
@@ -101,7 +101,7 @@ def test_other_lengths_are_no_records():
 def test_another_layout_is_left_alone():
     _forget()
     _journal().save(4096, TAG)
-    with patched(journal, "_MAGIC", b"OTJ3"):
+    with patched(download, "_MAGIC", b"OTJ3"):
         assert _journal().position == 0
     assert _journal().position == 4096
 
@@ -119,19 +119,19 @@ def test_forgetting_writes_only_where_there_is_something_to_forget():
 def test_what_the_phases_ask():
     _forget()
     offer = makeoffer.offer()
-    assert journal.find(offer) == (0, None)
-    journal.forget(offer)
+    assert download.find(offer) == (0, None)
+    download.forget(offer)
     assert PATH + ".0" not in os.listdir()
     _journal().save(4096, TAG)
-    assert journal.find(offer) == (4096, TAG)
-    journal.forget(makeoffer.offer(size=9999))
-    assert journal.find(offer) == (4096, TAG)
-    journal.forget(offer)
-    assert journal.find(offer) == (0, None)
+    assert download.find(offer) == (4096, TAG)
+    download.forget(makeoffer.offer(size=9999))
+    assert download.find(offer) == (4096, TAG)
+    download.forget(offer)
+    assert download.find(offer) == (0, None)
 
 
 def test_a_journal_that_cannot_be_written_is_a_warning():
-    with patched(journal, "_NAMES", ("no/such/folder/0", "no/such/folder/1")), recorded_log() as lines:
+    with patched(download, "_NAMES", ("no/such/folder/0", "no/such/folder/1")), recorded_log() as lines:
         _journal().save(4096, TAG)
     assert len(lines) == 1 and lines[0].startswith("W/ota")
 

@@ -1,4 +1,4 @@
-"""device.request: the request to the letter, and where in the image it begins after a reboot."""
+"""device.download: the request to the letter, and where in the image it begins after a reboot."""
 
 from check import patched, raises_code
 from fakeagent import FakeAgent
@@ -6,7 +6,7 @@ from fakestream import FakeStream, Peer
 from makeoffer import offer
 from nor import Nor
 
-from device import board, errors, journal, request, strict
+from device import board, download, errors, strict
 from device.update import Transfer
 
 
@@ -49,7 +49,7 @@ def test_a_long_url_goes_out_whole_and_a_short_request_in_one():
         transfer.address = strict.split_url("https://h/" + "x" * length, "https")
         transfer.stream = FakeStream(Peer())
         with patched(transfer.stream, "write", write):
-            request.send(transfer)
+            download.send(transfer)
         assert len(writes) == count and max(writes) <= 512
 
 
@@ -57,7 +57,7 @@ def test_spans():
     for first, last, size, text in (
         (0, 99, 100, ""), (0, 63, 100, "bytes=0-63"), (64, 99, 100, "bytes=64-"), (5, 8, 100, "bytes=5-8"),
     ):  # fmt: skip
-        assert request.span(first, last, size) == text
+        assert download.span(first, last, size) == text
 
 
 def _sent(position, head=None, address=None, **changes):
@@ -68,7 +68,7 @@ def _sent(position, head=None, address=None, **changes):
     peer = Peer()
     transfer.stream = FakeStream(peer)
     transfer.stream.limit(1000)
-    request.send(transfer)
+    download.send(transfer)
     return peer.sent, transfer
 
 
@@ -86,7 +86,7 @@ def test_what_is_asked_for():
         sent, transfer = _sent(position, head)
         assert transfer.asked == asked
         etag = '"a"' if position else None
-        ending = request.ending("https", "files", 8443, wanted, etag)
+        ending = download.ending("https", "files", 8443, wanted, etag)
         assert sent == ("GET /fw.bin" + ending).encode()
 
 
@@ -101,7 +101,7 @@ def test_a_transfer_before_anything_has_happened():
     transfer.position = transfer.restarts = transfer.granted_ms = transfer.redirects = transfer.furthest = 7
     transfer.address = strict.split_url("http://other/x", "http")
     transfer.was_refused = transfer.was_repeated = transfer.is_spliced = transfer.has_block = True
-    request.clear(transfer)
+    download.clear(transfer)
     assert transfer.position == transfer.restarts == transfer.granted_ms == transfer.redirects == 0
     assert transfer.furthest == 0
     assert transfer.address == transfer.offer.address and transfer.retry_after is None
@@ -111,10 +111,10 @@ def test_a_transfer_before_anything_has_happened():
 def _prepared(position, size=10000, flash=None):
     transfer = _transfer()
     transfer.offer = transfer.agent.offer = offer(size=size)
-    journal.Journal(transfer.offer).save(position, '"a"' if position else None)
-    transfer.position, transfer.etag = journal.find(transfer.offer)
+    download.Journal(transfer.offer).save(position, '"a"' if position else None)
+    transfer.position, transfer.etag = download.find(transfer.offer)
     with patched(board, "spare", lambda: flash or Nor(3)), patched(board, "chip", lambda: 5):
-        request.prepare(transfer)
+        download.prepare(transfer)
     assert transfer.chip == 5
     return transfer
 
@@ -126,7 +126,7 @@ def test_a_download_goes_on_only_at_a_whole_block_of_the_image():
     for position in (0, 1, 4095, 10000, 12288):
         transfer = _prepared(position)
         assert (transfer.position, transfer.etag, transfer.is_spliced) == (0, None, False)
-        assert journal.find(transfer.offer) == (0, None)
+        assert download.find(transfer.offer) == (0, None)
 
 
 def test_a_head_that_was_being_written_is_taken_out():

@@ -5,7 +5,7 @@ from check import patched, raises, raises_code
 from fakeagent import FakeAgent
 from faketrial import FILE, NEW, SIGNATURE, Board, Transfer, record
 
-from device import board, clock, errors, journal, rollback, trial
+from device import board, clock, download, errors, rollback, trial
 
 RECORD = ("version", "build_time", "size", "digest")
 
@@ -51,7 +51,7 @@ def test_an_image_that_the_boot_loader_refuses_leaves_nothing_that_boots():
                 raise problem
 
             forgotten = []
-            with patched(board, "set_boot", refuse), patched(journal, "forget", forgotten.append):
+            with patched(board, "set_boot", refuse), patched(download, "forget", forgotten.append):
                 assert raises(type(problem), begin) is problem
             assert bytes(made.spare.data[:64]) == b"\xff" * 64
             assert forgotten == [agent.offer] and FakeAgent(FILE).state["trial"] is None

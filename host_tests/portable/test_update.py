@@ -8,7 +8,8 @@ from fakestream import CLOSE, Peer
 from makeimage import content, esp32, trailer, wm
 from nor import Nor
 
-from device import errors, journal, verify
+from device import errors, verify
+from device.download import Journal
 
 PROVES = {errors.SHA256_ECDSA: "test_a_second_mixture_is_the_end"}
 
@@ -30,7 +31,7 @@ def _prepared(scripts, data, position=0, kind="raw", etag=None):
     present = data[64:position]
     download.nor.data[64 : 64 + len(present)] = present
     download.nor.data[:64] = b"\xff" * 64
-    journal.Journal(offer).save(position, etag)
+    Journal(offer).save(position, etag)
     return download
 
 

@@ -7,14 +7,16 @@ from fakeserver import DATA, Download, rest, whole
 from fakestream import CLOSE
 from makeimage import trailer
 
-from device import errors, guard, journal, phases, tries, update
+from device import errors, guard, phases, tries, update
+from device.download import Journal, find
 
 PROVES = {errors.NO_INIT: "test_a_phase_that_is_missing_ends_it_with_nothing_committed"}
 
 IMAGE = DATA + trailer()
 _HEAD_206 = "HTTP/1.1 206 X\r\nContent-Length: 64\r\nContent-Range: bytes 0-63/%d\r\n\r\n" % len(IMAGE)
-IN_FETCH = ("connection", "request", "response", "header", "download")
-AROUND = ("journal", "tries", "board", "verify", "keys", "guard", "trial")
+# Phases, and how often they are loaded before that: of the download its beginning, and where it is resumed.
+IN_FETCH = (("connection", 0), ("download", 3), ("response", 0), ("slot", 0), ("download", 4))
+AROUND = tuple((name, name == "download") for name in "download tries board verify keys guard trial".split())
 
 
 class Installed(Download):
@@ -60,12 +62,12 @@ def _set_threshold():
 
 
 class cannot_load:
-    """Context: importing this phase raises that, so many times; of the request only where it is sent."""
+    """Context: importing this phase raises that, so many times, after so many times without."""
 
-    def __init__(self, name, error, times=99):
+    def __init__(self, name, error, times=99, passes=0):
         self._name = "device." + name
         self._error = error
-        self._passes = 2 if name == "request" else 0
+        self._passes = passes
         self.left = times
 
     def __enter__(self):
@@ -106,7 +108,7 @@ def test_the_offer_begins_where_the_journal_says():
     download = Installed([[_HEAD_206.encode(), IMAGE[:64], CLOSE], rest(IMAGE, 2048)])
     download.nor.data[:64] = b"\xff" * 64
     download.nor.data[64:2048] = IMAGE[64:2048]
-    journal.Journal(download.agent.offer).save(2048, None)
+    Journal(download.agent.offer).save(2048, None)
     download.install()
     assert download.events[0] == "offer begins at 2048, 0 connected" and download.events[-1] == "restart"
 
@@ -119,9 +121,9 @@ def test_an_offer_that_may_not_begin_costs_no_connection():
 
 
 def test_no_memory_for_a_phase_makes_room_once_and_goes_on():
-    for name in IN_FETCH:
+    for name, passes in IN_FETCH:
         download = Installed([whole(IMAGE)] * 2)
-        with cannot_load(name, MemoryError("full"), 1) as failing:
+        with cannot_load(name, MemoryError("full"), 1, passes) as failing:
             download.install()
         assert failing.left == 0 and download.report.rooms == 0, name
         assert download.events[-1] == "restart", name
@@ -144,7 +146,7 @@ def test_a_verification_that_cannot_be_loaded_leaves_the_download():
         download.agent.config.checkpoint_kib = 1
         with cannot_load(name, ImportError(name)):
             raises_code(errors.NO_INIT, download.install)
-        assert download.has_left_nothing() and journal.find(download.agent.offer)[0] == 2048, name
+        assert download.has_left_nothing() and find(download.agent.offer)[0] == 2048, name
 
 
 def test_no_memory_for_a_phase_in_the_middle_of_the_image():
@@ -156,7 +158,7 @@ def test_no_memory_for_a_phase_in_the_middle_of_the_image():
 
     def load(name):
         loads.append(name)
-        if loads.count("download") == 2 and name == "download":
+        if loads[-2:] == ["response", "download"] and loads.count("response") == 2:
             raise MemoryError("full")
         return real(name)
 
@@ -168,9 +170,9 @@ def test_no_memory_for_a_phase_in_the_middle_of_the_image():
 
 
 def test_no_memory_for_a_phase_twice_is_the_end():
-    for name in IN_FETCH:
+    for name, passes in IN_FETCH:
         download = Installed([whole(IMAGE)] * 2)
-        with cannot_load(name, MemoryError("full"), 2) as failing:
+        with cannot_load(name, MemoryError("full"), 2, passes) as failing:
             raises(MemoryError, download.install)
         assert failing.left == 0 and download.report.rooms == 1 - 2, name
         assert download.has_left_nothing(), name
@@ -178,10 +180,10 @@ def test_no_memory_for_a_phase_twice_is_the_end():
 
 
 def test_a_phase_that_is_missing_ends_it_with_nothing_committed():
-    for name in IN_FETCH + AROUND:
+    for name, passes in IN_FETCH + AROUND:
         download = Installed([whole(IMAGE)] * 2)
         threshold = _set_threshold()
-        with cannot_load(name, ImportError("no module named 'device.%s'" % name)):
+        with cannot_load(name, ImportError("no module named 'device.%s'" % name), 99, passes):
             error = raises_code(errors.NO_INIT, download.install)
         assert name in error.detail and download.has_left_nothing(), name
         assert update.gc.threshold() == threshold, name

@@ -11,7 +11,7 @@ from fakeagent import FakeAgent
 from makeimage import content, esp32, raw_trailer, trailer, wm
 from nor import Nor
 
-from device import clock, errors, header, keys, offers, update, verify
+from device import clock, errors, keys, offers, slot, update, verify
 
 PROVES = {
     errors.CRC_ERROR: "test_a_body_that_is_not_the_crcs",
@@ -42,7 +42,7 @@ def _verify(kind, data, nor=None, signed=None, refused=(), own=makeoffer.ABSENT,
     agent.state["refused"] = list(refused)
     transfer = update.Transfer(agent)
     transfer.partition, transfer.block, transfer.head = nor or _in_flash(data), bytearray(BLOCK), data[:64]
-    transfer.header = header.read_header(kind, data, len(data), None)
+    transfer.header = slot.read_header(kind, data, len(data), None)
     sha, tail = run(verify.digest(transfer))
     found = keys.signer(agent, sha, agent.offer.signature, errors.SHA256_ECDSA)
     record = verify.record(transfer, sha, tail, found)

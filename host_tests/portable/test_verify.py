@@ -7,7 +7,7 @@ from check import raises_code, run, settings
 from makeimage import content, crc, raw_trailer, trailer, wm
 from nor import Nor
 
-from device import errors, header, verify
+from device import errors, slot, verify
 from device.slot import Slot
 from device.trial import release_head as release
 
@@ -139,7 +139,7 @@ def test_trailer_limit_is_512():
 
 
 def _identity(record, header_version, offered=(1, 2, 3), accept=False, kind="wm"):
-    found = header.Header(header_version, 0, 0, 0)
+    found = slot.Header(header_version, 0, 0, 0)
     config = settings(board="board", accept_unversioned=accept, image=kind)
     return verify.check_identity(record, found, offered, config)
 

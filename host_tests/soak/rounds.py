@@ -26,8 +26,8 @@ _SIGNATURE = {"sig-sha256-ecdsa": binascii.b2a_base64(_FOREIGN).decode().strip()
 _PLAIN = {"https_url": "absent", "http_url": "http://files/new.img"}
 _LOOP = {"status": 302, "headers": {"Location": "/new.img"}}
 _MODULES = (
-    "connection download ecdsa failure header journal keys ntp offer offers online p256_comb record request"
-    " response slot state strict texts_en trial verify"
+    "connection download ecdsa failure keys ntp offer offers online p256_comb record response slot state"
+    " strict texts_en trial verify"
 ).split()
 
 
