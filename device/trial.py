@@ -59,21 +59,18 @@ def _take_back(agent, partition):
 def confirm(agent):
     """Record that the boot loader was told to keep the new image. Raises OtaError(FLASH), and may then
     be called again."""
-    from . import strict  # all that is needed is there before anything is said to be confirmed
-
-    phases.call("offers", "date_refused", agent.state)
+    state, running = agent.state, agent.running
+    number, floor = [phases.call("strict", "version", each) for each in (running["version"], state["floor"])]
+    phases.call("offers", "date_refused", state)
     agent.can_return = False
-    running = agent.running
     entry = {key: running[key] for key in ("version", "build_time", "size", "digest")}
     if running.get("unversioned"):
         entry["unversioned"] = True
     _adopt_keys(agent)
     agent.is_new = False  # even if no record can be made of it
-    state = agent.state
     _, label = board.running()
     state["slots"][label] = entry
-    number = strict.version(entry["version"])
-    if "unversioned" not in entry and number and number >= (strict.version(state["floor"]) or number):
+    if "unversioned" not in entry and number and number >= (floor or number):
         state["floor"] = entry["version"]
         record.keep_floor(entry["version"])
     drop_waiting(state, running["signature"])

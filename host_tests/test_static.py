@@ -28,10 +28,10 @@ LAYERS = (
     ("start", "online", "expiry", "state"),
     ("agent", "connection", "failure", "offer_signature", "response", "trial", "wm"),
     ("guard", "link"),
-    ("config", "download", "keys", "net", "ntp", "offer", "offers",
-     "report", "tries", "update", "verify"),
-    ("config_table", "phases", "record", "wifi"),
-    ("board", "clock", "ecdsa", "files", "keytable", "slot", "strict"),
+    ("config", "download", "keys", "net", "ntp", "offer", "offers", "report", "tries", "update", "verify"),
+    ("config_table", "slot", "wifi"),
+    ("phases", "record"),
+    ("board", "clock", "ecdsa", "files", "keytable", "strict"),
     ("errors", "log", "p256_comb", "texts_en", "texts_zh"),
 )  # fmt: skip
 RESIDENT = {"agent", "clock", "config", "errors", "files", "link", "log", "net", "phases", "report"}
@@ -43,9 +43,10 @@ DOORS = {
     "time": {"agent", "clock", "connection", "download", "expiry", "failure", "link", "log", "net", "ntp",
              "offers", "online", "response", "wifi"},
 }  # fmt: skip
-PURE = {"config_table", "ecdsa", "errors", "keytable", "offer", "offer_signature",
-        "p256_comb", "slot", "strict", "texts_en", "texts_zh", "verify",
-        "wm"}  # fmt: skip
+PURE = {
+    "config_table", "ecdsa", "errors", "keytable", "offer", "offer_signature", "p256_comb", "slot", "strict",
+    "texts_en", "texts_zh", "verify", "wm",
+}  # fmt: skip
 HARMLESS = {"binascii", "collections", "gc", "hashlib", "io", "json", "micropython", "struct", "errno", "sys"}
 
 LONGEST_FUNCTION = 50

@@ -163,7 +163,7 @@ MUTANTS = (
            'if trailer["board"] != config.board:', "if False:", ("identity",)),
     Mutant("an image without a trailer could be any product's", "verify",
            'elif config.image == "esp32" and not config.accept_unversioned:', "elif False:", ("identity",)),
-    Mutant("an image is for this chip", "header",
+    Mutant("an image is for this chip", "slot",
            "if chip is not None and image_chip != chip:", "if False:", ("identity",)),
     Mutant("what exceeds the slot is refused at once", "download",
            "if size > capacity:", "if False:", ("identity",)),
