@@ -23,7 +23,7 @@ TRIALS = (
            '                entry["at"] = own.issued - 1\n', "                pass\n",
            ("host_tests/portable/test_refused.py::test_an_offer_of_the_future_brings_it_back_once_too",)),
     Mutant("the owner's word must be later than what an earlier release has refused", "trial",
-           '    phases.call("offers", "date_refused", agent.state)\n', "",
+           '    phases.call("offers", "date_refused", state)\n', "",
            ("host_tests/portable/test_trial.py::"
             "test_confirm_dates_what_a_release_of_before_has_refused",)),
     Mutant("the cause of an image before is not that of the next one", "update",
