@@ -56,10 +56,10 @@ def forget(offer):
 
 def prepare(transfer):
     """Into which slot, and where the last run was cut. Raises OtaError: NO_SLOT, FW_OVERFLOW, FLASH."""
-    from .slot import Slot, measure
-
     transfer.partition = phases.call("board", "spare")
     transfer.chip = phases.call("board", "chip")
+    from .slot import Slot, measure  # after that, because less has to be in memory
+
     block_size, capacity = measure(transfer.partition)
     position, size = transfer.position, transfer.offer.size
     if size > capacity:
