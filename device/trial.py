@@ -60,7 +60,8 @@ def confirm(agent):
     """Record that the boot loader was told to keep the new image. Raises OtaError(FLASH), and may then
     be called again."""
     state, running = agent.state, agent.running
-    number, floor = [phases.call("strict", "version", each) for each in (running["version"], state["floor"])]
+    number = phases.call("strict", "version", running["version"])
+    floor = phases.call("strict", "version", state["floor"])
     phases.call("offers", "date_refused", state)
     agent.can_return = False
     entry = {key: running[key] for key in ("version", "build_time", "size", "digest")}
