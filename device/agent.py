@@ -129,9 +129,6 @@ class Agent:
         while True:
             started = log.uptime_ms()
             try:
-                if not self.wlan.isconnected():
-                    yield from phases.steps("wifi", "join", self.wlan, self.config)
-                yield from self._sync()
                 yield from phases.steps("online", "connect", self)
                 phases.call("offers", "restore", self)
                 self._plan_question()
@@ -156,7 +153,8 @@ class Agent:
         """Generator: take offers, ask for offers, until one is due. Raises OtaError when something fails."""
         while True:
             self.check_link()
-            yield from self._sync()
+            if log.uptime_ms() >= self.sync_due_ms:
+                yield from phases.steps("online", "sync", self)
             message = self.check_messages()
             if self.config.check_interval_s and log.uptime_ms() >= self._next_get:
                 self._plan_question()
@@ -167,12 +165,6 @@ class Agent:
                     self.is_updating = True
                     return
             yield clock.IDLE_MS
-
-    def _sync(self):
-        """Generator: set the clock when that is due, then name certificates that expire soon."""
-        if log.uptime_ms() >= self.sync_due_ms:
-            yield from phases.steps("ntp", "sync", self)
-            phases.call("expiry", "warn", self.config)
 
     def _plan_question(self):
         """When to ask for an offer: after check_interval_s, up to a quarter more or less."""

@@ -199,13 +199,13 @@ def test_pauses_grow_until_the_board_was_online_for_long():
 
 
 def test_after_the_clock_the_certificates_are_looked_at():
-    made = FakeAgent()
-    made.sync_due_ms, done = 0, []
+    agent = FakeAgent()
+    done = []
 
     def sync(of):
         done.append(of)
         yield
 
     with patched(ntp, "sync", sync), patched(expiry, "warn", done.append):
-        run(made._sync())
-    assert done == [made, made.config]
+        run(online.sync(agent))
+    assert done == [agent, agent.config]
