@@ -54,7 +54,7 @@ def steps(name, function, *arguments):
 def reset():
     """What is left of an agent that was given up in the middle of a phase."""
     if _depths:
-        _forget(_depths[0])
+        _forget(0)
 
 
 def path():
@@ -65,7 +65,7 @@ def path():
 
 
 def _load(name):
-    """Returns how many of the package's modules were in memory before."""
+    """Returns how many phases are open around it."""
     gc.collect()
     if files.is_broken and path():
         raise errors.OtaError(errors.FLASH, "nothing can be loaded until the restart")
@@ -74,8 +74,8 @@ def _load(name):
     for other in sys.modules:  # also what the phase around this one has imported since
         if other.startswith(_PREFIX) and other not in _known:
             _known.append(other)
-    depth = len(_known)
-    _depths.append(depth)
+    depth = len(_depths)
+    _depths.append(len(_known))
     try:
         __import__(_PREFIX + name)
     except BaseException as error:  # what it had imported until then would stay
@@ -88,11 +88,11 @@ def _load(name):
 
 
 def _forget(depth):
-    """All of the package's modules but the first `depth` that are known."""
+    """All of the package's modules that have come since the phase with so many around it was opened."""
     package = sys.modules[_PACKAGE]
-    del _known[depth:]
-    while _depths and _depths[-1] >= depth:
-        _depths.pop()
+    for before in _depths[depth : depth + 1]:  # none if it was forgotten with one around it
+        del _known[before:]
+    del _depths[depth:]
     for name in [name for name in sys.modules if name.startswith(_PREFIX) and name not in _known]:
         del sys.modules[name]
         if hasattr(package, name[len(_PREFIX) :]):

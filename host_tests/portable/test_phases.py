@@ -50,6 +50,20 @@ def test_each_time_the_module_is_another_one():
         assert [phases.call("one", "use") for _ in range(3)] == [1, 1, 1]
 
 
+def test_a_phase_that_an_application_has_in_memory_stays_open_over_others():
+    source = "def use(function):\n    function()\n    from . import shared\n    function()\n"
+    seen = []
+
+    def nested():
+        seen.append(phases.call("two", "use", lambda: len(phases._depths)))
+        seen.append(len(phases._depths))
+
+    with PhaseFolder({"one": source, "two": CALLS, "shared": SHARED}, own=("one",)) as folder:
+        __import__("device.one")
+        phases.call("one", "use", nested)
+        assert seen == [2, 1] * 2 and phases._depths == [] and folder.loaded() == "one"
+
+
 def test_what_a_phase_imports_goes_with_it():
     for source in ("from . import shared\nfrom .other import numbers\n" + CALLS, LAZY):
         with PhaseFolder({"one": source, "shared": SHARED, "other": SHARED}) as folder:
