@@ -57,12 +57,11 @@ def receive(transfer):
 def check(transfer, answer, first, last):
     """Is this what was asked for? answer: Response. Raises OtaError."""
     status, size = answer.status, transfer.offer.size
-    if status in (408, 429) or status >= 500:
-        transfer.retry_after = answer.retry_after
-        raise _refused("HTTP status %d" % status)
     if status == 416 and transfer.position:
         _ask_anew(transfer, "the file has become shorter")
     if status not in (200, 206):
+        if status in (408, 429) or status >= 500:
+            transfer.retry_after = answer.retry_after
         raise _refused("HTTP status %d" % status)
     if answer.coding:
         raise _blame(*answer.coding)

@@ -122,10 +122,7 @@ def adopt_keys(config, signer, brought):
 def release_head(partition, head):
     """Write the bytes held back and check them; partition: as in slot.py. They need no erase, because they
     are still 0xFF."""
-    try:
-        partition.writeblocks(0, head, 0)
-    except OSError as error:
-        raise errors.OtaError(errors.FLASH, "head: %s" % error)
+    _call("head", partition.writeblocks, 0, head, 0)
     if _read_head(partition) != head:
         raise errors.OtaError(errors.FLASH, "head reads back wrong")
 
@@ -137,18 +134,18 @@ def is_head_blank(partition):
 
 def invalidate(partition):
     """Erase the first block unless its head is blank, so that nothing can boot from here."""
-    if is_head_blank(partition):
-        return
-    try:
-        partition.ioctl(_IOCTL_ERASE, 0)
-    except OSError as error:
-        raise errors.OtaError(errors.FLASH, "erase: %s" % error)
+    if not is_head_blank(partition):
+        _call("erase", partition.ioctl, _IOCTL_ERASE, 0)
 
 
 def _read_head(partition):
     head = bytearray(_HEAD)
-    try:
-        partition.readblocks(0, head, 0)
-    except OSError as error:
-        raise errors.OtaError(errors.FLASH, "head: %s" % error)
+    _call("head", partition.readblocks, 0, head, 0)
     return head
+
+
+def _call(what, function, *arguments):
+    try:
+        function(*arguments)
+    except OSError as error:
+        raise errors.OtaError(errors.FLASH, "%s: %s" % (what, error))
