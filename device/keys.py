@@ -35,13 +35,12 @@ def signer(agent, digest, signature, code):
 def _table(agent, path, key):
     """The table of a key; None without one, and if it is damaged."""
     data = read_table(path)
-    if not data:
-        return None
-    try:  # only boards that have a table need it
-        return phases.call("keytable", "load", data, key)
-    except errors.OtaError as error:
-        agent.report.error(error)
-        return None
+    if data:
+        try:  # only boards that have a table need it
+            return phases.call("keytable", "load", data, key)
+        except errors.OtaError as error:
+            agent.report.error(error)
+    return None
 
 
 def table_path(path):

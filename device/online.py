@@ -1,4 +1,4 @@
-"""Getting online: Wi-Fi, clock, broker, report; then the image that runs has proved itself. And what a board
+"""Getting online: broker, subscriptions, report; then the image that runs has proved itself. And what a board
 says of itself: version, slot and state, with its first report and beside each question; and once that its
 image is confirmed. The only importer of umqtt.
 """
@@ -16,11 +16,8 @@ from .report import log_error
 
 
 def connect(agent):
-    """Generator: from Wi-Fi to a report that is acknowledged, and the confirmation. Raises OtaError."""
-    if not agent.wlan.isconnected():
-        yield from phases.steps("wifi", "join", agent.wlan, agent.config)
-    if log.uptime_ms() >= agent.sync_due_ms:
-        yield from sync(agent)
+    """Generator, once Wi-Fi is there: from the broker to a report that is acknowledged, and the confirmation.
+    Raises OtaError."""
     if agent.can_return and not agent.is_file_host_known:
         phases.call("connection", "reach_file_host", agent)
         yield
@@ -52,12 +49,6 @@ def connect(agent):
         yield
     agent.last_code = agent.memory_failures = 0
     phases.call("ntp", "note_known", agent)
-
-
-def sync(agent):
-    """Generator: set the clock, then name certificates that expire soon."""
-    yield from phases.steps("ntp", "sync", agent)
-    phases.call("expiry", "warn", agent.config)
 
 
 def open_link(link):

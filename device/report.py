@@ -51,7 +51,7 @@ class Report:
         fit beside it. Returns False if it was closed already."""
         if not self.link.is_open:
             return False
-        log.warning("no room for two connections: the broker waits until the update is over")
+        log.warning("no room for two connections: the broker must wait")
         self._may_reconnect = False
         self.link.close()
         self.link.context = None  # it is made anew

@@ -84,8 +84,8 @@ def install(agent):
             try:  # each by itself: less has to be in memory
                 sha, tail = yield from phases.steps("verify", "digest", transfer)
                 transfer.block = None
-                signature, code = transfer.offer.signature, errors.SHA256_ECDSA
-                signer = phases.call("keys", "signer", agent, sha, signature, code)
+                code = errors.SHA256_ECDSA
+                signer = phases.call("keys", "signer", agent, sha, transfer.offer.signature, code)
                 found = phases.call("verify", "record", transfer, sha, tail, signer)
                 found["attempts"] = phases.call("offers", "check_refused", agent, transfer.offer, sha.hex())
                 record = found

@@ -1,8 +1,21 @@
-"""Wi-Fi: a list of networks tried in order, every wait bounded."""
+"""Wi-Fi: a list of networks tried in order, every wait bounded. And what comes next, the clock."""
 
 import time
 
-from . import clock, errors, log
+from . import clock, errors, log, phases
+
+
+def begin(agent):
+    """Generator: Wi-Fi and the clock, each where that is due. Raises OtaError(NO_GOT_IP)."""
+    yield from join(agent.wlan, agent.config)
+    if log.uptime_ms() >= agent.sync_due_ms:
+        yield from sync(agent)
+
+
+def sync(agent):
+    """Generator: set the clock, then name certificates that expire soon."""
+    yield from phases.steps("ntp", "sync", agent)
+    phases.call("expiry", "warn", agent.config)
 
 
 def join(wlan, config):

@@ -4,7 +4,7 @@ from check import patched, recorded_log, run
 from fakeagent import FakeAgent, data_of
 from faketime import FakeTime
 
-from device import board, clock, connection, errors, expiry, failure, log, ntp, online, rollback, tries
+from device import board, clock, connection, errors, expiry, failure, log, ntp, online, rollback, tries, wifi
 from device import trial as device_trial
 from device.report import Report
 
@@ -207,5 +207,5 @@ def test_after_the_clock_the_certificates_are_looked_at():
         yield
 
     with patched(ntp, "sync", sync), patched(expiry, "warn", done.append):
-        run(online.sync(agent))
+        run(wifi.sync(agent))
     assert done == [agent, agent.config]
