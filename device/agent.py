@@ -125,11 +125,11 @@ class Agent:
         except (errors.OtaError, MemoryError) as error:
             log_error(error)
             yield from clock.sleep(_SETTLE_MS)
-            self.restart("it cannot be told which image runs")
+            self.restart("which image runs is not known")
         while True:
             started = log.uptime_ms()
             try:
-                yield from phases.steps("wifi", "begin", self)  # by itself: less has to be in memory
+                yield from phases.steps("ntp", "begin", self)  # by itself: less has to be in memory
                 yield from phases.steps("online", "connect", self)
                 phases.call("offers", "restore", self)
                 self._plan_question()
@@ -155,7 +155,7 @@ class Agent:
         while True:
             self.check_link()
             if log.uptime_ms() >= self.sync_due_ms:
-                yield from phases.steps("wifi", "sync", self)
+                yield from phases.steps("ntp", "sync", self)
             message = self.check_messages()
             if self.config.check_interval_s and log.uptime_ms() >= self._next_get:
                 self._plan_question()

@@ -1,5 +1,5 @@
-"""Opens connections: the TLS contexts, of certificates in DER, and a Stream to a host. With net, the only
-module that imports sockets and TLS.
+"""Opens connections: to Wi-Fi, a list of networks tried in order; TLS contexts, of certificates in DER; and a
+Stream to a host. With net, the only module that imports sockets and TLS. Every wait is bounded.
 """
 
 import gc
@@ -9,11 +9,43 @@ import time
 import tls
 from micropython import const
 
-from . import errors, files, log, net, phases
+from . import clock, errors, files, log, net, phases
 
 _IPPROTO_TCP = const(6)
 _TCP_NODELAY = const(1)  # without it each TLS flight waits 40 ms for the peer's delayed ACK
 _MAX_CERTIFICATES = const(8)  # in one file
+
+
+def join(wlan, config):
+    """Generator: returns once the station (a `network.WLAN`) is connected; at once if it is. At most
+    wifi_timeout_s a network. Raises OtaError(NO_GOT_IP)."""
+    if wlan.isconnected():
+        return
+    for ssid, password in config.wifi:
+        _start_joining(wlan, ssid, password)
+        started = time.ticks_ms()
+        while not wlan.isconnected():
+            if time.ticks_diff(time.ticks_ms(), started) >= config.wifi_timeout_s * 1000:
+                break
+            yield clock.IDLE_MS
+        if wlan.isconnected():
+            log.info("sta got ip %s" % wlan.ifconfig()[0])
+            return
+        log.warning("Wi-Fi %r: no connection" % ssid)
+    raise errors.OtaError(errors.NO_GOT_IP, "no network of the list")
+
+
+def _start_joining(wlan, ssid, password):
+    """Leave whatever half-open attempt there is, then connect. ESP32 raises if it is busy."""
+    try:
+        wlan.active(True)
+        wlan.disconnect()
+    except OSError:
+        pass
+    try:
+        wlan.connect(ssid, password)
+    except OSError as error:
+        log.warning("Wi-Fi %r: %r" % (ssid, error))
 
 
 def broker_context(config):

@@ -45,7 +45,6 @@ package(
         "tries.py",
         "update.py",
         "verify.py",
-        "wifi.py",
         "wm.py",
     ),
     base_path="..",

@@ -39,15 +39,24 @@ def check_state(state):
             state[key] = 0
 
 
+def begin(agent):
+    """Generator: Wi-Fi, then the clock, each where that is due. Raises OtaError(NO_GOT_IP)."""
+    yield from phases.steps("connection", "join", agent.wlan, agent.config)
+    if log.uptime_ms() >= agent.sync_due_ms:
+        yield from sync(agent)
+
+
 def sync(agent):
     """Generator: set the clock by NTP, else to the last known time if it stands before that. A time that is
-    not known keeps nobody offline: it is reported, at the first of several failures."""
+    not known keeps nobody offline: it is reported, at the first of several failures. Then certificates that
+    expire soon are named."""
     try:
         yield from Sync(agent).steps()
     except errors.OtaError as error:
         agent.report.error(error)
     if agent.offer:
         phases.call("offers", "plan", agent)
+    phases.call("expiry", "warn", agent.config)
 
 
 def note_known(agent):
@@ -102,7 +111,7 @@ class Sync:
         agent.sync_due_ms = log.uptime_ms() + pause_s * 1000
         was_told, agent.is_sync_told = agent.is_sync_told, not is_believed
         if not is_believed and not was_told:
-            raise errors.OtaError(errors.NO_CLOCK, "no NTP server is believed, the last known time is used")
+            raise errors.OtaError(errors.NO_CLOCK, "no NTP server is believed: the last known time counts")
 
     def hear(self, seconds):
         agent = self._agent
@@ -160,12 +169,12 @@ class Sync:
     def _ask(self, host):
         try:
             seconds = phases.call("board", "ntp_time", host) + clock.EPOCH_2000
+            if self._is_plausible(seconds):
+                return seconds
+            why = "implausible time %d" % seconds
         except (OSError, IndexError, ValueError) as error:
-            log.warning("NTP %s: %r" % (host, error))
-            return None
-        if self._is_plausible(seconds):
-            return seconds
-        log.warning("NTP %s: implausible time %d refused" % (host, seconds))
+            why = repr(error)
+        log.warning("NTP %s: %s" % (host, why))
         return None
 
     def _is_believed(self, seconds):
@@ -223,8 +232,7 @@ def build_seconds(text):
         day, year, hour, minute, second = [int(part) for part in parts[1:]]
     except ValueError:
         return 0
-    in_range = 1 <= day <= 31 and 2000 <= year <= 2100
-    in_range = in_range and 0 <= hour < 24 and 0 <= minute < 60 and 0 <= second < 61
-    if month < 0 or month % 3 or not in_range:
-        return 0
-    return unix(year, month // 3 + 1, day, hour, minute, second)
+    is_time = 0 <= hour < 24 and 0 <= minute < 60 and 0 <= second < 61
+    if is_time and month >= 0 and not month % 3 and 1 <= day <= 31 and 2000 <= year <= 2100:
+        return unix(year, month // 3 + 1, day, hour, minute, second)
+    return 0

@@ -7,7 +7,7 @@ instance of its classes and none of its functions.
 Always in memory: agent, clock, config, errors, files, link, log, net, phases, report. Everything else comes
 and goes:
   start     config_table · board · start → connection, keys, guard, record · state → offers, tries, ntp
-  online    wifi → ntp → board, expiry → connection; online → connection, board, tries, trial → keys, or
+  online    ntp → connection, board, expiry → connection; online → connection, board, tries, trial → keys, or
             rollback → verify, offers, guard; then offers → tries
   an offer  offers → offer → strict, or offer_signature; then ntp, strict, tries, offer_signature, board
   update    update → download, tries, then connection, download, response, slot → wm, download → slot;

@@ -9,7 +9,7 @@ _UNKNOWN = {"version": "0.0.0", "build_time": ""}
 _MODULES = (
     "board config_table connection download ecdsa expiry failure guard keys keytable ntp offer"
     " offer_signature offers online p256_comb record response rollback slot state strict texts_en texts_zh"
-    " trial tries update verify wifi wm"
+    " trial tries update verify wm"
 )
 
 

@@ -120,7 +120,7 @@ def fetch(transfer):
         try:
             _make_buffers(transfer)
             if not agent.wlan.isconnected():
-                yield from phases.steps("wifi", "join", agent.wlan, agent.config)
+                yield from phases.steps("connection", "join", agent.wlan, agent.config)
             transfer.enter(_CONNECTION_START)
             phases.call("connection", "connect_file_server", transfer)
             phases.call("download", "send", transfer)

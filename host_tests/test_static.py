@@ -28,8 +28,7 @@ LAYERS = (
     ("start", "online", "expiry", "state"),
     ("agent", "connection", "failure", "offer_signature", "response", "trial", "wm"),
     ("guard", "link"),
-    ("config", "download", "keys", "net", "ntp", "offer", "offers", "report", "tries", "update", "verify",
-     "wifi"),
+    ("config", "download", "keys", "net", "ntp", "offer", "offers", "report", "tries", "update", "verify"),
     ("config_table", "slot"),
     ("phases", "record"),
     ("board", "clock", "ecdsa", "files", "keytable", "strict"),
@@ -42,7 +41,7 @@ DOORS = {
     "network": {"board"}, "machine": {"board", "guard"}, "esp32": {"board"}, "ntptime": {"board"},
     "requests": set(), "asyncio": {"agent"}, "os": {"clock", "files", "record", "start"}, "vfs": set(),
     "time": {"agent", "clock", "connection", "download", "expiry", "failure", "link", "log", "net", "ntp",
-             "offers", "online", "response", "wifi"},
+             "offers", "online", "response"},
 }  # fmt: skip
 PURE = {
     "config_table", "ecdsa", "errors", "keytable", "offer", "offer_signature", "p256_comb", "slot", "strict",

@@ -20,9 +20,8 @@ OPEN = {
 }  # fmt: skip
 # module → functions that scripts of the host call on a board
 ENTRIES = {
-    "ecdsa": "verify", "keytable": "load", "offer": "parse", "offers": "check",
+    "connection": "join", "ecdsa": "verify", "keytable": "load", "offer": "parse", "offers": "check",
     "record": "save keep_floor", "start": "identify", "state": "load clear_refused", "strict": "version",
-    "wifi": "join",
 }  # fmt: skip
 _Function = ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda
 Place = tuple[int, int]  # line from 1, column in bytes of UTF-8, as in ast

@@ -4,7 +4,7 @@ from check import patched, recorded_log, run
 from fakeagent import FakeAgent, data_of
 from faketime import FakeTime
 
-from device import board, clock, connection, errors, expiry, failure, log, ntp, online, rollback, tries, wifi
+from device import board, clock, connection, errors, expiry, failure, log, ntp, online, rollback, tries
 from device import trial as device_trial
 from device.report import Report
 
@@ -202,10 +202,13 @@ def test_after_the_clock_the_certificates_are_looked_at():
     agent = FakeAgent()
     done = []
 
-    def sync(of):
-        done.append(of)
-        yield
+    class Sync:
+        def __init__(self, of):
+            done.append(of)
 
-    with patched(ntp, "sync", sync), patched(expiry, "warn", done.append):
-        run(wifi.sync(agent))
+        def steps(self):
+            yield
+
+    with patched(ntp, "Sync", Sync), patched(expiry, "warn", done.append):
+        run(ntp.sync(agent))
     assert done == [agent, agent.config]

@@ -1,9 +1,9 @@
-"""device.wifi: the networks in order, each within its time, whatever the driver throws."""
+"""device.connection: the networks in order, each within its time, whatever the driver throws."""
 
 from check import raises_code, recorded_log, run, settings
 from faketime import FakeTime
 
-from device import errors, wifi
+from device import connection, errors
 
 PROVES = {errors.NO_GOT_IP: "test_no_network_is_given_up_within_the_sum_of_the_limits"}
 
@@ -47,7 +47,7 @@ class Wlan:
 
 
 def _join(wlan, seconds=2):
-    run(wifi.join(wlan, settings(wifi=NETWORKS, wifi_timeout_s=seconds)), wlan.clock.advance)
+    run(connection.join(wlan, settings(wifi=NETWORKS, wifi_timeout_s=seconds)), wlan.clock.advance)
     return wlan
 
 

@@ -45,7 +45,8 @@ def join():
     from device import phases
 
     station, _, station_mac = phases.call("board", "start")
-    return _attempt(lambda: _run(phases.steps("wifi", "join", station, settings)) or station.ifconfig()[0])
+    steps = phases.steps("connection", "join", station, settings)
+    return _attempt(lambda: _run(steps) or station.ifconfig()[0])
 
 
 def ask_time():
