@@ -39,6 +39,7 @@ def board(tmp_path_factory: pytest.TempPathFactory) -> Path:
         ("sign x --key y --output z", "--output"),
         ("bench --server --only heap_update", "--only"),
         ("bench --server --json {board}/x", "--json"),
+        ("bench --json {board}/x --plot {board}/y/../x", "cannot hold two results"),
         ("torture --case message/idf/1 --full", "--full"),
         ("torture --mutants --attacks", "--attacks"),
         ("torture --only message", "classes of attacks"),

@@ -10,6 +10,7 @@ import json
 import random
 import re
 import struct
+import sys
 import tarfile
 import zipfile
 from pathlib import Path
@@ -194,6 +195,27 @@ def test_what_is_read_is_not_written(name: str, key: Path, tmp_path: Path) -> No
     with pytest.raises(ToolError, match="give another file"):
         _sign(tmp_path / "file", key, "--output-offer", target)
     assert target.read_bytes() == before
+
+
+@pytest.mark.parametrize("words", [["--output", "new", "--output-offer", "./new"],
+                                   ["--output-offer", "file-1.0.0.img"]])  # fmt: skip
+def test_the_offer_does_not_replace_the_image(
+    words: list[str], key: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("file").write_bytes(APP)
+    with pytest.raises(ToolError, match="cannot hold two results"):
+        _sign(Path("file"), key, "--version", "1.0.0", "--board", "lamp", *words)
+    assert [path.name for path in tmp_path.iterdir()] == ["file"]
+
+
+def test_an_offer_that_cannot_be_printed_leaves_no_image(key: Path, tmp_path: Path, monkeypatch) -> None:
+    (tmp_path / "file").write_bytes(APP)
+    with open("/dev/full", "wb", buffering=0) as full, monkeypatch.context() as patch:
+        patch.setattr(sys, "stdout", io.TextIOWrapper(io.BufferedWriter(full), write_through=False))
+        with pytest.raises(OSError, match="No space left"):
+            _sign(tmp_path / "file", key, "--version", "1.0.0", "--board", "lamp")
+    assert [path.name for path in tmp_path.iterdir()] == ["file"]
 
 
 @pytest.mark.parametrize(

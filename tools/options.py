@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import argparse
 import datetime
+import os
 import re
 from collections.abc import Callable, Iterable
 from pathlib import Path
@@ -23,6 +24,14 @@ def refuse(args: argparse.Namespace, names: Iterable[str], why: str) -> None:
     found = [name for name in names if name in getattr(args, "given", ())]
     if found:
         raise ToolError(f"{', '.join(found)}: {why}")
+
+
+def apart(*outputs: Path | None) -> None:
+    """Raises ToolError if two of the files to write are one: the second would replace the first."""
+    found = [os.path.realpath(path) for path in outputs if path]
+    for path in found:
+        if found.count(path) > 1:
+            raise ToolError(f"{path} cannot hold two results: give two files to write")
 
 
 def whole(low: int, high: int = COUNT_LIMIT, what: str = "a whole number") -> Callable[[str], int]:
