@@ -10,7 +10,8 @@ from types import SimpleNamespace
 
 import pytest
 
-from tools import __main__, options
+from device import config_table, offer
+from tools import __main__, firmware, options
 from tools.commands import demo
 from tools.errors import ToolError
 
@@ -70,8 +71,13 @@ def test_what_would_be_ignored_is_refused(line: str, named: str, board: Path, ca
         ),
         (
             options.build_time,
-            ["May 24 2024 10:33:41"],
-            ["yesterday", "", "24 May 2024", "May 32 2024 10:33:41"],
+            ["May 24 2024 10:33:41", "Jan 01 1970 00:00:00", "Feb 29 2028 23:59:59"],
+            [
+                *("yesterday", "", "24 May 2024", "May 32 2024 10:33:41", "Feb 29 2027 10:33:41"),
+                *("may 24 2024 10:33:41", "May  4 2024 10:33:41", "May 4 2024 10:33:41"),
+                *("May 24\u202f2024 10:33:41", "May 24 2024 10:33:41 ", "May 24 2024\n10:33:41"),
+                *("May 2\u0664 2024 10:33:41", "May 24 2024 10:33:61", "May 24 0024 10:33:41"),
+            ],
         ),
         (
             options.host,
@@ -93,6 +99,18 @@ def test_types(parse: Callable[[str], object], good: list[str], bad: list[str]) 
     for text in bad:
         with pytest.raises(argparse.ArgumentTypeError):
             parse(text)
+
+
+def test_a_build_time_is_written_as_builds_write_it() -> None:
+    for unix_s in (0, 951782400, 1716546821, 4102444799):
+        text = firmware.format_time(unix_s)
+        assert options.build_time(text) == text
+
+
+def test_limits_are_those_of_boards() -> None:
+    for key in ("board", "topic_prefix"):
+        assert config_table.KEYS[key][2] == options.NAME_LIMIT
+    assert options.SECONDS_LIMIT == offer.SECONDS_LIMIT
 
 
 def test_a_moment_is_in_seconds() -> None:

@@ -17,8 +17,7 @@ from pathlib import Path
 
 import pytest
 
-from device import offer
-from tools import certificates, esp32flash, imagecheck, images, keyfiles, options, romfs
+from tools import certificates, esp32flash, imagecheck, images, keyfiles, romfs
 from tools.__main__ import parse
 from tools.commands import sign
 from tools.errors import ToolError
@@ -235,7 +234,3 @@ def test_a_url_is_checked_as_boards_do(url: str, key: Path, tmp_path: Path) -> N
     (tmp_path / "file").write_bytes(APP)
     with pytest.raises(ToolError, match="is not an absolute https:// URL: "):
         _sign(tmp_path / "file", key, "--https-url", url)
-
-
-def test_seconds_and_milliseconds_are_told_apart_as_boards_do() -> None:
-    assert options.SECONDS_LIMIT == offer.SECONDS_LIMIT

@@ -122,6 +122,7 @@ def _open_missing() -> None:
             os.fstat(number)
         except OSError:
             os.set_inheritable(os.open(os.devnull, os.O_RDWR), True)
+    sys.stdin = sys.stdin or open(os.devnull)  # noqa: SIM115 - as long as the process
 
 
 def _guarded(stream: io.TextIOWrapper | None) -> Output:
