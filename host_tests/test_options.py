@@ -14,13 +14,17 @@ from device import config_table, offer
 from tools import __main__, firmware, options
 from tools.commands import demo
 from tools.errors import ToolError
+from tools.simboard.board import FACTS
+from tools.stage import MAC
 
 
 @pytest.fixture(scope="module")
 def board(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder that looks like a board's."""
+    """A folder that looks like a board's, and as one of a board in it."""
     folder = tmp_path_factory.mktemp("board")
-    (folder / "board.json").write_text(json.dumps({}))
+    for place in (folder, folder / MAC):
+        place.mkdir(exist_ok=True)
+        (place / FACTS).write_text(json.dumps({}))
     return folder
 
 
@@ -30,6 +34,7 @@ def board(tmp_path_factory: pytest.TempPathFactory) -> Path:
         ("board {board} --config x", "--config"),
         ("board {board} --certs x --image y", "--certs, --image"),
         ("board {board} --heap 64", "--heap"),
+        ("board {board} --count 1 --config x --heap 64", "--config, --heap"),
         ("board {board} --port 2323", "--port"),
         ("board --repl --config x", "--config"),
         ("board --repl --count 3", "--count"),
