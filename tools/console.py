@@ -96,6 +96,11 @@ def clean(text: object, keep: str = "") -> str:
     )
 
 
+def last_words(text: str, most: int = 400) -> str:
+    """The end of what another program has said, for one line of ours; clean() comes after it."""
+    return " | ".join(line.strip() for line in text.splitlines() if line.strip())[-most:]
+
+
 def shorten(text: str) -> str:
     """The text without its middle, if it is longer than an error should be."""
     return text if len(text) <= LONGEST else f"{text[: LONGEST // 2]} … {text[-LONGEST // 2 :]}"
