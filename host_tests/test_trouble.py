@@ -15,7 +15,7 @@ import reporting
 
 from tools.__main__ import main
 from tools.bench import swarm
-from tools.server import enrolled
+from tools.server import clock, enrolled
 from tools.server.health import Health
 from tools.server.store import Store
 from tools.servers.served import Served
@@ -74,6 +74,20 @@ def test_a_disk_that_is_full(served: Served, board: swarm.Asker) -> None:
     assert not reporting.arrived(served, MAC)
     resource.prlimit(served.pid, resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
     wait_until_all_is_well(served)
+
+
+@pytest.mark.parametrize(("days", "is_told"), [(0, False), (3600, True)])
+def test_certificates_end_by_the_servers_own_time(
+    days: int, is_told: bool, keys: Path, tmp_path: Path
+) -> None:
+    """In the log as for `devices`; days: how far it is ahead of the machine's."""
+    said: list[str] = []
+    tell = lambda _, text: said.append(text)  # noqa: E731
+    store = Store(tmp_path / "store", create=True)
+    clock.note(store, time.time() + days * 86400)
+    enrolled.Enrolled(keys / "server", store, Health(tell), tell).begin()
+    assert any("broker.crt.pem: " in line for line in said) == is_told, said
+    store.close()
 
 
 def test_a_database_that_is_damaged_under_a_running_server(served: Served) -> None:

@@ -26,8 +26,9 @@ BUSY_LIMIT_S = 10
 
 def explain(error: sqlite3.Error) -> str:
     """With the cure."""
-    is_damaged = type(error) is sqlite3.DatabaseError  # its kinds stand for what is not the file's fault
-    return f"{error}: " + ("put a copy of yours in its place" if is_damaged else "is its disk full, or in use?")
+    if type(error) is sqlite3.DatabaseError:  # its kinds stand for what is not the file's fault
+        return f"{error}: put a copy of yours in its place"
+    return f"{error}: is its disk full, or in use?"
 
 
 class Store:
