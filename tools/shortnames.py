@@ -3,7 +3,9 @@ which it looks them up grow by doubling, so few names and short ones are worth k
 
 **Private names**, with one underscore in front, of functions, classes, methods and attributes that the
 package binds: capital letters, the same again in each module, as its private names are its own business.
-What another module may mean as well is _shared() and has one short name in all of them. Those stay:
+What another module may mean as well is _shared() and has one short name in all of them.
+**Names of two words**, of functions, methods and attributes that the package binds: the same, but for PUBLIC,
+what applications, ports and the host's scripts say. Those stay:
 `_X = const(...)`, which costs nothing as long as the underscore is there; what occurs in a text, which
 getattr() may be given; and what the package only reads, for then it is somebody else's.
 **Functions** by which phases are called: see entrynames.py.
@@ -25,9 +27,16 @@ import string
 import tokenize
 from collections.abc import Iterator
 
-from tools import entrynames
+from tools import entrynames, inlining
 
 PRIVATE = re.compile(r"_[A-Za-z0-9]\w*")
+_TWO_WORDS = re.compile(r"[a-z][a-z0-9]*(_[a-z0-9]+)+")
+# Names of two words that others say as well: applications (README.md), ports (PORTING.md), scripts of the
+# host, MicroPython itself.
+PUBLIC = {
+    "block_size", "is_busy", "is_new", "is_open", "keep_alive", "may_start", "reset_cause", "self_test",
+    "set_boot", "verify_mode",
+}  # fmt: skip
 _PREFIX = "device."
 _FRAME = re.compile(r'File "([^"]*)", line (\d+), in (\S+)')
 _MESSAGE = re.compile(r"\w+Error: ")  # behind the frames: "no attribute 'A'"
@@ -39,11 +48,16 @@ class ShortNames:
 
     def __init__(self, sources: dict[str, str]) -> None:
         """sources: the text of each module of the package by its name."""
+        sources = inlining.inline(sources)
         self._sources = sources
         self._trees = {module: ast.parse(text) for module, text in sources.items()}
         kept = set().union(*map(_kept, self._trees.values()))
         used = {module: {token.string for token in _tokens(text)} for module, text in sources.items()}
-        bound = {module: _private(_bound(tree)) - kept for module, tree in self._trees.items()}
+        two_words = set().union(*map(_two_words, self._trees.values())) - PUBLIC
+        bound = {
+            module: {name for name in _bound(tree) if PRIVATE.fullmatch(name) or name in two_words} - kept
+            for module, tree in self._trees.items()
+        }
         shared = _shared(self._trees, used, bound)
         taken = kept.union(*used.values())
         common = dict(zip(sorted(shared), _free(taken), strict=False))
@@ -216,8 +230,13 @@ def _is_const(value: ast.expr) -> bool:
     return isinstance(value, ast.Call) and isinstance(value.func, ast.Name) and value.func.id == "const"
 
 
-def _private(names: set[str]) -> set[str]:
-    return {name for name in names if PRIVATE.fullmatch(name)}
+def _two_words(tree: ast.Module) -> set[str]:
+    """Names of two words of its functions, methods and attributes."""
+    nodes = list(ast.walk(tree))
+    names = {node.name for node in nodes if isinstance(node, ast.FunctionDef)}
+    attributes = [node for node in nodes if isinstance(node, ast.Attribute)]
+    names |= {node.attr for node in attributes if isinstance(node.ctx, ast.Store)}
+    return {name for name in names if _TWO_WORDS.fullmatch(name)}
 
 
 def _keywords(tree: ast.Module) -> set[str]:
