@@ -70,7 +70,6 @@ def make_all(
         top = Folder(change)
         renew |= next_key or next_ca or rotate_key or rotate_ca
         name = _server_name(top)
-        servers = max(servers, len(change.names(f"{SERVER_IDENTITY}-*.crt.pem")))
         if rotate_key:
             rotation.rotate_key(change)
         names = [*(sorted(rotation.rotate_authorities(change)) if rotate_ca else []), *server_names]
@@ -193,7 +192,9 @@ def _server(top: Folder, stem: str, ca: Authority, names: list[str], validity: V
 
 
 def _identities(top: Folder, name: str, servers: int, ca: Authority, days: int) -> None:
-    """Of the server that makes offers, and of those that only answer questions."""
+    """Of the server that makes offers, and of those that only answer questions; `servers` of these, or as many
+    as there are."""
+    servers = max(servers, len(top.change.names(f"{SERVER_IDENTITY}-*.crt.pem")))
     for end in ("", *(f"-{number + 1}" for number in range(servers))):
         devicekeys.client(top, f"{SERVER_IDENTITY}{end}", f"{name}{end}", ca, [ca.certificate], days)
 
