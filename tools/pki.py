@@ -192,8 +192,8 @@ def _server(top: Folder, stem: str, ca: Authority, names: list[str], validity: V
 
 
 def _identities(top: Folder, name: str, servers: int, ca: Authority, days: int) -> None:
-    """Of the server that makes offers, and of those that only answer questions: `servers`, or as many as there
-    are."""
+    """Of the server that makes offers, and of those that only answer questions: `servers` or as many as
+    there are."""
     servers = max(servers, len(top.change.names(f"{SERVER_IDENTITY}-*.crt.pem")))
     for end in ("", *(f"-{number + 1}" for number in range(servers))):
         devicekeys.client(top, f"{SERVER_IDENTITY}{end}", f"{name}{end}", ca, [ca.certificate], days)
