@@ -69,7 +69,7 @@ def make_all(
         is_new = not _is_fleet(change)
         top = Folder(change)
         renew |= next_key or next_ca or rotate_key or rotate_ca
-        name = _server_name(top)
+        name, servers = _server_name(top), max(servers, _identity_count(change))
         if rotate_key:
             rotation.rotate_key(change)
         names = [*(sorted(rotation.rotate_authorities(change)) if rotate_ca else []), *server_names]
@@ -191,10 +191,12 @@ def _server(top: Folder, stem: str, ca: Authority, names: list[str], validity: V
         top.put(f"{stem}.crt.pem", pair.certificate.public_bytes(keyfiles.ENCODINGS["pem"]))
 
 
+def _identity_count(change: Change) -> int:
+    return len(change.names(f"{SERVER_IDENTITY}-*.crt.pem"))
+
+
 def _identities(top: Folder, name: str, servers: int, ca: Authority, days: int) -> None:
-    """Of the server that makes offers, and of those that only answer questions: `servers` or as many as
-    there are."""
-    servers = max(servers, len(top.change.names(f"{SERVER_IDENTITY}-*.crt.pem")))
+    """Of the server that makes offers, and of those that only answer questions."""
     for end in ("", *(f"-{number + 1}" for number in range(servers))):
         devicekeys.client(top, f"{SERVER_IDENTITY}{end}", f"{name}{end}", ca, [ca.certificate], days)
 
