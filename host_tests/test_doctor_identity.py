@@ -65,16 +65,24 @@ def _public(key: Any, form: str = "SubjectPublicKeyInfo") -> bytes:
 P256, P384 = ec.generate_private_key(ec.SECP256R1()), ec.generate_private_key(ec.SECP384R1())
 
 
-@pytest.mark.parametrize(
-    ("content", "level"),
-    [
-        (_public(P256), OK), (_public(P256, "UncompressedPoint"), OK), (_public(P384), BAD),
-        (_public(ed25519.Ed25519PrivateKey.generate()), BAD), (keyfiles.key_bytes(P256, "der"), BAD),
-        (_public(P256, "CompressedPoint"), BAD), (b"\x04" + bytes(64), BAD), (_public(P256)[:-1], BAD),
-        (_public(P256).replace(b"\x2a\x86\x48", b"\x2a\x86\x49"), BAD), (b"", BAD), (bytes(65), BAD),
-    ],
-)  # fmt: skip
-def test_a_signing_key_is_one_that_boards_take(content: bytes, level: str) -> None:
+KEYS = {  # name: (content of the file, what doctor says)
+    "P-256": (_public(P256), OK),
+    "point": (_public(P256, "UncompressedPoint"), OK),
+    "P-384": (_public(P384), BAD),
+    "Ed25519": (_public(ed25519.Ed25519PrivateKey.generate()), BAD),
+    "private": (keyfiles.key_bytes(P256, "der"), BAD),
+    "compressed point": (_public(P256, "CompressedPoint"), BAD),
+    "point off the curve": (b"\x04" + bytes(64), BAD),
+    "cut": (_public(P256)[:-1], BAD),
+    "unknown algorithm": (_public(P256).replace(b"\x2a\x86\x48", b"\x2a\x86\x49"), BAD),
+    "empty": (b"", BAD),
+    "zeros": (bytes(65), BAD),
+}
+
+
+@pytest.mark.parametrize("name", KEYS)
+def test_a_signing_key_is_one_that_boards_take(name: str) -> None:
+    content, level = KEYS[name]
     finding = checks_identity.signing_key(_facts(signing_key=content))
     assert finding.level == level and (level == OK or "damaged" in finding.text), finding
 
