@@ -112,6 +112,13 @@ def test_a_build_time_is_written_as_builds_write_it() -> None:
         assert options.build_time(text) == text
 
 
+@pytest.mark.parametrize("epoch", ["", "-1", "1e9", "9" * 12, "\u00b2", "\u0661", "1 "])
+def test_an_epoch_that_is_none_is_refused(epoch: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SOURCE_DATE_EPOCH", epoch)
+    with pytest.raises(ToolError, match="SOURCE_DATE_EPOCH must be Unix seconds"):
+        firmware.default_build_time()
+
+
 def test_limits_are_those_of_boards() -> None:
     for key in ("board", "topic_prefix"):
         assert config_table.KEYS[key][2] == options.NAME_LIMIT
