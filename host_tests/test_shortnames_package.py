@@ -51,12 +51,16 @@ def _shape(source: str) -> str:
 def _used(source: str) -> set[str]:
     """All names, and the words of all texts, but for comments, docstrings and bytes."""
     tree = ast.parse(source)
+    texts: set[str] = set()
     for node in ast.walk(tree):
         if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant):
             node.value.value = 0
+        elif isinstance(node, ast.Constant) and isinstance(node.value, str):
+            texts |= _words(node.value)
+            node.value = ""  # unparsed, a line break in it would be a word
         elif isinstance(node, ast.Constant) and isinstance(node.value, bytes):
             node.value = b""
-    return _words(ast.unparse(tree))
+    return texts | _words(ast.unparse(tree))
 
 
 def _scopes(table: symtable.SymbolTable) -> list:

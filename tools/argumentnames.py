@@ -1,4 +1,4 @@
-"""Short names for arguments in the device package's .mpy files: a, b, c in each function by itself."""
+"""Short names for arguments in the device package's .mpy files: a, b … m in each function by itself."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import string
 from tools.entrynames import Place
 
 _PRIVATE = re.compile(r"_[A-Za-z0-9]\w*")
+_LETTERS = string.ascii_lowercase[:13]  # the others may be names of the module: shortnames.py
 _Function = ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda
 
 
@@ -47,7 +48,7 @@ class Arguments:
         uses = [node for node in inside if isinstance(node, ast.Name)]
         taken = {node.arg for node in ast.walk(args) if isinstance(node, ast.arg)}
         taken |= {self.edits.get(_place(node), node.id) for node in uses}
-        free = (letter for letter in string.ascii_lowercase if letter not in (taken - set(old)) | fixed)
+        free = (letter for letter in _LETTERS if letter not in (taken - set(old)) | fixed)
         new = dict(zip(old, free, strict=False))
         self.edits |= {_place(node): new[node.arg] for node in chosen if node.arg in new}
         self.edits |= {_place(node): new[node.id] for node in uses if node.id in new}

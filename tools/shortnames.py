@@ -59,19 +59,19 @@ class ShortNames:
             for module, tree in self._trees.items()
         }
         shared = _shared(self._trees, used, bound)
-        taken = kept.union(*used.values())
-        common = dict(zip(sorted(shared), _free(taken), strict=False))
-        taken |= set(common.values())
-        self.short = {
-            module: dict(zip(sorted(names - shared), _free(taken), strict=False)) | common
-            for module, names in bound.items()
-        }
-        self._keywords = set().union(*map(_keywords, self._trees.values()))
         self._uses = {module: entrynames.Uses(tree) for module, tree in self._trees.items()}
-        self.functions = {
-            module: dict(zip(sorted(names), _free(taken | set(self.short[module].values())), strict=False))
-            for module, names in entrynames.callable_by(self._uses).items()
-        }
+        callable_by = entrynames.callable_by(self._uses)
+        taken = kept.union(*used.values())
+        self.short, self.functions = {}, {}
+        for module, names in bound.items():
+            free = _free(taken)
+            self.short[module] = dict(zip(sorted(names - shared), free, strict=False))
+            self.functions[module] = dict(zip(sorted(callable_by[module]), free, strict=False))
+        own = [each.values() for each in (*self.short.values(), *self.functions.values())]
+        common = dict(zip(sorted(shared), _free(taken.union(*own)), strict=False))
+        for short in self.short.values():
+            short |= common
+        self._keywords = set().union(*map(_keywords, self._trees.values()))
 
     def shorten(self, module: str) -> str:
         """The text of a module with short names, each in the line where it was."""
@@ -191,10 +191,10 @@ def _tokens(source: str) -> Iterator[tokenize.TokenInfo]:
 
 
 def _free(taken: set[str]) -> Iterator[str]:
-    """A … Z, AA … Z9, AAA …, but for those that are taken."""
+    """A … Z, n … z, AA … z9, AAA …, but for those that are taken. a … m are arguments'."""
     for length in itertools.count(0):
-        for first in string.ascii_uppercase:
+        for first in string.ascii_uppercase + string.ascii_lowercase[13:]:
             for rest in itertools.product(string.ascii_letters + string.digits, repeat=length):
                 name = first + "".join(rest)
-                if name not in taken:
+                if name not in taken and not keyword.iskeyword(name):
                     yield name
