@@ -42,7 +42,7 @@ def printed(tmp_path: Path) -> str:
     (tmp_path / "device").mkdir()
     (tmp_path / "part.py").write_text(PART)
     text = ShortNames({"part": PART}).shorten("part")
-    code = romfs.compile_module(tmp_path / "part.py", "device.part", 0, text)
+    code = romfs.compile_module(tmp_path / "part.py", "part", 0, text)
     (tmp_path / "device" / "part.mpy").write_bytes(code)
     command = [*runtimes.interpreter("mp32"), "-c", "from device import part\npart.run()"]
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=120)
@@ -68,7 +68,7 @@ def _any_name() -> tuple[str, str, str]:
 
 def test_what_is_no_frame_of_ours_stays() -> None:
     module, _, short = _any_name()
-    ours = f'  File "device.{module}", line 3, in {short}\n'
+    ours = f'  File "{module}", line 3, in {short}\n'
     text = (
         f'I/ota {short}\n  File "main.py", line 3, in <module>\n'
         f"  File \"device/{module}.py\", line 3, in {short}\nValueError: '{short}'"
@@ -81,11 +81,11 @@ def test_doctor_shows_a_traceback_that_was_pasted(
     where: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     module, name, short = _any_name()
-    text = f'Traceback (most recent call last):\n  File "device.{module}", line 1, in {short}\nOSError: -2\n'
+    text = f'Traceback (most recent call last):\n  File "{module}", line 1, in {short}\nOSError: -2\n'
     path = tmp_path / "printed.txt"
     printed = text.replace("\n", "\r\n").encode() + b"\xc3(\r\n"  # as a terminal has it, and odd bytes
     assert _restored(path, where, printed, monkeypatch) == 0
-    expected = text.replace(f"device.{module}", f"device/{module}.py").replace(f"in {short}", f"in {name}")
+    expected = text.replace(f'"{module}"', f'"device/{module}.py"').replace(f"in {short}", f"in {name}")
     assert capsys.readouterr().out == expected + "\ufffd(\n"
 
 

@@ -38,7 +38,6 @@ PUBLIC = {
     "block_size", "is_busy", "is_new", "is_open", "keep_alive", "may_start", "reset_cause", "self_test",
     "set_boot", "verify_mode",
 }  # fmt: skip
-_PREFIX = "device."
 _FRAME = re.compile(r'File "([^"]*)", line (\d+), in (\S+)')
 _MESSAGE = re.compile(r"\w+Error: ")  # behind the frames: "no attribute 'A'"
 
@@ -95,7 +94,7 @@ class ShortNames:
         for number, line in enumerate(lines):
             frame = _FRAME.search(line)
             if frame:
-                module = frame[1].removeprefix(_PREFIX) if frame[1].startswith(_PREFIX) else ""
+                module = frame[1] if frame[1] in self._sources else ""
                 if module:
                     told = f'File "device/{module}.py", line {frame[2]}, in {self._restore(module, frame[3])}'
                     lines[number] = line[: frame.start()] + told + line[frame.end() :]
