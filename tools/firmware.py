@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import os
+import re
 import time
 from pathlib import Path
 
@@ -66,10 +67,10 @@ def short_names() -> ShortNames:
 
 def compile_module(path: Path, name: str, level: int = 0) -> bytes:
     """The .mpy of a module as boards get it, as romfs.compile_module() makes it; one of the package has short
-    names, and tracebacks show the module's name: that of the file would be one more."""
+    names, and tracebacks show the module's name, which a board keeps anyway."""
     if path not in package_modules().values():
         return romfs.compile_module(path, name, level)
-    return romfs.compile_module(path, f"{PACKAGE}.{path.stem}", level, short_names().shorten(path.stem))
+    return romfs.compile_module(path, path.stem, level, short_names().shorten(path.stem))
 
 
 def contents(files: dict[str, Path], source: bool) -> dict[str, bytes]:
@@ -106,7 +107,7 @@ def default_build_time() -> str:
     epoch = os.environ.get("SOURCE_DATE_EPOCH")
     if epoch is None:
         return format_time(int(time.time()))
-    if not epoch.isdigit():
+    if not re.fullmatch("[0-9]{1,11}", epoch):
         raise ToolError("SOURCE_DATE_EPOCH must be Unix seconds: correct or unset it")
     return format_time(int(epoch))
 
