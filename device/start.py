@@ -8,14 +8,14 @@ from . import errors, log, phases
 _UNKNOWN = {"version": "0.0.0", "build_time": ""}
 _MODULES = (
     "board config_table connection download ecdsa expiry failure guard keys keytable ntp offer"
-    " offer_signature offers online p256_comb record response rollback slot state strict texts_en texts_zh"
-    " trial tries update verify wm"
+    " offer_signature offers online p256_comb record response rollback slot state strict texts_en trial"
+    " tries update verify"
 )
 
 
 def prepare(agent):
     """Everything that can keep the agent from starting. Raises OtaError(NO_INIT)."""
-    check_package()
+    check_package(agent.config)
     clear(agent)
     config = agent.config
     if config.broker_address[0] == "mqtts":
@@ -41,13 +41,15 @@ def clear(agent):
     agent.checked_s = agent.counted_s = agent.progressed_ms = 0
 
 
-def check_package():
-    """A package that was copied in part must not show that in mid-update. Raises OtaError(NO_INIT)."""
+def check_package(config):
+    """A package that was copied in part, or for another configuration, must not show that in mid-update.
+    Raises OtaError(NO_INIT)."""
     folder = phases.path()
     if folder is None:
         return
     found = [name.split(".")[0] for name in os.listdir(folder)]
-    for name in _MODULES.split():
+    options = " texts_%s%s" % (config.language, " wm" if config.image == "wm" else "")
+    for name in (_MODULES + options).split():
         if name not in found:
             what = "%s/%s is missing: deploy the package again" % (folder, name)
             raise errors.OtaError(errors.NO_INIT, what)

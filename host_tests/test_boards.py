@@ -53,6 +53,14 @@ def test_a_payload_holds_the_whole_package_and_nothing_else() -> None:
     assert all(content[0:1] == b"M" and content[1] == 6 for content in compiled.values())
 
 
+def test_a_package_for_a_known_configuration_lacks_what_that_does_not_use() -> None:
+    whole = set(payload.package(source=True))
+    chinese = {"language": "zh", "image": "esp32"}
+    assert set(payload.package(source=True, config={})) == whole - {"texts_zh.py", "wm.py"}
+    assert set(payload.package(source=True, config=chinese)) == whole - {"wm.py"}
+    assert set(payload.package(source=True, config={"image": "wm"})) == whole - {"texts_zh.py"}
+
+
 def test_the_other_form_of_a_module_is_known() -> None:
     twins = payload.twins(["lib/a.mpy", "lib/p/b.py", "main.py", "boot.py", "data.txt", "certs/x.der"])
     assert twins == ["lib/a.py", "lib/p/b.mpy"]

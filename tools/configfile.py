@@ -27,6 +27,15 @@ def read(path: Path) -> dict:
     return config
 
 
+def parse(text: str) -> dict | None:
+    """What is to be had of a file that a board may hold; None if that is not a JSON object."""
+    try:
+        config = json.loads(text)
+    except (ValueError, RecursionError):
+        return None
+    return config if isinstance(config, dict) else None
+
+
 def check(config: dict, path: Path | None = None) -> None:
     """Raises ToolError with what a board would say to it. Keys of a newer format are not looked at. path: the
     file it is from, None = not from one alone."""

@@ -14,6 +14,7 @@ import pytest
 from e2e.test_commands import REPO, tools
 
 from tools import firmware, runtimes
+from tools.boards import payload
 from tools.boards.session import BoardError, Session
 from tools.simboard import board as simboard
 
@@ -25,6 +26,9 @@ APP = {
     "blink.py": "with open('rate.txt') as file:\n    print('blinking', file.read())\n",
     "rate.txt": "5 Hz",
 }
+
+
+USED = len(firmware.package_modules()) - len(payload.OPTIONS)  # modules of a board that uses no option
 
 
 def list_files(stage) -> set[str]:
@@ -49,13 +53,17 @@ def test_only_what_changed_is_sent(make_bare, tmp_path: Path):
     assert sent > 40 and there == 0
     stage.wait_report("INIT")
     seen = len(stage.operator.messages)  # before the command: a fast board has reported when it ends
-    assert counts(stage.deploy()) == (0, len(firmware.package_modules()) + 2)
+    assert counts(stage.deploy()) == (0, USED + 2)
     stage.wait_report("INIT", since=seen)
     config = tmp_path / "ota.json"
     changed = (stage.keys / "devices" / stage.board.facts["mac"] / "ota.json").read_text()
     config.write_text(changed.replace('"watchdog_s": 20', '"watchdog_s": 21'))
     seen = len(stage.operator.messages)
     assert counts(stage.deploy("--config", config))[0] == 1
+    stage.wait_report("INIT", since=seen)
+    config.write_text(changed.replace('"watchdog_s": 20', '"language": "zh"'))
+    seen = len(stage.operator.messages)
+    assert counts(stage.deploy("--config", config))[0] == 2 and "lib/device/texts_zh.mpy" in list_files(stage)
     stage.wait_report("INIT", since=seen)
     config.write_text(changed.replace('"watchdog_s": 20', '"watchdog_s": -1'))
     shown = stage.deploy("--config", config, code=1)
@@ -69,7 +77,7 @@ def test_the_other_form_of_a_module_goes_away(make_bare):
     files = list_files(stage)
     assert {"lib/device/agent.py", "lib/umqtt/simple.py", "main.py"} <= files
     sent, _ = counts(stage.deploy())
-    assert sent == len(firmware.package_modules()) + 1
+    assert sent == USED + 1
     files = list_files(stage)
     assert {"lib/device/agent.mpy", "lib/umqtt/simple.mpy"} <= files
     assert not [name for name in files if name.startswith("lib/") and name.endswith(".py")]

@@ -90,27 +90,35 @@ def test_an_image_larger_than_the_slot_is_not_in_it():
 def test_a_package_that_lacks_a_module_does_not_start():
     names = start._MODULES.split()
     whole = {}.fromkeys(names, "")
+    made = FakeAgent().config
     with PhaseFolder(whole):
-        start.check_package()
+        start.check_package(made)
     del whole[names[-1]]
     with PhaseFolder(whole) as folder:
-        error = raises_code(errors.NO_INIT, start.check_package)
+        error = raises_code(errors.NO_INIT, start.check_package, made)
         assert names[-1] in error.detail
         with open("%s/%s.mpy" % (folder.path, names[-1]), "w"):
             pass  # compiled is as good
-        start.check_package()
+        start.check_package(made)
+        for key, value, module in (("language", "zh", "texts_zh"), ("image", "wm", "wm")):
+            setattr(made, key, value)
+            error = raises_code(errors.NO_INIT, start.check_package, made)
+            assert "/%s is missing: deploy" % module in error.detail
+            with open("%s/%s.py" % (folder.path, module), "w"):
+                pass
+            start.check_package(made)
         folder.move(".frozen/device")  # cannot be looked at, and lacks nothing
-        start.check_package()
+        start.check_package(made)
 
 
 def test_the_list_of_modules_is_the_package():
-    """All but those that are resident, which are loaded before anything is checked."""
-    resident = "__init__ agent clock config errors files link log net phases report start".split()
+    """All but those that are resident, which are loaded before anything is checked, and options."""
+    others = "__init__ agent clock config errors files link log net phases report start texts_zh wm".split()
     with PhaseFolder({}) as folder:
         files = [name.rsplit(".", 1) for name in os.listdir(folder.real_path)]
     found = [parts[0] for parts in files if parts[-1] in ("py", "mpy")]
     listed = start._MODULES.split()
     assert sorted(listed) == listed
     outside = [name for name in found if name not in listed]
-    assert sorted(outside) in (sorted(resident), sorted(resident + ["manifest"]))
+    assert sorted(outside) in (others, sorted(others + ["manifest"]))
     assert len(found) == len(listed) + len(outside)

@@ -63,7 +63,7 @@ LINES = (
     Line("ecdsa_heap", "signature heap", "smallest heap of a signature check", "KB", 22, 18),
     Line("ecdsa_heap_plain", "signature heap", "smallest heap of one, plain key", "KB"),
     Line("ecdsa_mpy", "size", "ecdsa and what it imports", ".mpy bytes", 6000, 4500, quick=True),
-    Line("device_mpy", "size", "the whole package", ".mpy bytes", 57000, 50000, quick=True),
+    Line("device_mpy", "size", "what `deploy` brings of the package", ".mpy bytes", 57000, 50000, quick=True),
     Line("poll_worst", "latency", "poll() in a transfer, the worst",
          "× floor block", 4, 3),
     Line("poll_wait", "latency", "the same by the clock, waits included", "× floor block"),

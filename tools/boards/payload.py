@@ -12,6 +12,8 @@ CONFIG = "ota.json"
 CERTIFICATES = "certs"
 RECORDS = ("ota_state", "ota_floor", "ota_journal", "ota_cause", "ota_reserve")  # the agent's own begin so
 UMQTT = "lib/umqtt/simple"
+# Modules that only such a configuration needs: module → key, value.
+OPTIONS = {"texts_zh.py": ("language", "zh"), "wm.py": ("image", "wm")}
 _STRIPPED = 3  # mpy-cross -O3: no line numbers, which would cost heap
 
 
@@ -24,9 +26,13 @@ class Payload:
     files: dict[str, bytes] = field(default_factory=dict)
 
 
-def package(source: bool) -> dict[str, bytes]:
-    """The device package, compiled unless `source`."""
+def package(source: bool, config: dict | None = None) -> dict[str, bytes]:
+    """The device package, compiled unless `source`. config: the board's, if it is known: then without what it
+    does not use."""
     modules = firmware.package_modules()
+    for name, (key, value) in OPTIONS.items():
+        if config is not None and config.get(key) != value:
+            del modules[name]
     return dict(_module(name, path, source, firmware.PACKAGE) for name, path in modules.items())
 
 

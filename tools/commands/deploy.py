@@ -75,7 +75,7 @@ def deploy(board: Session, settings: dict[str, bytes], args: argparse.Namespace,
         deployment = Deployment(board, lambda done, total: bar.update(
             task, description="copying", completed=done, total=total
         ))  # fmt: skip
-        result = deployment.put(_payload(deployment, settings, args))
+        result = deployment.put(_payload(board, deployment, settings, args))
         bar.update(task, visible=False)
     if args.version:
         board.load("running_version")
@@ -94,13 +94,23 @@ def _check_config(board: Session) -> None:
         raise ToolError(f"all is on the board, but its agent will not start: {detail}; correct that")
 
 
-def _payload(deployment: Deployment, settings: dict[str, bytes], args: argparse.Namespace) -> Payload:
+def _config(board: Session, settings: dict[str, bytes]) -> dict | None:
+    """With which the board will start; None if nobody knows yet."""
+    if payload.CONFIG in settings:
+        return configfile.parse(settings[payload.CONFIG].decode())
+    board.load("facts")
+    return configfile.parse(board.call("read_text", payload.CONFIG))
+
+
+def _payload(
+    board: Session, deployment: Deployment, settings: dict[str, bytes], args: argparse.Namespace
+) -> Payload:
     """In the order in which it takes its place: what starts the rest comes last."""
     if not args.source:
         deployment.check_mpy()
     wanted = Payload()
     if not deployment.has_package_built_in():
-        wanted.package = payload.package(args.source)
+        wanted.package = payload.package(args.source, _config(board, settings))
     if not deployment.has_umqtt():
         wanted.files |= payload.umqtt(args.source)
     application = payload.application(args.app, args.source) if args.app else {}

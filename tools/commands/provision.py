@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import argparse
 import hashlib
-import json
 import os
 import sys
 from pathlib import Path
@@ -178,11 +177,8 @@ def _look(board: Session, keys: Path) -> tuple[str, dict]:
     board.load("identity")
     mac = pki.mac_of(board.call("mac"))
     for text in (board.call("read_text", payload.CONFIG), _text(keys / "devices" / mac / payload.CONFIG)):
-        try:
-            saved = json.loads(text or "")
-        except (ValueError, RecursionError):
-            continue
-        if isinstance(saved, dict):
+        saved = configfile.parse(text)
+        if saved is not None:
             return mac, saved
     return mac, {}
 
