@@ -67,7 +67,7 @@ MORE = {  # for a full disk: so that something is to be written
     "keys": {"dir": ["{place}/none"]}, "devices": {"--tag": ["tag", MAC]},
     "sign": {"--output-offer": ["{place}/none"], "--version": ["1.0.0"], "--board": ["lamp"],
              "image": ["{place}/application"]},
-    "bench": {"--json": ["{place}/none"], "--plot": ["{place}/none"]},
+    "bench": {"--json": ["{place}/none"], "--plot": ["{place}/none.svg"]},
 }  # fmt: skip
 PATHS = {
     "missing": "{place}/none", "deep": "{place}/none/none", "folder": "{place}/folder",

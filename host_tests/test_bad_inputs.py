@@ -7,6 +7,7 @@ from __future__ import annotations
 import fnmatch
 import json
 import os
+import re
 import shlex
 import shutil
 import subprocess
@@ -107,11 +108,19 @@ def _is_its_own(case: dict[str, Any], name: str) -> bool:
 
 
 def _leads(case: dict[str, Any], line: str) -> bool:
-    """Does the line name the option, or what was given to it?"""
+    """Does the line name the option, or what was given to it? What is short stands in many lines by chance:
+    it must be in quotes there."""
     option, value = case["option"], case["value"]
-    names = [option.strip("-"), option.upper(), OTHER_WORDS.get(option, option)]
-    names += [text or "''" for text in (repr(value)[:40].strip("'"), value[:40], os.path.dirname(value))]
-    return not option or any(name in line for name in names) or "in use" in line
+    if not option:
+        return True  # a full disk: that it is told in a line is enough
+    if value.isdigit() and f"{value}: Address already in use" in line:
+        return True
+    words = re.findall(r"[\w-]+", line)
+    if any(name in words for name in (option, option.upper(), OTHER_WORDS.get(option, option))):
+        return True
+    shown = (repr(value)[1:40].strip("'"), value[:40], os.path.dirname(value))
+    quoted = [repr(value), *map(repr, value.split()[:1])]  # of a command, its program
+    return any(text in line for text in (*quoted, *(text for text in shown if len(text) > 2)))
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="limits, capabilities and /dev/full are Linux's")

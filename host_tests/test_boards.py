@@ -13,7 +13,7 @@ from rich.console import Console
 
 from device import errors
 from tools import firmware
-from tools.boards import checks_board, checks_identity, findings, payload, ports
+from tools.boards import checks_board, checks_identity, examination, findings, payload, ports
 from tools.boards.examination import Facts
 from tools.boards.findings import BAD, OK, SKIP, WARN
 from tools.boards.session import Session
@@ -69,6 +69,19 @@ def test_an_application_goes_where_firmware_comes_first(tmp_path: Path) -> None:
         payload.application(tmp_path / "nowhere", source=False)
     with pytest.raises(ToolError, match="tools keys"):
         payload.certificates(tmp_path)
+
+
+@pytest.mark.parametrize("answer", [5, None, [], "ok", {}, {"code": -2}])
+def test_an_answer_that_is_none_is_told(answer: object) -> None:
+    """Such as of a thread on the board that prints between."""
+    board = SimpleNamespace(call=lambda *_, **__: answer)
+    told = examination.tried(board, "join")  # type: ignore[arg-type]
+    assert told == {"code": 0, "detail": f"join answers {answer!r}"}
+
+
+def test_an_answer_without_a_code_has_one() -> None:
+    board = SimpleNamespace(call=lambda *_, **__: {"detail": 7})
+    assert examination.tried(board, "join") == {"code": 0, "detail": "7"}  # type: ignore[arg-type]
 
 
 def _arguments(**given: object) -> argparse.Namespace:

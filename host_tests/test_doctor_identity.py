@@ -4,8 +4,11 @@ other."""
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import ec, ed25519
 
 from tools import certificates, keyfiles, pki
 from tools.boards import checks_identity
@@ -51,6 +54,37 @@ def test_a_file_that_is_cut_off_is_damaged(cut: int) -> None:
     content = (_authority("good") + _authority("good"))[:cut]
     finding = checks_identity.broker_ca(_facts(broker_ca=content))
     assert finding.level == BAD and "damaged" in finding.text
+
+
+def _public(key: Any, form: str = "SubjectPublicKeyInfo") -> bytes:
+    encoding = "DER" if form == "SubjectPublicKeyInfo" else "X962"
+    how = getattr(serialization.Encoding, encoding), getattr(serialization.PublicFormat, form)
+    return key.public_key().public_bytes(*how)
+
+
+P256, P384 = ec.generate_private_key(ec.SECP256R1()), ec.generate_private_key(ec.SECP384R1())
+
+
+KEYS = {  # name: (content of the file, what doctor says)
+    "P-256": (_public(P256), OK),
+    "point": (_public(P256, "UncompressedPoint"), OK),
+    "P-384": (_public(P384), BAD),
+    "Ed25519": (_public(ed25519.Ed25519PrivateKey.generate()), BAD),
+    "private": (keyfiles.key_bytes(P256, "der"), BAD),
+    "compressed point": (_public(P256, "CompressedPoint"), BAD),
+    "point off the curve": (b"\x04" + bytes(64), BAD),
+    "cut": (_public(P256)[:-1], BAD),
+    "unknown algorithm": (_public(P256).replace(b"\x2a\x86\x48", b"\x2a\x86\x49"), BAD),
+    "empty": (b"", BAD),
+    "zeros": (bytes(65), BAD),
+}
+
+
+@pytest.mark.parametrize("name", KEYS)
+def test_a_signing_key_is_one_that_boards_take(name: str) -> None:
+    content, level = KEYS[name]
+    finding = checks_identity.signing_key(_facts(signing_key=content))
+    assert finding.level == level and (level == OK or "damaged" in finding.text), finding
 
 
 def test_what_the_rotation_puts_on_a_board_is_all_green(tmp_path: Path) -> None:

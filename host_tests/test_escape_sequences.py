@@ -4,6 +4,7 @@ set a title, hide a line or turn the direction of writing."""
 from __future__ import annotations
 
 import argparse
+import dataclasses
 import io
 import json
 import sys
@@ -120,14 +121,36 @@ def test_the_console_of_a_simulated_board_and_the_log_of_the_server(text: str, c
 
 
 @every
-@pytest.mark.parametrize("name", [wire.REPORT, wire.PROGRESS, wire.GET])
-def test_reports_and_what_is_stored_of_them(name: str, text: str) -> None:
-    data = {"type": "INIT", "version": f"1.0.0{text}", "build_time": text, "slot": text,
-            "errorCode": errors.CONNECTION_FAILED, "cause": text, "field": text,
-            "state": text, "progress": 5}  # fmt: skip
-    report = wire.report(name, json.dumps({"msg_sequence": 1, "state": text, "data": data}).encode())
-    for value in vars(report).values() if report else ():
-        assert not isinstance(value, str) or value.isprintable(), ascii(value)
+@pytest.mark.parametrize(
+    ("name", "data"),
+    [(wire.REPORT, {"type": "INIT", "build_time": "?", "slot": "?"}),
+     (wire.PROGRESS, {"errorCode": errors.CONNECTION_FAILED, "cause": "?", "field": "?"}),
+     (wire.PROGRESS, {"state": "confirmed"}), (wire.GET, None)],
+)  # fmt: skip
+def test_reports_and_what_is_stored_of_them(name: str, data: dict | None, text: str) -> None:
+    said = {"msg_sequence": 1, "version": text, "slot": text, "state": text, "knows": [text, f"a{text}"]}
+    if data is None:
+        heard: object = wire.question(json.dumps(said).encode())
+    else:
+        filled = {key: text if value == "?" else value for key, value in data.items()}
+        said["data"] = {"version": f"1.0.0{text}", **filled}
+        heard = wire.report(name, json.dumps(said).encode())
+    found = _texts(heard)
+    assert len(found) >= 4 and all(map(str.isprintable, found)), ascii(found)
+
+
+def _texts(value: object) -> list[str]:
+    """All of them, of whatever holds them."""
+    if isinstance(value, str):
+        return [value]
+    if dataclasses.is_dataclass(value):
+        value = list(vars(value).values())
+    return [text for part in value for text in _texts(part)] if isinstance(value, (list, tuple)) else []
+
+
+def test_the_last_words_of_a_program_are_one_line() -> None:
+    assert console.last_words("  a\r\n\n b\n") == "a | b"
+    assert console.last_words("x" * 500 + "\nend") == "x" * 394 + " | end"
 
 
 def test_a_terminal_of_few_characters_gets_no_more(monkeypatch: pytest.MonkeyPatch) -> None:

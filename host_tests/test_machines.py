@@ -99,7 +99,7 @@ COMMON = [("--help",), ("keys", "--help"), ("keys", "{}"), DEMO, BOARD]  # of th
 
 
 @pytest.mark.sample(7)
-@pytest.mark.parametrize("words", COMMON, ids=" ".join)
+@pytest.mark.parametrize("words", [*COMMON, ("doctor", "--traceback", "-")], ids=" ".join)
 @pytest.mark.parametrize("number", [0, 1, 2])
 def test_a_stream_that_is_closed(words: tuple[str, ...], number: int, tmp_path: Path):
     words = tuple(word.format(tmp_path / "keys") for word in words)

@@ -10,16 +10,21 @@ from types import SimpleNamespace
 
 import pytest
 
-from tools import __main__, options
+from device import config_table, offer
+from tools import __main__, firmware, options
 from tools.commands import demo
 from tools.errors import ToolError
+from tools.simboard.board import FACTS
+from tools.stage import MAC
 
 
 @pytest.fixture(scope="module")
 def board(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder that looks like a board's."""
+    """A folder that looks like a board's, and as one of a board in it."""
     folder = tmp_path_factory.mktemp("board")
-    (folder / "board.json").write_text(json.dumps({}))
+    for place in (folder, folder / MAC):
+        place.mkdir(exist_ok=True)
+        (place / FACTS).write_text(json.dumps({}))
     return folder
 
 
@@ -29,6 +34,7 @@ def board(tmp_path_factory: pytest.TempPathFactory) -> Path:
         ("board {board} --config x", "--config"),
         ("board {board} --certs x --image y", "--certs, --image"),
         ("board {board} --heap 64", "--heap"),
+        ("board {board} --count 1 --config x --heap 64", "--config, --heap"),
         ("board {board} --port 2323", "--port"),
         ("board --repl --config x", "--config"),
         ("board --repl --count 3", "--count"),
@@ -39,6 +45,7 @@ def board(tmp_path_factory: pytest.TempPathFactory) -> Path:
         ("sign x --key y --output z", "--output"),
         ("bench --server --only heap_update", "--only"),
         ("bench --server --json {board}/x", "--json"),
+        ("bench --json {board}/x --plot {board}/y/../x", "cannot hold two results"),
         ("torture --case message/idf/1 --full", "--full"),
         ("torture --mutants --attacks", "--attacks"),
         ("torture --only message", "classes of attacks"),
@@ -69,8 +76,13 @@ def test_what_would_be_ignored_is_refused(line: str, named: str, board: Path, ca
         ),
         (
             options.build_time,
-            ["May 24 2024 10:33:41"],
-            ["yesterday", "", "24 May 2024", "May 32 2024 10:33:41"],
+            ["May 24 2024 10:33:41", "Jan 01 1970 00:00:00", "Feb 29 2028 23:59:59"],
+            [
+                *("yesterday", "", "24 May 2024", "May 32 2024 10:33:41", "Feb 29 2027 10:33:41"),
+                *("may 24 2024 10:33:41", "May  4 2024 10:33:41", "May 4 2024 10:33:41"),
+                *("May 24\u202f2024 10:33:41", "May 24 2024 10:33:41 ", "May 24 2024\n10:33:41"),
+                *("May 2\u0664 2024 10:33:41", "May 24 2024 10:33:61", "May 24 0024 10:33:41"),
+            ],
         ),
         (
             options.host,
@@ -92,6 +104,25 @@ def test_types(parse: Callable[[str], object], good: list[str], bad: list[str]) 
     for text in bad:
         with pytest.raises(argparse.ArgumentTypeError):
             parse(text)
+
+
+def test_a_build_time_is_written_as_builds_write_it() -> None:
+    for unix_s in (0, 951782400, 1716546821, 4102444799):
+        text = firmware.format_time(unix_s)
+        assert options.build_time(text) == text
+
+
+@pytest.mark.parametrize("epoch", ["", "-1", "1e9", "9" * 12, "\u00b2", "\u0661", "1 "])
+def test_an_epoch_that_is_none_is_refused(epoch: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SOURCE_DATE_EPOCH", epoch)
+    with pytest.raises(ToolError, match="SOURCE_DATE_EPOCH must be Unix seconds"):
+        firmware.default_build_time()
+
+
+def test_limits_are_those_of_boards() -> None:
+    for key in ("board", "topic_prefix"):
+        assert config_table.KEYS[key][2] == options.NAME_LIMIT
+    assert options.SECONDS_LIMIT == offer.SECONDS_LIMIT
 
 
 def test_a_moment_is_in_seconds() -> None:

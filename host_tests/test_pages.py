@@ -93,8 +93,8 @@ def test_a_terminal_shows_what_changed_last(tmp_path: Path) -> None:
     store = Store(tmp_path, create=True)
     macs = fill(store, 50)
     few = pages.recent(store, 5)
-    assert [device["mac"] for device in few["devices"]] == macs[2:7] and few["more"]
+    assert [device["mac"] for device in few["devices"]] == macs[2:7] and few["known"] == len(macs)
     every = pages.recent(store, 50)
-    assert [device["mac"] for device in every["devices"]] == macs and not every["more"]
+    assert [device["mac"] for device in every["devices"]] == macs and every["known"] == len(macs)
     assert view.fleet(store)["devices"] == every["devices"]
     store.close()

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
+import errno
 import fcntl
 import os
 import pty
@@ -11,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from tools.boards import errnos, payload, ports
+from tools.boards import errnos, payload, ports, session
 from tools.boards.deployment import Deployment, Result
 from tools.boards.session import Session
 from tools.commands import deploy
@@ -32,6 +34,17 @@ def _open(port: str) -> str:
     return str(told.value)
 
 
+@contextlib.contextmanager
+def _locked(port: str) -> Iterator[None]:
+    """As pyserial and mpremote do."""
+    other = os.open(port, os.O_RDWR | os.O_NOCTTY)
+    try:
+        fcntl.flock(other, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(other)
+
+
 def test_a_port_that_is_not_there(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(ports, "on_usb", lambda: [])
     assert "is not there: no board is on USB" in _open("/dev/ttyUSB77")
@@ -41,23 +54,31 @@ def test_a_port_that_is_not_there(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_a_port_that_one_may_not_use(serial_port: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Root may use each, so the system is asked in its place."""
-    fcntl.flock(os.open(serial_port, os.O_RDWR | os.O_NOCTTY), fcntl.LOCK_EX)
     monkeypatch.setattr(os, "access", lambda path, mode: False)
-    told = _open(serial_port)
+    with _locked(serial_port):
+        told = _open(serial_port)
     assert "you may not use it: `sudo usermod -aG " in told and "log in anew" in told
 
 
 def test_a_port_in_use(serial_port: str) -> None:
-    """Locked, as pyserial and mpremote do."""
-    other = os.open(serial_port, os.O_RDWR | os.O_NOCTTY)
-    fcntl.flock(other, fcntl.LOCK_EX)
-    assert "another program uses it" in _open(serial_port)
-    os.close(other)
+    with _locked(serial_port):
+        assert "end other programs that may use it" in _open(serial_port)
+
+
+def test_a_port_whose_board_is_gone(serial_port: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No other program is blamed for it as if that were known."""
+
+    def open_port(*_: object, **__: object) -> None:
+        raise OSError(errno.ENXIO, os.strerror(errno.ENXIO))
+
+    monkeypatch.setattr(session, "SerialTransport", open_port)
+    assert "it is there, but busy or broken: " in _open(serial_port)
 
 
 @pytest.mark.parametrize(
     ("port", "words"),
-    [("socket://127.0.0.1:1", "nothing listens there"), ("nonsense://x", "a port is like /dev/ttyUSB0"),
+    [("socket://127.0.0.1:1", "no connection: check HOST and PORT"),
+     ("nonsense://x", "a port is like /dev/ttyUSB0"),
      (__file__, "is not a serial port"), ("/", "is not a serial port")],
 )  # fmt: skip
 def test_what_is_no_port(port: str, words: str) -> None:

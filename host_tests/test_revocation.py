@@ -7,6 +7,8 @@ import asyncio
 import re
 import shutil
 import time
+import urllib.error
+import urllib.request
 from pathlib import Path
 
 import mqttboard
@@ -44,12 +46,22 @@ def test_a_running_server_ends_the_connection_of_a_stolen_board(keys: Path, serv
         assert time.monotonic() - started < LIMIT_S * pace.slowness()
         pace.until(lambda: stolen.refused >= 2 and good.connected == 2, "one comes back, the other does not")
         assert stolen.connected == 1 and good.sessions == [False, True]
+        assert {_asked_for(served, STOLEN), _asked_for(served, STOLEN.lower())} == {403}
+        assert _asked_for(served, GOOD) == 404
         pace.until(lambda: "certificate revoked" in _devices(served, capsys), "`devices` shows it")
         assert main(["keys", str(keys), "--device", STOLEN]) == 0
         with mqttboard.of(keys, STOLEN, port) as again:
             pace.until(lambda: again.connected, "a new certificate is taken")
             assert stolen.connected == 1
         pace.until(lambda: "certificate revoked" not in _devices(served, capsys), "and no more is shown")
+        pace.until(lambda: _asked_for(served, STOLEN) == 404, "the file port takes it again")
+
+
+def _asked_for(served: Served, mac: str) -> int:
+    """The status of an image that is not there, by the URL that this board was offered."""
+    with pytest.raises(urllib.error.HTTPError) as refused:
+        urllib.request.urlopen(f"{served.images['http']}/{'0' * 64}.img?device={mac}", timeout=pace.HANG_S)
+    return refused.value.code
 
 
 def _devices(served: Served, capsys: pytest.CaptureFixture[str]) -> str:

@@ -2,18 +2,11 @@
 
 from __future__ import annotations
 
-import ast
-import os
 import re
-import subprocess
-import symtable
-import sys
-from collections import Counter
 
 import pytest
 
-from tools import entrynames, firmware
-from tools.boards import payload
+from tools import firmware
 from tools.shortnames import ShortNames
 
 REPO = firmware.REPO
@@ -214,6 +207,35 @@ def test_functions_that_the_package_calls_are_short_everywhere() -> None:
     assert f"part.{read}(1)" in caller
 
 
+TWO = """
+class Part:
+    def __init__(self):
+        self.read_back = self.is_busy = 1
+def read_all(it):
+    pass
+"""
+OTHER = """
+def see(it, at_once=3):
+    read_size = it.read_back + it.is_busy + it.last_word
+    return read_size
+"""
+
+
+def test_names_of_two_words_are_the_same_in_all_modules() -> None:
+    names = ShortNames({"part": TWO, "other": OTHER})
+    short = names.short["part"]["read_back"]
+    assert f"read_size = a.{short} + a.is_busy + a.last_word" in names.shorten("other")
+    assert f"self.{short} = self.is_busy" in names.shorten("part")
+    assert "read_all" not in names.shorten("part") and "at_once" in names.shorten("other")
+
+
+@pytest.mark.parametrize(
+    "text", ["x = 'read_back'", "import read_back", "f'{it.read_back}'", "from . import read_back"]
+)
+def test_names_of_two_words_that_something_else_says_stay(text: str) -> None:
+    assert "self.read_back" in ShortNames({"part": TWO, "other": text}).shorten("part")
+
+
 def test_functions_that_others_call_keep_their_names() -> None:
     by_name = ShortNames({"part": PHASE, "caller": CALLER, "other": "from .part import read\nread(1)"})
     assert "read" not in by_name.functions["part"]
@@ -223,97 +245,3 @@ def test_functions_that_others_call_keep_their_names() -> None:
     assert not opened.functions["agent"]
     entry = ShortNames({"state": PHASE.replace("write", "load"), "caller": CALLER.replace("part", "state")})
     assert "load" not in entry.functions["state"] and "read" in entry.functions["state"]
-
-
-def test_the_entries_are_what_scripts_call_on_a_board() -> None:
-    found: set[tuple[str, str]] = set()
-    for path in (*REPO.glob("tools/boards/onboard/*.py"), *REPO.glob("tools/bench/onboard/*.py")):
-        text = path.read_text(encoding="utf-8").replace("from device import", "from . import")
-        uses = entrynames.Uses(ast.parse(text))
-        found |= {(module, name) for _, module, name in uses.others + uses.texts}
-    found = {(module, name) for module, name in found if module not in entrynames.OPEN}
-    listed = {(module, name) for module, names in entrynames.ENTRIES.items() for name in names.split()}
-    shell = {("state", "clear_refused")}  # README.md
-    assert found == listed - shell
-
-
-# The package itself
-
-
-@pytest.fixture(scope="module")
-def sources() -> dict[str, str]:
-    return {path.stem: path.read_text(encoding="utf-8") for path in firmware.package_modules().values()}
-
-
-def _shape(source: str) -> str:
-    """The syntax tree without names, with lines."""
-    tree = ast.parse(source)
-    for node in ast.walk(tree):
-        for key in ("id", "arg", "attr", "name", "asname"):
-            if isinstance(getattr(node, key, None), str):
-                setattr(node, key, "x")
-        if isinstance(node, ast.Global | ast.Nonlocal):
-            node.names = ["x"] * len(node.names)
-        if isinstance(node, ast.Call) and len(node.args) > 1 and isinstance(node.args[1], ast.Constant):
-            node.args[1].value = "x"  # of phases.call(), whose own name is "x" by now
-    return "\n".join(f"{getattr(node, 'lineno', 0)} {type(node)}" for node in ast.walk(tree)) + ast.dump(tree)
-
-
-def _used(source: str) -> set[str]:
-    """All names, and the words of all texts, but for comments, docstrings and bytes."""
-    tree = ast.parse(source)
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant):
-            node.value.value = 0
-        elif isinstance(node, ast.Constant) and isinstance(node.value, bytes):
-            node.value = b""
-    return _words(ast.unparse(tree))
-
-
-def _scopes(table: symtable.SymbolTable) -> list:
-    """What kinds of names each scope has, and how many of each: a name that two share would be missing."""
-    kinds = Counter(
-        (name.is_parameter(), name.is_global(), name.is_free(), name.is_assigned(), name.is_referenced())
-        for name in table.get_symbols()
-    )
-    return [table.get_type(), kinds, [_scopes(child) for child in table.get_children()]]
-
-
-@pytest.mark.parametrize("module", MODULES)
-def test_only_names_change_in_the_package(module: str, sources: dict[str, str]) -> None:
-    short = firmware.short_names().shorten(module)
-    assert _shape(short) == _shape(sources[module])
-    assert _scopes(symtable.symtable(short, module, "exec")) == _scopes(
-        symtable.symtable(sources[module], module, "exec")
-    )
-
-
-def test_short_names_of_the_package_collide_with_nothing(sources: dict[str, str]) -> None:
-    words = set().union(*map(_used, sources.values()))
-    short = firmware.short_names()
-    for module in MODULES:
-        names = [*short.short[module].values(), *short.functions[module].values()]
-        assert len(set(names)) == len(names), module
-        assert not set(names) & words, module
-
-
-def test_the_map_follows_from_the_sources_alone(sources: dict[str, str]) -> None:
-    names, again = firmware.short_names(), ShortNames(dict(reversed(sources.items())))
-    expected = [names.short, names.functions]
-    assert [again.short, again.functions] == expected
-    code = "from tools import firmware\nn = firmware.short_names()\nprint([n.short, n.functions])"
-    environment = os.environ | {"PYTHONHASHSEED": "7"}
-    done = subprocess.run(
-        [sys.executable, "-c", code], cwd=REPO, env=environment, capture_output=True, text=True, timeout=120
-    )
-    assert ast.literal_eval(done.stdout) == expected, done.stderr
-
-
-def test_deploy_brings_short_names_and_source_none(sources: dict[str, str]) -> None:
-    compiled = payload.package(source=False)
-    names = firmware.short_names()
-    for module in MODULES:
-        found = _words(compiled[f"{module}.mpy"].decode("ascii", "replace"))
-        assert not found & set(names.short[module]), module
-    assert sum(map(len, names.short.values())) > 100
-    assert payload.package(source=True) == {f"{name}.py": text.encode() for name, text in sources.items()}

@@ -10,14 +10,14 @@ import json
 import random
 import re
 import struct
+import sys
 import tarfile
 import zipfile
 from pathlib import Path
 
 import pytest
 
-from device import offer
-from tools import certificates, esp32flash, imagecheck, images, keyfiles, options, romfs
+from tools import certificates, esp32flash, imagecheck, images, keyfiles, romfs
 from tools.__main__ import parse
 from tools.commands import sign
 from tools.errors import ToolError
@@ -83,10 +83,16 @@ FILES = {  # name: (content, what the error says)
     "s-records": (b"S00F000068656C6C6F202020202000003C\nS11F00007C0802A6900100049421FFF0\n" * 9, "S-records"),
     "json": (json.dumps({"version": "1.0.0", "size": 5}).encode(), "JSON"),
     "python": (b"import machine\nmachine.reset()\n", "Python program"),
+    "python, one line": (b'print("hello")', "Python program"),
     "text": ("Änderungen in 1.2.0: keine.\n".encode() * 900, "a text"),
     "lfs pointer": (b"version https://git-lfs.github.com/spec/v1\noid sha256:00\nsize 5\n", "git lfs pull"),
     "pem": (keyfiles.key_bytes(certificates.new_key()), "a key or a certificate"),
     "der": (_public(), "a key or a certificate"),
+    "der, short": (b"\x30\x03\x02\x01\x05", "a key or a certificate"),
+    "der, its length in two bytes": (b"\x30\x81\x80" + bytes(range(128)), "a key or a certificate"),
+    "der, its first byte": (b"\x30", "a text"),
+    "der, cut in its length": (b"\x30\x81", "`sign --kind raw`"),
+    "der, cut off": (_public()[:-1], "`sign --kind raw`"),
     "mpy": (b"M\x06\x00\x1f" + bytes(range(200)), "compiled module"),
     "romfs": (romfs.pack({"a.py": b"1" * 200}), "ROMFS"),
     "dfu": (b"DfuSe\x01" + bytes(range(200)), "DFU"),
@@ -190,6 +196,27 @@ def test_what_is_read_is_not_written(name: str, key: Path, tmp_path: Path) -> No
     assert target.read_bytes() == before
 
 
+@pytest.mark.parametrize("words", [["--output", "new", "--output-offer", "./new"],
+                                   ["--output-offer", "file-1.0.0.img"]])  # fmt: skip
+def test_the_offer_does_not_replace_the_image(
+    words: list[str], key: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("file").write_bytes(APP)
+    with pytest.raises(ToolError, match="cannot hold two results"):
+        _sign(Path("file"), key, "--version", "1.0.0", "--board", "lamp", *words)
+    assert [path.name for path in tmp_path.iterdir()] == ["file"]
+
+
+def test_an_offer_that_cannot_be_printed_leaves_no_image(key: Path, tmp_path: Path, monkeypatch) -> None:
+    (tmp_path / "file").write_bytes(APP)
+    with open("/dev/full", "wb", buffering=0) as full, monkeypatch.context() as patch:
+        patch.setattr(sys, "stdout", io.TextIOWrapper(io.BufferedWriter(full), write_through=False))
+        with pytest.raises(OSError, match="No space left"):
+            _sign(tmp_path / "file", key, "--version", "1.0.0", "--board", "lamp")
+    assert [path.name for path in tmp_path.iterdir()] == ["file"]
+
+
 @pytest.mark.parametrize(
     "words",
     ["--delay 100000000000000000000", "--delay -1", "--delay 1e3", "--expires 0", "--expires 99999999",
@@ -207,7 +234,3 @@ def test_a_url_is_checked_as_boards_do(url: str, key: Path, tmp_path: Path) -> N
     (tmp_path / "file").write_bytes(APP)
     with pytest.raises(ToolError, match="is not an absolute https:// URL: "):
         _sign(tmp_path / "file", key, "--https-url", url)
-
-
-def test_seconds_and_milliseconds_are_told_apart_as_boards_do() -> None:
-    assert options.SECONDS_LIMIT == offer.SECONDS_LIMIT

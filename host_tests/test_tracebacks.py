@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tools import firmware, romfs, runtimes
+from tools import firmware, romfs, runtimes, wholefile
 from tools.commands import doctor
 from tools.shortnames import ShortNames
 
@@ -83,10 +83,22 @@ def test_doctor_shows_a_traceback_that_was_pasted(
     module, name, short = _any_name()
     text = f'Traceback (most recent call last):\n  File "device.{module}", line 1, in {short}\nOSError: -2\n'
     path = tmp_path / "printed.txt"
-    path.write_text(text)
-    monkeypatch.setattr(sys, "stdin", io.StringIO(text))
+    printed = text.replace("\n", "\r\n").encode() + b"\xc3(\r\n"  # as a terminal has it, and odd bytes
+    assert _restored(path, where, printed, monkeypatch) == 0
+    expected = text.replace(f"device.{module}", f"device/{module}.py").replace(f"in {short}", f"in {name}")
+    assert capsys.readouterr().out == expected + "\ufffd(\n"
+
+
+@pytest.mark.parametrize("where", ["file", "-"])
+def test_what_has_no_end_is_refused(where: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(OSError, match="File too large"):
+        _restored(tmp_path / "printed.txt", where, bytes(wholefile.LARGEST + 1), monkeypatch)
+
+
+def _restored(path: Path, where: str, printed: bytes, monkeypatch: pytest.MonkeyPatch) -> int:
+    """The exit code of `doctor --traceback` for what is in a file or on standard input."""
+    path.write_bytes(printed if where == "file" else b"")
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(printed), encoding="utf-8"))
     parser = argparse.ArgumentParser()
     doctor.add_arguments(parser)
-    assert doctor.run(parser.parse_args(["--traceback", str(path) if where == "file" else "-"])) == 0
-    expected = text.replace(f"device.{module}", f"device/{module}.py").replace(f"in {short}", f"in {name}")
-    assert capsys.readouterr().out == expected
+    return doctor.run(parser.parse_args(["--traceback", str(path) if where == "file" else "-"]))

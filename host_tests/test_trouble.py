@@ -13,8 +13,9 @@ import pace
 import pytest
 import reporting
 
+from tools.__main__ import main
 from tools.bench import swarm
-from tools.server import enrolled
+from tools.server import clock, enrolled
 from tools.server.health import Health
 from tools.server.store import Store
 from tools.servers.served import Served
@@ -73,6 +74,55 @@ def test_a_disk_that_is_full(served: Served, board: swarm.Asker) -> None:
     assert not reporting.arrived(served, MAC)
     resource.prlimit(served.pid, resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
     wait_until_all_is_well(served)
+
+
+@pytest.mark.parametrize(("days", "is_told"), [(0, False), (3600, True)])
+def test_certificates_end_by_the_servers_own_time(
+    days: int, is_told: bool, keys: Path, tmp_path: Path
+) -> None:
+    """In the log as for `devices`; days: how far it is ahead of the machine's."""
+    said: list[str] = []
+    tell = lambda _, text: said.append(text)  # noqa: E731
+    store = Store(tmp_path / "store", create=True)
+    clock.note(store, time.time() + days * 86400)
+    enrolled.Enrolled(keys / "server", store, Health(tell), tell).begin()
+    assert any("broker.crt.pem: " in line for line in said) == is_told, said
+    store.close()
+
+
+def test_a_database_that_is_damaged_under_a_running_server(served: Served) -> None:
+    """All of it but the facts: it ends with the cure."""
+    database = served.folder / "fleet.db"
+    other = sqlite3.connect(database, isolation_level=None)
+    (size,) = other.execute("PRAGMA page_size").fetchone()
+    query = "SELECT rootpage FROM sqlite_master WHERE rootpage > 0 AND tbl_name != 'facts'"
+    roots = [row[0] for row in other.execute(query)]
+    other.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    with database.open("r+b") as file:
+        for root in roots:
+            file.seek((root - 1) * size)
+            file.write(b"\xff" * size)
+    other.execute("INSERT INTO facts VALUES ('x', 1)")  # what the server has in memory counts no more
+    other.close()
+    cure = f"error: {database}: database disk image is malformed: put a copy of yours in its place"
+    pace.until(lambda: cure in served.said(), "a word of it")
+    assert "Traceback" not in served.said()
+
+
+@pytest.mark.parametrize(("at", "words"), [(0, "file is not a database"), (1, "disk image is malformed")])
+def test_a_database_that_is_damaged_at_the_start(
+    at: int, words: str, keys: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """at: the first page that is not right."""
+    Store(tmp_path, create=True).close()
+    content = bytearray((tmp_path / "fleet.db").read_bytes())
+    content[at * 4096 :] = b"\xff" * len(content[at * 4096 :])
+    (tmp_path / "fleet.db").write_bytes(content)
+    for words_given in (["devices", str(tmp_path)], ["serve", str(tmp_path), "--keys", str(keys / "server")]):
+        assert main(words_given) == 1
+        said = capsys.readouterr().err.splitlines()
+        assert len(said) == 1 and "fleet.db: " in said[0], said
+        assert said[0].endswith(f"{words}: put a copy of yours in its place")
 
 
 @pytest.mark.parametrize("name", [f"devices/{MAC}.crt.der", "sign_1.der", "spare.crt.pem"])

@@ -14,6 +14,7 @@ from pathlib import Path
 
 from tools import bootstrap, cache, console, interrupts, options, pretend
 from tools.errors import ToolError
+from tools.server.store import explain
 
 GIT_LIMIT_S = 10
 COMMANDS = {
@@ -117,7 +118,7 @@ def main(argv: list[str]) -> int:
         print(f"error: {console.shorten(console.clean(error))}", file=sys.stderr)
         return 1
     except sqlite3.Error as error:  # of fleet.db, which `serve`, `push` and `devices` share
-        print(f"error: the server's fleet.db: {error}: is its disk full, or in use?", file=sys.stderr)
+        print(f"error: the server's fleet.db: {explain(error)}", file=sys.stderr)
         return 1
     except OSError as error:
         print(f"error: {console.clean(console.explain(error))}", file=sys.stderr)

@@ -19,6 +19,7 @@ import time
 from importlib import metadata
 
 from tools import cache
+from tools.console import last_words
 from tools.errors import ToolError
 
 REQUIREMENTS = cache.REPO / "requirements-dev.txt"
@@ -100,7 +101,7 @@ def make_venv() -> None:
     command = [base, "-m", "venv", str(VENV)]
     result = subprocess.run(command, capture_output=True, text=True, timeout=VENV_LIMIT_S)
     if result.returncode:
-        raise ToolError(f"cannot make {VENV}: {(result.stdout + result.stderr).strip()[-300:]}")
+        raise ToolError(f"cannot make {VENV}: {last_words(result.stdout + result.stderr)}")
 
 
 def install() -> None:

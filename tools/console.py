@@ -96,6 +96,11 @@ def clean(text: object, keep: str = "") -> str:
     )
 
 
+def last_words(text: str, most: int = 400) -> str:
+    """The end of what another program has said, for one line of ours; clean() comes after it."""
+    return " | ".join(line.strip() for line in text.splitlines() if line.strip())[-most:]
+
+
 def shorten(text: str) -> str:
     """The text without its middle, if it is longer than an error should be."""
     return text if len(text) <= LONGEST else f"{text[: LONGEST // 2]} … {text[-LONGEST // 2 :]}"
@@ -122,6 +127,7 @@ def _open_missing() -> None:
             os.fstat(number)
         except OSError:
             os.set_inheritable(os.open(os.devnull, os.O_RDWR), True)
+    sys.stdin = sys.stdin or open(os.devnull)  # noqa: SIM115 - as long as the process
 
 
 def _guarded(stream: io.TextIOWrapper | None) -> Output:

@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from tools import cache
+from tools.console import last_words
 from tools.errors import ToolError
 
 SUITES = ("trixie", "forky")  # the next one only when a mirror's copy of the first is broken
@@ -229,7 +230,7 @@ def explain(command: list[str], output: str) -> str:
     if "Mirror sync in progress" in output or "Hash Sum mismatch" in output:
         return "apt refuses the mirror's list: it differs from the signed one, try again later"
     errors = [line for line in output.splitlines() if line.startswith("E:")]
-    return f"{' '.join(command[:2])}: {(errors or [output.strip()[-200:]])[0]}"
+    return f"{' '.join(command[:2])}: {(errors or [last_words(output)])[0]}"
 
 
 def unpack(archives: Path, target: Path) -> None:

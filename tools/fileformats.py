@@ -35,8 +35,8 @@ _MAGICS = [
     (0, b"GIF8", "a picture", FETCH),
     (0, b"SQLite format 3\0", "a database", BUILT),
 ]
-_HEX = re.compile(rb"\s*(:[0-9A-Fa-f]{10,}\s+)+")
-_S_RECORDS = re.compile(rb"\s*(S[0-9][0-9A-Fa-f]{6,}\s+)+")
+_HEX = re.compile(rb"\s*:[0-9A-Fa-f]{10,}\s")
+_S_RECORDS = re.compile(rb"\s*S[0-9][0-9A-Fa-f]{6,}\s")
 _BLANK = (b"\x00", b"\xff")
 _ENOUGH = 4096  # bytes at the beginning, by which a text is known
 
@@ -59,18 +59,19 @@ def recognise(content: bytes) -> tuple[str, str] | None:
 
 def _is_der(content: bytes) -> bool:
     """One ASN.1 sequence as long as the file."""
-    return content[:2] == b"\x30\x82" and int.from_bytes(content[2:4], "big") + 4 == len(content) or (
-        content[:1] == b"\x30" and len(content) - 2 == content[1] < 0x80
-        or content[:2] == b"\x30\x81" and len(content) - 3 == content[2]
-    )  # fmt: skip
+    more = {b"\x81": 1, b"\x82": 2}.get(content[1:2], 0)  # bytes of the length, if it is not in one
+    length = content[2 : 2 + more] if more else content[1:2]
+    is_known = content[:1] == b"\x30" and (more or length < b"\x80")
+    return bool(is_known) and int.from_bytes(length, "big") == len(content) - 2 - more
 
 
 def _text(content: bytes) -> tuple[str, str] | None:
-    if _HEX.match(content + b"\n"):
+    first = content[:_ENOUGH]
+    if _HEX.match(first + b"\n"):
         return "Intel HEX", BUILT
-    if _S_RECORDS.match(content + b"\n"):
+    if _S_RECORDS.match(first + b"\n"):
         return "Motorola S-records", BUILT
-    head = _decoded(content[:_ENOUGH])
+    head = _decoded(first)
     if head is None:
         return None
     begin = head.lstrip("\ufeff \t\r\n").lower()
@@ -82,7 +83,7 @@ def _text(content: bytes) -> tuple[str, str] | None:
         return "a key or a certificate", BUILT
     if begin.startswith(("{", "[")) and _is_json(content):
         return "JSON, an offer or a configuration", BUILT
-    if re.search(r"^(import|from|def|class|print\()\b", head, re.MULTILINE):
+    if re.search(r"^((import|from|def|class)\b|print\()", head, re.MULTILINE):
         return "a Python program", COMPILE
     return "a text", BUILT
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import os
+import re
 import time
 from pathlib import Path
 
@@ -111,7 +112,7 @@ def default_build_time() -> str:
     epoch = os.environ.get("SOURCE_DATE_EPOCH")
     if epoch is None:
         return format_time(int(time.time()))
-    if not epoch.isdigit():
+    if not re.fullmatch("[0-9]{1,11}", epoch):
         raise ToolError("SOURCE_DATE_EPOCH must be Unix seconds: correct or unset it")
     return format_time(int(epoch))
 

@@ -24,7 +24,8 @@ Point = tuple[int, int]
 @functools.lru_cache(maxsize=8)
 def build(key: bytes) -> bytes:
     """The content of a table file. key: 65-byte point or SubjectPublicKeyInfo. Raises ToolError."""
-    point = _point(key)
+    numbers = public(key).public_numbers()
+    point = numbers.x, numbers.y
     content = HEAD + b"\x04" + _octets(point) + comb(point)
     return content + hashlib.sha256(content).digest()
 
@@ -35,19 +36,19 @@ def check(table: bytes, key: bytes) -> None:
         raise ToolError("the key table does not belong to the signing key: delete it and run `keys` again")
 
 
-def _point(key: bytes) -> Point:
-    public: object = None
+def public(key: bytes) -> ec.EllipticCurvePublicKey:
+    """Of a 65-byte point or SubjectPublicKeyInfo, as boards take it. Raises ToolError."""
+    found: object = None
     try:
         if len(key) == POINT:
-            public = ec.EllipticCurvePublicKey.from_encoded_point(ec.SECP256R1(), key)
+            found = ec.EllipticCurvePublicKey.from_encoded_point(ec.SECP256R1(), key)
         else:
-            public = serialization.load_der_public_key(key)
+            found = serialization.load_der_public_key(key)
     except Exception:  # the library has a dozen ways to say "not a key I know"
         pass
-    if not isinstance(public, ec.EllipticCurvePublicKey) or public.curve.name != "secp256r1":
+    if not isinstance(found, ec.EllipticCurvePublicKey) or found.curve.name != "secp256r1":
         raise ToolError("this is no public key on curve P-256: make the signing key with `keys`")
-    numbers = public.public_numbers()
-    return numbers.x, numbers.y
+    return found
 
 
 def comb(point: Point) -> bytes:

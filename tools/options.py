@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import argparse
 import datetime
+import os
 import re
 from collections.abc import Callable, Iterable
 from pathlib import Path
@@ -25,11 +26,19 @@ def refuse(args: argparse.Namespace, names: Iterable[str], why: str) -> None:
         raise ToolError(f"{', '.join(found)}: {why}")
 
 
+def apart(*outputs: Path | None) -> None:
+    """Raises ToolError if two of the files to write are one: the second would replace the first."""
+    found = [os.path.realpath(path) for path in outputs if path]
+    for path in found:
+        if found.count(path) > 1:
+            raise ToolError(f"{path} cannot hold two results: give two files to write")
+
+
 def whole(low: int, high: int = COUNT_LIMIT, what: str = "a whole number") -> Callable[[str], int]:
-    """A type for argparse: integers from low to high."""
+    """A type for argparse: integers from low, which is not negative, to high."""
 
     def parse(text: str) -> int:
-        if not re.fullmatch(r"-?[0-9]{1,20}", text) or not low <= int(text) <= high:
+        if not re.fullmatch(r"[0-9]{1,20}", text) or not low <= int(text) <= high:
             raise argparse.ArgumentTypeError(f"{text!r} is not {what} from {low} to {high}")
         return int(text)
 
@@ -100,8 +109,9 @@ def moment(text: str) -> int:
 def build_time(text: str) -> str:
     """As images carry it, e.g. "May 24 2024 10:33:41"."""
     try:
-        datetime.datetime.strptime(text, _BUILD_TIME)
+        is_good = datetime.datetime.strptime(text, _BUILD_TIME).strftime(_BUILD_TIME) == text
     except ValueError:
-        fault = f'{text!r} is not a build time: write it as "May 24 2024 10:33:41"'
-        raise argparse.ArgumentTypeError(fault) from None
+        is_good = False
+    if not is_good:  # strptime() takes blanks, small letters and digits of any script
+        raise argparse.ArgumentTypeError(f'{text!r} is not a build time: write it as "May 24 2024 10:33:41"')
     return text

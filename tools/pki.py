@@ -69,8 +69,7 @@ def make_all(
         is_new = not _is_fleet(change)
         top = Folder(change)
         renew |= next_key or next_ca or rotate_key or rotate_ca
-        name = _server_name(top)
-        servers = max(servers, len(change.names(f"{SERVER_IDENTITY}-*.crt.pem")))
+        name, servers = _server_name(top), max(servers, _identity_count(change))
         if rotate_key:
             rotation.rotate_key(change)
         names = [*(sorted(rotation.rotate_authorities(change)) if rotate_ca else []), *server_names]
@@ -190,6 +189,10 @@ def _server(top: Folder, stem: str, ca: Authority, names: list[str], validity: V
         pair = make()
         top.put(f"{stem}.key.pem", keyfiles.key_bytes(pair.key))
         top.put(f"{stem}.crt.pem", pair.certificate.public_bytes(keyfiles.ENCODINGS["pem"]))
+
+
+def _identity_count(change: Change) -> int:
+    return len(change.names(f"{SERVER_IDENTITY}-*.crt.pem"))
 
 
 def _identities(top: Folder, name: str, servers: int, ca: Authority, days: int) -> None:

@@ -3,11 +3,13 @@ which it looks them up grow by doubling, so few names and short ones are worth k
 
 **Private names**, with one underscore in front, of functions, classes, methods and attributes that the
 package binds: capital letters, the same again in each module, as its private names are its own business.
-What another module may mean as well is _shared() and has one short name in all of them. Those stay:
+What another module may mean as well is _shared() and has one short name in all of them.
+**Names of two words**, of functions, methods and attributes that the package binds: the same, but for PUBLIC,
+what applications, ports and the host's scripts say. Those stay:
 `_X = const(...)`, which costs nothing as long as the underscore is there; what occurs in a text, which
 getattr() may be given; and what the package only reads, for then it is somebody else's.
 **Functions** by which phases are called: see entrynames.py.
-**Arguments**: a, b, c in each function by itself, see _Arguments.
+**Arguments**: a, b, c in each function by itself: see argumentnames.py.
 
 Only names change, each where it stands, so a traceback has the source's lines, and restore() gives it the
 source's names. Short names follow from the sources alone, whatever Python runs this.
@@ -25,13 +27,20 @@ import string
 import tokenize
 from collections.abc import Iterator
 
-from tools import entrynames
+from tools import entrynames, inlining
+from tools.argumentnames import Arguments, names_in
 
 PRIVATE = re.compile(r"_[A-Za-z0-9]\w*")
+_TWO_WORDS = re.compile(r"[a-z][a-z0-9]*(_[a-z0-9]+)+")
+# Names of two words that others say as well: applications (README.md), ports (PORTING.md), scripts of the
+# host, MicroPython itself.
+PUBLIC = {
+    "block_size", "is_busy", "is_new", "is_open", "keep_alive", "may_start", "reset_cause", "self_test",
+    "set_boot", "verify_mode",
+}  # fmt: skip
 _PREFIX = "device."
 _FRAME = re.compile(r'File "([^"]*)", line (\d+), in (\S+)')
 _MESSAGE = re.compile(r"\w+Error: ")  # behind the frames: "no attribute 'A'"
-_Function = ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda
 
 
 class ShortNames:
@@ -39,11 +48,16 @@ class ShortNames:
 
     def __init__(self, sources: dict[str, str]) -> None:
         """sources: the text of each module of the package by its name."""
+        sources = inlining.inline(sources)
         self._sources = sources
         self._trees = {module: ast.parse(text) for module, text in sources.items()}
         kept = set().union(*map(_kept, self._trees.values()))
         used = {module: {token.string for token in _tokens(text)} for module, text in sources.items()}
-        bound = {module: _private(_bound(tree)) - kept for module, tree in self._trees.items()}
+        two_words = set().union(*map(_two_words, self._trees.values())) - PUBLIC
+        bound = {
+            module: {name for name in _bound(tree) if PRIVATE.fullmatch(name) or name in two_words} - kept
+            for module, tree in self._trees.items()
+        }
         shared = _shared(self._trees, used, bound)
         taken = kept.union(*used.values())
         common = dict(zip(sorted(shared), _free(taken), strict=False))
@@ -62,7 +76,7 @@ class ShortNames:
     def shorten(self, module: str) -> str:
         """The text of a module with short names, each in the line where it was."""
         names = self.short[module]
-        edits = _Arguments(self._trees[module], self._keywords).edits
+        edits = Arguments(self._trees[module], self._keywords).edits
         edits |= entrynames.edits(module, self._uses[module], self.functions)
         lines = self._sources[module].split("\n")
         for token in reversed(list(_tokens(self._sources[module]))):
@@ -93,68 +107,6 @@ class ShortNames:
     def _restore(self, module: str, name: str) -> str:
         known = (self.short.get(module, {}) | self.functions.get(module, {})).items()
         return next((long for long, short in known if short == name), name)
-
-
-class _Arguments:
-    """edits: place in the source → new name, of the arguments that are shortened and of all their uses.
-
-    These are the arguments of what is private, and those that a function requires, unless a call in the
-    package names them: who calls from outside may name what has a default, as README.md does, and nothing
-    else. A name that the function's body binds otherwise, in a nested function say, stays.
-    """
-
-    def __init__(self, tree: ast.Module, keywords: set[str]) -> None:
-        self.edits: dict[entrynames.Place, str] = {}
-        self._keywords = keywords
-        self._visit(tree, False)
-
-    def _visit(self, node: ast.AST, in_private: bool) -> None:
-        """Outer functions first: an inner one must not take their new names."""
-        for child in ast.iter_child_nodes(node):
-            is_private = in_private or bool(PRIVATE.fullmatch(getattr(child, "name", None) or ""))
-            if isinstance(child, _Function):
-                self._shorten(child, is_private or isinstance(child, ast.Lambda))
-            self._visit(child, is_private)
-
-    def _shorten(self, function: _Function, is_private: bool) -> None:
-        args = function.args
-        body = function.body if isinstance(function.body, list) else [function.body]
-        inside = [node for statement in body for node in ast.walk(statement)]
-        if any(isinstance(node, ast.ClassDef) for node in inside):
-            return
-        positional = [*args.posonlyargs, *args.args]
-        required = positional if is_private else positional[: len(positional) - len(args.defaults)]
-        fixed = _otherwise_bound(inside) | self._keywords | {"self"}
-        chosen = [argument for argument in required if argument.arg not in fixed]
-        old = [argument.arg for argument in chosen]
-        uses = [node for node in inside if isinstance(node, ast.Name)]
-        taken = {node.arg for node in ast.walk(args) if isinstance(node, ast.arg)}
-        taken |= {self.edits.get(_place(node), node.id) for node in uses}
-        free = (letter for letter in string.ascii_lowercase if letter not in (taken - set(old)) | fixed)
-        new = dict(zip(old, free, strict=False))
-        self.edits |= {_place(node): new[node.arg] for node in chosen if node.arg in new}
-        self.edits |= {_place(node): new[node.id] for node in uses if node.id in new}
-
-
-def _place(node: ast.arg | ast.Name) -> entrynames.Place:
-    return node.lineno, node.col_offset
-
-
-def _otherwise_bound(nodes: list[ast.AST]) -> set[str]:
-    """Names that are bound, or used, by something else than an ast.Name of its own place."""
-    found: set[str] = set()
-    for node in nodes:
-        if isinstance(node, ast.arg):
-            found.add(node.arg)
-        elif isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ExceptHandler):
-            found.add(node.name or "")
-        elif isinstance(node, ast.Global | ast.Nonlocal):
-            found.update(node.names)
-        elif isinstance(node, ast.alias):
-            found.add(node.asname or node.name)
-        elif isinstance(node, ast.JoinedStr):
-            found |= _names_in(node)
-    return found
 
 
 def _shared(
@@ -202,7 +154,7 @@ def _kept(tree: ast.Module) -> set[str]:
         if isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in docstrings:
             found.update(re.findall(r"\w+", node.value))
         elif isinstance(node, ast.JoinedStr):
-            found |= _names_in(node)
+            found |= names_in(node)
         elif isinstance(node, ast.Assign) and _is_const(node.value):
             found |= {target.id for target in node.targets if isinstance(target, ast.Name)}
         elif isinstance(node, ast.Import) or (isinstance(node, ast.ImportFrom) and not node.level):
@@ -216,19 +168,18 @@ def _is_const(value: ast.expr) -> bool:
     return isinstance(value, ast.Call) and isinstance(value.func, ast.Name) and value.func.id == "const"
 
 
-def _private(names: set[str]) -> set[str]:
-    return {name for name in names if PRIVATE.fullmatch(name)}
+def _two_words(tree: ast.Module) -> set[str]:
+    """Names of two words of its functions, methods and attributes."""
+    nodes = list(ast.walk(tree))
+    names = {node.name for node in nodes if isinstance(node, ast.FunctionDef)}
+    attributes = [node for node in nodes if isinstance(node, ast.Attribute)]
+    names |= {node.attr for node in attributes if isinstance(node.ctx, ast.Store)}
+    return {name for name in names if _TWO_WORDS.fullmatch(name)}
 
 
 def _keywords(tree: ast.Module) -> set[str]:
     """Names by which a call passes arguments."""
     return {node.arg for node in ast.walk(tree) if isinstance(node, ast.keyword) and node.arg}
-
-
-def _names_in(tree: ast.AST) -> set[str]:
-    nodes = list(ast.walk(tree))
-    names = {node.id for node in nodes if isinstance(node, ast.Name)}
-    return names | {node.attr for node in nodes if isinstance(node, ast.Attribute)}
 
 
 def _tokens(source: str) -> Iterator[tokenize.TokenInfo]:

@@ -109,7 +109,8 @@ class Command:
 
     def _error(self, what: str, said: bytes = b"") -> ToolError:
         lines = said.decode(errors="replace").strip().splitlines()
-        return ToolError(": ".join([f"the signer {self._words[0]} {what}", *map(console.clean, lines[-1:])]))
+        told = f"the signer {self._words[0]!r} {what}"
+        return ToolError(": ".join([told, *map(console.clean, lines[-1:])]))
 
 
 def _private(path: Path) -> ec.EllipticCurvePrivateKey:

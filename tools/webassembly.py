@@ -14,6 +14,7 @@ import tempfile
 from pathlib import Path
 
 from tools import cache, wheels
+from tools.console import last_words
 from tools.errors import ToolError
 
 PACKAGE = "@micropython/micropython-webassembly-pyscript"
@@ -89,7 +90,7 @@ def _fetch(version: str, sha256: str, target: Path) -> None:
             raise ToolError(f"npm cannot fetch {PACKAGE} {version}: {error}") from None
         archives = list(Path(scratch).glob("*.tgz"))
         if done.returncode or not archives:
-            raise ToolError(f"npm cannot fetch {PACKAGE} {version}: {done.stderr.strip()[-200:]}")
+            raise ToolError(f"npm cannot fetch {PACKAGE} {version}: {last_words(done.stderr)}")
         _unpack(archives[0], sha256, target)
 
 

@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 from tools import cache
+from tools.console import last_words
 from tools.errors import ToolError
 
 FETCH_LIMIT_S = 600
@@ -44,4 +45,4 @@ def _run(requirement: str, command: list[str]) -> None:
         raise ToolError(f"pip did not fetch {requirement} within {FETCH_LIMIT_S} s") from None
     if done.returncode:
         errors = [line for line in done.stderr.splitlines() if line.startswith("ERROR")]
-        raise ToolError(f"pip cannot fetch {requirement}: {(errors or [done.stderr[-200:]])[-1]}")
+        raise ToolError(f"pip cannot fetch {requirement}: {(errors or [last_words(done.stderr)])[-1]}")

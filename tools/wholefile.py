@@ -6,6 +6,7 @@ import contextlib
 import errno
 import os
 from pathlib import Path
+from typing import BinaryIO
 
 LARGEST = 1024 * 1024  # bytes of keys, configurations, offers
 
@@ -13,9 +14,14 @@ LARGEST = 1024 * 1024  # bytes of keys, configurations, offers
 def read(path: Path, limit: int = LARGEST) -> bytes:
     """Raises OSError, also for what has more bytes than that: a device, or the wrong file."""
     with path.open("rb") as file:
-        content = file.read(limit + 1)
+        return read_stream(file, str(path), limit)
+
+
+def read_stream(file: BinaryIO, name: str, limit: int = LARGEST) -> bytes:
+    """The same of what is open already."""
+    content = file.read(limit + 1)
     if len(content) > limit:
-        raise OSError(errno.EFBIG, os.strerror(errno.EFBIG), str(path))
+        raise OSError(errno.EFBIG, os.strerror(errno.EFBIG), name)
     return content
 
 

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from tools import runtimes
 from tools.bench import valgrind
+from tools.console import last_words
 from tools.errors import ToolError
 
 ROUNDS = 7
@@ -74,7 +75,7 @@ def run(command: list[str], cwd: Path, env: dict[str, str], limit_s: float = 300
     except subprocess.TimeoutExpired:
         raise ToolError(f"the bench's program took over {limit_s} s") from None
     if done.returncode:
-        raise ToolError(f"the bench's program failed: {(done.stdout + done.stderr)[-400:]}")
+        raise ToolError(f"the bench's program failed: {last_words(done.stdout + done.stderr)}")
     return done.stdout
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from tools.bench import cost
 from tools.bench.kit import FILES
 from tools.bench.site import HEAP, RESET_EXIT, Site, wait
-from tools.errors import ToolError
 
 LIMIT_S = 30
 
@@ -22,7 +21,7 @@ def _idle(site: Site) -> int:
     with site.running(site.kit.command(HEAP, FILES, "idle")) as run:
         wait(lambda: run.process.poll() is not None, LIMIT_S)
     if run.process.returncode != 0 or not wait(lambda: site.heard(since, "INIT"), LIMIT_S):
-        raise ToolError("did not come online:\n" + "\n".join(run.lines[-5:]))
+        raise run.failure("the board did not come online")
     return int(cost.told("\n".join(run.lines), "idle")[0])
 
 
@@ -31,7 +30,7 @@ def _update(site: Site) -> dict[str, float]:
     site.new_board(FILES)
     run = site.download(site.kit.command(HEAP, FILES, "loads"))
     if run.has_failed or run.process.returncode != RESET_EXIT:
-        raise ToolError("the update failed:\n" + "\n".join(run.lines[-5:]))
+        raise run.failure("the update failed")
     output = "\n".join(run.lines)
     at_once, *names = cost.told(output, "together")
     print(f"mpy_at_once {int(at_once):,}: {' '.join(names)}")

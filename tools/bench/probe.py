@@ -82,7 +82,7 @@ def trace(site: Site, what: str, transport: str = "https") -> Trace:
         site.stage.push(site.offer)
         wait(lambda: run.has_failed or run.process.poll() is not None, 60)
     if run.has_failed or run.process.returncode is None:
-        raise ToolError("the update failed:\n" + "\n".join(run.lines[-5:]))
+        raise run.failure("the update failed")
     return read(site.board)
 
 

@@ -18,6 +18,8 @@ from pathlib import Path
 
 from tools import images
 from tools.bench.kit import Kit
+from tools.console import last_words
+from tools.errors import ToolError
 from tools.stage import BOARD, Stage
 
 IMAGE_SIZE = 1306707
@@ -64,6 +66,9 @@ class Run:
         if self.process.poll() not in (None, RESET_EXIT):
             return True
         return any(line.startswith("E/ota") or "MemoryError" in line for line in list(self.lines))
+
+    def failure(self, what: str) -> ToolError:
+        return ToolError(f"{what}: " + last_words("\n".join(self.lines[-5:])))
 
 
 class Site:

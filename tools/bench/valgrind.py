@@ -14,6 +14,7 @@ import tempfile
 from pathlib import Path
 
 from tools import debian, runtimes
+from tools.console import last_words
 from tools.errors import ToolError
 
 LIMIT_S = 300
@@ -62,7 +63,7 @@ def read_count(log: Path) -> int:
     """Instructions, from what cachegrind has written at the end. Raises ToolError."""
     found = re.search(r"I +refs: +([\d,]+)", log.read_text(errors="replace"))
     if not found:
-        raise ToolError(f"valgrind counted nothing: {log.read_text(errors='replace')[-200:]}")
+        raise ToolError(f"valgrind counted nothing: {last_words(log.read_text(errors='replace'))}")
     return int(found[1].replace(",", ""))
 
 
@@ -78,5 +79,5 @@ def count(
             capture_output=True, text=True, timeout=limit_s,
         )  # fmt: skip
         if done.returncode:
-            raise ToolError(f"{command[-1]} failed under valgrind: {(done.stdout + done.stderr)[-300:]}")
+            raise ToolError(f"{command[-1]} failed under valgrind: {last_words(done.stdout + done.stderr)}")
         return read_count(log)

@@ -6,7 +6,6 @@ from pathlib import Path
 
 from tools.bench.kit import IN_PLACE
 from tools.bench.site import HEAP, Site
-from tools.errors import ToolError
 
 
 def measure(folder: Path) -> dict[str, float]:
@@ -15,7 +14,7 @@ def measure(folder: Path) -> dict[str, float]:
         site.new_board(IN_PLACE)
         run = site.download(site.kit.command(HEAP, IN_PLACE, "client"))
         if run.has_failed or run.process.returncode is None:
-            raise ToolError("the update failed:\n" + "\n".join(run.lines[-5:]))
+            raise run.failure("the update failed")
         files = site.stage.https_proxy.connections
         broker = site.stage.broker_proxy.connections
         return {

@@ -43,7 +43,7 @@ def _client(site: Site, transport: str, size: int, wrap: Callable) -> None:
     site.new_board(IN_PLACE)
     run = site.download(wrap(site.kit.command(HEAP, IN_PLACE, "client")))
     if run.has_failed or run.process.returncode is None:
-        raise ToolError("the update failed:\n" + "\n".join(run.lines[-5:]))
+        raise run.failure("the update failed")
 
 
 def _floor(site: Site, transport: str, size: int, wrap: Callable) -> None:

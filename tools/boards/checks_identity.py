@@ -10,7 +10,7 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from device import errors
-from tools import certificates
+from tools import certificates, keytable
 from tools.boards.examination import Facts
 from tools.boards.findings import BAD, OK, Finding, bad, ok, skip, warn
 
@@ -59,10 +59,10 @@ def client_key(facts: Facts) -> Finding:
     key = _load(facts, "client_key", lambda data: serialization.load_der_private_key(data, None))
     if isinstance(key, Finding):
         return key
-    certificate = _load(facts, "client_cert", _first_certificate)
-    if isinstance(certificate, Finding):
+    public = _load(facts, "client_cert", lambda data: _first_certificate(data).public_key())
+    if isinstance(public, Finding):
         return skip("no certificate to compare it with")
-    if not isinstance(key, ec.EllipticCurvePrivateKey) or certificate.public_key() != key.public_key():
+    if not isinstance(key, ec.EllipticCurvePrivateKey) or public != key.public_key():
         return bad("is not the key of the certificate", RENEW)
     return ok("matches the certificate")
 
@@ -70,7 +70,7 @@ def client_key(facts: Facts) -> Finding:
 def signing_key(facts: Facts) -> Finding:
     if not facts.settings:
         return skip(NO_CONFIG)
-    found = _load(facts, "signing_key", _public_key)
+    found = _load(facts, "signing_key", keytable.public)
     return found if isinstance(found, Finding) else ok("EC P-256")
 
 
@@ -151,7 +151,7 @@ def _load(facts: Facts, key: str, parse: Any) -> Any:
         return bad(f"cannot read {path}", PROVISION)
     try:
         return parse(data)
-    except (ValueError, TypeError):
+    except Exception:  # the library has a dozen ways to say "not what I know"
         return bad(f"{path} is damaged, or not DER", PROVISION)
 
 
@@ -184,12 +184,3 @@ def _dates(certificate: x509.Certificate, what: str, cure: str) -> Finding:
     if end - now < SOON:
         return warn(f"{what}, ends on {end:%Y-%m-%d}", cure)
     return ok(f"{what}, until {end:%Y-%m-%d}")
-
-
-def _public_key(data: bytes) -> ec.EllipticCurvePublicKey:
-    if len(data) == 65:
-        return ec.EllipticCurvePublicKey.from_encoded_point(ec.SECP256R1(), data)
-    key = serialization.load_der_public_key(data)
-    if not isinstance(key, ec.EllipticCurvePublicKey) or key.curve.name != "secp256r1":
-        raise ValueError("not P-256")
-    return key

@@ -62,13 +62,13 @@ def examine(board: Session, offer: str | None) -> Facts:
     facts.config_text = board.call("read_text", "ota.json")
     if facts.places and facts.config_text is not None:
         board.load("network_check")
-        facts.config = _tried(board, "check_config")
+        facts.config = tried(board, "check_config")
     if facts.settings:
         _read_files(board, facts)
         _look_outside(board, facts)
         if offer is not None:
             board.load("dry_run")
-            facts.offer = _tried(board, "judge_offer", offer)
+            facts.offer = tried(board, "judge_offer", offer)
     return facts
 
 
@@ -84,20 +84,23 @@ def _look_outside(board: Session, facts: Facts) -> None:
     settings = facts.settings
     assert settings
     limit_s = len(settings["wifi"]) * settings["wifi_timeout_s"] + MARGIN_S
-    facts.wifi = _tried(board, "join", limit_s=limit_s)
+    facts.wifi = tried(board, "join", limit_s=limit_s)
     if "ok" not in facts.wifi:
         return
     facts.times = board.call("ask_time")
     board.call("set_clock", int(facts.host_time))
-    facts.broker = _tried(board, "connect", limit_s=settings["mqtt_timeout_s"] + MARGIN_S)
+    facts.broker = tried(board, "connect", limit_s=settings["mqtt_timeout_s"] + MARGIN_S)
 
 
-def _tried(board: Session, function: str, *arguments: Any, limit_s: float = 60) -> dict[str, Any]:
-    """An exception that is none of the package's own is an answer, too."""
+def tried(board: Session, function: str, *arguments: Any, limit_s: float = 60) -> dict[str, Any]:
+    """{"ok": value} or {"code", "detail"}: an exception that is not of the package's own is an answer, and so
+    is what its functions do not answer."""
     try:
         answer = board.call(function, *arguments, limit_s=limit_s)
     except BoardError as error:
         answer = {"code": 0, "detail": str(error)}
+    if not isinstance(answer, dict) or not {"ok", "detail"} & set(answer):
+        answer = {"code": 0, "detail": f"{function} answers {answer!r:.80}"}
     if "ok" not in answer:
-        answer["detail"] = errnos.explain(str(answer["detail"]))
+        answer = {"code": answer.get("code", 0), "detail": errnos.explain(str(answer["detail"]))}
     return answer

@@ -35,7 +35,7 @@ def closed(port: str, error: Exception) -> ToolError:
 def _cause(port: str, error: Exception) -> str:
     path = Path(port)
     if port.startswith("socket://"):
-        return "nothing listens there (`board --repl` does, at socket://127.0.0.1:2323)"
+        return "no connection: check HOST and PORT (`board --repl` listens at socket://127.0.0.1:2323)"
     if "://" in port:
         return f"{error}: a port is like /dev/ttyUSB0 or socket://HOST:PORT"
     if not path.exists():
@@ -45,7 +45,10 @@ def _cause(port: str, error: Exception) -> str:
         return "it is not a serial port: a port is like /dev/ttyUSB0"
     if not os.access(path, os.R_OK | os.W_OK):
         return f"you may not use it: `sudo usermod -aG {_group(path)} $USER`, then log in anew"
-    return "another program uses it (mpremote, a serial monitor, ModemManager): end that"
+    return (
+        "it is there, but busy or broken: end other programs that may use it (mpremote, a serial monitor,"
+        " ModemManager), or plug it in anew"
+    )
 
 
 def _group(path: Path) -> str:

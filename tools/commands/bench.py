@@ -43,6 +43,7 @@ def run(args: argparse.Namespace) -> int:
         parts = ("--json", "--plot", "--only", "--check", "--commit")
         options.refuse(args, parts, "not with --server, which measures the server alone")
         return server.run(console)
+    options.apart(args.json, args.plot)
     for path in filter(None, (args.json, args.plot)):
         wholefile.require_place(path)
     logging.getLogger("aiohttp.server").setLevel(logging.CRITICAL)  # boards that run out of heap hang up

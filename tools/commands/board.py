@@ -24,13 +24,12 @@ from tools.console import clean
 from tools.errors import ToolError
 from tools.server import wire
 from tools.servers.ntp import NtpServer
-from tools.simboard.board import SimBoard
+from tools.simboard.board import FACTS, SimBoard
 from tools.simboard.factory import SLOTS, create, create_bare
 from tools.simboard.replboard import ReplBoard
 from tools.stage import MAC, WIFI
 
 PORT = 2323
-FACTS = "board.json"  # in the folder of a board
 OF_A_NEW_ONE = ("--config", "--certs", "--mac", "--image", "--runtime", "--boot", "--epoch", "--heap")
 
 
@@ -83,8 +82,7 @@ def run(args: argparse.Namespace) -> int:
 
 def _boards(args: argparse.Namespace) -> list[SimBoard]:
     if not args.count and (args.folder / FACTS).exists():
-        why = f"for a new board, and {args.folder} is there: leave it out, or give another FOLDER"
-        options.refuse(args, OF_A_NEW_ONE, why)
+        _refuse_what_is_for_new_ones(args, f"a new board, and {args.folder} is there")
     if not args.repl:
         options.refuse(args, ["--port"], "of the serial line, which there is with --repl")
         return [SimBoard(folder) for folder in _folders(args)]
@@ -97,6 +95,10 @@ def _boards(args: argparse.Namespace) -> list[SimBoard]:
     wifi = ", ".join(f"{name!r} with password {key!r}" for name, key in board.facts["networks"].items())
     print(f"board {board.facts['mac']} at {board.url}, in reach of the Wi-Fi {wifi}", flush=True)
     return [board]
+
+
+def _refuse_what_is_for_new_ones(args: argparse.Namespace, why: str) -> None:
+    options.refuse(args, OF_A_NEW_ONE, f"for {why}: leave it out, or give another FOLDER")
 
 
 def _show(board: SimBoard, line: str) -> None:
@@ -132,6 +134,8 @@ def _folders(args: argparse.Namespace) -> list[Path]:
             raise ToolError(f"{args.certs} has {len(certs)} of {args.count} devices: `keys` makes more")
         there = [args.folder / path.name for path in certs[: args.count]]
         _create(args, list(zip(there, certs, strict=False)))
+    else:
+        _refuse_what_is_for_new_ones(args, f"new boards, and {args.folder} has {len(there)}")
     return there[: args.count]
 
 
@@ -166,9 +170,15 @@ def _create(args: argparse.Namespace, boards: list[tuple[Path, Path | None]]) ->
 
 
 def _image(path: Path, config: dict) -> bytes:
-    image = imagecheck.read(path)
-    imagecheck.check(image, path, "raw" if config.get("image") == "raw" else None)
+    image, kind = imagecheck.read(path), _kind(config)
+    found = imagecheck.check(image, path, "raw" if kind == "raw" else None)["kind"]
+    if found != kind:
+        raise ToolError(f'{path} is an image of kind {found}, but the configuration says "image": "{kind}"')
     return image
+
+
+def _kind(config: dict) -> str:
+    return config.get("image", "esp32")
 
 
 def _create_bare(args: argparse.Namespace) -> None:
@@ -184,6 +194,5 @@ def _create_bare(args: argparse.Namespace) -> None:
 
 
 def _build(config: dict, runtime: str) -> bytes:
-    kind = config.get("image", "esp32")
     board = config.get("board") or "sim"
-    return firmware.build_image("1.0.0", kind, board, source=runtime == "cpython")
+    return firmware.build_image("1.0.0", _kind(config), board, source=runtime == "cpython")

@@ -27,7 +27,7 @@ from device import errors
 from tools import cache, imagecheck, images, runtimes, versions
 from tools.console import clean
 from tools.errors import ToolError
-from tools.servers.operator import Message
+from tools.servers.operator import Message, is_end
 from tools.stage import MAC, Stage
 
 NEW = "1.0.1"
@@ -151,7 +151,7 @@ class Demo:
 
     def _wait_for_end(self) -> str | None:
         """The version reported after the update; None if the board rolled back."""
-        message = self._wait_for(_is_end)
+        message = self._wait_for(is_end)
         if message.name == "firmware/report":
             return message.data["version"]
         code = message.data["errorCode"]
@@ -173,10 +173,6 @@ class Demo:
         ok = self.arrived and (after or before) == expected
         self.say("done" if ok else "failed", "bold green" if ok else "bold red")
         return 0 if ok else 1
-
-
-def _is_end(message: Message) -> bool:
-    return message.data.get("type") == "UPDATE" or "errorCode" in message.data
 
 
 def _ballast(folder: Path) -> Path:

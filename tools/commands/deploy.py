@@ -17,6 +17,7 @@ from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeR
 from tools import configfile, firmware, versions
 from tools.boards import payload, ports
 from tools.boards.deployment import HOME, Deployment, Result
+from tools.boards.examination import tried
 from tools.boards.payload import Payload
 from tools.boards.session import Session
 from tools.console import clean
@@ -87,7 +88,7 @@ def deploy(board: Session, settings: dict[str, bytes], args: argparse.Namespace,
 def _check_config(board: Session) -> None:
     """By the package itself, which knows what it takes."""
     board.load("network_check")
-    answer = board.call("check_config")
+    answer = tried(board, "check_config")
     if "ok" not in answer:
         detail = answer["detail"]
         raise ToolError(f"all is on the board, but its agent will not start: {detail}; correct that")

@@ -69,7 +69,12 @@ def diagnose(facts: Facts, has_offer: bool) -> list[tuple[str, Finding]]:
 
 
 def _printed(name: str) -> str:
-    return sys.stdin.read() if name == "-" else wholefile.read(Path(name)).decode(errors="replace")
+    """A board ends its lines with CR LF; what it prints need not be UTF-8."""
+    if name == "-":
+        printed = wholefile.read_stream(sys.stdin.buffer, "standard input")
+    else:
+        printed = wholefile.read(Path(name))
+    return printed.decode(errors="replace").replace("\r\n", "\n")
 
 
 def _read(path: Path) -> str:

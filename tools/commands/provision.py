@@ -60,7 +60,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     console = Console(highlight=False)
     given = configfile.read(args.config) if args.config else {}
-    configfile.check(_PLACEHOLDERS | given | _said(given, args))
+    said = _said(given, args)
+    alone = {key: value for key, value in given.items() if key not in said}
+    configfile.check(_PLACEHOLDERS | alone, args.config)
+    configfile.check(_PLACEHOLDERS | given | said)
     _require_fleet(args, console)
     deploy.check_application(args)
     failed = []

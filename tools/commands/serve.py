@@ -17,7 +17,6 @@ import sqlite3
 import sys
 import time
 from pathlib import Path
-from typing import Any
 
 from rich.console import Console, Group
 from rich.live import Live
@@ -152,7 +151,7 @@ class Shown:
                 with contextlib.suppress(sqlite3.OperationalError):  # told by the service
                     shown = pages.recent(service.store, max(3, self._screen.height - OTHER_LINES))
                     log = Text("\n".join(self._lines), "dim")
-                    live.update(Group(tables.fleet(shown), *_rest(shown), log), refresh=True)
+                    live.update(Group(tables.fleet(shown), log), refresh=True)
                 await asyncio.sleep(REFRESH_S)
 
 
@@ -171,11 +170,6 @@ def _write(line: str) -> None:
     with contextlib.suppress(OSError):
         sys.stdout.flush()
         os.write(sys.stdout.fileno(), f"{line}\n".encode(sys.stdout.encoding, console.ERRORS))
-
-
-def _rest(shown: dict[str, Any]) -> list[Text]:
-    note = "… more: those that changed last are shown, `devices` and the page have all"
-    return [Text(note, "dim")] if shown["more"] else []
 
 
 def _settings(args: argparse.Namespace) -> Settings:

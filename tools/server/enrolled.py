@@ -12,7 +12,7 @@ from pathlib import Path
 
 from tools import keyfiles
 from tools.errors import ToolError
-from tools.server import pushes, view
+from tools.server import clock, pushes, view
 from tools.server.health import TROUBLE, Health
 from tools.server.keywatch import KeyWatch
 from tools.server.states import REVOKED
@@ -125,6 +125,6 @@ class Enrolled:
             with self._health.attempt(str(path)):
                 found_there = keyfiles.read_certificates(path)
                 ends = min(one.not_valid_after_utc.timestamp() for one in found_there)
-                warning = view.certificate_warning(ends, time.time())
+                warning = view.certificate_warning(ends, clock.of(self._store))
                 found += [f"{path.name}: {warning}"] if warning else []
         return found

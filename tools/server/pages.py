@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from tools.server import clock, view
+from tools.server import clock, tallies, view
 from tools.server.states import ALL, RUNNING
 from tools.server.store import Store
 
@@ -33,13 +33,14 @@ def page(store: Store, offset: int = 0, state: str = "", prefix: str = "") -> di
 
 
 def recent(store: Store, most: int) -> dict[str, Any]:
-    """The same with at most so many devices: all if there are no more, else those that changed last."""
+    """The same as view.fleet with at most so many devices: all if there are no more, else those that changed
+    last."""
     macs = [row[0] for row in store.db.execute(_BY_NAME, ("", "~", most + 1, 0))]
-    is_more = len(macs) > most
-    if is_more:
+    if len(macs) > most:
         changed = [row[0] for row in store.db.execute(_LAST_CHANGED, (most,))]
         macs = list(dict.fromkeys([*changed, *macs]))[:most]
-    return {**_head(store), "devices": view.devices(store, clock.of(store), macs=macs), "more": is_more}
+    devices = view.devices(store, clock.of(store), macs=macs)
+    return {**_head(store), "known": tallies.known(store.db), "devices": devices}
 
 
 def _head(store: Store) -> dict[str, Any]:

@@ -37,8 +37,10 @@ CREATE TABLE servers (name TEXT PRIMARY KEY, seen REAL, answered INTEGER NOT NUL
 """
 
 # devices.state, .knows: as the board said it last; .said: when that was, in ms by its clock. targets.due:
-# when the server has to look at it again. tallies: how many devices are in each state of a push, so that
-# nobody has to count them; push 0, state 'known': all devices. They are kept by the triggers alone.
+# when the server has to look at it again. targets_by_state ends, as each index here, in the primary key: it
+# has the devices of a state by MAC, which targets_by_due has not. tallies: how many devices are in each state
+# of a push, so that nobody has to count them; push 0, state 'known': all devices. They are kept by the
+# triggers alone.
 _FORMAT_2 = """
 ALTER TABLE devices ADD COLUMN state TEXT;
 ALTER TABLE devices ADD COLUMN knows TEXT;

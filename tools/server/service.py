@@ -29,7 +29,7 @@ from tools.server.lines import Lines
 from tools.server.mqtt import Link
 from tools.server.offers import Wording
 from tools.server.settings import Settings
-from tools.server.store import NAME, Store
+from tools.server.store import NAME, Store, explain
 from tools.server.supervision import Supervision
 from tools.server.web import Web
 from tools.servers.broker import Broker, end_leftover
@@ -172,7 +172,7 @@ class Service:
                 await asyncio.sleep(TICK_S)
         except sqlite3.DatabaseError as error:
             path = self.settings.folder / NAME
-            raise ToolError(f"{path} cannot be used: {error}; put a copy of yours in its place") from None
+            raise ToolError(f"{path}: {explain(error)}") from None
         finally:
             with contextlib.suppress(*TROUBLE, sqlite3.DatabaseError):
                 self._flush()

@@ -24,6 +24,13 @@ REPORTS_KEPT = 100
 BUSY_LIMIT_S = 10
 
 
+def explain(error: sqlite3.Error) -> str:
+    """With the cure."""
+    if type(error) is sqlite3.DatabaseError:  # its kinds stand for what is not the file's fault
+        return f"{error}: put a copy of yours in its place"
+    return f"{error}: is its disk full, or in use?"
+
+
 class Store:
     """One connection. `db` for reading and single statements, `transaction()` for several at once."""
 
@@ -41,7 +48,7 @@ class Store:
             self.db.execute("PRAGMA synchronous = NORMAL")
             self._prepare()
         except sqlite3.Error as error:
-            raise ToolError(f"{path}: {error}") from None
+            raise ToolError(f"{path}: {explain(error)}") from None
         path.chmod(0o600)
 
     def _prepare(self) -> None:

@@ -73,9 +73,9 @@ def _bar(row: dict[str, Any]) -> RenderableType:
 
 
 def fleet(shown: dict[str, Any]) -> Group:
-    """shown: see view.fleet or view.push; known, how many devices there are, may be left out."""
+    """shown: see view.fleet, view.push or pages.recent."""
     lines = [Text(view.summary(push)) for push in shown["pushes"]]
-    left_out = shown.get("known", 0) - len(shown["devices"])
+    left_out = shown["known"] - len(shown["devices"])
     if left_out > 0:
         lines.insert(0, Text(f"and {left_out:,} more: `devices` shows them all", "dim"))
     return Group(devices(shown["devices"], shown["time"]), *lines)

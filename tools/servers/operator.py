@@ -206,6 +206,11 @@ class Operator:
         return wire.envelope(sequence, json.dumps(data, ensure_ascii=False)).encode()
 
 
+def is_end(message: Message) -> bool:
+    """Of an update: the new image's first report, or an error."""
+    return "errorCode" in message.data or message.data.get("type") == "UPDATE"
+
+
 def _set(offers: dict[str, dict[str, Any]], mac: str, offer: dict[str, Any] | None) -> None:
     if offer is None:
         offers.pop(mac, None)

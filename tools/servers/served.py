@@ -10,6 +10,7 @@ import time
 from pathlib import Path
 
 from tools import cache
+from tools.console import last_words
 from tools.errors import ToolError
 from tools.servers.broker import end_leftover
 
@@ -46,7 +47,7 @@ class Served:
         while not re.search(r"ota-server-\d: connected", self.said()):
             if time.monotonic() > deadline or self._process.poll() is not None:
                 self.end(signal.SIGKILL)
-                raise ToolError(f"the server did not start: {self.said()[-500:]}")
+                raise ToolError(f"the server did not start: {last_words(self.said())}")
             time.sleep(0.05)
 
     def end(self, how: signal.Signals) -> int | None:
@@ -94,5 +95,5 @@ class Served:
     def _find(self, pattern: str) -> str:
         found = re.search(pattern, self.said())
         if not found:
-            raise ToolError(f"the server does not say {pattern}: {self.said()[:500]}")
+            raise ToolError(f"the server does not say {pattern}: {last_words(self.said())}")
         return found[1]

@@ -22,9 +22,8 @@ from tools import firmware, runtimes
 from tools.errors import ToolError
 
 HERE = Path(__file__).resolve().parent
-ONBOARD = HERE / "onboard"
-MICROPYTHON = HERE / "micropython"
-CPYTHON = HERE / "cpython"
+ONBOARD, MICROPYTHON, CPYTHON = HERE / "onboard", HERE / "micropython", HERE / "cpython"
+FACTS = "board.json"  # in the folder of a board; onboard/facts.py reads it
 BLOCK = 4096
 HANG_S = 300  # ends a wait for what never comes, on the slowest machine
 TABLE_ADDRESS = 0x8000
@@ -42,10 +41,10 @@ class SimBoard:
     """One board. `power_on()` runs it in the background until it is stopped, bricked or crashed."""
 
     def __init__(self, folder: Path) -> None:
-        if not (folder / "board.json").is_file():
+        if not (folder / FACTS).is_file():
             raise ToolError(f"{folder} is no board: `python3 -m tools board --help` tells how to make one")
         self.folder = folder.resolve()
-        self.facts = json.loads((folder / "board.json").read_bytes())
+        self.facts = json.loads((folder / FACTS).read_bytes())
         self.lines: list[str] = []
         self.boots = 0
         self.cuts = 0  # planned ones, see inject()
@@ -212,7 +211,7 @@ class SimBoard:
             paths["frozen"] = runtimes.umqtt()
         self.facts["command"] = self._command("start.py")  # where this machine keeps what a board has
         self.facts["host_paths"] = {name: str(path) for name, path in paths.items()}  # in its firmware
-        (self.folder / "board.json").write_bytes(json.dumps(self.facts, ensure_ascii=False).encode())
+        (self.folder / FACTS).write_bytes(json.dumps(self.facts, ensure_ascii=False).encode())
 
     def _panel_write(self, word: int, value: int) -> None:
         with (self.folder / "panel.bin").open("r+b") as file:

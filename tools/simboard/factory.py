@@ -12,7 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from tools import configfile, images, romfs
-from tools.simboard.board import BLOCK, PANEL_WORDS, TABLE_ADDRESS, SimBoard
+from tools.errors import ToolError
+from tools.simboard.board import BLOCK, FACTS, PANEL_WORDS, TABLE_ADDRESS, SimBoard
 
 SLOT_ADDRESS = 0x10000
 VFS_SIZE = 0x20000
@@ -97,7 +98,7 @@ def _new(folder: Path) -> Iterator[None]:
         yield
     except BaseException:
         shutil.rmtree(folder / "fs")
-        for name in ("flash.bin", "panel.bin", "board.json"):
+        for name in ("flash.bin", "panel.bin", FACTS):
             (folder / name).unlink(missing_ok=True)
         if not was_there:
             shutil.rmtree(folder)
@@ -108,6 +109,8 @@ def _assemble(
     folder: Path, image: bytes, *, runtime: str, boot_mode: str, slot_size: int, vfs_size: int,
     romfs_size: int = 0, heap_kib: int | None, **facts: Any,
 ) -> SimBoard:  # fmt: skip
+    if len(image) > slot_size:
+        raise ToolError(f"the image has {len(image):,} bytes, a slot of this board {slot_size:,}")
     flash = _blank_flash(SLOTS[boot_mode], slot_size, vfs_size, romfs_size)
     flash[SLOT_ADDRESS : SLOT_ADDRESS + len(image)] = image
     (folder / "flash.bin").write_bytes(flash)
@@ -120,7 +123,7 @@ def _assemble(
         "heap_kib": heap_kib or HEAP_KIB[runtime],
         "flash_size": len(flash),
     }
-    (folder / "board.json").write_bytes(json.dumps(facts, indent=1, ensure_ascii=False).encode())
+    (folder / FACTS).write_bytes(json.dumps(facts, indent=1, ensure_ascii=False).encode())
     board = SimBoard(folder)
     board.provision()
     return board

@@ -1,4 +1,4 @@
-"""What the classes on real boards share: cases side by side, and how an update ends."""
+"""What the classes on real boards share: cases side by side."""
 
 from __future__ import annotations
 
@@ -17,8 +17,3 @@ def play_all(
             yield done.result()
     finally:  # nobody may want to hear the rest
         pool.shutdown(wait=False, cancel_futures=True)
-
-
-def is_end(message: Any) -> bool:
-    """Of an update: the new image's first report, or an error."""
-    return "errorCode" in message.data or message.data.get("type") == "UPDATE"

@@ -14,10 +14,9 @@ from device import errors
 from tools import configfile, keyfiles
 from tools.errors import ToolError
 from tools.rotation import SIGN, SIGN_NEXT
-from tools.servers.operator import Message
+from tools.servers.operator import Message, is_end
 from tools.simboard.board import SimBoard
 from tools.stage import MAC, Stage
-from tools.torture import boards
 from tools.torture.releases import TODAY, Images
 
 FIRST, FLOOR, REFUSED = "1.0.0", "1.0.1", "1.9.0"
@@ -131,7 +130,7 @@ class EarlierStage(Stage):
     def wait_confirmed(self, version: str, start: int, since: int) -> None:
         """start, since: of the console's lines and of the messages. Raises Wrong if the board reports an
         error."""
-        told = self.operator.wait_for(boards.is_end, LIMIT_S, since)
+        told = self.operator.wait_for(is_end, LIMIT_S, since)
         if "errorCode" in told.data:
             raise Wrong("lost", f"instead of {version} it reports {told.data}")
         self.board.wait_for("confirmed " + version, LIMIT_S, start)

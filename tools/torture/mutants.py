@@ -13,6 +13,7 @@ from pathlib import Path
 from rich.console import Console
 
 from tools import cache, runtimes
+from tools.console import last_words
 from tools.errors import ToolError
 from tools.torture import classes, pool
 from tools.torture.attacks import table
@@ -98,7 +99,7 @@ def _failing_test(node: str, root: Path) -> str | None:
         capture_output=True, text=True, timeout=PYTEST_LIMIT_S,
     )  # fmt: skip
     if result.returncode not in (0, 1):
-        raise ToolError(f"{node} does not run: {result.stdout[-500:]}")
+        raise ToolError(f"{node} does not run: {last_words(result.stdout)}")
     return node if result.returncode else None
 
 

@@ -12,6 +12,7 @@ from typing import Any
 
 from tools import firmware, sampling
 from tools.errors import ToolError
+from tools.servers.operator import is_end
 from tools.stage import BOARD, MAC, Stage
 from tools.torture import boards
 from tools.torture.realcases import CONFIG, RealCase, make_cases
@@ -146,7 +147,7 @@ class _Trial:
         operator = self.stage.operator
         since = 0
         for number in range(PUSHES):
-            operator.wait_for(boards.is_end, LIMIT_S, since)
+            operator.wait_for(is_end, LIMIT_S, since)
             time.sleep(0.5 * 2**number)
             if any(message.data.get("type") == "UPDATE" for message in operator.messages):
                 operator.wait_for(_is_confirmed, LIMIT_S)

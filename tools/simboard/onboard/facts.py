@@ -2,11 +2,12 @@
 
 import json
 
+NAME = "board.json"
 _values = {}
 
 
-def load(path):
-    with open(path) as file:
+def load(folder):
+    with open(folder + "/" + NAME) as file:
         _values.update(json.load(file))
 
 

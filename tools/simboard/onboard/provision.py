@@ -17,7 +17,7 @@ import vfs
 
 
 def open_flash(folder):
-    facts.load(folder + "/board.json")
+    facts.load(folder)
     flash.attach(memory.map_file(folder + "/flash.bin", facts.get("flash_size")))
     panel.attach(memory.map_file(folder + "/panel.bin", 4 * panel.WORDS))
 

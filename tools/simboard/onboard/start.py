@@ -25,7 +25,7 @@ _names = {"__name__": "__main__"}
 
 
 def power_on(folder):
-    facts.load(folder + "/board.json")
+    facts.load(folder)
     flash.attach(memory.map_file(folder + "/flash.bin", facts.get("flash_size")))
     panel.attach(memory.map_file(folder + "/panel.bin", 4 * panel.WORDS))
     faults.load(facts.get("faults", []))

@@ -3,6 +3,7 @@
 import json
 import os
 
+import facts
 import ffi
 import flash
 import panel
@@ -25,7 +26,7 @@ class Kit:
                 self.offers[stem] = json.loads(bytes(_read(folder + "/" + name)))
         self.old = self.images["old"]
         self._flash = _read(folder + "/board/flash.bin")
-        self.facts = json.loads(bytes(_read(folder + "/board/board.json")))
+        self.facts = json.loads(bytes(_read(folder + "/board/" + facts.NAME)))
         self.mode = self.facts["boot_mode"]
         self._memory = _outside(len(self._flash))
         self._panel = _outside(4 * panel.WORDS)
