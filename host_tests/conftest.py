@@ -19,6 +19,12 @@ for folder in (PORTABLE, REPO / "tools/simboard/onboard", REPO / "tools/simboard
     if str(folder) not in sys.path:
         sys.path.insert(0, str(folder))
 
+from tools import cache  # noqa: E402
+
+# Each process of a run reads all tests: what one has compiled, with pytest's asserts, serves the others and
+# the next run, also where Python was told to leave nothing beside the sources.
+sys.dont_write_bytecode, sys.pycache_prefix = False, str(cache.CACHE / "pycache")
+
 import board_imports  # noqa: E402
 from progress import Progress  # noqa: E402
 

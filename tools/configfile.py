@@ -27,10 +27,10 @@ def read(path: Path) -> dict:
     return config
 
 
-def parse(text: str) -> dict | None:
-    """What is to be had of a file that a board may hold; None if that is not a JSON object."""
+def parse(text: str | None) -> dict | None:
+    """What a file of a board says, if there is one; None if it is not a JSON object."""
     try:
-        config = json.loads(text)
+        config = json.loads(text or "")
     except (ValueError, RecursionError):
         return None
     return config if isinstance(config, dict) else None

@@ -65,12 +65,17 @@ def short_names() -> ShortNames:
     return ShortNames({path.stem: path.read_text(encoding="utf-8") for path in package_modules().values()})
 
 
+@functools.cache
+def _shortened(stem: str) -> str:
+    return short_names().shorten(stem)
+
+
 def compile_module(path: Path, name: str, level: int = 0) -> bytes:
     """The .mpy of a module as boards get it, as romfs.compile_module() makes it; one of the package has short
     names, and tracebacks show the module's name, which a board keeps anyway."""
-    if path not in package_modules().values():
+    if path.parent != REPO / PACKAGE or path.name == MANIFEST:
         return romfs.compile_module(path, name, level)
-    return romfs.compile_module(path, path.stem, level, short_names().shorten(path.stem))
+    return romfs.compile_module(path, path.stem, level, _shortened(path.stem))
 
 
 def contents(files: dict[str, Path], source: bool) -> dict[str, bytes]:

@@ -70,7 +70,7 @@ def _add(a: Point, b: Point) -> Point:
     """Affine addition or doubling. The sum is never infinity here: a comb's multiples of the point are
     neither 0 nor, modulo the order, each other's opposite."""
     rise, run = (3 * (a[0] * a[0] - 1), 2 * a[1]) if a == b else (b[1] - a[1], b[0] - a[0])
-    slope = rise * pow(run, _P - 2, _P)  # by Fermat, the inverse
+    slope = rise * pow(run, -1, _P)
     x = (slope * slope - a[0] - b[0]) % _P
     return x, (slope * (a[0] - x) - a[1]) % _P
 

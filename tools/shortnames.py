@@ -35,8 +35,8 @@ _TWO_WORDS = re.compile(r"[a-z][a-z0-9]*(_[a-z0-9]+)+")
 # Names of two words that others say as well: applications (README.md), ports (PORTING.md), scripts of the
 # host, MicroPython itself.
 PUBLIC = {
-    "block_size", "is_busy", "is_new", "is_open", "keep_alive", "may_start", "reset_cause", "self_test",
-    "set_boot", "verify_mode",
+    "block_size", "broker_address", "is_busy", "is_new", "is_open", "keep_alive", "may_start", "reset_cause",
+    "self_test", "set_boot", "verify_mode",
 }  # fmt: skip
 _FRAME = re.compile(r'File "([^"]*)", line (\d+), in (\S+)')
 _MESSAGE = re.compile(r"\w+Error: ")  # behind the frames: "no attribute 'A'"

@@ -9,7 +9,7 @@ settings = config.load("ota.json")
 RESETS = "import machine\nmachine.reset()\n"
 SELF_TEST_FAILS = AGENT + "agent.Agent(settings, self_test=lambda: False).run()\n"
 SELF_TEST_RAISES = AGENT + "agent.Agent(settings, self_test=lambda: 1 // 0).run()\n"
-HANGS = AGENT + "agent.Agent(settings)\nprint('it hangs')\nwhile True:\n    pass\n"
+HANGS = AGENT + "import time\nagent.Agent(settings)\nprint('it hangs')\nwhile True:\n    time.sleep(1)\n"
 _SLOW = """
 import time
 from device import agent, ecdsa

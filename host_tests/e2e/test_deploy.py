@@ -89,7 +89,7 @@ def test_what_fails_on_the_board_is_told_in_the_sources_names(make_bare):
     name, short = next(iter(names.items()))
     code = f"def {short}():\n    None.{short}\n{short}()"
     with Session(make_bare().board.url) as board, pytest.raises(BoardError, match=f"no attribute '{name}'"):
-        board.run(f"exec(compile({code!r}, 'device.{module}', 'exec'))")
+        board.run(f"exec(compile({code!r}, '{module}', 'exec'))")
 
 
 def test_what_is_the_users_own_stays(make_bare, tmp_path: Path):

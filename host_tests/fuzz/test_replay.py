@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import random
 import re
 import string
@@ -17,15 +18,17 @@ import targets_records  # noqa: F401
 from found import FOUND
 from hypothesis import Phase, given, settings
 from hypothesis.strategies import SearchStrategy
-from parsers import PARSERS
+from parsers import PARSERS, Parser
 
-from tools import romfs, runtimes, traits
+from tools import romfs, runtimes, sampling, traits
+from tools.commands.test import SAMPLED
 from tools.simboard import board
 from tools.simboard.factory import HEAP_KIB
 
 HERE = Path(__file__).resolve().parent
 SHIPPED = ("targets", "targets_keys", "targets_link", "targets_records", "jsonpart")
 EXAMPLES = 100  # good ones of each parser, and as many hostile ones
+PARTS = 3  # one of which a run that plays samples plays
 LONGEST = 4600  # bytes of one input: messages and heads end at 4096
 OWN_KIB = 64  # for what the fuzzing itself loads
 KEPT_LIMIT = 4096  # bytes of heap that may still be in use after the last input: caches, no leak
@@ -40,12 +43,20 @@ Case = tuple[str, bytes]
 def _corpus() -> list[Case]:
     """What was found once comes first, the rest in any order, so that what grows can be seen to grow."""
     cases = []
-    for name, parser in sorted(PARSERS.items()):
+    for name, parser in _chosen():
         for strategy in (parser.good.map(lambda case: case[0]), parser.hostile):
             cases += [(name, raw) for raw in _examples(strategy)]
     made = [case for case in cases if len(case[1]) <= LONGEST]
     random.Random(0).shuffle(made)
     return [(name, raw) for name, raw, _ in FOUND] + made
+
+
+def _chosen() -> list[tuple[str, Parser]]:
+    """All parsers, or those whose turn it is: of each a run plays all examples or none."""
+    return [
+        entry for number, entry in enumerate(sorted(PARSERS.items()))
+        if os.environ.get(SAMPLED, "full") == "full" or sampling.chosen(number, PARTS)
+    ]  # fmt: skip
 
 
 def _examples(strategy: SearchStrategy[bytes]) -> list[bytes]:

@@ -1,6 +1,6 @@
 """What the tests of device.ecdsa need besides an honest signer: tables, and signatures made to measure.
 
-A table is computed here by signer's slow arithmetic, so it also judges tools.keytable.
+A table is computed here by signer's plain arithmetic, so it also judges tools.keytable.
 """
 
 import hashlib
@@ -77,8 +77,7 @@ def mirrored(point):
 
 def point_at(x):
     """The point with this x and an even y; AssertionError if there is none."""
-    b = G[1] * G[1] - G[0] ** 3 + 3 * G[0]
-    square = (x * x * x - 3 * x + b) % P
+    square = (x * x * x - 3 * x + signer.B) % P
     y = pow(square, (P + 1) // 4, P)
     assert y * y % P == square, "no point there"
     return x, P - y if y & 1 else y

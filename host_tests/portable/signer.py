@@ -1,6 +1,7 @@
-"""A slow, plain ECDSA signer on P-256 in affine coordinates, written from RFC 6979 and SEC 1.
+"""A plain ECDSA signer on P-256, written from RFC 6979 and SEC 1. Points are affine, None is infinity.
 
-It shares nothing with device.ecdsa, which it serves to judge, but the numbers of the curve.
+It shares nothing with device.ecdsa, which it serves to judge, but the numbers of the curve: it multiplies bit
+by bit, in homogeneous coordinates, with the one formula that is right for any two points.
 """
 
 import hashlib
@@ -11,6 +12,7 @@ G = (
     0x6B17D1F2E12C4247F8BCE6E563A440F277037D812DEB33A0F4A13945D898C296,
     0x4FE342E2FE1A7F9B8EE7EB4A7C0F9E162BCE33576B315ECECBB6406837BF51F5,
 )
+B = (G[1] * G[1] - G[0] ** 3 + 3 * G[0]) % P
 SECRET = 0xC9AFA9D845BA75166B5C215767B1D6934E50C3DB36E89B127B8A622B120F6721  # RFC 6979 A.2.5
 NONCE = 0xA6E3C57DD01ABE90086538398355DD4C3B17AA873382B0F24D6129493D8AAD60  # there, for "sample"
 
@@ -25,7 +27,6 @@ def inverse(value, modulus):
 
 
 def add(a, b):
-    """Affine points; None is infinity."""
     if a is None or b is None:
         return a or b
     if a[0] == b[0]:
@@ -39,13 +40,28 @@ def add(a, b):
 
 
 def multiply(factor, point):
-    result = None
+    result, power = (0, 1, 0), (point[0], point[1], 1)
     while factor:
         if factor & 1:
-            result = add(result, point)
-        point = add(point, point)
+            result = _add_any(result, power)
+        power = _add_any(power, power)
         factor >>= 1
-    return result
+    x, y, z = result
+    return (x * inverse(z, P) % P, y * inverse(z, P) % P) if z else None
+
+
+def _add_any(a, b):
+    """Renes, Costello, Batina: Complete addition formulas for prime order elliptic curves, 2016, with a = -3;
+    equal points and infinity are no exceptions. A point is (X, Y, Z), x = X / Z and y = Y / Z."""
+    (x1, y1, z1), (x2, y2, z2) = a, b
+    xx, yy, zz = x1 * x2, y1 * y2, z1 * z2
+    xy = (x1 + y1) * (x2 + y2) - xx - yy
+    yz = (y1 + z1) * (y2 + z2) - yy - zz
+    xz = (x1 + z1) * (x2 + z2) - xx - zz
+    u, v = 3 * (xz - B * zz), 3 * (xx - zz) % P
+    w = 3 * (B * xz - xx - 3 * zz) % P
+    minus, plus = (yy - u) % P, (yy + u) % P
+    return (xy * plus - yz * w) % P, (minus * plus + v * w) % P, (yz * minus + xy * v) % P
 
 
 def raw_key(point):

@@ -46,6 +46,18 @@ def test_the_test_signer_makes_the_published_signature():
     accept(KEY, TEST, signer.sign(b"test"))
 
 
+def test_the_test_signer_multiplies_as_it_adds():
+    point = None
+    for k in range(20):
+        assert signer.multiply(k, signer.G) == point and signer.multiply(N - k, signer.G) == _mirrored(point)
+        point = signer.add(point, signer.G)
+    assert signer.multiply(N, signer.G) is None
+
+
+def _mirrored(point):
+    return point and (point[0], P - point[1])
+
+
 def test_every_prefix_and_every_tail():
     for length in range(len(GOOD)):
         _refused(GOOD[:length])

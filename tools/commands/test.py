@@ -40,6 +40,10 @@ class Part(NamedTuple):
     command: list[str]
 
 
+# What is wrong with a test the tests themselves tell.
+COMPILATION = Part("compilation", ["pytest", "--collect-only", "-p", "no:terminal"])
+
+
 class Outcome(NamedTuple):
     """What pytest's report says; failed_parts: names."""
 
@@ -72,6 +76,7 @@ def run(args: argparse.Namespace) -> int:
     with tempfile.TemporaryDirectory() as folder:
         report = Path(folder) / "report.xml"
         beside = Beside(side_parts(args), environment, Path(folder) / "beside.log")
+        call(COMPILATION, environment)
         failed = [part.name for part in main_parts(args, report) if not call(part, environment)]
         outcome = Outcome(*count(report), failed + beside.wait())
     required = [name for name in missing if name not in runtimes.OPTIONAL]

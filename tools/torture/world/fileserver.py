@@ -4,8 +4,10 @@ import binascii
 import struct
 
 import virtualtime
+from verdict import Verdict
 
 _REASON = "X"
+_MOST_REQUESTS = 3000  # of a device that will not end; weeks of attacks take hundreds
 _BYTES_PER_MS = 8  # of what never ends
 
 
@@ -33,6 +35,8 @@ class Files:
         """bytes of a request -> its answer: head, body, and what follows them for ever."""
         wanted = _header(head, b"range")
         self.requests.append(wanted)
+        if len(self.requests) > _MOST_REQUESTS:
+            raise Verdict("hung", "more than %d requests" % _MOST_REQUESTS)
         change = self.script.pop(0) if self.script else self.always
         if isinstance(change, list):
             change = change[len(self.requests) % len(change)]

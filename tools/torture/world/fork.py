@@ -15,7 +15,7 @@ _waitpid = _libc.func("i", "waitpid", "ipi")
 _SIGNALED = 0x7F
 _SIGKILL, _SIGPROF = 9, 27
 _PR_SET_PDEATHSIG, _ITIMER_PROF = 1, 2
-_CASE_LIMIT_S = 200  # of processor time, so that a busy machine is no reason; a week of offers takes 30
+_CASE_LIMIT_S = 60  # of processor time, so that a busy machine is no reason; a week of offers takes 8
 
 
 class Hung(Exception):

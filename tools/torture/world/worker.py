@@ -140,8 +140,18 @@ def _no_folder():
     return None
 
 
+class _Seldom:
+    """What the phases take for `gc`. This heap is large, and to collect at each of their beginnings and ends
+    took half of the time: it is done when the heap is full, and at each loss of power."""
+
+    @staticmethod
+    def collect():
+        pass
+
+
 def main(folder, names):
     fork.end_with_parent()
+    phases.gc = _Seldom
     _load_package()
     world.install()
     ecdsa.verify = _remembered_verify
