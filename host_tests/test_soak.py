@@ -42,8 +42,9 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("soak")
     (folder / "device").mkdir()
     for name, path in firmware.package_modules().items():
-        compile_module = romfs.compile_module if name == "errors.py" else firmware.compile_module
-        (folder / "device" / f"{path.stem}.mpy").write_bytes(compile_module(path, name))  # rounds.py says codes
+        is_errors = name == "errors.py"  # whose codes rounds.py says
+        compile_module = romfs.compile_module if is_errors else firmware.compile_module
+        (folder / "device" / f"{path.stem}.mpy").write_bytes(compile_module(path, name))
     shims = [path for path in ONBOARD.glob("*.py") if not (pool.WORLD / path.name).exists()]
     for path in (*SOAK.glob("*.py"), *pool.WORLD.glob("*.py"), *shims):
         (folder / f"{path.stem}.mpy").write_bytes(romfs.compile_module(path, path.name))
