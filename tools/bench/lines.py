@@ -18,10 +18,13 @@ class Line:
     quick: bool = False  # checked by the test command too
 
 
+# Records in two copies, the guard of a trial and the budget of erases came later, for 3 KiB more at the most.
+_LATER_KIB = 3
+
 LINES = (
     Line("heap_update", "heap", "smallest heap of an update, .mpy files", "KiB", 52, 46),
     Line("heap_update_in_place", "heap", "smallest heap of an update, executed in place", "KiB", 38, 35),
-    Line("heap_update_frozen", "heap", "smallest heap of an update, code frozen", "KiB", 26, 24),
+    Line("heap_update_frozen", "heap", "smallest heap of an update, code frozen", "KiB", 26 + _LATER_KIB, 24),
     Line("heap_update_url", "heap", "the same, .mpy files, with a URL of 1,900 characters", "KiB", 57, 52),
     Line("heap_floor", "heap", "smallest heap of the floor loop, http", "KiB"),
     Line("heap_requests", "heap", "smallest heap of requests, .raw.read(4096)", "KiB"),
@@ -63,7 +66,8 @@ LINES = (
     Line("ecdsa_heap", "signature heap", "smallest heap of a signature check", "KB", 22, 18),
     Line("ecdsa_heap_plain", "signature heap", "smallest heap of one, plain key", "KB"),
     Line("ecdsa_mpy", "size", "ecdsa and what it imports", ".mpy bytes", 6000, 4500, quick=True),
-    Line("device_mpy", "size", "what `deploy` brings of the package", ".mpy bytes", 57000, 50000, quick=True),
+    Line("device_mpy", "size", "what `deploy` brings of the package",
+         ".mpy bytes", 57000 + 1024 * _LATER_KIB, 50000, quick=True),
     Line("poll_worst", "latency", "poll() in a transfer, the worst",
          "× floor block", 4, 3),
     Line("poll_wait", "latency", "the same by the clock, waits included", "× floor block"),
