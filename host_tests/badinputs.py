@@ -31,12 +31,16 @@ from unittest import mock
 
 from test_checkouts import without_privilege
 
-from tools import __main__, certificates, firmware, images, keyfiles, options, pki, sampling, signing
+from tools import __main__
+from tools.cli import options
 from tools.commands import bench, board, demo, push, test, torture
+from tools.image import firmware, images, signing
+from tools.keys import certificates, keyfiles, pki
 from tools.server import pushes
 from tools.server.service import Service
 from tools.server.store import Store
-from tools.stage import MAC
+from tools.testbed import sampling
+from tools.testbed.stage import MAC
 
 LIMIT_S = 60  # for one case; only ends a hang
 MEMORY = 3 << 30  # bytes of address space: a file without end is not read to its end

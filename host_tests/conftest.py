@@ -19,7 +19,7 @@ for folder in (PORTABLE, REPO / "tools/simboard/onboard", REPO / "tools/simboard
     if str(folder) not in sys.path:
         sys.path.insert(0, str(folder))
 
-from tools import cache  # noqa: E402
+from tools.programs import cache  # noqa: E402
 
 # Each process of a run reads all tests: what one has compiled, with pytest's asserts, serves the others and
 # the next run, also where Python was told to leave nothing beside the sources.
@@ -28,9 +28,12 @@ sys.dont_write_bytecode, sys.pycache_prefix = False, str(cache.CACHE / "pycache"
 import board_imports  # noqa: E402
 from progress import Progress  # noqa: E402
 
-from tools import firmware, pki, romfs, runtimes, sampling, umqtt_source  # noqa: E402
 from tools.commands.test import MISSING, SAMPLED, SAMPLES  # noqa: E402
-from tools.servers.served import Served  # noqa: E402
+from tools.image import firmware, romfs  # noqa: E402
+from tools.keys import pki  # noqa: E402
+from tools.programs import runtimes, umqtt_source  # noqa: E402
+from tools.testbed import sampling  # noqa: E402
+from tools.testbed.served import Served  # noqa: E402
 
 umqtt_source.hide_stubs()
 board_imports.install()

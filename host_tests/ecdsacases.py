@@ -12,8 +12,8 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, utils
 from hypothesis import strategies as st
 
-from tools import keytable
 from tools.errors import ToolError
+from tools.keys import keytable
 
 N, P = signer.N, signer.P
 _HASH = ec.ECDSA(utils.Prehashed(hashes.SHA256()))

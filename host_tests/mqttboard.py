@@ -9,8 +9,8 @@ from pathlib import Path
 from paho.mqtt import client as mqtt
 from paho.mqtt.enums import CallbackAPIVersion
 
-from tools import certificates, keyfiles
-from tools.certificates import Pair
+from tools.keys import certificates, keyfiles
+from tools.keys.certificates import Pair
 
 
 class MqttBoard:

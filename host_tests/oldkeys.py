@@ -5,9 +5,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from tools import certificates, keyfiles, keytable, pki
-from tools.keychange import changing
-from tools.keyfiles import Folder
+from tools.keys import certificates, keyfiles, keytable, pki
+from tools.keys.keychange import changing
+from tools.keys.keyfiles import Folder
 
 SERVERS = ("ota-server", "ota-server-1", "ota-server-2")
 

@@ -8,7 +8,7 @@ import json
 
 from tools.bench import swarm
 from tools.server.store import Store
-from tools.servers.served import Served
+from tools.testbed.served import Served
 
 PATIENCE_S = 10  # for one acknowledgement or connection, then once more: as a board does
 PAUSE_S = 0.2

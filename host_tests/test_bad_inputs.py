@@ -19,8 +19,8 @@ from typing import Any
 import pytest
 from badinputs import GOOD, OPEN
 
-from tools import cache
 from tools.commands.test import SAMPLED
+from tools.programs import cache
 
 LIMIT_S = 1200  # only ends a hang
 SAMPLE = 3

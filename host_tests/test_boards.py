@@ -12,13 +12,13 @@ import pytest
 from rich.console import Console
 
 from device import errors
-from tools import firmware
-from tools.boards import checks_board, checks_identity, examination, findings, payload, ports
-from tools.boards.examination import Facts
-from tools.boards.findings import BAD, OK, SKIP, WARN
-from tools.boards.session import Session
 from tools.commands import doctor, provision
 from tools.errors import ToolError
+from tools.image import firmware
+from tools.realboard import checks_board, checks_identity, examination, findings, payload, ports
+from tools.realboard.examination import Facts
+from tools.realboard.findings import BAD, OK, SKIP, WARN
+from tools.realboard.session import Session
 
 
 def _ports(monkeypatch: pytest.MonkeyPatch, *devices: str) -> None:

@@ -13,7 +13,7 @@ import reporting
 
 from tools.bench import swarm
 from tools.bench.server import memory_mib
-from tools.servers.served import Served
+from tools.testbed.served import Served
 
 MACS = [f"286DCE{number:06X}" for number in range(31)]
 REPORTS = 20  # of each of the others, while the attack goes on

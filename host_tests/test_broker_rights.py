@@ -13,10 +13,10 @@ import pytest
 from paho.mqtt import client as mqtt
 from paho.mqtt.enums import CallbackAPIVersion
 
-from tools import identities, keyfiles, pki
-from tools.identities import SERVER_IDENTITY, Login
-from tools.servers.broker import Broker
-from tools.servers.operator import DEVICE_TOPICS, Operator
+from tools.keys import identities, keyfiles, pki
+from tools.keys.identities import SERVER_IDENTITY, Login
+from tools.server.broker import Broker
+from tools.testbed.operator import DEVICE_TOPICS, Operator
 
 MAC = "AABBCCDDEEFF"  # the valid one
 INTRUDER = "112233445566"

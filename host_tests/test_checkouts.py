@@ -13,8 +13,8 @@ from pathlib import Path
 
 import pytest
 
-from tools import cache
-from tools.frozen import build
+from tools.programs import cache
+from tools.programs.frozen import build
 
 DEMO = ("demo", "--runtime", "cpython")
 LIMIT_S = 60
@@ -75,7 +75,7 @@ def list_of(folder: Path) -> list[str]:
 
 def place(folder: Path, env: dict[str, str]) -> Path:
     """Where that checkout keeps what it fetches."""
-    command = [sys.executable, "-c", "from tools import cache; print(cache.PLACE)"]
+    command = [sys.executable, "-c", "from tools.programs import cache; print(cache.PLACE)"]
     done = subprocess.run(
         command, cwd=folder, env={**os.environ, **env}, capture_output=True, text=True, check=True,
         timeout=LIMIT_S, preexec_fn=without_privilege,

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from tools import configfile
+from tools.cli import configfile
 from tools.commands import deploy, provision
 from tools.errors import ToolError
 

@@ -10,11 +10,11 @@ import pytest
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519
 
-from tools import certificates, keyfiles, pki
-from tools.boards import checks_identity
-from tools.boards.examination import Facts
-from tools.boards.findings import BAD, OK, WARN
-from tools.certificates import Validity
+from tools.keys import certificates, keyfiles, pki
+from tools.keys.certificates import Validity
+from tools.realboard import checks_identity
+from tools.realboard.examination import Facts
+from tools.realboard.findings import BAD, OK, WARN
 
 MAC = "AABBCCDDEEFF"
 DAYS = {"ended": (-9, -1), "ends soon": (-1, 30), "good": (-1, 999), "not yet": (1, 9)}

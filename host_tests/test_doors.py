@@ -22,7 +22,7 @@ from tools.server.doors import Doors
 from tools.server.enrolled import Enrolled
 from tools.server.health import Health
 from tools.server.store import Store
-from tools.servers.served import Served
+from tools.testbed.served import Served
 
 READERS = 120
 MOST_MIB = 60  # more than before, for all of them: half a MiB each

@@ -16,7 +16,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis.strategies import SearchStrategy
 
 from device import ecdsa
-from tools import cache, runtimes
+from tools.programs import cache, runtimes
 from tools.simboard import board
 from tools.simboard.factory import HEAP_KIB
 

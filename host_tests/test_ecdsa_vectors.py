@@ -14,7 +14,7 @@ import pytest
 import signer
 
 from device import ecdsa, keytable
-from tools import keytable as maker
+from tools.keys import keytable as maker
 
 FOLDER = "asymmetric/ECDSA/"
 Record = dict[str, str]

@@ -14,17 +14,18 @@ import pytest
 from rich.console import Console
 
 from device import errors
-from tools import __main__, console
-from tools.boards import findings
-from tools.boards.findings import Finding
-from tools.boards.session import BoardError, Session
+from tools import __main__
+from tools.cli import console
 from tools.commands import board, deploy, doctor, serve
 from tools.errors import ToolError
+from tools.realboard import findings
+from tools.realboard.findings import Finding
+from tools.realboard.session import BoardError, Session
 from tools.server import wire
 from tools.simboard.board import SimBoard
 from tools.simboard.factory import create_bare
 from tools.simboard.replboard import ReplBoard
-from tools.stage import MAC
+from tools.testbed.stage import MAC
 
 SEQUENCES = {
     "clear": "\x1b[2J\x1b[H",

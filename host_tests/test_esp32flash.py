@@ -6,10 +6,12 @@ from pathlib import Path
 
 import pytest
 
-from tools import certificates, esp32flash, images, keyfiles, wholefile
 from tools.__main__ import parse
+from tools.cli import wholefile
 from tools.commands import sign
 from tools.errors import ToolError
+from tools.image import esp32flash, images
+from tools.keys import certificates, keyfiles
 
 APP = images.esp32_image(b"code" * 300)  # an .app-bin names no version: MicroPython leaves it out
 BOOT_LOADER = images.esp32_image(b"boot")[:32] + bytes(4000)  # such an image, without a description

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from tools import cache, debian
 from tools.commands import serve
 from tools.errors import ToolError
+from tools.programs import cache, debian
 
 MAIN, SECURITY = "http://main.example/", "http://updates.example/"
 

@@ -11,10 +11,11 @@ from fleetworld import LONG_S, SILENCE_S, A, B, C, World
 
 from device import errors
 from device.tries import IMAGE_FAULTS
-from tools import certificates, images, keyfiles, signing
 from tools.__main__ import parse
 from tools.commands import devices, push
 from tools.errors import ToolError
+from tools.image import images, signing
+from tools.keys import certificates, keyfiles
 from tools.server import pushes, states, view, wire
 from tools.server.flood import BURST, Flood
 from tools.server.store import REPORTS_KEPT, Store

@@ -10,9 +10,10 @@ from pathlib import Path
 import oldkeys
 import pace
 
-from tools import identities, pki, runtimes
-from tools.servers.broker import free_port
-from tools.servers.served import Served
+from tools.keys import identities, pki
+from tools.programs import runtimes
+from tools.server.broker import free_port
+from tools.testbed.served import Served
 
 THROWN_OUT = "already connected, closing old connection"
 FLEETS = ("one", "two")

@@ -12,9 +12,9 @@ import pace
 import pytest
 from cryptography import x509
 
-from tools import certificates, identities, keyfiles, pki
-from tools.servers.broker import Broker
-from tools.servers.operator import Operator
+from tools.keys import certificates, identities, keyfiles, pki
+from tools.server.broker import Broker
+from tools.testbed.operator import Operator
 
 MAC = "AABBCCDDEEFF"
 NOTHING_S = 0.5

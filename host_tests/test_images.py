@@ -15,9 +15,11 @@ import pytest
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 
-from tools import certificates, firmware, images, keyfiles, runtimes, signing, versions
 from tools.commands import build, sign
 from tools.errors import ToolError
+from tools.image import firmware, images, signing, versions
+from tools.keys import certificates, keyfiles
+from tools.programs import runtimes
 
 TIME = "May 24 2024 10:33:41"
 URL = "https://updates.example/fw.img"

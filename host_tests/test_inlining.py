@@ -9,7 +9,7 @@ import re
 import pytest
 
 from device import errors
-from tools import firmware, inlining
+from tools.image import firmware, inlining
 
 REPO = firmware.REPO
 SOURCES = {path.stem: path.read_text(encoding="utf-8") for path in firmware.package_modules().values()}
@@ -84,7 +84,7 @@ def test_no_code_is_read_by_its_name(inlined: dict[str, str]) -> None:
 
 def test_what_boards_modules_and_the_hosts_scripts_read_stays() -> None:
     read = set()
-    for path in (*REPO.glob("device/ports/**/*.py"), *REPO.glob("tools/b*/onboard/*.py")):
+    for path in (*REPO.glob("device/ports/**/*.py"), *REPO.glob("tools/[br]*/onboard/*.py")):
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             if isinstance(node, ast.Attribute) and ast.unparse(node).startswith("errors."):
                 read |= {node.attr} - {"OtaError"}

@@ -7,8 +7,8 @@ from pathlib import Path
 import oldkeys
 import pytest
 
-from tools import certificates, keyfiles, pki
 from tools.__main__ import main
+from tools.keys import certificates, keyfiles, pki
 
 MACS = ["AABBCCDDEEFF", "112233445566"]
 NEW = "0123456789AB"

@@ -13,9 +13,9 @@ from pathlib import Path
 import oldkeys
 import pytest
 
-from tools import keychange, keyfiles, pki, revocation
 from tools.__main__ import main
 from tools.errors import ToolError
+from tools.keys import keychange, keyfiles, pki, revocation
 from tools.server.settings import check_keys
 
 MACS = ["AABBCCDDEEFF", "112233445566"]

@@ -1,4 +1,4 @@
-"""tools.keytable: its tables against slow arithmetic, and what it says of tables that do not fit."""
+"""tools.keys.keytable: its tables against slow arithmetic, and what it says of tables that do not fit."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from device import ecdsa, keytable, p256_comb
-from tools import certificates, keyfiles
-from tools import keytable as maker
 from tools.errors import ToolError
+from tools.keys import certificates, keyfiles
+from tools.keys import keytable as maker
 
 
 def test_the_base_points_comb_in_the_firmware() -> None:

@@ -17,8 +17,10 @@ from pathlib import Path
 
 import pytest
 
-from tools import cache, console, pki
 from tools.__main__ import COMMANDS
+from tools.cli import console
+from tools.keys import pki
+from tools.programs import cache
 
 LIMIT_S = 300
 MAC = "286DCE32AF70"

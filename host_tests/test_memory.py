@@ -9,9 +9,9 @@ import test_board
 
 from device import board
 from tools.bench import budget, fits
-from tools.boards import checks_board, memory
-from tools.boards.examination import Facts
-from tools.boards.findings import OK, WARN, Finding
+from tools.realboard import checks_board, memory
+from tools.realboard.examination import Facts
+from tools.realboard.findings import OK, WARN, Finding
 
 KIB = 1024
 # As of a package that takes 50 KiB as files: beside an ESP32's first area the heap grows, beside a C3's not.

@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from tools import images
 from tools.commands import board
 from tools.errors import ToolError
+from tools.image import images
 from tools.simboard.factory import create
-from tools.stage import MAC
+from tools.testbed.stage import MAC
 
 IMAGES = {
     "esp32": images.esp32_image(b"code" * 300, "1.0.0"),

@@ -11,11 +11,13 @@ from types import SimpleNamespace
 import pytest
 
 from device import config_table, offer
-from tools import __main__, firmware, options
+from tools import __main__
+from tools.cli import options
 from tools.commands import demo
 from tools.errors import ToolError
+from tools.image import firmware
 from tools.simboard.board import FACTS
-from tools.stage import MAC
+from tools.testbed.stage import MAC
 
 
 @pytest.fixture(scope="module")

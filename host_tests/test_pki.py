@@ -14,9 +14,10 @@ import pytest
 from cryptography import x509
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
-from tools import certificates, keyfiles, keytable, pki, runtimes
-from tools.certificates import Validity
 from tools.errors import ToolError
+from tools.keys import certificates, keyfiles, keytable, pki
+from tools.keys.certificates import Validity
+from tools.programs import runtimes
 
 MAC = "AABBCCDDEEFF"
 BOARD_FILES = {

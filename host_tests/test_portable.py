@@ -17,7 +17,7 @@ from pathlib import Path
 
 import pytest
 
-from tools import cache, runtimes, webassembly
+from tools.programs import cache, runtimes, webassembly
 from tools.simboard import board
 from tools.simboard.factory import HEAP_KIB
 

@@ -13,11 +13,11 @@ from pathlib import Path
 
 import pytest
 
-from tools.boards import errnos, payload, ports, session
-from tools.boards.deployment import Deployment, Result
-from tools.boards.session import Session
 from tools.commands import deploy
 from tools.errors import ToolError
+from tools.realboard import errnos, payload, ports, session
+from tools.realboard.deployment import Deployment, Result
+from tools.realboard.session import Session
 
 
 @pytest.fixture

@@ -13,8 +13,8 @@ import pace
 import pytest
 
 from tools.errors import ToolError
-from tools.servers.broker import free_port
-from tools.servers.proxy import FaultProxy, Trouble
+from tools.server.broker import free_port
+from tools.testbed.proxy import FaultProxy, Trouble
 
 CONTENT = bytes(range(256)) * 4000
 HELLO = b"0123456789abcdef"

@@ -17,15 +17,15 @@ import pace
 import pytest
 from cryptography import x509
 
-from tools import keyfiles, pki, revocation
 from tools.__main__ import main
 from tools.errors import ToolError
+from tools.keys import keyfiles, pki, revocation
+from tools.server.broker import Broker
 from tools.server.denied import Denied
 from tools.server.health import Health
 from tools.server.keywatch import KeyWatch
 from tools.server.supervision import Supervision
-from tools.servers.broker import Broker
-from tools.servers.served import Served
+from tools.testbed.served import Served
 
 MACS = [GOOD, STOLEN] = ["AABBCCDDEEFF", "112233445566"]
 LIMIT_S = 60  # within which the connection of a revoked board ends

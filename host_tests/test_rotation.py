@@ -1,4 +1,4 @@
-"""tools.rotation and `keys`: what follows is made in advance, put in place by one word; nothing is lost."""
+"""tools.keys.rotation and `keys`: what follows is made in advance and put in place by one word."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 from cryptography import x509
 
-from tools import certificates, keyfiles, keytable, pki
 from tools.__main__ import main
 from tools.errors import ToolError
+from tools.keys import certificates, keyfiles, keytable, pki
 
 NAMES = ["broker.example", "10.0.0.7"]
 MACS = ["AABBCCDDEEFF", "112233445566"]

@@ -10,13 +10,14 @@ from pathlib import Path
 
 import pytest
 
-from tools import cache, runtimes, traits, webassembly, wheels
 from tools.errors import ToolError
+from tools.programs import cache, runtimes, webassembly, wheels
+from tools.testbed import traits
 
 LIMIT_S = 300
 VERSION = """
 import sys
-from tools import runtimes
+from tools.programs import runtimes
 try:
     print(runtimes.version(sys.argv[1]))
 except Exception as error:

@@ -9,9 +9,9 @@ from pathlib import Path
 import pace
 import pytest
 
-from tools import cache
 from tools.commands import serve
 from tools.errors import ToolError
+from tools.programs import cache
 from tools.server.settings import LONGEST_URL, Settings
 
 BAD_URLS = (

@@ -27,14 +27,17 @@ from urllib.parse import urlsplit
 import pace
 import pytest
 
-from tools import cache, certificates, firmware, interrupts, keyfiles, pki, signing
 from tools.bench import swarm
+from tools.cli import interrupts
 from tools.errors import ToolError
+from tools.image import firmware, signing
+from tools.keys import certificates, keyfiles, pki
+from tools.programs import cache
 from tools.server import imagestore, pushes, view
+from tools.server.files import FileServer
 from tools.server.settings import check_keys
 from tools.server.store import Store
-from tools.servers.files import FileServer
-from tools.servers.served import Served
+from tools.testbed.served import Served
 
 MACS = [f"286DCE{number:06X}" for number in range(50)]
 WAIT_S = pace.HANG_S

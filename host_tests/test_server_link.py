@@ -14,10 +14,10 @@ from pathlib import Path
 import pace
 import pytest
 
-from tools import identities
+from tools.keys import identities
 from tools.server import wire
+from tools.server.broker import Broker
 from tools.server.mqtt import Link
-from tools.servers.broker import Broker
 
 TOPIC = "somewhere"
 

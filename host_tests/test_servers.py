@@ -17,12 +17,13 @@ from cryptography.hazmat.primitives import serialization
 from paho.mqtt import client as mqtt
 from paho.mqtt.enums import CallbackAPIVersion
 
-from tools import certificates, keyfiles, pki
 from tools.errors import ToolError
-from tools.servers import files, ntp
-from tools.servers.broker import Broker, free_port
-from tools.servers.files import Fault, FileServer
-from tools.servers.operator import Operator
+from tools.keys import certificates, keyfiles, pki
+from tools.server import files
+from tools.server.broker import Broker, free_port
+from tools.server.files import Fault, FileServer
+from tools.testbed import ntp
+from tools.testbed.operator import Operator
 
 MAC = "AABBCCDDEEFF"
 OTHER_MAC = "112233445566"

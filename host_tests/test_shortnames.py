@@ -6,8 +6,8 @@ import re
 
 import pytest
 
-from tools import firmware
-from tools.shortnames import ShortNames
+from tools.image import firmware
+from tools.image.shortnames import ShortNames
 
 REPO = firmware.REPO
 MODULES = sorted(path.stem for path in firmware.package_modules().values())

@@ -14,9 +14,9 @@ from pathlib import Path
 
 import pytest
 
-from tools import entrynames, firmware, inlining, shortnames
-from tools.boards import payload
-from tools.shortnames import PUBLIC, ShortNames
+from tools.image import entrynames, firmware, inlining, shortnames
+from tools.image.shortnames import PUBLIC, ShortNames
+from tools.realboard import payload
 
 REPO = firmware.REPO
 MODULES = sorted(path.stem for path in firmware.package_modules().values())
@@ -94,7 +94,7 @@ def test_the_map_follows_from_the_sources_alone(sources: dict[str, str]) -> None
     names, again = firmware.short_names(), ShortNames(dict(reversed(sources.items())))
     expected = [names.short, names.functions]
     assert [again.short, again.functions] == expected
-    code = "from tools import firmware\nn = firmware.short_names()\nprint([n.short, n.functions])"
+    code = "from tools.image import firmware\nn = firmware.short_names()\nprint([n.short, n.functions])"
     environment = os.environ | {"PYTHONHASHSEED": "7"}
     done = subprocess.run(
         [sys.executable, "-c", code], cwd=REPO, env=environment, capture_output=True, text=True, timeout=120
@@ -118,7 +118,7 @@ def test_public_names_are_those_that_others_say(monkeypatch: pytest.MonkeyPatch)
     """What applications, ports, the host's scripts and MicroPython itself say; no more and no less."""
     texts = [REPO / "boot.py", REPO / "main.py", *REPO.glob("device/ports/**/*.py")]
     texts += [path for folder in ("", "device/**/", "tools/**/") for path in REPO.glob(f"{folder}*.md")]
-    texts += [*REPO.glob("tools/b*/onboard/*.py"), REPO / "host_tests/e2e/test_kept_over_reboots.py"]
+    texts += [*REPO.glob("tools/[br]*/onboard/*.py"), REPO / "host_tests/e2e/test_kept_over_reboots.py"]
     for package in ("micropython-esp32-stubs", "micropython-stdlib-stubs"):
         files = importlib.metadata.files(package) or []
         texts += [Path(str(file.locate())) for file in files if file.suffix == ".pyi"]
@@ -132,7 +132,7 @@ def test_public_names_are_those_that_others_say(monkeypatch: pytest.MonkeyPatch)
 
 def test_the_entries_are_what_scripts_call_on_a_board() -> None:
     found: set[tuple[str, str]] = set()
-    for path in (*REPO.glob("tools/boards/onboard/*.py"), *REPO.glob("tools/bench/onboard/*.py")):
+    for path in (*REPO.glob("tools/realboard/onboard/*.py"), *REPO.glob("tools/bench/onboard/*.py")):
         text = path.read_text(encoding="utf-8").replace("from device import", "from . import")
         uses = entrynames.Uses(ast.parse(text))
         found |= {(module, name) for _, module, name in uses.others + uses.texts}

@@ -17,10 +17,11 @@ from pathlib import Path
 
 import pytest
 
-from tools import certificates, esp32flash, imagecheck, images, keyfiles, romfs
 from tools.__main__ import parse
 from tools.commands import sign
 from tools.errors import ToolError
+from tools.image import esp32flash, imagecheck, images, romfs
+from tools.keys import certificates, keyfiles
 
 APP = images.esp32_image(b"code" * 300, "1.0.0")
 WM = images.wm_image(b"body" * 100, "1.0.0")

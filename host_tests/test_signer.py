@@ -15,11 +15,12 @@ import pytest
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from tools import certificates, images, keyfiles, pki, signer
 from tools.__main__ import parse
 from tools.commands import sign
 from tools.errors import ToolError
-from tools.stage import MAC
+from tools.image import images, signer
+from tools.keys import certificates, keyfiles, pki
+from tools.testbed.stage import MAC
 
 IMAGE = images.add_trailer(images.esp32_image(b"code" * 300), "1.0.0", "lamp", "May 24 2024 10:33:41")
 PROGRAM = """

@@ -13,8 +13,11 @@ from typing import NamedTuple
 
 import pytest
 
-from tools import cache, firmware, pki, romfs, runtimes, sampling
+from tools.image import firmware, romfs
+from tools.keys import pki
+from tools.programs import cache, runtimes
 from tools.simboard.board import BLOCK, MICROPYTHON, ONBOARD
+from tools.testbed import sampling
 from tools.torture import kit, pool
 
 SOAK = Path(__file__).resolve().parent / "soak"

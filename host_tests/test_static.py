@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from tools import firmware, romfs
+from tools.image import firmware, romfs
 
 REPO = Path(__file__).resolve().parent.parent
 DEVICE = sorted(firmware.package_modules().values())

@@ -16,10 +16,10 @@ import reporting
 
 from tools.bench import swarm
 from tools.errors import ToolError
-from tools.servers import brokerlog
-from tools.servers.broker import free_port
-from tools.servers.brokerlog import BrokerLog
-from tools.servers.served import Served
+from tools.server import brokerlog
+from tools.server.broker import free_port
+from tools.server.brokerlog import BrokerLog
+from tools.testbed.served import Served
 
 MACS = [f"286DCE{number:06X}" for number in range(10)]
 REPORTS = 20  # of each board; a server keeps 100, and what a broker had saved comes once more

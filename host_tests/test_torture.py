@@ -9,9 +9,10 @@ import pytest
 from rich.console import Console
 
 from device import config_table, errors
-from tools import cache, firmware
 from tools.__main__ import main
 from tools.errors import ToolError
+from tools.image import firmware
+from tools.programs import cache
 from tools.torture import classes, earlier, kit, mutants, newapplication, pool, releases
 from tools.torture.applications import APPLICATIONS, Application
 from tools.torture.attacks import forge, table

@@ -10,9 +10,11 @@ from pathlib import Path
 
 import pytest
 
-from tools import firmware, romfs, runtimes, wholefile
+from tools.cli import wholefile
 from tools.commands import doctor
-from tools.shortnames import ShortNames
+from tools.image import firmware, romfs
+from tools.image.shortnames import ShortNames
+from tools.programs import runtimes
 
 PART = """\
 class Part:

@@ -18,7 +18,7 @@ from tools.bench import swarm
 from tools.server import clock, enrolled
 from tools.server.health import Health
 from tools.server.store import Store
-from tools.servers.served import Served
+from tools.testbed.served import Served
 
 MACS = [MAC, OTHER] = ["286DCE000001", "286DCE000002"]
 SECONDS = 2  # of trouble, which is many ticks of the server

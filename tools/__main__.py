@@ -12,8 +12,9 @@ import sys
 from functools import partial
 from pathlib import Path
 
-from tools import bootstrap, cache, console, interrupts, options, pretend
+from tools.cli import console, interrupts, options, pretend
 from tools.errors import ToolError
+from tools.programs import bootstrap, cache
 from tools.server.store import explain
 
 GIT_LIMIT_S = 10

@@ -8,8 +8,8 @@ import pace
 from pace import until
 
 from tools.errors import ToolError
-from tools.servers.operator import Message
-from tools.stage import MAC, Stage
+from tools.testbed.operator import Message
+from tools.testbed.stage import MAC, Stage
 
 __all__ = ["until"]
 PATIENCE_S = pace.HANG_S

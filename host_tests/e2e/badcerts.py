@@ -5,8 +5,8 @@ from __future__ import annotations
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 
-from tools import certificates
-from tools.certificates import DAY, Pair, Validity
+from tools.keys import certificates
+from tools.keys.certificates import DAY, Pair, Validity
 
 NAME, ADDRESS = "localhost", "127.0.0.1"  # the same server
 

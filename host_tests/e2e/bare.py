@@ -9,7 +9,7 @@ from e2e.test_commands import tools
 
 from tools.simboard.factory import create_bare
 from tools.simboard.replboard import ReplBoard
-from tools.stage import BOARD, MAC, WIFI, Stage
+from tools.testbed.stage import BOARD, MAC, WIFI, Stage
 
 
 class BareStage(Stage):

@@ -11,8 +11,8 @@ import pace
 import pytest
 from e2e.bare import BareStage
 
-from tools import runtimes
-from tools.stage import Stage
+from tools.programs import runtimes
+from tools.testbed.stage import Stage
 
 # Short enough for tests, long enough for two busy cores; for a machine that is slower still see scaled().
 FAST = {

@@ -7,9 +7,9 @@ import time
 
 from acts import PATIENCE_S
 
-from tools.servers.operator import Message
 from tools.simboard.board import BLOCK
-from tools.stage import Stage
+from tools.testbed.operator import Message
+from tools.testbed.stage import Stage
 
 
 def boots(stage: Stage) -> list[list[Message]]:

@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
-from tools.servers.files import HOST
+from tools.server.files import HOST
 
 LIMIT_S = 120  # of one connection
 END_OF_REQUEST = b"\r\n\r\n"

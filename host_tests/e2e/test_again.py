@@ -7,7 +7,7 @@ import proofs
 import pytest
 
 from device import errors
-from tools.stage import MAC
+from tools.testbed.stage import MAC
 
 
 @pytest.mark.code(errors.SAME_VERSION, errors.DOWNGRADE)

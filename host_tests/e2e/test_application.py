@@ -6,8 +6,8 @@ import acts
 import proofs
 import pytest
 
-from tools import runtimes
-from tools.servers.files import Fault
+from tools.programs import runtimes
+from tools.server.files import Fault
 
 PATIENT = {"http_timeout_s": 3600, "retry_window_s": 3600}  # a download hangs until it is released
 

@@ -10,9 +10,9 @@ import proofs
 import pytest
 
 from device import errors
-from tools.servers.files import Fault
+from tools.server.files import Fault
 from tools.simboard.board import BLOCK
-from tools.stage import MAC
+from tools.testbed.stage import MAC
 
 HELD_AT = 12000  # bytes after which the download hangs for http_timeout_s
 

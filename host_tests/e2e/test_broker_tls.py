@@ -12,9 +12,10 @@ import pytest
 from rawserver import RawServer, old_hello, server_context
 
 from device import errors
-from tools import keyfiles, pki, traits
-from tools.servers.broker import Broker
-from tools.stage import MAC
+from tools.keys import keyfiles, pki
+from tools.server.broker import Broker
+from tools.testbed import traits
+from tools.testbed.stage import MAC
 
 REFUSED = f"{errors.TLS_REFUSED} TLS refused"
 LATE = 10  # a board that waits for what never comes is later than that on any machine

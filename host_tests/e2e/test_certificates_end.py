@@ -10,8 +10,8 @@ import acts
 import proofs
 import pytest
 
-from tools import certificates, keyfiles, pki
-from tools.stage import MAC
+from tools.keys import certificates, keyfiles, pki
+from tools.testbed.stage import MAC
 
 
 @pytest.mark.parametrize("runtime", ["mp32", "cpython"])

@@ -7,7 +7,7 @@ import proofs
 import pytest
 
 from device import errors
-from tools.servers.files import Fault
+from tools.server.files import Fault
 from tools.simboard.board import BLOCK
 
 

@@ -12,7 +12,7 @@ import pytest
 from pace import HANG_S
 
 from device import errors
-from tools import images
+from tools.image import images
 
 REPO = Path(__file__).resolve().parents[2]
 MAC = "286DCE32AF70"

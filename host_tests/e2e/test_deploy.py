@@ -13,9 +13,10 @@ import acts
 import pytest
 from e2e.test_commands import REPO, tools
 
-from tools import firmware, runtimes
-from tools.boards import payload
-from tools.boards.session import BoardError, Session
+from tools.image import firmware
+from tools.programs import runtimes
+from tools.realboard import payload
+from tools.realboard.session import BoardError, Session
 from tools.simboard import board as simboard
 
 WATCHDOG_S = 3
@@ -159,7 +160,7 @@ def test_too_little_room_is_said_before_anything_is_copied(make_bare):
 def test_each_power_cut_in_the_switch_leaves_a_whole_package():
     """onboard/store.py alone, on LittleFS in RAM: cut at each write and erase of commit()."""
     script = Path(__file__).with_name("storecuts.py")
-    paths = [REPO / "tools" / "boards" / "onboard", simboard.ONBOARD, simboard.MICROPYTHON]
+    paths = [REPO / "tools" / "realboard" / "onboard", simboard.ONBOARD, simboard.MICROPYTHON]
     done = subprocess.run(
         [*runtimes.interpreter("mp32"), "-X", "heapsize=8M", str(script)], capture_output=True, text=True,
         timeout=acts.PATIENCE_S, env={"MICROPYPATH": ":".join(map(str, paths)) + ":.frozen"},

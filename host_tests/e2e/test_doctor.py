@@ -11,13 +11,13 @@ from pathlib import Path
 from e2e.test_commands import tools
 
 from device import errors
-from tools import certificates, keyfiles
-from tools.boards import checks_board, findings
-from tools.boards.examination import examine
-from tools.boards.session import Session
-from tools.certificates import Validity
 from tools.commands import doctor
-from tools.stage import MAC
+from tools.keys import certificates, keyfiles
+from tools.keys.certificates import Validity
+from tools.realboard import checks_board, findings
+from tools.realboard.examination import examine
+from tools.realboard.session import Session
+from tools.testbed.stage import MAC
 
 UNFINISHED = {"package", "start", "configuration"}  # what is red before `deploy`
 

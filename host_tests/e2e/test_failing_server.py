@@ -10,7 +10,7 @@ import proofs
 import pytest
 
 from device import errors
-from tools.servers.files import Fault
+from tools.server.files import Fault
 
 
 @pytest.mark.code(errors.HTTP_STATUS)

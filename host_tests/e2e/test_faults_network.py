@@ -13,9 +13,9 @@ import proofs
 import pytest
 
 from device import errors
-from tools.servers.files import Fault
-from tools.servers.proxy import Trouble
+from tools.server.files import Fault
 from tools.simboard.board import BLOCK as B
+from tools.testbed.proxy import Trouble
 
 KINDS = ["cut", "reset", "stall", "trickle", "garbage"]
 SHORT = {"http_timeout_s": 1}  # where a test has to sit one out

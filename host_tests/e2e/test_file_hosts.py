@@ -18,8 +18,8 @@ import pytest
 from rawserver import RawServer, server_context
 
 from device import errors
-from tools.servers.proxy import FaultProxy
-from tools.servers.relay import Trouble
+from tools.testbed.proxy import FaultProxy
+from tools.testbed.relay import Trouble
 
 END = b"\r\n\r\n"
 POLICY = b"content-security-policy: default-src 'none'; connect-src 'self'" + b" uploads.example" * 220

@@ -13,9 +13,10 @@ import pytest
 from rawserver import RawServer, old_hello, server_context
 
 from device import errors
-from tools import keyfiles, traits
-from tools.servers.files import FileServer
-from tools.stage import MAC
+from tools.keys import keyfiles
+from tools.server.files import FileServer
+from tools.testbed import traits
+from tools.testbed.stage import MAC
 
 NAME = "firmware-1.0.1.img"
 MANY = 10  # retries: in the whole window it would be more, for backoff_max_s is short

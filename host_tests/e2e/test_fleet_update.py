@@ -18,10 +18,12 @@ import acts
 import pytest
 
 from device import errors
-from tools import cache, chromium, firmware, keyfiles
 from tools.bench import swarm
-from tools.servers.served import Served
+from tools.image import firmware
+from tools.keys import keyfiles
+from tools.programs import cache, chromium
 from tools.simboard.factory import create
+from tools.testbed.served import Served
 
 MACS = [f"286DCE3200{number:02}" for number in range(1, 21)]
 STRANGERS = (MACS[4], MACS[12])  # of another product: the image is not for them

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from tools import firmware
 from tools.bench.kit import FROZEN
 from tools.bench.site import HEAP, Site
-from tools.frozen import build
+from tools.image import firmware
+from tools.programs.frozen import build
 
 LIMIT_S = 300
 

@@ -9,8 +9,8 @@ import proofs
 import pytest
 
 from device import errors
-from tools.servers.ntp import NtpServer
-from tools.stage import WIFI
+from tools.testbed.ntp import NtpServer
+from tools.testbed.stage import WIFI
 
 DAY_S = 86400
 YEAR_S = 365 * DAY_S

@@ -1,4 +1,4 @@
-"""The heap like ESP-IDF's that lies behind MicroPython's and mbedtls's (tools/frozen/modules/idfheap)."""
+"""The heap like ESP-IDF's that lies behind MicroPython's and mbedtls's (programs/frozen/modules)."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import subprocess
 import pytest
 
 from tools.bench.kit import FILES, built
-from tools.frozen import build
+from tools.programs.frozen import build
 
 HEAD = 8  # bytes before each block
 LIMIT_S = 60

@@ -12,7 +12,7 @@ import pytest
 
 from tools.bench.room import BOARDS, play
 from tools.bench.site import Site
-from tools.frozen import build
+from tools.programs.frozen import build
 
 LEFT = {
     "esp32c3_room": 45_000,

@@ -18,10 +18,12 @@ from pathlib import Path
 import pace
 import pytest
 
-from tools import cache, interrupts, pki
+from tools.cli import interrupts
+from tools.keys import pki
+from tools.programs import cache
 from tools.simboard.factory import create_bare
 from tools.simboard.replboard import ReplBoard
-from tools.stage import MAC, WIFI
+from tools.testbed.stage import MAC, WIFI
 
 MOMENTS = 50
 LIMIT_S = 4  # of work of this test, which competes with the command for the machine: twice what it may take
@@ -202,7 +204,7 @@ def test_a_command_that_does_not_come_to_an_end_is_ended(tmp_path: Path) -> None
 
 STUBBORN = """
 import subprocess, tempfile, time
-from tools import interrupts
+from tools.cli import interrupts
 
 interrupts.ORDER_LIMIT_S = 0.5
 

@@ -10,10 +10,10 @@ import pytest
 from apps import AGENT, HANGS, RESETS, SELF_TEST_FAILS
 
 from device import errors
-from tools import runtimes
-from tools.servers.files import Fault
-from tools.servers.ntp import NtpServer
+from tools.programs import runtimes
+from tools.server.files import Fault
 from tools.simboard.board import BLOCK
+from tools.testbed.ntp import NtpServer
 
 pytestmark = pytest.mark.sample(4)
 

@@ -7,8 +7,8 @@ import proofs
 import pytest
 
 from device import errors
-from tools import certificates, keyfiles, pki
-from tools.stage import MAC
+from tools.keys import certificates, keyfiles, pki
+from tools.testbed.stage import MAC
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""tools/KEYS.md: its commands, one after the other, in a copy of this project."""
+"""tools/keys/README.md: its commands, one after the other, in a copy of this project."""
 
 from __future__ import annotations
 
@@ -8,9 +8,10 @@ from pathlib import Path
 
 from e2e.test_walkthrough import Terminal, clone  # noqa: F401
 
-from tools import cache, keyfiles
+from tools.keys import keyfiles
+from tools.programs import cache
 
-PAGE = (cache.REPO / "tools" / "KEYS.md").read_text()
+PAGE = (cache.REPO / "tools" / "keys" / "README.md").read_text()
 BLOCKS = re.findall(r"```\n(.*?)```", PAGE, re.DOTALL)
 
 

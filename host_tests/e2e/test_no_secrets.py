@@ -17,9 +17,9 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from rawserver import RawServer, server_context
 
 from device import errors
-from tools import keyfiles, pki
-from tools.servers.files import Fault
-from tools.stage import MAC, WIFI
+from tools.keys import keyfiles, pki
+from tools.server.files import Fault
+from tools.testbed.stage import MAC, WIFI
 
 CANARY_WIFI = "canary-wifi-9f31"
 CANARY_BROKER = "canary-broker-77ac"

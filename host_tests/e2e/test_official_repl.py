@@ -12,11 +12,11 @@ from pathlib import Path
 
 import pytest
 
-from tools import webassembly
-from tools.boards import payload
-from tools.boards.deployment import Deployment
-from tools.boards.payload import Payload
-from tools.boards.session import BoardError, Session
+from tools.programs import webassembly
+from tools.realboard import payload
+from tools.realboard.deployment import Deployment
+from tools.realboard.payload import Payload
+from tools.realboard.session import BoardError, Session
 
 *OTHERS, NEWEST = webassembly.RELEASES
 BRIDGE = Path(__file__).with_name("wasmrepl.mjs")

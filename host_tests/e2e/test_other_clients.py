@@ -8,7 +8,7 @@ import acts
 import proofs
 import pytest
 
-from tools.stage import MAC
+from tools.testbed.stage import MAC
 
 SSID, PASSWORD = "Küche 🍳", "geheim 🔑 123"
 LATER = 4_000_000_000  # Unix s

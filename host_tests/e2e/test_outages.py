@@ -12,7 +12,7 @@ import proofs
 import pytest
 
 from device import errors
-from tools.servers.files import Fault, FileServer
+from tools.server.files import Fault, FileServer
 from tools.simboard.board import BLOCK
 
 pytestmark = pytest.mark.sample(3)  # most of them wait for what runs out

@@ -15,8 +15,9 @@ from pathlib import Path
 import pytest
 from e2e.test_commands import REPO, tools
 
-from tools import firmware, romfs, runtimes
-from tools.boards.session import Session
+from tools.image import firmware, romfs
+from tools.programs import runtimes
+from tools.realboard.session import Session
 
 PACKAGE = {f"device/{name}" for name in firmware.package_modules()}
 

@@ -9,9 +9,9 @@ import apps
 import proofs
 import pytest
 
-from tools.servers.files import Fault
+from tools.server.files import Fault
 from tools.simboard.board import BLOCK
-from tools.stage import MAC
+from tools.testbed.stage import MAC
 
 SIZE = 1_306_707
 SLOT_SIZE = 0x180000

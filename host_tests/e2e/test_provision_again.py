@@ -7,9 +7,9 @@ import json
 import pytest
 from e2e.test_commands import tools
 
-from tools.boards.session import Session
 from tools.commands.provision import PASSWORD
-from tools.stage import BOARD, MAC, WIFI
+from tools.realboard.session import Session
+from tools.testbed.stage import BOARD, MAC, WIFI
 
 pytestmark = pytest.mark.sample(2)
 

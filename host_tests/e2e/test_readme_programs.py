@@ -8,7 +8,7 @@ import acts
 from e2e.test_commands import REPO
 from e2e.test_walkthrough import Terminal, clone  # noqa: F401
 
-from tools.servers.broker import free_port
+from tools.server.broker import free_port
 
 README = (REPO / "README.md").read_text()
 PIN_CHANGES_WORD = 12  # of the words in onboard/panel.py

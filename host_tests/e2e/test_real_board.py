@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from e2e.test_commands import tools
 
-from tools import firmware, images, romfs
-from tools.boards.session import Session
-from tools.stage import BOARD, MAC
+from tools.image import firmware, images, romfs
+from tools.realboard.session import Session
+from tools.testbed.stage import BOARD, MAC
 
 
 def test_a_provisioned_board_updates_itself(make_bare):

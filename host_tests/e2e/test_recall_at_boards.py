@@ -13,10 +13,12 @@ from pathlib import Path
 import acts
 import pytest
 
-from tools import cache, firmware, keyfiles, pki, signing
+from tools.image import firmware, signing
+from tools.keys import keyfiles, pki
+from tools.programs import cache
 from tools.server import imagestore, pushes, view
 from tools.server.store import Store
-from tools.servers.served import Served
+from tools.testbed.served import Served
 
 MAC = "286DCE320001"
 LATER_S = 100_000

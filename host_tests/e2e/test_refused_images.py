@@ -7,8 +7,9 @@ import proofs
 import pytest
 
 from device import errors
-from tools import certificates, firmware, images, signing
-from tools.stage import BOARD
+from tools.image import firmware, images, signing
+from tools.keys import certificates
+from tools.testbed.stage import BOARD
 
 
 def _refused(stage, image, offer, code):

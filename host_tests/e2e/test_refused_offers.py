@@ -9,8 +9,8 @@ import proofs
 import pytest
 
 from device import errors
-from tools.servers.files import Fault
-from tools.stage import MAC
+from tools.server.files import Fault
+from tools.testbed.stage import MAC
 
 PATIENT = {"http_timeout_s": 3600, "retry_window_s": 3600}  # a download hangs until it is released
 

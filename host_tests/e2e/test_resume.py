@@ -6,7 +6,7 @@ import acts
 import proofs
 import pytest
 
-from tools.servers.files import Fault
+from tools.server.files import Fault
 from tools.simboard.board import BLOCK
 
 B = BLOCK

@@ -6,7 +6,7 @@ import acts
 import pytest
 
 from device import errors
-from tools.boards.session import Session
+from tools.realboard.session import Session
 
 DELETE_RECORD = "import os\nfor name in os.listdir():\n    if name.startswith('ota_state'): os.remove(name)"
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from e2e.test_commands import REPO, tools
 
 from device import errors
-from tools.stage import BOARD
+from tools.testbed.stage import BOARD
 
 PORT = REPO / "device" / "ports" / "generic"
 

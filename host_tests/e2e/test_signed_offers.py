@@ -10,7 +10,8 @@ import proofs
 import pytest
 
 from device import errors
-from tools import certificates, signing
+from tools.image import signing
+from tools.keys import certificates
 
 DAY_S = 86400
 

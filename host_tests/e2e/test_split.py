@@ -11,10 +11,10 @@ import oldkeys
 import pace
 import pytest
 
-from tools import certificates, identities, keyfiles
 from tools.__main__ import main
-from tools.servers.operator import Operator
-from tools.stage import MAC
+from tools.keys import certificates, identities, keyfiles
+from tools.testbed.operator import Operator
+from tools.testbed.stage import MAC
 
 NEW = "0123456789AB"
 

@@ -20,7 +20,7 @@ import pytest
 from device import errors
 from tools.bench.kit import FROZEN
 from tools.bench.site import HEAP, RESET_EXIT, Run, Site, wait
-from tools.frozen import build
+from tools.programs.frozen import build
 
 BOARD = Path(__file__).with_name("shortboard.py")
 CONNECTIONS = {"broker": 1, "file server": 2}

@@ -8,8 +8,8 @@ import pytest
 from apps import HANGS, RESETS, SELF_TEST_FAILS, SELF_TEST_RAISES
 
 from device import errors
-from tools import images, signing
-from tools.stage import BOARD
+from tools.image import images, signing
+from tools.testbed.stage import BOARD
 
 
 def _fail_trials(stage, image, attempts):

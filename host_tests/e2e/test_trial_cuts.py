@@ -6,7 +6,7 @@ import acts
 import proofs
 
 from device import errors
-from tools.servers.files import Fault
+from tools.server.files import Fault
 
 FIRST_BOOT_WAITS = """
 import os

@@ -12,7 +12,7 @@ import proofs
 import pytest
 
 from device import errors
-from tools.servers.files import HOST
+from tools.server.files import HOST
 
 SHORT = {"trial_limit_s": 2, "mqtt_timeout_s": 1, "http_timeout_s": 5, "backoff_max_s": 1}
 NO_FILE_CA = """

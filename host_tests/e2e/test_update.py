@@ -6,8 +6,9 @@ import acts
 import proofs
 import pytest
 
-from tools import firmware, images, runtimes
-from tools.stage import BOARD, MAC
+from tools.image import firmware, images
+from tools.programs import runtimes
+from tools.testbed.stage import BOARD, MAC
 
 BUILD_TIME = "Jan 05 2026 01:02:03"
 

@@ -18,8 +18,8 @@ from pathlib import Path
 import acts
 import pytest
 
-from tools import cache
-from tools.servers.broker import free_port
+from tools.programs import cache
+from tools.server.broker import free_port
 
 README = (cache.REPO / "README.md").read_text()
 SECTION = README.split("\n## Run the server\n", 1)[1].split("\n## ", 1)[0]

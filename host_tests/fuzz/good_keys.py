@@ -18,7 +18,7 @@ from good_images import keys
 from hypothesis import strategies as st
 from hypothesis.strategies import DrawFn
 
-from tools import keytable
+from tools.keys import keytable
 
 _TABLE = keytable.build(signer.KEY)
 _MOMENTS = st.datetimes(datetime.datetime(1950, 1, 1), datetime.datetime(2099, 1, 1))

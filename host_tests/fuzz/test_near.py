@@ -18,7 +18,7 @@ from parsers import PARSERS
 from test_fuzz import verify
 
 from device import errors
-from tools import sampling
+from tools.testbed import sampling
 
 SAMPLES = 3
 LONG = {"state"}  # it goes through files: one sample a run, which the commit chooses

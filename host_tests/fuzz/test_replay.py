@@ -20,10 +20,12 @@ from hypothesis import Phase, given, settings
 from hypothesis.strategies import SearchStrategy
 from parsers import PARSERS, Parser
 
-from tools import romfs, runtimes, sampling, traits
 from tools.commands.test import SAMPLED
+from tools.image import romfs
+from tools.programs import runtimes
 from tools.simboard import board
 from tools.simboard.factory import HEAP_KIB
+from tools.testbed import sampling, traits
 
 HERE = Path(__file__).resolve().parent
 SHIPPED = ("targets", "targets_keys", "targets_link", "targets_records", "jsonpart")

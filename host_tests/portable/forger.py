@@ -1,6 +1,6 @@
 """What the tests of device.ecdsa need besides an honest signer: tables, and signatures made to measure.
 
-A table is computed here by signer's plain arithmetic, so it also judges tools.keytable.
+A table is computed here by signer's plain arithmetic, so it also judges tools.keys.keytable.
 """
 
 import hashlib

@@ -9,10 +9,10 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
-from tools import runtimes
 from tools.bench import valgrind
-from tools.console import last_words
+from tools.cli.console import last_words
 from tools.errors import ToolError
+from tools.programs import runtimes
 
 ROUNDS = 7
 GROUPS = ("work", "verify")  # of lines measured like this

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from tools import cache
 from tools.bench.readme import between, put_between
-from tools.boards import memory
+from tools.programs import cache
+from tools.realboard import memory
 
 PAGE = cache.REPO / "device" / "ESP32.md"
 BEGIN, END = "<!-- fits: begin -->\n", "<!-- fits: end -->\n"

@@ -5,9 +5,10 @@ from __future__ import annotations
 import functools
 from pathlib import Path
 
-from tools import romfs, runtimes
 from tools.bench import sizes
-from tools.frozen import build as frozen
+from tools.image import romfs
+from tools.programs import runtimes
+from tools.programs.frozen import build as frozen
 
 ONBOARD = Path(__file__).resolve().parent / "onboard"
 FILES, IN_PLACE, FROZEN = "files", "in place", "frozen"  # where the device code lies

@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from xml.sax.saxutils import escape
 
-from tools import wholefile
 from tools.bench.lines import BY_NAME, Line, text
+from tools.cli import wholefile
 
 WIDTH, ROW, LEFT, TOP = 900, 26, 420, 56
 LONGEST = WIDTH - LEFT - 130  # pixels of a bar

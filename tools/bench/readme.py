@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from tools import cache
 from tools.bench import plot
 from tools.bench.lines import BY_NAME, VERDICTS, holds, text
+from tools.programs import cache
 
 README = cache.REPO / "README.md"
 PICTURE = Path(__file__).resolve().parent / "bench.svg"

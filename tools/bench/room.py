@@ -1,7 +1,7 @@
 """The least memory of ESP-IDF with which a board updates itself, beside the first area of MicroPython's heap.
 
 As on an ESP32, MicroPython's heap begins with one area and takes more from the memory that TLS needs too
-(tools/frozen/modules/idfheap). What failed is printed, with the errors and how often the heap grew.
+(tools/programs/frozen/modules/idfheap). What failed is printed, with the errors and how often the heap grew.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from tools.bench.heap import smallest
 from tools.bench.kit import FILES, FROZEN, IN_PLACE, built
 from tools.bench.site import RESET_EXIT, Run, Site, wait
-from tools.frozen import build
+from tools.programs.frozen import build
 
 ESP32, ESP32C3 = 56 * 1024, 64 * 1024  # bytes of the first area
 TAKEN = 8 * 1024  # bytes of it that a real port has filled: `machine`, boot

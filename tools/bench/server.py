@@ -13,14 +13,15 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from tools import firmware, keyfiles, pki, signing
 from tools.bench import swarm
+from tools.image import firmware, signing
+from tools.keys import keyfiles, pki
 from tools.server import imagestore, pushes
 from tools.server.fleet import Fleet
 from tools.server.offers import Wording
 from tools.server.store import Store
 from tools.server.targets import NEWEST
-from tools.servers.served import Served
+from tools.testbed.served import Served
 
 BOARDS = 1000
 GETS_EACH = 10

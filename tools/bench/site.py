@@ -16,11 +16,11 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from tools import images
 from tools.bench.kit import Kit
-from tools.console import last_words
+from tools.cli.console import last_words
 from tools.errors import ToolError
-from tools.stage import BOARD, Stage
+from tools.image import images
+from tools.testbed.stage import BOARD, Stage
 
 IMAGE_SIZE = 1306707
 SLOT_SIZE = 0x400000

@@ -6,8 +6,9 @@ import ast
 import functools
 from pathlib import Path
 
-from tools import cache, firmware
-from tools.boards import payload
+from tools.image import firmware
+from tools.programs import cache
+from tools.realboard import payload
 
 LEVEL = 3  # of mpy-cross: no asserts, no line numbers
 DEVICE = cache.REPO / "device"

@@ -8,7 +8,7 @@ import ssl
 import struct
 from pathlib import Path
 
-from tools import certificates, keyfiles
+from tools.keys import certificates, keyfiles
 from tools.server.wire import GET, RESPONSE, UPDATE
 
 CONNECT_LIMIT_S = 60

@@ -13,9 +13,9 @@ import sys
 import tempfile
 from pathlib import Path
 
-from tools import debian, runtimes
-from tools.console import last_words
+from tools.cli.console import last_words
 from tools.errors import ToolError
+from tools.programs import debian, runtimes
 
 LIMIT_S = 300
 PROBE_LIMIT_S = 60

@@ -9,10 +9,10 @@ from pathlib import Path
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from tools import keytable
 from tools.bench import cost
 from tools.bench.kit import FILES, IN_PLACE, Kit
 from tools.bench.site import HEAP
+from tools.keys import keytable
 
 CHECKS = (1, 3)
 PRODUCTS = (2000, 12000)

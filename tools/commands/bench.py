@@ -13,9 +13,9 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from tools import options, wholefile
 from tools.bench import budget, cost, fits, measure, plot, readme, server, sizes
 from tools.bench.lines import BY_NAME, VERDICTS, holds, text
+from tools.cli import options, wholefile
 
 WIDTH = 130  # where there is no terminal
 COLOURS = {True: "green", False: "bold red", None: "default"}

@@ -18,16 +18,19 @@ import tempfile
 import time
 from pathlib import Path
 
-from tools import configfile, firmware, imagecheck, interrupts, options, pki, runtimes
-from tools.boards import payload
-from tools.console import clean
+from tools.cli import configfile, interrupts, options
+from tools.cli.console import clean
 from tools.errors import ToolError
+from tools.image import firmware, imagecheck
+from tools.keys import pki
+from tools.programs import runtimes
+from tools.realboard import payload
 from tools.server import wire
-from tools.servers.ntp import NtpServer
 from tools.simboard.board import FACTS, SimBoard
 from tools.simboard.factory import SLOTS, create, create_bare
 from tools.simboard.replboard import ReplBoard
-from tools.stage import MAC, WIFI
+from tools.testbed.ntp import NtpServer
+from tools.testbed.stage import MAC, WIFI
 
 PORT = 2323
 OF_A_NEW_ONE = ("--config", "--certs", "--mac", "--image", "--runtime", "--boot", "--epoch", "--heap")

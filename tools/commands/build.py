@@ -9,8 +9,9 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from tools import firmware, images, options, versions, wholefile
+from tools.cli import options, wholefile
 from tools.errors import ToolError
+from tools.image import firmware, images, versions
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -24,11 +24,12 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.text import Text
 
 from device import errors
-from tools import cache, imagecheck, images, runtimes, versions
-from tools.console import clean
+from tools.cli.console import clean
 from tools.errors import ToolError
-from tools.servers.operator import Message, is_end
-from tools.stage import MAC, Stage
+from tools.image import imagecheck, images, versions
+from tools.programs import cache, runtimes
+from tools.testbed.operator import Message, is_end
+from tools.testbed.stage import MAC, Stage
 
 NEW = "1.0.1"
 LIMIT_S = 180

@@ -14,14 +14,15 @@ from rich.console import Console
 from rich.markup import escape
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
 
-from tools import configfile, firmware, versions
-from tools.boards import payload, ports
-from tools.boards.deployment import HOME, Deployment, Result
-from tools.boards.examination import tried
-from tools.boards.payload import Payload
-from tools.boards.session import Session
-from tools.console import clean
+from tools.cli import configfile
+from tools.cli.console import clean
 from tools.errors import ToolError
+from tools.image import firmware, versions
+from tools.realboard import payload, ports
+from tools.realboard.deployment import HOME, Deployment, Result
+from tools.realboard.examination import tried
+from tools.realboard.payload import Payload
+from tools.realboard.session import Session
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -8,8 +8,8 @@ from pathlib import Path
 
 from rich.console import Console
 
-from tools import pki
 from tools.errors import ToolError
+from tools.keys import pki
 from tools.server import pushes, tables, view
 from tools.server.store import Store
 

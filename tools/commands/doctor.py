@@ -16,13 +16,14 @@ from pathlib import Path
 from rich.console import Console
 from rich.markup import escape
 
-from tools import firmware, wholefile
-from tools.boards import checks_board, checks_identity, findings, ports
-from tools.boards.examination import Facts, examine
-from tools.boards.findings import Finding
-from tools.boards.session import Session
-from tools.console import clean
+from tools.cli import wholefile
+from tools.cli.console import clean
 from tools.errors import ToolError
+from tools.image import firmware
+from tools.realboard import checks_board, checks_identity, findings, ports
+from tools.realboard.examination import Facts, examine
+from tools.realboard.findings import Finding
+from tools.realboard.session import Session
 
 MARKS = {
     findings.OK: "[green]ok  [/]", findings.WARN: "[yellow]note[/]",

@@ -5,8 +5,9 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from tools import options, pki
+from tools.cli import options
 from tools.errors import ToolError
+from tools.keys import pki
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -17,12 +17,13 @@ from pathlib import Path
 from rich.console import Console
 from rich.prompt import Confirm, Prompt
 
-from tools import configfile, devicekeys, options, pki
-from tools.boards import checks_board, findings, payload, ports
-from tools.boards.examination import Facts
-from tools.boards.session import Session
+from tools.cli import configfile, options
 from tools.commands import deploy
 from tools.errors import ToolError
+from tools.keys import devicekeys, pki
+from tools.realboard import checks_board, findings, payload, ports
+from tools.realboard.examination import Facts
+from tools.realboard.session import Session
 
 BROKER_PORT = 8883
 PASSWORD = "OTA_WIFI_PASSWORD"

@@ -19,8 +19,10 @@ from typing import Any
 from rich.console import Console
 from rich.live import Live
 
-from tools import imagecheck, interrupts, options, pki, wholefile
+from tools.cli import interrupts, options, wholefile
 from tools.errors import ToolError
+from tools.image import imagecheck
+from tools.keys import pki
 from tools.server import imagestore, pushes, tables, view
 from tools.server.states import CANCELLING
 from tools.server.store import Store

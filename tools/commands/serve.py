@@ -23,9 +23,10 @@ from rich.live import Live
 from rich.text import Text
 
 from device import errors, strict
-from tools import cache, console, interrupts, options, runtimes
-from tools.console import clean
+from tools.cli import console, interrupts, options
+from tools.cli.console import clean
 from tools.errors import ToolError
+from tools.programs import cache, runtimes
 from tools.server import pages, tables
 from tools.server.service import Service
 from tools.server.settings import Settings

@@ -19,18 +19,10 @@ import sys
 import time
 from pathlib import Path
 
-from tools import (
-    firmware,
-    imagecheck,
-    images,
-    keyfiles,
-    options,
-    signer,
-    signing,
-    versions,
-    wholefile,
-)
+from tools.cli import options, wholefile
 from tools.errors import ToolError
+from tools.image import firmware, imagecheck, images, signer, signing, versions
+from tools.keys import keyfiles
 
 DAY_S = 86400
 

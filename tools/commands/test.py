@@ -15,8 +15,9 @@ from pathlib import Path
 from typing import NamedTuple, TextIO
 from xml.etree import ElementTree
 
-from tools import cache, chromium, runtimes, sampling, traits
 from tools.errors import ToolError
+from tools.programs import cache, chromium, runtimes
+from tools.testbed import sampling, traits
 
 PASSES_ARGUMENTS_ON = True
 MISSING = "OTA_TEST_MISSING"  # for host_tests/conftest.py: interpreters that cannot be had here

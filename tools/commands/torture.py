@@ -15,7 +15,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from tools import options
+from tools.cli import options
 from tools.errors import ToolError
 from tools.torture import classes, earlier, kit, mutants, newapplication, pool, real, trace
 from tools.torture.attacks import forge, play, table

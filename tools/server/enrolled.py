@@ -10,8 +10,8 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from tools import keyfiles
 from tools.errors import ToolError
+from tools.keys import keyfiles
 from tools.server import clock, pushes, view
 from tools.server.health import TROUBLE, Health
 from tools.server.keywatch import KeyWatch

@@ -15,8 +15,8 @@ from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from tools import images, signing, versions
 from tools.errors import ToolError
+from tools.image import images, signing, versions
 from tools.server.store import Store
 
 _NAME = re.compile(r"([0-9a-f]{64})\.img")

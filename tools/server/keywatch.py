@@ -6,9 +6,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import NamedTuple
 
-from tools import identities, keyfiles, revocation
 from tools.errors import ToolError
-from tools.identities import Login
+from tools.keys import identities, keyfiles, revocation
+from tools.keys.identities import Login
 
 _PAIRS = ("broker", "files")
 _START_AGAIN = "this server has other certificates now: start `serve` again"

@@ -16,7 +16,7 @@ from typing import Any
 from paho.mqtt import client as mqtt
 from paho.mqtt.enums import CallbackAPIVersion
 
-from tools.identities import Login
+from tools.keys.identities import Login
 from tools.server.health import TROUBLE
 
 KEEPALIVE_S = 30

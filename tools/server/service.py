@@ -15,9 +15,10 @@ import sqlite3
 import time
 from collections.abc import Callable
 
-from tools import identities
 from tools.errors import ToolError
+from tools.keys import identities
 from tools.server import claims, pushes, wire
+from tools.server.broker import Broker, end_leftover
 from tools.server.clock import Clock
 from tools.server.denied import Denied
 from tools.server.enrolled import Enrolled
@@ -28,12 +29,11 @@ from tools.server.leader import Leader
 from tools.server.lines import Lines
 from tools.server.mqtt import Link
 from tools.server.offers import Wording
+from tools.server.ports import HOST, listener
 from tools.server.settings import Settings
 from tools.server.store import NAME, Store, explain
 from tools.server.supervision import Supervision
 from tools.server.web import Web
-from tools.servers.broker import Broker, end_leftover
-from tools.servers.ports import HOST, listener
 
 TICK_S = 0.25
 FLUSH_S = 1

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from device import errors, strict
-from tools import certificates, identities, keychange, keyfiles
 from tools.errors import ToolError
+from tools.keys import certificates, identities, keychange, keyfiles
 
 LONGEST_URL = 2048 - len("/.img") - 64  # of what a board takes, the name of an image is part
 _PREFIX = re.compile(r"[A-Za-z0-9_.-]+(/[A-Za-z0-9_.-]+)*")

@@ -10,10 +10,10 @@ from collections import defaultdict
 from collections.abc import Callable
 
 from tools.errors import ToolError
+from tools.server.broker import START_LIMIT_S, Broker
+from tools.server.control import end_session
 from tools.server.denied import Denied
 from tools.server.health import Health
-from tools.servers.broker import START_LIMIT_S, Broker
-from tools.servers.control import end_session
 
 LOOK_S = 0.25
 TRIES = 6  # in a row, of a mosquitto that does not start or ends at once

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import sqlite3
 
-from tools import versions
+from tools.image import versions
 from tools.server.states import (
     CANCELLED,
     CONFIRMED,

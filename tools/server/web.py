@@ -20,14 +20,13 @@ from pathlib import Path
 
 from aiohttp import web
 
-from tools import wholefile
+from tools.cli import wholefile
 from tools.errors import ToolError
-from tools.server import imagestore, pages, wire
+from tools.server import imagestore, pages, ports, ranges, wire
 from tools.server.doors import Doors
 from tools.server.enrolled import Enrolled
+from tools.server.files import tls_context
 from tools.server.store import Store
-from tools.servers import ports, ranges
-from tools.servers.files import tls_context
 
 PAGE = Path(__file__).with_name("page.html")
 CHUNK = 16384

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from tools.errors import ToolError
-from tools.identities import SERVER_IDENTITY
+from tools.keys.identities import SERVER_IDENTITY
 
 REPORT, GET, PROGRESS = "firmware/report", "get", "progress/report"
 DEVICE_TOPICS = (REPORT, GET, PROGRESS)

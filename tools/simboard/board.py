@@ -18,16 +18,16 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import IO
 
-from tools import firmware, runtimes
 from tools.errors import ToolError
+from tools.image import firmware
+from tools.programs import runtimes
 
 HERE = Path(__file__).resolve().parent
 ONBOARD, MICROPYTHON, CPYTHON = HERE / "onboard", HERE / "micropython", HERE / "cpython"
 FACTS = "board.json"  # in the folder of a board; onboard/facts.py reads it
 BLOCK = 4096
 HANG_S = 300  # ends a wait for what never comes, on the slowest machine
-TABLE_ADDRESS = 0x8000
-PANEL_WORDS = 16 + 4096
+TABLE_ADDRESS, PANEL_WORDS = 0x8000, 16 + 4096
 # Of the words in onboard/panel.py.
 WIFI_OFF_WORD, OPERATIONS_WORD, READS_WORD, RESET_CAUSE_WORD, WEAR_WORD = 0, 5, 6, 7, 16
 PWRON, HARD, WDT, DEEPSLEEP = 1, 2, 3, 4  # reset causes of onboard/machine.py

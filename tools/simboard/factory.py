@@ -11,8 +11,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from tools import configfile, images, romfs
+from tools.cli import configfile
 from tools.errors import ToolError
+from tools.image import images, romfs
 from tools.simboard.board import BLOCK, FACTS, PANEL_WORDS, TABLE_ADDRESS, SimBoard
 
 SLOT_ADDRESS = 0x10000

@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
-from tools import sampling
+from tools.testbed import sampling
 from tools.torture import messages, network, power
 from tools.torture.pool import Request
 from tools.torture.trace import Trace

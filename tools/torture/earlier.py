@@ -12,9 +12,9 @@ from pathlib import Path
 from typing import Any
 
 from device import errors
-from tools import sampling
 from tools.errors import ToolError
-from tools.stage import MAC
+from tools.testbed import sampling
+from tools.testbed.stage import MAC
 from tools.torture import boards, releases
 from tools.torture.earlierboards import FLOOR, LIMIT_S, RESETS, EarlierStage, World, Wrong
 from tools.torture.releases import EARLIER, TODAY

@@ -11,12 +11,13 @@ from typing import Any
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from device import errors
-from tools import configfile, keyfiles
+from tools.cli import configfile
 from tools.errors import ToolError
-from tools.rotation import SIGN, SIGN_NEXT
-from tools.servers.operator import Message, is_end
+from tools.keys import keyfiles
+from tools.keys.rotation import SIGN, SIGN_NEXT
 from tools.simboard.board import SimBoard
-from tools.stage import MAC, Stage
+from tools.testbed.operator import Message, is_end
+from tools.testbed.stage import MAC, Stage
 from tools.torture.releases import TODAY, Images
 
 FIRST, FLOOR, REFUSED = "1.0.0", "1.0.1", "1.9.0"

@@ -13,11 +13,12 @@ import zlib
 from pathlib import Path
 from typing import Any
 
-from tools import images, keyfiles, pki, signing
-from tools.rotation import SIGN
+from tools.image import images, signing
+from tools.keys import keyfiles, pki
+from tools.keys.rotation import SIGN
 from tools.simboard.board import BLOCK
 from tools.simboard.factory import create
-from tools.stage import BOARD, MAC
+from tools.testbed.stage import BOARD, MAC
 
 OLD, NEW = "1.0.0", "1.0.1"
 BUILT = "Jan 05 2027 00:00:00"

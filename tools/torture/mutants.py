@@ -12,9 +12,9 @@ from pathlib import Path
 
 from rich.console import Console
 
-from tools import cache, runtimes
-from tools.console import last_words
+from tools.cli.console import last_words
 from tools.errors import ToolError
+from tools.programs import cache, runtimes
 from tools.torture import classes, pool
 from tools.torture.attacks import table
 from tools.torture.attacks.forge import Ground

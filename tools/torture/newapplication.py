@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import Any
 
 from device import errors
-from tools import sampling
 from tools.errors import ToolError
-from tools.stage import MAC, Stage
+from tools.testbed import sampling
+from tools.testbed.stage import MAC, Stage
 from tools.torture import boards
 from tools.torture.applications import APPLICATIONS, Application
 

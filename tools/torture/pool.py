@@ -12,8 +12,8 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from tools import cache, runtimes
 from tools.errors import ToolError
+from tools.programs import cache, runtimes
 from tools.simboard.board import MICROPYTHON, ONBOARD
 from tools.torture import kit
 from tools.torture.trace import Trace

@@ -10,10 +10,11 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from tools import firmware, sampling
 from tools.errors import ToolError
-from tools.servers.operator import is_end
-from tools.stage import BOARD, MAC, Stage
+from tools.image import firmware
+from tools.testbed import sampling
+from tools.testbed.operator import is_end
+from tools.testbed.stage import BOARD, MAC, Stage
 from tools.torture import boards
 from tools.torture.realcases import CONFIG, RealCase, make_cases
 

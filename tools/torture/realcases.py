@@ -9,10 +9,10 @@ from functools import partial
 from typing import Any
 
 from device import errors
-from tools.servers.files import Fault
-from tools.servers.relay import TO_SERVER, Trouble
+from tools.server.files import Fault
 from tools.simboard.board import BLOCK
-from tools.stage import Stage
+from tools.testbed.relay import TO_SERVER, Trouble
+from tools.testbed.stage import Stage
 
 WAIT_S = 900  # only ends a hang
 CONFIG = {"check_interval_s": 0, "retry_window_s": 3600, "backoff_max_s": 1, "checkpoint_kib": 8,

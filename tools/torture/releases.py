@@ -9,9 +9,10 @@ import threading
 import zipfile
 from pathlib import Path
 
-from tools import cache, firmware
 from tools.errors import ToolError
-from tools.stage import BOARD
+from tools.image import firmware
+from tools.programs import cache
+from tools.testbed.stage import BOARD
 
 COMMIT = "6075da2"
 TODAY, EARLIER = "today", "earlier"

@@ -9,10 +9,12 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from tools import certificates, images, keyfiles, signing, wholefile
-from tools.images import TRAILER_MARK
-from tools.rotation import SIGN, SIGN_NEXT
-from tools.stage import BOARD
+from tools.cli import wholefile
+from tools.image import images, signing
+from tools.image.images import TRAILER_MARK
+from tools.keys import certificates, keyfiles
+from tools.keys.rotation import SIGN, SIGN_NEXT
+from tools.testbed.stage import BOARD
 from tools.torture import kit, pool
 from tools.torture.attacks.cases import DAY_S, NOW
 from tools.torture.kit import BUILT, KINDS, NEW

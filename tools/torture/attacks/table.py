@@ -5,8 +5,17 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
-from tools import sampling
-from tools.torture.attacks import bodies, firmware, messages, mqtt, owner, servers, signatures, wear
+from tools.testbed import sampling
+from tools.torture.attacks import (
+    bodies,
+    firmware,
+    messages,
+    mqtt,
+    owner,
+    servers,
+    signatures,
+    wear,
+)
 from tools.torture.attacks.cases import Case, is_twin
 from tools.torture.attacks.forge import Ground
 from tools.torture.pool import Request

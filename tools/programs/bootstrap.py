@@ -1,0 +1,194 @@
+"""Gives a command its packages: makes .venv from requirements-dev.txt and goes on inside it."""
+
+# Standard library only: it runs before anything is installed.
+from __future__ import annotations
+
+import collections
+import errno
+import hashlib
+import importlib.util
+import os
+import queue
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from importlib import metadata
+
+from tools.cli.console import last_words
+from tools.errors import ToolError
+from tools.programs import cache
+
+REQUIREMENTS = cache.REPO / "requirements-dev.txt"
+VENV = cache.VENV
+PYTHON = VENV / "bin" / "python"
+STAMP = VENV / "requirements.sha256"
+UNFINISHED = "unfinished"
+GUARD = "OTA_TOOLS_BOOTSTRAPPED"
+PIP_LIMIT_S = 900
+VENV_LIMIT_S = 120
+VENV_MB = 400  # measured, and something for what pip has beside it while it installs
+
+
+def ensure(argv: list[str]) -> None:
+    """Returns where the packages are there; else makes them so and restarts the command."""
+    restarted = os.environ.pop(GUARD, None)
+    if satisfied():
+        return
+    if restarted:
+        raise ToolError(f"{VENV} lacks packages though pip succeeded: delete it, run again")
+    with cache.lock("venv"):
+        if not stamp_is_current():
+            build()
+    os.environ[GUARD] = "1"
+    os.execv(PYTHON, [str(PYTHON), "-m", "tools", *argv])
+
+
+def satisfied() -> bool:
+    if os.path.realpath(sys.prefix) == os.path.realpath(VENV):
+        return stamp_is_current()
+    return all(is_installed(name, version) for name, version in requirements())
+
+
+def requirements() -> list[tuple[str, str]]:
+    """The name and the x.y of each `name~=x.y` or `name==x.y`, the only forms that the file uses."""
+    return re.findall(r"^([\w.-]+)[~=]=([\d.]*\d)", REQUIREMENTS.read_text(), re.MULTILINE)
+
+
+def is_installed(name: str, wanted: str) -> bool:
+    try:
+        version = metadata.version(name)
+    except metadata.PackageNotFoundError:
+        return False
+    have, least = numbers(version), numbers(wanted)
+    return have >= least and have[: len(least) - 1] == least[:-1]
+
+
+def numbers(version: str) -> list[int]:
+    """The leading x.y.z of a version: 1.25.0.post2 -> [1, 25, 0]."""
+    return [int(part) for part in re.match(r"[\d.]*\d", version).group().split(".")]
+
+
+def digest() -> str:
+    return hashlib.sha256(REQUIREMENTS.read_bytes()).hexdigest()
+
+
+def stamp_is_current() -> bool:
+    return PYTHON.exists() and STAMP.exists() and STAMP.read_text() == digest()
+
+
+def build() -> None:
+    """The stamp is written last, so an interrupted run is seen and made anew."""
+    if not PYTHON.exists() or (STAMP.exists() and STAMP.read_text() == UNFINISHED):
+        make_venv()
+    STAMP.write_text(UNFINISHED)
+    install()
+    STAMP.write_text(digest())
+
+
+def make_venv() -> None:
+    if not (importlib.util.find_spec("venv") and importlib.util.find_spec("ensurepip")):
+        package = f"python{sys.version_info[0]}.{sys.version_info[1]}-venv"
+        raise ToolError(f"Python's venv module is missing: sudo apt install {package}")
+    shutil.rmtree(VENV, ignore_errors=True)
+    cache.require_room(VENV_MB, "the environment for Python")
+    VENV.mkdir()
+    STAMP.write_text(UNFINISHED)
+    base = getattr(sys, "_base_executable", None) or sys.executable
+    command = [base, "-m", "venv", str(VENV)]
+    result = subprocess.run(command, capture_output=True, text=True, timeout=VENV_LIMIT_S)
+    if result.returncode:
+        raise ToolError(f"cannot make {VENV}: {last_words(result.stdout + result.stderr)}")
+
+
+def install() -> None:
+    """Runs pip with a line of progress; on failure tells its own first error."""
+    command = [str(PYTHON), "-m", "pip", "install", "--progress-bar", "off"]
+    command += ["--disable-pip-version-check", "-r", str(REQUIREMENTS)]
+    pip = subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace"
+    )
+    tail: collections.deque = collections.deque(maxlen=100)
+    try:
+        follow(pip, tail)
+    finally:
+        pip.kill()
+        code = pip.wait()
+    if code:
+        raise ToolError(f"pip could not install requirements-dev.txt: {explain(list(tail))}, run again")
+
+
+def explain(lines: list[str]) -> str:
+    """The end of what pip said in a few words."""
+    if any(str(OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))) in line for line in lines):
+        return f"no room is left in {VENV} or {tempfile.gettempdir()}: make room"
+    if any("(from versions: none)" in line or "connection broken" in line for line in lines):
+        return "it reached no package index: check the network, or pip's configuration"
+    errors = [line for line in lines if line.startswith("ERROR:")]
+    return (errors or lines[-1:] or ["it said nothing"])[0].strip().removeprefix("ERROR: ")
+
+
+def follow(pip: subprocess.Popen, tail: collections.deque) -> None:
+    lines: queue.Queue = queue.Queue()
+    threading.Thread(target=feed, args=(pip.stdout, lines), daemon=True).start()
+    progress = Progress()
+    while True:
+        try:
+            line = lines.get(timeout=0.5)
+        except queue.Empty:
+            line = ""
+        if line is None:
+            break
+        tail.append(line)
+        progress.show(line)
+        if progress.elapsed_s() > PIP_LIMIT_S:
+            raise ToolError(f"pip took over {PIP_LIMIT_S} s: check the network, run again")
+    progress.finish()
+    pip.wait(timeout=30)
+
+
+def feed(stream, lines: queue.Queue) -> None:
+    for line in stream:
+        lines.put(line)
+    lines.put(None)
+
+
+class Progress:
+    """One live line on a terminal; in a log, a line every few seconds."""
+
+    LOG_EVERY_S = 5
+
+    def __init__(self) -> None:
+        self.start = time.monotonic()
+        self.live = sys.stderr.isatty()
+        self.doing = "starting pip"
+        self.count = 0
+        self.logged_s = -self.LOG_EVERY_S
+        place = ".venv" if cache.PLACE == cache.REPO else VENV
+        print(f"installing requirements-dev.txt into {place} (once)", file=sys.stderr)
+
+    def elapsed_s(self) -> float:
+        return time.monotonic() - self.start
+
+    def show(self, line: str) -> None:
+        self.note(line)
+        text = f"  {self.elapsed_s():3.0f} s  {self.count:2} packages  {self.doing}"[:79]
+        if self.live:
+            print(f"\r\033[K{text}", end="", file=sys.stderr, flush=True)
+        elif self.elapsed_s() - self.logged_s >= self.LOG_EVERY_S:
+            self.logged_s = self.elapsed_s()
+            print(text, file=sys.stderr, flush=True)
+
+    def note(self, line: str) -> None:
+        if line.startswith("Collecting "):
+            self.count += 1
+            self.doing = "collecting " + re.split(r"[ ~<>=!;\[]", line[len("Collecting ") :])[0]
+        elif line.startswith("Installing collected"):
+            self.doing = "installing them all"
+
+    def finish(self) -> None:
+        end = "\r\033[K" if self.live else ""
+        print(f"{end}  done in {self.elapsed_s():.0f} s", file=sys.stderr)
