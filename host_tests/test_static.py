@@ -21,6 +21,8 @@ REPO = Path(__file__).resolve().parent.parent
 DEVICE = sorted(firmware.package_modules().values())
 SHIPPED = [REPO / "boot.py", REPO / "main.py", *DEVICE]
 TOOLS = sorted((REPO / "tools").rglob("*.py"))
+ON_A_BOARD = {"onboard", "micropython", "cpython", "world", "modules"}  # folders of what runs elsewhere
+HOST_TOOLS = [path for path in TOOLS if not ON_A_BOARD & set(path.parts) and path.name != "__init__.py"]
 
 # Each module may import from the layers below its own, and from none else.
 LAYERS = (
@@ -34,6 +36,9 @@ LAYERS = (
     ("board", "clock", "ecdsa", "files", "keytable", "strict"),
     ("errors", "log", "p256_comb", "texts_en", "texts_zh"),
 )  # fmt: skip
+# Rooms of tools/, each of which may need those before it.
+ROOMS = ("errors", "cli", "programs", "keys", "image", "server", "simboard", "testbed", "realboard", "bench",
+         "torture", "commands", "__main__")  # fmt: skip
 RESIDENT = {"agent", "clock", "config", "errors", "files", "link", "log", "net", "phases", "report"}
 # What only these may import from outside; everything else that is not listed is free to all.
 DOORS = {
@@ -106,6 +111,32 @@ def _loaded_with(name: str) -> set[str]:
         paths = [REPO / "device" / f"{each}.py" for each in waiting]
         waiting = {name for path in paths for inside, name in _imports(path) if inside} - found
     return found
+
+
+def _room(path: Path) -> str:
+    return path.relative_to(REPO / "tools").parts[0].removesuffix(".py")
+
+
+@pytest.mark.parametrize("path", HOST_TOOLS, ids=lambda path: str(path.relative_to(REPO)))
+def test_rooms_of_tools_need_only_what_stands_below_them(path: Path) -> None:
+    below = ROOMS[: ROOMS.index(_room(path)) + 1]
+    needed = {name.split(".")[1] for name in _tools_imported(path)}
+    assert needed <= set(below), f"{_room(path)} stands below {needed - set(below)}"
+
+
+def _tools_imported(path: Path) -> set[str]:
+    """Modules of tools/ that it imports, also inside functions."""
+    found: set[str] = set()
+    for node in ast.walk(_tree(path)):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and not node.level:
+            found |= {f"{node.module}.{alias.name}" for alias in node.names}
+    return {name for name in found if name.startswith("tools.")}
+
+
+def test_every_room_of_tools_is_in_the_list() -> None:
+    assert {_room(path) for path in TOOLS} - {"__init__"} == set(ROOMS)
 
 
 def test_what_stays_in_memory_is_what_the_agent_imports() -> None:
