@@ -1,7 +1,7 @@
 """The agent: the loop of a board that updates itself, and what its phases share.
 
 Everything runs as steps of one generator; each step yields how many ms it has nothing to do.
-`run()`, or `poll()` in an application's own loop, or `task()` under asyncio; README.md has the steps' limits.
+`run()`, or `poll()` in an application's own loop, or `task()` under asyncio; APPLICATION.md has limits.
 """
 
 import sys

@@ -10,7 +10,7 @@ _DAY = 86400  # seconds: what is waited for by ticks must stay far below their w
 _YEAR = 31536000
 
 # key: (default, low, high), both of a number, or of the length of a text or a list. No default = required.
-# Units are in the names; 0 s = never. README.md explains each key; a test compares.
+# Units are in the names; 0 s = never. CONFIGURATION.md explains each key; a test compares.
 KEYS = {
     "format": (FORMAT, 1, 100),
     "wifi": (None, 1, 16),

@@ -17,7 +17,7 @@ from tools.testbed.served import Served
 
 MACS = [f"286DCE{number:06X}" for number in range(31)]
 REPORTS = 20  # of each of the others, while the attack goes on
-MOST_MIB = 128  # of the broker, for a thousand boards; stands in README
+MOST_MIB = 128  # of the broker, for a thousand boards; stands in tools/server/README.md
 MOST_LOG_BYTES = 20_000_000  # likewise
 BURST = 50_000
 _SUBSCRIBE = 0x82

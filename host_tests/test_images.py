@@ -212,7 +212,7 @@ def test_offers_that_a_board_would_refuse(
 
 
 def test_a_signed_offer(key: ec.EllipticCurvePrivateKey) -> None:
-    """As README.md words it."""
+    """As PROTOCOL.md words it."""
     image = images.wrap("wm", b"body" * 20, "1.2.3")
     seal = signing.offer(image, key, version="1.2.3", https_url=URL, expires=1800000000)["signed_offer"]
     signature = base64.b64decode(seal.pop("signature"), validate=True)

@@ -1,4 +1,4 @@
-"""The README's tables against the code: configuration keys, error codes, and the tests it names."""
+"""The pages against the code: tables of configuration keys and error codes, tests that are named, links."""
 
 from __future__ import annotations
 
@@ -14,12 +14,16 @@ from device.texts_zh import TEXTS as CHINESE
 from tools.__main__ import COMMANDS
 
 REPO = Path(__file__).resolve().parent.parent
-README = (REPO / "README.md").read_text()
+README = (REPO / "README.md").read_text(encoding="utf-8")
+CONFIGURATION = (REPO / "device" / "CONFIGURATION.md").read_text(encoding="utf-8")
+TOOLS = (REPO / "tools" / "README.md").read_text(encoding="utf-8")
+FOLDERS = ("", "device", "tools", "host_tests")
+PAGES = sorted(path for folder in FOLDERS for path in (REPO / folder).glob("**/*.md" if folder else "*.md"))
 
 
 def rows(heading: str) -> list[list[str]]:
     """The cells of the first table below a heading, without its two head lines."""
-    section = README.split(f"\n## {heading}\n", 1)[1].split("\n## ", 1)[0]
+    section = CONFIGURATION.split(f"\n## {heading}\n", 1)[1].split("\n## ", 1)[0]
     lines = [line for line in section.splitlines() if line.startswith("|")]
     return [[cell.strip() for cell in line.strip("|").split("|")] for line in lines[2:]]
 
@@ -52,24 +56,37 @@ def test_every_code_has_a_text_of_at_most_20_characters(texts):
     assert all(0 < len(text) <= 20 for text in texts.values())
 
 
-def test_every_test_that_is_named_exists():
-    named = set(re.findall(r"host_tests/[\w/]+\.py", README))
-    assert len(named) >= 4
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(REPO)))
+def test_every_test_that_is_named_exists_and_every_link_leads_somewhere(page):
+    text = page.read_text(encoding="utf-8")
+    named = set(re.findall(r"host_tests/[\w/]+\.py", text))
     assert [name for name in named if not (REPO / name).is_file()] == []
+    targets = re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", text)
+    assert [target for target in targets if not (page.parent / target).exists()] == []
+
+
+def test_every_page_is_reached_from_the_readme_or_the_page_of_its_room():
+    linked = {
+        (page.parent / target).resolve()
+        for page in PAGES
+        for target in re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", page.read_text(encoding="utf-8"))
+    }
+    assert len(PAGES) > 15
+    assert [page for page in PAGES if page != REPO / "README.md" and page not in linked] == []
+
+
+def test_the_readme_is_short():
+    """Who wants to know more finds the page in its table."""
+    assert len(README.splitlines()) <= 150
 
 
 def test_every_command_is_named():
     for command in COMMANDS:
-        assert re.search(rf"python3 -m tools {command}\b|`{command}\b", README), command
+        assert re.search(rf"python3 -m tools {command}\b|`{command}\b", README + TOOLS), command
 
 
 def test_every_command_stands_in_the_table_of_the_tools():
-    table = (REPO / "tools" / "README.md").read_text().split("| command |")[1].split("\n\n")[0]
+    table = TOOLS.split("| command |")[1].split("\n\n")[0]
     named = re.findall(r"^\| `(\w+)` \|", table, re.MULTILINE)
     assert sorted(named) == sorted(COMMANDS)
 
-
-def test_its_links_lead_somewhere():
-    targets = re.findall(r"\]\(([^)#]+)\)", README)
-    assert targets
-    assert [target for target in targets if not (REPO / target).exists()] == []

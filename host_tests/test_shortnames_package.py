@@ -138,5 +138,5 @@ def test_the_entries_are_what_scripts_call_on_a_board() -> None:
         found |= {(module, name) for _, module, name in uses.others + uses.texts}
     found = {(module, name) for module, name in found if module not in entrynames.OPEN}
     listed = {(module, name) for module, names in entrynames.ENTRIES.items() for name in names.split()}
-    shell = {("state", "clear_refused")}  # README.md
+    shell = {("state", "clear_refused")}  # PROTOCOL.md
     assert found == listed - shell

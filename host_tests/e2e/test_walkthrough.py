@@ -1,4 +1,4 @@
-"""The README's section "Run the server", word for word, in a copy of this project as a new user has it."""
+"""The server's page, section "Run it", word for word, in a copy of this project as a new user has it."""
 
 from __future__ import annotations
 
@@ -21,15 +21,15 @@ import pytest
 from tools.programs import cache
 from tools.server.broker import free_port
 
-README = (cache.REPO / "README.md").read_text()
-SECTION = README.split("\n## Run the server\n", 1)[1].split("\n## ", 1)[0]
+PAGE = (cache.REPO / "tools" / "server" / "README.md").read_text()
+SECTION = PAGE.split("\n## Run it\n", 1)[1].split("\n## ", 1)[0]
 BLOCKS = re.findall(r"```\n(.*?)```", SECTION, re.DOTALL)
 LIMIT_S = acts.PATIENCE_S
 SLICE_S = 0.01
 
 
 def terminals() -> list[str]:
-    """What is typed into each. Only ports differ, because another program may have those of the README."""
+    """What is typed into each. Only ports differ, because another program may have those of the page."""
     ports = {name: str(free_port()) for name in ("mqtt", "servers", "https", "http")}
     text = BLOCKS[0].replace(":8883", f":{ports['mqtt']}")
     options = " ".join(f"--{name}-port {port}" for name, port in ports.items())

@@ -1,5 +1,5 @@
 """Good offers, versions, build times and URLs: each as (bytes, what the parser must make of them), and the
-rules that whatever is accepted must keep, written from README.md."""
+rules that whatever is accepted must keep, written from PROTOCOL.md."""
 
 from __future__ import annotations
 
@@ -127,7 +127,7 @@ offer_cases = offers().map(lambda case: (json.dumps(case[0]).encode(), case[1]))
 
 
 def offer_rule(raw: bytes, value: Any) -> bool:
-    """Each field obeys README.md, read with CPython's own JSON."""
+    """Each field obeys PROTOCOL.md, read with CPython's own JSON."""
     message = json.loads(raw)
     data = message["data"]
     scheme = "http" if data.get("https_url") in (None, "") else "https"

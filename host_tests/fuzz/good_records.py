@@ -1,4 +1,4 @@
-"""Good configurations, state records and journals, with what must come out; rules written from README.md."""
+"""Good configurations, state records and journals, with what must come out; rules from CONFIGURATION.md."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ config_cases = config_objects.map(lambda values: (json.dumps(values).encode(), D
 
 
 def config_rule(raw: bytes, value: Any) -> bool:
-    """Every value is the one of the file, or else the default, and in the range that README.md names."""
+    """Every value is the one of the file, or else the default, and in CONFIGURATION.md's range."""
     written = json.loads(raw)
     return (
         all(value[name] == written.get(name, DEFAULTS[name]) for name in DEFAULTS)

@@ -38,7 +38,7 @@ def _rounded(value: float) -> float:
 
 def limit(name: str, committed: float) -> float:
     """What a line may be at most: its must, or little more than what is committed. One that is committed
-    although it misses its must, which README says, may not get worse."""
+    although it misses its must, which the page says, may not get worse."""
     allowed = committed * TOLERANCE
     must = BY_NAME[name].must
     return allowed if must is None or committed > must else min(must, allowed)

@@ -1,4 +1,4 @@
-"""The committed figures in the README: the table below its heading Measured, and the picture beside it."""
+"""The committed figures on the bench's page, and the picture beside it."""
 
 from __future__ import annotations
 
@@ -8,20 +8,20 @@ from tools.bench import plot
 from tools.bench.lines import BY_NAME, VERDICTS, holds, text
 from tools.programs import cache
 
-README = cache.REPO / "README.md"
+PAGE = cache.REPO / "tools" / "bench" / "README.md"
 PICTURE = Path(__file__).resolve().parent / "bench.svg"
 BEGIN, END = "<!-- bench: begin -->\n", "<!-- bench: end -->\n"
 
 
 def write(values: dict[str, float]) -> None:
     """Put these figures where the old ones stand."""
-    put_between(README, BEGIN, END, table(values))
+    put_between(PAGE, BEGIN, END, table(values))
     plot.draw(values, PICTURE)
 
 
 def written() -> str:
     """The table as it stands there."""
-    return between(README, BEGIN, END)
+    return between(PAGE, BEGIN, END)
 
 
 def put_between(page: Path, begin: str, end: str, text: str) -> None:

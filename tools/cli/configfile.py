@@ -23,7 +23,7 @@ def read(path: Path) -> dict:
     except (ValueError, RecursionError) as error:
         raise ToolError(f"{path} is not JSON: {error}") from None
     if not isinstance(config, dict):
-        raise ToolError(f"{path} is not a JSON object: see the table in README.md")
+        raise ToolError(f"{path} is not a JSON object: see the table in device/CONFIGURATION.md")
     return config
 
 

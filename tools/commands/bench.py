@@ -29,7 +29,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help=f"measure these and what comes with them: {', '.join(BY_NAME)}",
     )  # fmt: skip
     parser.add_argument("--check", action="store_true", help="exit 1 if a line is beyond its budget")
-    parser.add_argument("--commit", action="store_true", help="make them the budget and the README's")
+    parser.add_argument("--commit", action="store_true", help="make them the budget, and those of the page")
     parser.add_argument(
         "--server", action="store_true", help="measure the server instead: 1,000 boards, 10,000 questions"
     )

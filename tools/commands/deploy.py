@@ -127,7 +127,7 @@ def _payload(
 def show(result: Result, console: Console) -> None:
     for path in result.kept:
         does = "start the agent" if path == "main.py" else "guard images on trial"
-        console.print(f"kept your own {path}. It must {does} (README), or give --overwrite.")
+        console.print(f"kept your own {path}. It must {does} (device/APPLICATION.md), or give --overwrite.")
     if result.built_in:
         console.print("The firmware holds the package itself, which comes first: it was not sent.")
     if result.floor:

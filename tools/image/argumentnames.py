@@ -17,8 +17,8 @@ class Arguments:
     """edits: place in the source → new name, of the arguments that are shortened and of all their uses.
 
     These are the arguments of what is private, and those that a function requires, unless a call in the
-    package names them: who calls from outside may name what has a default, as README.md does, and nothing
-    else. A name that the function's body binds otherwise, in a nested function say, stays.
+    package names them: who calls from outside may name what has a default (APPLICATION.md), and nothing else.
+    A name that the function's body binds otherwise, in a nested function say, stays.
     """
 
     def __init__(self, tree: ast.Module, keywords: set[str]) -> None:

@@ -32,8 +32,8 @@ from tools.image.argumentnames import Arguments, names_in
 
 PRIVATE = re.compile(r"_[A-Za-z0-9]\w*")
 _TWO_WORDS = re.compile(r"[a-z][a-z0-9]*(_[a-z0-9]+)+")
-# Names of two words that others say as well: applications (README.md), ports (PORTING.md), scripts of the
-# host, MicroPython itself.
+# Names of two words that others say as well: applications (APPLICATION.md), ports (PORTING.md), scripts of
+# the host, MicroPython itself.
 PUBLIC = {
     "block_size", "broker_address", "is_busy", "is_new", "is_open", "keep_alive", "may_start", "reset_cause",
     "self_test", "set_boot", "verify_mode",

@@ -76,7 +76,8 @@ def rollback(facts: Facts) -> Finding:
 def encryption(facts: Facts) -> Finding:
     encrypted = [label for label, _, flag in (facts.partitions or {}).get("slots", []) if flag]
     if encrypted:
-        return bad(f"{', '.join(encrypted)} encrypted", "not supported (README, Limits): use another board")
+        cure = "not supported (device/FAULTS.md, Limits): use another board"
+        return bad(f"{', '.join(encrypted)} encrypted", cure)
     return ok("off") if facts.partitions else skip(NO_PARTITIONS)
 
 
@@ -168,7 +169,7 @@ def start(facts: Facts) -> Finding:
     if facts.main_py is None:
         return bad("no main.py", "run `python3 -m tools deploy`")
     if "device" not in facts.main_py:
-        return warn("main.py does not name the package", "start the agent in it (README, Use it)")
+        return warn("main.py does not name the package", "start the agent in it (README, On your own board)")
     return ok("main.py starts the agent")
 
 

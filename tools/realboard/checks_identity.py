@@ -28,7 +28,8 @@ def configuration(facts: Facts) -> Finding:
     if facts.config is None:
         return skip("the package checks it, and is not on the board")
     if not facts.settings:
-        return bad(_said(facts.config), "correct ota.json (table in README), then `deploy --config ota.json`")
+        cure = "correct ota.json (table in device/CONFIGURATION.md), then `deploy --config ota.json`"
+        return bad(_said(facts.config), cure)
     return ok(f"board {facts.settings['board']!r}, broker {facts.settings['broker']}")
 
 
@@ -120,7 +121,7 @@ def offer(facts: Facts) -> Finding:
         return bad("cannot be judged", "first cure what stands above")
     if "ok" in facts.offer:
         return ok(f"{facts.offer['ok']} would be taken, and downloaded; the image is judged after that")
-    return bad(f"would be refused: {_said(facts.offer)}", "see the table of errors in README")
+    return bad(f"would be refused: {_said(facts.offer)}", "see the errors in device/CONFIGURATION.md")
 
 
 IDENTITY = (

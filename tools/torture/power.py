@@ -70,7 +70,7 @@ def first_boot(trace: Trace) -> Iterator[Case]:
 def dies(trace: Trace) -> Iterator[Case]:
     """A new image that ends itself at the same step of each start."""
     if trace.mode == "w80x":
-        return  # installs for good: README.md, Limits
+        return  # installs for good: device/FAULTS.md, Limits
     for step in range(trace.steps[1]):
         for action in ("reset", "hang"):
             yield {"id": f"{step}-{action}", "steps": [["new", step, action, None]]} | _CONDEMNED

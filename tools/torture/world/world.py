@@ -29,7 +29,7 @@ from device import agent, board, clock, config, connection, errors, net
 running = None  # the World of this process
 show = False  # tell on the console what escapes from the device code
 _MOST_BOOTS = 60
-# README.md, "Beside an application": a link lost in an update, and a little for what peers take to answer.
+# device/APPLICATION.md: a link lost in an update, and a little for what peers take to answer.
 _LONGEST_POLL_MS = 41_000
 _MAIN_RESTARTS_MS = 10_000  # what main.py waits after something escaped
 

@@ -1,4 +1,4 @@
-"""The README's programs as main.py of a simulated board: each does its work, and is updated meanwhile."""
+"""The programs of device/APPLICATION.md as main.py of a simulated board: each works, and is updated."""
 
 from __future__ import annotations
 
@@ -10,13 +10,14 @@ from e2e.test_walkthrough import Terminal, clone  # noqa: F401
 
 from tools.server.broker import free_port
 
-README = (REPO / "README.md").read_text()
+PROGRAMS = (REPO / "device" / "APPLICATION.md").read_text()
+PAGE = (REPO / "tools" / "realboard" / "README.md").read_text()
 PIN_CHANGES_WORD = 12  # of the words in onboard/panel.py
 
 
 def program(mark: str) -> str:
     """The only Python block with this text in it that is a whole program."""
-    blocks = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
+    blocks = re.findall(r"```python\n(.*?)```", PROGRAMS, re.DOTALL)
     (found,) = [block for block in blocks if mark in block and "gc.threshold" in block]
     return found
 
@@ -33,6 +34,12 @@ def blinks(stage) -> None:
     stage.board.wait_for("confirmed 1.0.1")
     before = stage.board.counter(PIN_CHANGES_WORD)
     acts.until(lambda: stage.board.counter(PIN_CHANGES_WORD) >= before + 3, "the lamp blinks")
+
+
+def test_the_program_of_the_readme(make_stage, make_app):
+    readme = (REPO / "README.md").read_text()
+    (source,) = re.findall(r"```python\n(.*?)```", readme, re.DOTALL)
+    update(make_stage(), make_app, source)
 
 
 def test_the_lamp_that_polls(make_stage, make_app):
@@ -71,8 +78,8 @@ def test_the_sensor_that_sleeps(make_stage, make_app):
 
 
 def test_the_section_on_a_real_board_word_for_word(clone):  # noqa: F811
-    """Three terminals; only the ports differ, because another program may have those of the README."""
-    section = README.split("\n## On a real board\n")[1].split("\n## ")[0]
+    """Three terminals; only the ports differ, because another program may have those of the page."""
+    section = PAGE.split("\n## Provision, update, doctor\n")[1].split("\n## ")[0]
     text = re.findall(r"```\n(.*?)```", section, re.DOTALL)[0]
     serial, mqtt, servers, https, http = (free_port() for _ in range(5))
     text = text.replace("localhost:2323", f"localhost:{serial}").replace("--repl", f"--repl --port {serial}")
