@@ -39,7 +39,10 @@ def blinks(stage) -> None:
 def test_the_program_of_the_readme(make_stage, make_app):
     readme = (REPO / "README.md").read_text()
     (source,) = re.findall(r"```python\n(.*?)```", readme, re.DOTALL)
-    update(make_stage(), make_app, source)
+    stage = make_stage(app=make_app(source))
+    stage.board.power_on()
+    stage.wait_report("INIT")
+    update(stage, make_app, source)
 
 
 def test_the_lamp_that_polls(make_stage, make_app):
