@@ -30,7 +30,7 @@ class Agent:
     self_test() -> bool: does the new image work? False, or an exception, sends the old one back.
     """
 
-    # Set by start.py:
+    # Cleared by start.py, and set by it, state.py and board.py:
     feed: type | None  # called to feed the watchdog, None without one
     state: dict  # what survives a reboot, see state.py
     running: dict  # the record of the image that runs
@@ -43,7 +43,7 @@ class Agent:
     witness: int | None  # the time by the uptime, as the broker has said since
     is_time_doubtful: bool  # a certificate was refused since the clock was last set or asked for
     time_proven: int  # the time at which the uptime was 0, by a clock that a certificate has confirmed
-    # Set by online.py:
+    # Set by online.py, connection.py, failure.py and trial.py:
     has_rollback: bool  # the boot loader can return
     is_file_host_known: bool  # to a new image, see connection.py
     is_cut_off: bool | None  # all tries since the start met no network; None before the first

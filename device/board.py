@@ -1,5 +1,7 @@
-"""The board, an ESP32: the only importer of network, machine, esp32 and ntptime. Another board = another one
-of these files, with the same functions."""
+"""The board, an ESP32: the only importer of network, esp32 and ntptime, and with guard.py of machine.
+
+Another board = another one of these files, with the same functions.
+"""
 
 import binascii
 import errno
@@ -104,8 +106,8 @@ def spare():
 
 
 def set_boot(partition):
-    """The one call that changes what boots. Raises OtaError: HEADER_INVALID if the boot loader does
-    not take the image, FLASH if its record reads back wrong."""
+    """The one call that chooses another image to boot. Raises OtaError: HEADER_INVALID if the boot loader
+    does not take the image, FLASH if its record reads back wrong."""
     try:
         partition.set_boot()
         selected = _label(Partition(Partition.BOOT))

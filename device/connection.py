@@ -1,5 +1,6 @@
-"""Opens connections: to Wi-Fi, a list of networks tried in order; TLS contexts, of certificates in DER; and a
-Stream to a host. With net, the only module that imports sockets and TLS. Every wait is bounded.
+"""Opens connections: Wi-Fi, network after network; TLS contexts of certificates in DER; a Stream to a host.
+
+The only module that imports sockets and TLS. Every wait is bounded.
 """
 
 import gc

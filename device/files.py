@@ -1,5 +1,6 @@
-"""The only module that opens files. After an error of the flash nothing more goes through it until the board
-has restarted: MicroPython lets such an error out in the middle of LittleFS's own bookkeeping, and to go on
+"""The only module that opens files; after an error of the flash it opens none until the restart.
+
+MicroPython lets such an error out in the middle of LittleFS's own bookkeeping, and to go on
 with that, or only to close the file, can spoil other files. What lies in the flash is whole.
 """
 

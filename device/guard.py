@@ -1,10 +1,11 @@
-"""The guard of an image on trial: from the first line of boot.py until it is confirmed, whatever main.py does
-ends in a restart, and so with the old image.
+"""Guards an image on trial, from the first line of boot.py: whatever main.py does then ends in a restart.
+
+So the old image is back, unless the new one has been confirmed before.
 
 The hardware watchdog runs, and a timer renews it, also after an application has set it otherwise, until an
 agent feeds it. The timer counts the seconds of the trial and restarts the board some time after its limit.
-And main.py is run from here, so that its end is seen and told. It stays in memory only on trial, where
-boot.py loads it.
+And main.py is run from here, so that its end is seen and told. boot.py loads it on trial only; then it
+stays until the restart.
 
 Why the trial has ended is noted in a small file, for the old image to tell. Not in the record of the trial,
 because who notes it may have no memory and no room left: the file is there before the trial begins, and one

@@ -1,7 +1,8 @@
-"""The owner's signature on the offer itself, for offers that have the field `signed_offer`: an object with
-sha256 (of the image, 64 hex digits), kind, expires (Unix s or ms) and signature (base64). Newer ones also
-have issued (Unix s or ms) and issued_signature, over that too, which counts where a refused image is to
-return: boards of before know only the other.
+"""Checks the owner's signature on the offer itself: the field `signed_offer` of those that have one.
+
+It is an object with sha256 (of the image, 64 hex digits), kind, expires (Unix s or ms) and signature
+(base64). Newer ones also have issued (Unix s or ms) and issued_signature, over that too, which counts where a
+refused image is to return: boards of before know only the other.
 """
 
 import binascii

@@ -1,5 +1,7 @@
-"""What comes from the broker: which offers are taken, which one waits, and which images are refused because
-they failed their trials, until the owner signs an offer of them anew or a long time has passed.
+"""Takes offers and cancels from the broker: which offer is accepted, which one waits, what is refused.
+
+An image that failed its trials is refused until the owner signs an offer of it anew, or a long time has
+passed.
 
 Of the record (see state.py): waiting is the fields of the accepted offer, until its image is confirmed or
 has failed. refused is [{version, size, signature, digest, at, pause_s}]. at is when it failed, or just before

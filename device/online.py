@@ -1,6 +1,7 @@
-"""Getting online: broker, subscriptions, report; then the image that runs has proved itself. And what a board
-says of itself: version, slot and state, with its first report and beside each question; and once that its
-image is confirmed. The only importer of umqtt.
+"""Gets online: broker, subscriptions, first report; then the image that runs has passed its self test.
+
+And what a board says of itself: version, slot and state, with its first report and beside each question; and
+once that its image is confirmed. The only importer of umqtt.
 """
 
 import json

@@ -1,18 +1,37 @@
-"""Phases: modules that are in memory only while something is done with them. The one place that loads and
-forgets.
+"""Loads a module for one call and forgets it afterwards, to save memory: such a module is a phase.
 
 Whatever a phase imports is forgotten when it is over. So nothing of it may outlive it but plain data: no
 instance of its classes and none of its functions.
 
-Always in memory: agent, clock, config, errors, files, link, log, net, phases, report. Everything else comes
-and goes:
-  start     config_table · board · start → connection, keys, guard, record · state → offers, tries, ntp
-  online    ntp → connection, board, expiry → connection; online → connection, board, tries, trial → keys, or
-            rollback → verify, offers, guard; then offers → tries
-  an offer  offers → offer → strict, or offer_signature; then ntp, strict, tries, offer_signature, board
-  update    update → download, tries, then connection, download, response, slot → wm, download → slot;
-            then verify, keys → ecdsa, verify, offers, guard, trial
-  failures  failure → texts_en or texts_zh, download, tries
+Always in memory: agent, clock, config, errors, files, link, log, net, phases, report. The others come and go.
+A line says what comes in with a module (+), and what that loads while it is there (:). failure also loads the
+texts of errors, by their language.
+  agent: board, failure, ntp, offers, online, record, rollback, start, state, tries, update
+  config: config_table
+  config_table + strict
+  connection: failure, offer
+  download + slot: board, failure, trial
+  ecdsa + p256_comb
+  expiry + connection
+  failure: download, ntp, tries
+  keys + ecdsa + p256_comb: keytable
+  link: online
+  net: failure
+  ntp + strict: board, connection, expiry, offers
+  offer + strict: offer_signature
+  offer_signature + offer: keys
+  offers + strict: board, keys, ntp, offer, offer_signature, strict, tries
+  online: board, connection, ntp, rollback, trial, tries
+  report: failure
+  response: failure, strict
+  rollback + board + trial: guard, offers, verify
+  slot: wm
+  start: board, connection, guard, keys, record, verify
+  state + strict: ntp, offers, record, tries
+  trial + board + keys + record: download, offers, strict, verify
+  update: connection, download, failure, guard, keys, offers, response, slot, trial, tries, verify
+  verify + slot + strict: ecdsa
+  wm + slot
 """
 
 import gc

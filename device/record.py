@@ -1,5 +1,6 @@
-"""Writes the record that survives reboots, see state.py: as a whole, with a CRC, and then a second time
-beside it, for the day on which the first is damaged.
+"""Writes the record that survives reboots, see state.py, twice and with a CRC.
+
+As a whole, and then a second time beside it, for the day on which the first is damaged.
 
 A file system that others have filled still takes it: a file that was laid in reserve is given up for it, and
 taken back afterwards.

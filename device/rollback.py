@@ -1,11 +1,12 @@
-"""The return of an image that failed its trial: another boot, or refused from now on, and reported.
+"""On the old image, after a trial: boots the new one again, or refuses it from now on and reports that.
 
 The boot loader gives a new image one boot and returns to the old one at any reset before the
 confirm, a power cut too. So an old image that finds a trial tries again. An attempt counts unless the power
 went, or the new image itself has seen that no network was there, to the limit of its trial.
 
-In the trial record (see trial.py): cause is why the new image gave itself up; cut_off, that it saw no
-network; booted, whether it was started since its last attempt; failed, why it was given up.
+In the trial record (see trial.py): cause is what the new image noted itself; cut_off, that it saw no network;
+booted, whether it was started since its last attempt; failed, the last cause, by which the old image gave it
+up.
 """
 
 from micropython import const
@@ -84,7 +85,7 @@ def _find_retry(agent):
 def _count_attempt(agent, trial):
     """Once for each boot of the new image. Returns the cause of the reset that ended it."""
     trial["booted"] = False
-    noted = phases.call("guard", "take_cause")  # main.py has failed, so this counts
+    noted = phases.call("guard", "take_cause")  # by the guard, so this counts
     cause = trial.pop("cause", None) or noted or board.reset_cause()
     was_cut_off = trial.pop("cut_off", False)
     is_uncounted = not noted and (was_cut_off or cause == board.POWER_LOSS)

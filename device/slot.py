@@ -1,5 +1,6 @@
-"""The spare slot: writes whole blocks to flash once, reads them back, holds back the first 64 bytes. And what
-the first bytes of an image say: is it of the configured kind, for which board, of which version.
+"""The spare slot: writes each block to flash once, reads it back, holds back the first 64 bytes.
+
+And what the first bytes of an image say: is it of the configured kind, for which chip, of which version.
 
 Works on any object with the block protocol of `esp32.Partition`: `ioctl(4|5, 0)`, `readblocks(n,
 buf[, off])`, `writeblocks(n, buf)` (erases, then writes) and `writeblocks(n, buf, off)` (writes only).

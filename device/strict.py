@@ -1,5 +1,4 @@
-"""Texts from outside, parsed strictly: JSON, base64, versions; URLs, resolved against each other, allowed or
-not.
+"""Parses texts from outside strictly: JSON, base64, versions, URLs and whether they are allowed.
 
 MicroPython's own parsers take a JSON text that was cut off for a good one, and skip in base64 what they do
 not know.
@@ -79,7 +78,7 @@ def _join_pairs(text):
 
 
 def is_number(value):
-    """An integer, and no boolean."""
+    """An int, but not True or False."""
     return isinstance(value, int) and not isinstance(value, bool)
 
 

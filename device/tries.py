@@ -1,15 +1,17 @@
-"""When an offer may be tried, and what a try costs: what is on record of failures, and of the flash's wear.
+"""When an offer may be tried again, and what its download costs of the flash's life.
+
+Tries inside one download are failure.py's.
 
 Failing the same way again doubles the pause. So does starting again and again without a checkpoint
 more than the last time: a board that is reset in the middle of each try must not spend its life on it.
 And many bad images in a row make every offer wait.
 
-Whoever offers, and however it ends: a download costs a part of a day that wear counts, so that no block is
+Whoever offers, and however it ends: a download uses up a twentieth of a day's allowance, so that no block is
 erased more often than 20 times at once, and 20 times a day. What is confirmed is given back. The clock
 may be wrong, so what counts is the time that the board is on, and at a start what a clock says of the time
 since, up to one download.
 
-Of the record (see state.py): failed is the offer that failed last: `offer` says which; starts and position
+Of the record (see state.py): failed is the offer that was tried last: `offer` says which; starts and position
 (of its journal) since the last checkpoint; code and count of its failures; until (Unix s); and of all offers
 faults (bad images in a row) and rest (until when all must wait). wear is [what is left for downloads, what is
 left for saves of offers that wait, what was spent on the offer in failed, all in s; when, in Unix minutes].
@@ -65,8 +67,8 @@ def check(agent, offer):
 
 
 def keep(agent, offer):
-    """Have the accepted offer on record, so that it goes on by itself after a power cut; unless too many
-    have come, then it is there once it begins. One that cannot be recorded is taken nevertheless."""
+    """Have the accepted offer on record, so that it goes on by itself after a power cut. After too many it
+    is stored only when its update begins. One that cannot be recorded is taken nevertheless."""
     wear = _wear(agent)
     if wear[_SAVES] < _COST_S:
         log.warning("offers come too often: a power cut would forget this one")
@@ -84,10 +86,10 @@ def begin(agent, position):
     if own and own.expires <= clock.now():
         raise errors.OtaError(errors.OFFER_SIGNATURE, "the offer has expired")
     entry = _entry(agent.state, offer)
-    goes_on = not entry["starts"] or position <= entry["position"]
-    if goes_on:  # else it has come further than it was: only its last blocks are erased again
+    is_paid = not entry["starts"] or position <= entry["position"]
+    if is_paid:  # else it has come further than it was: only its last blocks are erased again
         _spend(agent, errors.ALREADY_RUNNING)
-    entry["starts"] = entry["starts"] + 1 if goes_on else 1
+    entry["starts"] = entry["starts"] + 1 if is_paid else 1
     entry["position"] = position
     _set_pause(entry, entry["starts"] - _FREE_STARTS)
     agent.state["waiting"] = offer.fields
@@ -132,8 +134,8 @@ def _wear(agent):
 
 
 def fail(agent, error):
-    """The accepted offer came to nothing. Stored before it is told: cut in between, the board must
-    not begin anew what the server believes to be over."""
+    """The accepted offer came to nothing. Saved before it is reported: after a power cut in between the board
+    must not begin anew what the server believes to be over."""
     agent.is_updating = False
     if isinstance(error, MemoryError):
         error = errors.OtaError(errors.NO_MEM, "update: %s" % error)

@@ -1,5 +1,6 @@
-"""One update: from the accepted offer to an image that boots. Downloaded into the spare slot, verified where
-it lies, and only then released.
+"""One update, from the accepted offer to the restart into its image.
+
+Downloaded into the spare slot, verified where it lies, and only then released.
 """
 
 import gc
@@ -18,7 +19,7 @@ _UPGRADE_START = const(7)
 
 
 class Transfer:
-    """What the phases of one update share; download.clear() sets it all."""
+    """What the phases of one update share; download.clear() sets all but `chip`."""
 
     position: int  # bytes that are in the slot
     etag: str | None  # of the file they came from
@@ -41,7 +42,7 @@ class Transfer:
     restarts: int  # from byte 0, because the file has changed
     was_refused: bool  # the last TLS handshake
     retry_after: int | None  # what the server asks us to wait, in s
-    granted_ms: int  # of it
+    granted_ms: int  # how much of such waits was granted
     pause_ms: int  # the next one
     began_ms: int  # ticks
     furthest: int  # the most bytes that ever were in the slot
@@ -65,8 +66,8 @@ class Transfer:
 
 
 def install(agent):
-    """Generator, a block a step: install agent.offer, and restart into it; never returns. Raises OtaError,
-    and then nothing of the new image can boot."""
+    """Generator, a block a step: install agent.offer, and restart into it; never returns. Raises OtaError or
+    MemoryError; then the slot does not boot, unless flash refused to erase its head, which is logged."""
     agent.report.start()
     transfer = Transfer(agent)
     threshold = gc.threshold()
@@ -99,7 +100,7 @@ def install(agent):
         raise
     finally:
         gc.threshold(threshold)
-    phases.call("guard", "take_cause")  # of an earlier image, where a release without it went on
+    phases.call("guard", "take_cause")  # of an earlier trial, if a release that knew no such file ended it
     phases.call("trial", "begin", transfer, record)
     agent.reboot()
 

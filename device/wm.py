@@ -1,4 +1,4 @@
-"""The header of a WinnerMicro W80x image: for boards whose images are of kind "wm"."""
+"""Reads the header of a WinnerMicro W80x image: only on boards whose images are of kind "wm"."""
 
 import binascii
 import struct

@@ -48,6 +48,13 @@ settings.register_profile("long", settings.get_profile("default"), derandomize=F
 settings.load_profile("default")
 
 
+# Files with tests that wait, a minute or two on a busy machine: begun last, one would hold up a whole run.
+LONG = {
+    "test_checkouts.py", "test_kept_over_reboots.py", "test_near.py", "test_no_secrets.py", "test_noise.py",
+    "test_outages.py", "test_tls_memory.py", "test_trial_network.py",
+}  # fmt: skip
+
+
 def pytest_collection_finish() -> None:
     """What is there now stays: device.phases collects garbage often, which would take minutes."""
     gc.collect()
@@ -77,9 +84,19 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
             is_chosen &= sampling.chosen(seen[of], of)
             seen[of] += 1
         (kept if is_chosen else left_out).append(item)
-    items[:] = kept
+    items[:] = _long_first(kept)
     if left_out:
         config.hook.pytest_deselected(items=left_out)
+
+
+def _long_first(items: list[pytest.Item]) -> list[pytest.Item]:
+    """At the beginning of what each worker of pytest-xdist gets, a piece of the list."""
+    count = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
+    long = [item for item in items if item.path.name in LONG]
+    rest = [item for item in items if item.path.name not in LONG]
+    size = -(-len(rest) // count)
+    pieces = [long[n::count] + rest[n * size : (n + 1) * size] for n in range(count)]
+    return [item for piece in pieces for item in piece]
 
 
 def _sample_of(item: pytest.Item) -> int:

@@ -113,6 +113,28 @@ def _loaded_with(name: str) -> set[str]:
     return found
 
 
+def test_phases_tells_what_comes_in_with_what() -> None:
+    """The list in its docstring."""
+    expected = []
+    for path in DEVICE:
+        nodes = list(ast.walk(_tree(path)))
+        calls = [node for node in nodes if isinstance(node, ast.Call) and _is_phase(node)]
+        called = {node.args[0].value for node in calls if isinstance(node.args[0], ast.Constant)}
+        with_it = "".join(f" + {name}" for name in sorted(_own(path) - RESIDENT))
+        if with_it or called:
+            expected.append(f"  {path.stem}{with_it}{': ' if called else ''}{', '.join(sorted(called))}")
+    told = ast.get_docstring(_tree(REPO / "device" / "phases.py"), clean=False) or ""
+    assert [line for line in told.splitlines() if line.startswith("  ")] == expected
+
+
+def _is_phase(call: ast.Call) -> bool:
+    return ast.unparse(call.func) in ("phases.call", "phases.steps")
+
+
+def _own(path: Path) -> set[str]:
+    return {name for inside, name in _imports(path) if inside}
+
+
 def _room(path: Path) -> str:
     return path.relative_to(REPO / "tools").parts[0].removesuffix(".py")
 

@@ -17,6 +17,7 @@ from e2e.test_commands import REPO, tools
 
 from tools.image import firmware, romfs
 from tools.programs import runtimes
+from tools.realboard import payload
 from tools.realboard.session import Session
 
 PACKAGE = {f"device/{name}" for name in firmware.package_modules()}
@@ -90,8 +91,12 @@ def test_mpremote_mip_install_from_a_checkout(make_bare, index):
     shown = mpremote("connect", stage.board.url, *install)
     assert "Installing: /lib/device/agent.py" in shown and "Installing: /lib/umqtt/simple.mpy" in shown
     others = 6 + 3 + 1  # certs/; ota.json, boot.py, main.py; umqtt, which comes as source now
-    assert f"{others} files sent, {len(PACKAGE)} were there" in stage.provision("--source")
+    assert f"{others} files sent, 0 were there" in stage.provision("--source")  # options went, so all moved
     stage.wait_report("INIT")
+    with Session(stage.board.url) as board:
+        board.load("store")
+        found = {path.removeprefix("lib/") for path in board.call("list_files", "lib/device")}
+    assert found == PACKAGE - {f"device/{name}" for name in payload.OPTIONS}
 
 
 JOIN = """
