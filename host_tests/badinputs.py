@@ -33,7 +33,7 @@ from test_checkouts import without_privilege
 
 from tools import __main__
 from tools.cli import options
-from tools.commands import bench, board, demo, push, test, torture
+from tools.commands import bench, demo, push, simboard, test, torture
 from tools.image import firmware, images, signing
 from tools.keys import certificates, keyfiles, pki
 from tools.server import pushes
@@ -58,7 +58,7 @@ GOOD: dict[str, dict[str, list[str]]] = {
     "push": {"folder": ["{place}/server"], "image": ["{place}/image"], "offer": ["{place}/offer"],
              "--all": []},
     "devices": {"folder": ["{place}/server"]},
-    "board": {"folder": ["{place}/new"], "--config": ["{place}/ota.json"], "--certs": [OF_MAC]},
+    "simboard": {"folder": ["{place}/new"], "--config": ["{place}/ota.json"], "--certs": [OF_MAC]},
     "keys": {"dir": [KEYS]},
     "provision": {"ports": [NOBODY], "--keys": [KEYS], "--wifi": ["a", "password"],
                   "--server": ["localhost"], "--board": ["lamp"]},
@@ -273,8 +273,8 @@ def main(folder: Path, full: str, of: int, commands: list[str]) -> None:
         (test, "find_programs"): None,
         (torture.kit, "make"): lambda folder: sys.exit(0), (bench.measure, "measure"): lambda *_: {},
         (bench.server, "run"): lambda console: 0, (push, "_follow"): lambda *_: 0,
-        (board, "_run"): lambda *_: 0,
-        (board, "_build"): lambda *_: IMAGE, (Service, "run"): _served,
+        (simboard, "_run"): lambda *_: 0,
+        (simboard, "_build"): lambda *_: IMAGE, (Service, "run"): _served,
         (firmware, "contents"): lambda files, source: {name: b"" for name in files},
     }  # fmt: skip
     with contextlib.ExitStack() as stack:

@@ -16,7 +16,7 @@ from rich.console import Console
 from device import errors
 from tools import __main__
 from tools.cli import console
-from tools.commands import board, deploy, doctor, serve
+from tools.commands import deploy, doctor, serve, simboard
 from tools.errors import ToolError
 from tools.realboard import findings
 from tools.realboard.findings import Finding
@@ -113,7 +113,7 @@ def test_a_traceback_in_the_sources_names(tmp_path: Path, capsys) -> None:
 
 @every
 def test_the_console_of_a_simulated_board_and_the_log_of_the_server(text: str, capfd) -> None:
-    board._show(SimBoard.__new__(SimBoard), text)
+    simboard._show(SimBoard.__new__(SimBoard), text)
     shown = serve.Shown(Console(file=io.StringIO()), live=False)
     shown.tell("286DCE32AF70", text)
     lines = capfd.readouterr().out.split("\n")

@@ -25,7 +25,7 @@ from tools.programs import cache
 LIMIT_S = 300
 MAC = "286DCE32AF70"
 DEMO = ("demo", "--runtime", "cpython")
-BOARD = ("board", "--repl", "--seconds", "1")
+BOARD = ("simboard", "--repl", "--seconds", "1")
 C_LOCALE = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
 LOCALES = {
     "ascii": {"PYTHONIOENCODING": "ascii"},
@@ -124,7 +124,7 @@ def test_a_disk_that_is_full_where_the_output_goes(words: tuple[str, ...], tmp_p
 def test_a_reader_that_has_read_enough(words: tuple[str, ...], tmp_path: Path):
     """As `| head -1`: it ends at once, quietly, also where the line is written by a thread."""
     words = tuple(word.format(tmp_path / "keys") for word in words)
-    port = ["--port", free_port()] if words[0] == "board" else []
+    port = ["--port", free_port()] if words[0] == "simboard" else []
     process = subprocess.Popen(
         [sys.executable, "-m", "tools", *words, *port], cwd=cache.REPO, stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE, stderr=subprocess.PIPE,
@@ -160,9 +160,9 @@ WRITERS = {
     "sign": ("sign", "{given}/raw.bin", "--key", "{given}/keys/sign.key.pem", "--version", "1.0.1",
              "--kind", "raw", "--board", "lamp", "--output", "{new}/x.img",
              "--output-offer", "{new}/offer.json"),
-    "board": ("board", "{new}/b", "--config", "{given}/ota.json", "--certs", f"{{given}}/keys/devices/{MAC}",
-              "--runtime", "cpython", "--seconds", "1"),
-    "bare board": ("board", "{new}/b", "--repl", "--seconds", "1"),
+    "simboard": ("simboard", "{new}/b", "--config", "{given}/ota.json",
+              "--certs", f"{{given}}/keys/devices/{MAC}", "--runtime", "cpython", "--seconds", "1"),
+    "bare board": ("simboard", "{new}/b", "--repl", "--seconds", "1"),
     "demo": DEMO,
 }  # fmt: skip
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tools.commands import board
+from tools.commands import simboard
 from tools.errors import ToolError
 from tools.image import images
 from tools.simboard.factory import create
@@ -28,10 +28,10 @@ def test_an_image_is_of_the_kind_that_the_configuration_says(
     path.write_bytes(IMAGES[kind])
     config = {"image": wanted} if wanted else {}
     if kind == (wanted or "esp32"):
-        assert board._image(path, config) == IMAGES[kind]
+        assert simboard._image(path, config) == IMAGES[kind]
     else:
         with pytest.raises(ToolError, match=f'{path} is .*(of kind {kind}, |"image": "raw")'):
-            board._image(path, config)
+            simboard._image(path, config)
 
 
 def test_an_image_fits_its_slot(tmp_path: Path) -> None:

@@ -18,29 +18,39 @@ from tools.programs import bootstrap, cache
 from tools.server.store import explain
 
 GIT_LIMIT_S = 10
-COMMANDS = {
-    "demo": ("tools.commands.demo", "watch a simulated board update itself"),
-    "test": ("tools.commands.test", "run the linter and all tests on every interpreter"),
-    "torture": ("tools.commands.torture", "cut power, links and flash at every moment of an update"),
-    "bench": ("tools.commands.bench", "measure heap, work, flash traffic and bytes of an update"),
-    "serve": ("tools.commands.serve", "run the OTA server: broker, files, page, answers to boards"),
-    "push": ("tools.commands.push", "offer an image to devices of the server, and follow it"),
-    "devices": ("tools.commands.devices", "show the devices of the server"),
-    "board": ("tools.commands.board", "run a simulated board against any server"),
-    "keys": ("tools.commands.keys", "make keys and certificates for servers, boards and signing"),
-    "provision": ("tools.commands.provision", "make a board from the shop one under OTA, in one go"),
-    "deploy": ("tools.commands.deploy", "put device package, configuration and certificates on a board"),
-    "doctor": ("tools.commands.doctor", "look at a board: what keeps it from updating, and the cure"),
-    "build": ("tools.commands.build", "pack the device code into a firmware image"),
-    "sign": ("tools.commands.sign", "sign a firmware image and print its offer"),
+GROUPS = {
+    "try it": {
+        "demo": "watch a simulated board update itself",
+        "test": "run the linter and all tests on every interpreter",
+        "simboard": "run a simulated board against any server",
+    },
+    "your board": {
+        "provision": "enrol a new board: keys, configuration, package, in one go",
+        "deploy": "put device package, configuration and certificates on a board",
+        "doctor": "look at a board: what keeps it from updating, and the cure",
+    },
+    "your fleet": {
+        "keys": "make keys and certificates for servers, boards and signing",
+        "sign": "sign a firmware image and print its offer",
+        "serve": "run the OTA server: broker, files, page, answers to boards",
+        "push": "offer an image to devices of the server, and follow it",
+        "devices": "show the devices of the server",
+    },
+    "develop": {
+        "build": "pack the device code into a firmware image",
+        "torture": "cut power, links and flash at every moment of an update",
+        "bench": "measure heap, work, flash traffic and bytes of an update",
+    },
 }
+COMMANDS = [name for commands in GROUPS.values() for name in commands]
+RENAMED = {"board": "simboard"}
 
 
 def overview() -> str:
-    lines = [f"  {name:<9} {help_line}" for name, (_, help_line) in COMMANDS.items()]
-    head = ["usage: python3 -m tools <command> [args]", "", "commands:"]
-    tail = ["", "python3 -m tools <command> --help tells more, --version which this is."]
-    return "\n".join([*head, *lines, *tail])
+    lines = ["usage: python3 -m tools <command> [args]"]
+    for title, commands in GROUPS.items():
+        lines += ["", f"{title}:", *(f"  {name:<9} {help_line}" for name, help_line in commands.items())]
+    return "\n".join([*lines, "", "python3 -m tools <command> --help tells more, --version which this is."])
 
 
 def parser_of(module, name: str) -> argparse.ArgumentParser:
@@ -66,7 +76,7 @@ def parse(module, name: str, arguments: list[str]) -> argparse.Namespace:
 
 
 def load(name: str):
-    module_name = COMMANDS[name][0]
+    module_name = f"tools.commands.{name}"
     try:
         return importlib.import_module(module_name)
     except ModuleNotFoundError as error:
@@ -103,6 +113,8 @@ def run(argv: list[str]) -> int:
         print(overview())
         return 0
     name, arguments = argv[0], argv[1:]
+    if name in RENAMED:
+        raise ToolError(f"{name!r} is {RENAMED[name]!r} now: python3 -m tools {RENAMED[name]} ...")
     if name not in COMMANDS:
         raise ToolError(f"no command {name!r}: choose one of {', '.join(COMMANDS)}")
     prepare(argv)

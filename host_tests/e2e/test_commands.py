@@ -61,7 +61,7 @@ def test_keys_build_sign_board(tmp_path):
     config = tmp_path / "ota.json"
     settings = {"wifi": [["a", "password"]], "broker": "mqtts://localhost:1", "board": "lamp"}
     config.write_text(json.dumps(settings))
-    board = ["board", tmp_path / "board", "--seconds", "2"]
+    board = ["simboard", tmp_path / "board", "--seconds", "2"]
     made = ["--config", config, "--certs", keys / "devices" / MAC, "--image", image]
     shown = tools(*board, *made)
     assert "1.2.0 build at" in shown and f"{errors.CONNECTION_FAILED} Connection failed" in shown
@@ -86,7 +86,7 @@ def test_sign_appends_a_trailer_to_any_file(tmp_path):
 
 
 @pytest.mark.parametrize(
-    "command", ["demo", "test", "board", "keys", "build", "sign", "serve", "push", "devices"]
+    "command", ["demo", "test", "simboard", "keys", "build", "sign", "serve", "push", "devices"]
 )
 def test_help(command):
     shown = tools(command, "--help")
@@ -96,7 +96,8 @@ def test_help(command):
 def test_one_line_errors(tmp_path):
     none = tmp_path / "none"
     for words in (
-        ["nonsense"], ["board", none], ["demo", "--image", none], ["devices", none], ["push", none, "--all"],
+        ["nonsense"], ["board", none], ["simboard", none], ["demo", "--image", none], ["devices", none],
+        ["push", none, "--all"],
         ["serve", none, "--keys", none], ["serve", none, "--keys", none, "--broker", "http://x"],
         ["serve", none, "--keys", none, "--address", "0.0.0.0"],
     ):  # fmt: skip

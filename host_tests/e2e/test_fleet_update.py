@@ -64,7 +64,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 
 @contextlib.contextmanager
 def boards(place: Path, port: int) -> Iterator[None]:
-    """`board --count 20`; the strangers among them are there already."""
+    """`simboard --count 20`; the strangers among them are there already."""
     broker = f"mqtts://localhost:{port}"
     config = {"wifi": [["home", "correct horse"]], "broker": broker, "ntp_hosts": ["127.0.0.1"]}
     (place / "ota.json").write_text(json.dumps({**config, "board": "lamp"}))
@@ -73,7 +73,7 @@ def boards(place: Path, port: int) -> Iterator[None]:
         image = firmware.build_image("1.0.0", "esp32", "heater")
         certificates = place / "keys" / "devices" / mac
         create(place / "boards" / mac, image, {**config, "board": "heater"}, certificates, mac=mac)
-    command = [sys.executable, "-m", "tools", "board", str(place / "boards"), "--count", "20"]
+    command = [sys.executable, "-m", "tools", "simboard", str(place / "boards"), "--count", "20"]
     command += ["--config", str(place / "ota.json"), "--certs", str(place / "keys" / "devices")]
     with (place / "boards.log").open("wb") as log:
         process = subprocess.Popen(command, cwd=cache.REPO, stdin=subprocess.DEVNULL, stdout=log, stderr=log)

@@ -35,7 +35,7 @@ OVER = re.compile("demo done|to cure|board starts anew|tests (passed|failed)|all
 # By name: what is typed, and within how many seconds of an idle machine the moment lies.
 COMMANDS = {
     "demo": ("demo", 3),
-    "board": ("board {new}/board --config {place}/ota.json --certs {place}/keys/devices/{mac}", 4),
+    "simboard": ("simboard {new}/board --config {place}/ota.json --certs {place}/keys/devices/{mac}", 4),
     "board --repl": ("board --repl --port 0", 3),
     "serve": ("serve {new}/server --keys {place}/keys/server --mqtt-port 0 --servers-port 0"
               " --https-port 0 --http-port 0", 3),

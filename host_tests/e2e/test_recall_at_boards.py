@@ -58,13 +58,13 @@ class Operator:
 
 @contextlib.contextmanager
 def board(folder: Path, keys: Path, port: int) -> Iterator[Path]:
-    """`board` as a process; its log."""
+    """`simboard` as a process; its log."""
     config = {
         "wifi": [["home", "correct horse"]], "broker": f"mqtts://localhost:{port}", "board": "lamp",
         "ntp_hosts": ["127.0.0.1"], "check_interval_s": 2,
     }  # fmt: skip
     (folder / "ota.json").write_text(json.dumps(config))
-    command = [sys.executable, "-m", "tools", "board", str(folder / "board"), "--config"]
+    command = [sys.executable, "-m", "tools", "simboard", str(folder / "board"), "--config"]
     command += [str(folder / "ota.json"), "--certs", str(keys / "devices" / MAC)]
     log = folder / "board.log"
     with log.open("wb") as file:

@@ -145,7 +145,7 @@ def _update_a_board_that_is_killed(clone: Path, third: str, board: Terminal, ope
     state = json.loads(Terminal(clone, "python3 -m tools devices server --json").end()[1])["devices"][0]
     assert (state["version"], state["state"]) == ("1.0.1", "downloading")
     assert pushing.process.poll() is None
-    again = Terminal(clone, "python3 -m tools board myboard")
+    again = Terminal(clone, "python3 -m tools simboard myboard")
     opened.append(again)
     code, shown = pushing.end()
     assert code == 0 and "push 2, 1.0.2 to 1 device: done; 1 confirmed" in shown, shown

@@ -35,7 +35,7 @@ def closed(port: str, error: Exception) -> ToolError:
 def _cause(port: str, error: Exception) -> str:
     path = Path(port)
     if port.startswith("socket://"):
-        return "no connection: check HOST and PORT (`board --repl` listens at socket://127.0.0.1:2323)"
+        return "no connection: check HOST and PORT (`simboard --repl` listens at socket://127.0.0.1:2323)"
     if "://" in port:
         return f"{error}: a port is like /dev/ttyUSB0 or socket://HOST:PORT"
     if not path.exists():

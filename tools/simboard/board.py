@@ -42,7 +42,7 @@ class SimBoard:
 
     def __init__(self, folder: Path) -> None:
         if not (folder / FACTS).is_file():
-            raise ToolError(f"{folder} is no board: `python3 -m tools board --help` tells how to make one")
+            raise ToolError(f"{folder} is not a board: see `python3 -m tools simboard --help`")
         self.folder = folder.resolve()
         self.facts = json.loads((folder / FACTS).read_bytes())
         self.lines: list[str] = []
