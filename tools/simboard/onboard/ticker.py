@@ -1,14 +1,15 @@
 """Calls a function again and again between two bytecodes of whatever runs, as MicroPython does what an
 interrupt has scheduled. Where there is neither ffi nor CPython: at each look at the clock, and in a sleep.
 
-A tick is longer than the package waits at once: MicroPython begins a wait anew that a signal has interrupted.
+A tick is longer than the package waits at once, and the next one is set once this one is over: MicroPython
+begins a wait anew that a signal has interrupted, and on a busy machine would never end it.
 """
 
 import sys
 
 import boardtime
 
-_TICK_MS = 100
+_TICK_MS = 200
 _SIGNAL = 10  # SIGUSR1: the watchdog has SIGALRM
 
 _kept = []  # what the host's C library holds pointers to
@@ -33,8 +34,20 @@ if ffi:
     def start(function):
         """function(0) may be called late, never early, and never inside itself."""
 
-        def interrupt(number):
-            micropython.schedule(function, 0)
+        def interrupt(_):
+            try:
+                micropython.schedule(tick, 0)
+            except RuntimeError:  # the queue is full
+                set_next()
+
+        def tick(_):
+            try:
+                function(0)
+            finally:
+                set_next()
+
+        def set_next():
+            _set(number, 0, uctypes.addressof(once), 0)
 
         _kept.append(ffi.callback("v", interrupt, "i", lock=True))
         _catch(_SIGNAL, _kept[0])
@@ -42,8 +55,8 @@ if ffi:
         struct.pack_into("ii", event, struct.calcsize("P"), _SIGNAL, 0)
         _create(_MONOTONIC, uctypes.addressof(event), uctypes.addressof(identity))
         number = struct.unpack("P" if sys.maxsize > 1 << 32 else "i", identity)[0]
-        every = struct.pack("4l", 0, _TICK_MS * 1000000, 0, _TICK_MS * 1000000)
-        _set(number, 0, uctypes.addressof(every), 0)
+        once = struct.pack("4l", 0, 0, 0, _TICK_MS * 1000000)
+        set_next()
 
 elif sys.implementation.name == "micropython":
     _sleep_ms, _ticks_ms = boardtime.sleep_ms, boardtime.ticks_ms
