@@ -30,7 +30,7 @@ READABLE = ("text", "empty", "binary", "object", "list", "nested", "/dev/null")
 # What ends well, as "command option kind"; * = any.
 GOOD_ENOUGH = [
     *(f"{output} {kind}" for output in OUTPUTS for kind in (*READABLE, "missing", "not to be read")),
-    *(f"{new} {kind}" for new in ("keys dir", "serve folder", "board folder")
+    *(f"{new} {kind}" for new in ("keys dir", "serve folder", "simboard folder")
       for kind in ("missing", "deep", "folder")),
     *(f"doctor --traceback {kind}" for kind in READABLE),
     "* number 99999",  # but for ports and days

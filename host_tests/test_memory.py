@@ -8,7 +8,7 @@ import pytest
 import test_board
 
 from device import board
-from tools.bench import budget, fits
+from tools.bench import fits
 from tools.realboard import checks_board, memory
 from tools.realboard.examination import Facts
 from tools.realboard.findings import OK, WARN, Finding
@@ -25,7 +25,7 @@ S2, ESP32, C3 = 36 * KIB, 56 * KIB, 64 * KIB
 
 @pytest.fixture
 def figures(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(budget, "load", lambda: {"lines": LINES})
+    monkeypatch.setattr(memory, "_lines", lambda: LINES)
 
 
 @pytest.mark.parametrize(
