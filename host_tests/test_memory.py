@@ -9,6 +9,7 @@ import test_board
 
 from device import board
 from tools.bench import fits
+from tools.programs import cache
 from tools.realboard import checks_board, memory
 from tools.realboard.examination import Facts
 from tools.realboard.findings import OK, WARN, Finding
@@ -21,6 +22,12 @@ LINES = {
     "esp32c3_room": 31_000,
 }  # fmt: skip
 S2, ESP32, C3 = 36 * KIB, 56 * KIB, 64 * KIB
+
+
+def test_the_readme_says_what_an_update_takes() -> None:
+    heap, beside = memory.heap_needed("files") / KIB, memory.idf_needed("files", ESP32)
+    readme = (cache.REPO / "README.md").read_text(encoding="utf-8")
+    assert beside and f"takes {heap:g} KiB of heap and {beside // 1000} KB for TLS" in readme
 
 
 @pytest.fixture
