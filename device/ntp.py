@@ -2,7 +2,7 @@
 
 NTP is not authenticated. So a time before the build of the running image, or before a time at which this
 board was already online, is taken for a lie. Without a time to be believed the board goes on with the last
-one it knows: certificates are judged by that, and nothing is locked out.
+one it knows: certificates are verified by that, and nothing is locked out.
 
 The broker's messages, over TLS, are a second witness. Where one server agrees with them, both are believed,
 also behind a known time, but not behind the last one on which they agreed. Where no server is believed they

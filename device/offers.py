@@ -15,7 +15,7 @@ from micropython import const
 from . import clock, errors, log, phases
 
 _STALL_MS = const(300_000)  # without a block: then another offer may take the place of the one that runs
-_MOST = const(8)  # images that are refused
+_MAX_REFUSED = const(8)  # images
 _DAY = const(86400)  # a clock may be behind by so much until it is set
 
 
@@ -166,7 +166,7 @@ def refuse(agent, trial):
             continue
         entry["at"] = max(clock.now(), old["at"] + 1)
         entry["pause_s"] = max(entry["pause_s"], 2 * old["pause_s"])
-    agent.state["refused"] = others[1 - _MOST :] + [entry]
+    agent.state["refused"] = others[1 - _MAX_REFUSED :] + [entry]
 
 
 def check_refused(agent, offer, digest=None):

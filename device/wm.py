@@ -1,4 +1,4 @@
-"""Reads the header of a WinnerMicro W80x image: only on boards whose images are of kind "wm"."""
+"""Reads the header of a WinnerMicro W80x image: needed only where images are of kind "wm"."""
 
 import binascii
 import struct

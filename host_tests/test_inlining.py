@@ -39,6 +39,7 @@ def test_a_number_stands_where_it_is_read() -> None:
         "from .codes import LOST\nx = LOST\n",
         "from . import board\nx = board.LOST\n",
         'x = "codes.LOST"\n',
+        "from . import codes\ndef read(codes):\n    return codes.LOST\n",
     ],
 )
 def test_everything_else_stays(reader: str) -> None:

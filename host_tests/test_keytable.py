@@ -58,7 +58,7 @@ def test_keys_that_have_no_table() -> None:
     der = serialization.Encoding.DER
     strange = ec.generate_private_key(ec.SECP384R1()).public_key().public_bytes(der, spki)
     for bad in (b"", b"\x04" + bytes(64), signer.KEY[:-1], strange):
-        with pytest.raises(ToolError, match="no public key on curve P-256"):
+        with pytest.raises(ToolError, match="is not a public key on curve P-256"):
             maker.build(bad)
 
 

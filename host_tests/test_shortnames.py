@@ -19,7 +19,7 @@ def _short(source: str, **others: str) -> str:
     return ShortNames({"part": source} | others).shorten("part")
 
 
-def _words(text: str) -> set[str]:
+def words(text: str) -> set[str]:
     return set(WORD.findall(text))
 
 
@@ -94,7 +94,7 @@ def test_each_kind_of_name_is_shortened_and_works_as_before(kind: str) -> None:
     exec(source, before)
     exec(short, after)
     assert after["result"] == before["result"]
-    assert not _words(short) & set(gone.split()), short
+    assert not words(short) & set(gone.split()), short
     assert short.count("\n") == source.count("\n")
 
 
@@ -130,7 +130,7 @@ def test_what_must_stay_stays(kind: str) -> None:
     exec(source, before)
     exec(short, after)
     assert after["result"] == before["result"]
-    assert set(names.split()) <= _words(short), short
+    assert set(names.split()) <= words(short), short
 
 
 def test_docstrings_and_comments_keep_no_name() -> None:

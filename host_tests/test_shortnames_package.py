@@ -5,7 +5,6 @@ from __future__ import annotations
 import ast
 import importlib.metadata
 import os
-import re
 import subprocess
 import symtable
 import sys
@@ -13,6 +12,7 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
+from test_shortnames import words
 
 from tools.image import entrynames, firmware, inlining, shortnames
 from tools.image.shortnames import PUBLIC, ShortNames
@@ -20,11 +20,6 @@ from tools.realboard import payload
 
 REPO = firmware.REPO
 MODULES = sorted(path.stem for path in firmware.package_modules().values())
-WORD = re.compile(r"\w+")
-
-
-def _words(text: str) -> set[str]:
-    return set(WORD.findall(text))
 
 
 @pytest.fixture(scope="module")
@@ -56,11 +51,11 @@ def _used(source: str) -> set[str]:
         if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant):
             node.value.value = 0
         elif isinstance(node, ast.Constant) and isinstance(node.value, str):
-            texts |= _words(node.value)
+            texts |= words(node.value)
             node.value = ""  # unparsed, a line break in it would be a word
         elif isinstance(node, ast.Constant) and isinstance(node.value, bytes):
             node.value = b""
-    return texts | _words(ast.unparse(tree))
+    return texts | words(ast.unparse(tree))
 
 
 def _scopes(table: symtable.SymbolTable) -> list:
@@ -106,7 +101,7 @@ def test_deploy_brings_short_names_and_source_none(sources: dict[str, str]) -> N
     compiled = payload.package(source=False)
     names = firmware.short_names()
     for module in MODULES:
-        found = _words(compiled[f"{module}.mpy"].decode("ascii", "replace"))
+        found = words(compiled[f"{module}.mpy"].decode("ascii", "replace"))
         assert not found & set(names.short[module]), module
     assert sum(map(len, names.short.values())) > 100
     assert payload.package(source=True) == {
@@ -123,7 +118,7 @@ def test_public_names_are_those_that_others_say(monkeypatch: pytest.MonkeyPatch)
         files = importlib.metadata.files(package) or []
         texts += [Path(str(file.locate())) for file in files if file.suffix == ".pyi"]
     assert len(texts) > 150
-    said = set().union(*(_words(path.read_text(encoding="utf-8")) for path in texts))
+    said = set().union(*(words(path.read_text(encoding="utf-8")) for path in texts))
     monkeypatch.setattr(shortnames, "PUBLIC", set())
     names = ShortNames({path.stem: path.read_text("utf-8") for path in firmware.package_modules().values()})
     two_words = {name for short in names.short.values() for name in short if not name.startswith("_")}

@@ -96,9 +96,9 @@ def clean(text: object, keep: str = "") -> str:
     )
 
 
-def last_words(text: str, most: int = 400) -> str:
+def last_words(text: str, limit: int = 400) -> str:
     """The end of what another program has said, for one line of ours; clean() comes after it."""
-    return " | ".join(line.strip() for line in text.splitlines() if line.strip())[-most:]
+    return " | ".join(line.strip() for line in text.splitlines() if line.strip())[-limit:]
 
 
 def shorten(text: str) -> str:

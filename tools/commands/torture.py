@@ -28,7 +28,7 @@ REAL = {played.NAME: played for played in (newapplication, earlier, real)}  # cl
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     names = [*classes.CLASSES, BIG, *REAL, *ATTACKS]
-    parser.add_argument("--full", action="store_true", help="every case, not a sample (within an hour)")
+    parser.add_argument("--full", action="store_true", help="every case, not a sample (an hour and more)")
     parser.add_argument("--attacks", action="store_true", help="attacks instead of faults")
     parser.add_argument(
         "--only", action="append", choices=names, metavar="CLASS",

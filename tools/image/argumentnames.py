@@ -8,7 +8,7 @@ import string
 
 from tools.image.entrynames import Place
 
-_PRIVATE = re.compile(r"_[A-Za-z0-9]\w*")
+PRIVATE = re.compile(r"_[A-Za-z0-9]\w*")
 _LETTERS = string.ascii_lowercase[:13]  # the others may be names of the module: shortnames.py
 _Function = ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda
 
@@ -29,7 +29,7 @@ class Arguments:
     def _visit(self, node: ast.AST, in_private: bool) -> None:
         """Outer functions first: an inner one must not take their new names."""
         for child in ast.iter_child_nodes(node):
-            is_private = in_private or bool(_PRIVATE.fullmatch(getattr(child, "name", None) or ""))
+            is_private = in_private or bool(PRIVATE.fullmatch(getattr(child, "name", None) or ""))
             if isinstance(child, _Function):
                 self._shorten(child, is_private or isinstance(child, ast.Lambda))
             self._visit(child, is_private)

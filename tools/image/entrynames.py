@@ -1,12 +1,12 @@
 """Short names for the functions by which the phases of the device package are called.
 
-A phase is called by the package alone: `phases.call("keys", "signer", …)`, `urls.split(…)`. So each module's
-functions are A, B, C … as its private names are, the same again in each module: a board keeps a name once,
-however many modules have it.
+A phase is called by the package alone: `phases.call("keys", "signer", …)`, `strict.split_url(…)`. So each
+module's functions are A, B, C … as its private names are, the same again in each module: a board keeps a name
+once, however many modules have it.
 
 What stays: functions of resident modules and of `board`, which applications use or other boards replace; of
-`guard` and `cause`, which boot.py calls, and which are found in sys.modules; what
-the host's scripts call on a board, ENTRIES; what is imported by name; what only strangers call.
+`guard`, which boot.py calls, and which is found in sys.modules; what the host's scripts call on a board,
+ENTRIES; what is imported by name; what only strangers call.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import ast
 from collections import Counter
 
 OPEN = {
-    "__init__", "agent", "board", "cause", "clock", "config", "errors", "files", "guard", "link", "log",
+    "__init__", "agent", "board", "clock", "config", "errors", "files", "guard", "link", "log",
     "net", "phases", "report",
 }  # fmt: skip
 # module → functions that scripts of the host call on a board

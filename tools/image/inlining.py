@@ -11,6 +11,8 @@ from __future__ import annotations
 import ast
 import re
 
+from tools.image import entrynames
+
 # module → numbers that the boards' modules (PORTING.md) and scripts of the host read
 ON_BOARD = {"errors": "FLASH FW_OVERFLOW HEADER_INVALID NO_SLOT"}
 _REPLACED = "board"
@@ -21,7 +23,8 @@ _Edit = tuple[int, int, int, str]  # line from 1, first column and the one behin
 def inline(sources: dict[str, str]) -> dict[str, str]:
     """Module → its text with numbers instead of names of other modules' numbers, line by line as before."""
     trees = {module: ast.parse(text) for module, text in sources.items()}
-    numbers = {module: _numbers(tree) for module, tree in trees.items() if module != _REPLACED}
+    assigned = set().union(*map(_assigned, trees.values()))
+    numbers = {module: _numbers(tree, assigned) for module, tree in trees.items() if module != _REPLACED}
     result: dict[str, str] = {}
     for module, tree in trees.items():
         edits = _uses(tree, numbers) + _unread(module, tree, numbers.get(module, {}))
@@ -29,13 +32,20 @@ def inline(sources: dict[str, str]) -> dict[str, str]:
     return result
 
 
-def _numbers(tree: ast.Module) -> dict[str, int]:
+def _assigned(tree: ast.Module) -> set[str]:
+    """Names of attributes that it sets: a number that anybody sets from outside is not one."""
+    nodes = [node for node in ast.walk(tree) if isinstance(node, ast.Attribute)]
+    return {node.attr for node in nodes if not isinstance(node.ctx, ast.Load)}
+
+
+def _numbers(tree: ast.Module, assigned: set[str]) -> dict[str, int]:
     """Name → number."""
     found: dict[str, int] = {}
     for node in tree.body:
         if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name):
             name, value = node.targets[0].id, _value(node.value)
-            if value is not None and _CAPITALS.fullmatch(name) and _stores(tree, name) == 1:
+            is_name = bool(_CAPITALS.fullmatch(name)) and name not in assigned
+            if value is not None and is_name and _stores(tree, name) == 1:
                 found[name] = value
     return found
 
@@ -58,15 +68,11 @@ def _stores(tree: ast.Module, name: str) -> int:
 
 def _uses(tree: ast.Module, numbers: dict[str, dict[str, int]]) -> list[_Edit]:
     """Where the module reads a number of another one."""
-    nodes = [node for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)]
-    modules = {alias.name for node in nodes if node.level and not node.module for alias in node.names}
     edits: list[_Edit] = []
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id in modules:
-            value = numbers.get(node.value.id, {}).get(node.attr)
-            if value is not None and isinstance(node.ctx, ast.Load):
-                assert node.end_lineno == node.lineno and node.end_col_offset is not None
-                edits.append((node.lineno, node.col_offset, node.end_col_offset, str(value)))
+    for (line, column), module, name in entrynames.Uses(tree).others:
+        if name in numbers.get(module, {}):
+            first = column - len(f"{module}.")
+            edits.append((line, first, column + len(name), str(numbers[module][name])))
     return edits
 
 

@@ -28,9 +28,8 @@ import tokenize
 from collections.abc import Iterator
 
 from tools.image import entrynames, inlining
-from tools.image.argumentnames import Arguments, names_in
+from tools.image.argumentnames import Arguments, PRIVATE, names_in
 
-PRIVATE = re.compile(r"_[A-Za-z0-9]\w*")
 _TWO_WORDS = re.compile(r"[a-z][a-z0-9]*(_[a-z0-9]+)+")
 # Names of two words that others say as well: applications (APPLICATION.md), ports (PORTING.md), scripts of
 # the host, MicroPython itself.

@@ -47,7 +47,7 @@ def public(key: bytes) -> ec.EllipticCurvePublicKey:
     except Exception:  # the library has a dozen ways to say "not a key I know"
         pass
     if not isinstance(found, ec.EllipticCurvePublicKey) or found.curve.name != "secp256r1":
-        raise ToolError("this is no public key on curve P-256: make the signing key with `keys`")
+        raise ToolError("this is not a public key on curve P-256: make the signing key with `keys`")
     return found
 
 

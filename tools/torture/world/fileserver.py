@@ -7,7 +7,7 @@ import virtualtime
 from verdict import Verdict
 
 _REASON = "X"
-_MOST_REQUESTS = 3000  # of a device that will not end; weeks of attacks take hundreds
+_MAX_REQUESTS = 3000  # of a device that will not end; weeks of attacks take hundreds
 _BYTES_PER_MS = 8  # of what never ends
 
 
@@ -35,8 +35,8 @@ class Files:
         """bytes of a request -> its answer: head, body, and what follows them for ever."""
         wanted = _header(head, b"range")
         self.requests.append(wanted)
-        if len(self.requests) > _MOST_REQUESTS:
-            raise Verdict("hung", "more than %d requests" % _MOST_REQUESTS)
+        if len(self.requests) > _MAX_REQUESTS:
+            raise Verdict("hung", "more than %d requests" % _MAX_REQUESTS)
         change = self.script.pop(0) if self.script else self.always
         if isinstance(change, list):
             change = change[len(self.requests) % len(change)]
