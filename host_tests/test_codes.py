@@ -45,7 +45,7 @@ def codes() -> dict[str, int]:
     return found
 
 
-def proofs() -> list[tuple[str, str, str]]:
+def checks() -> list[tuple[str, str, str]]:
     """(name of the code, file, test) of every test that says it proves one."""
     found = []
     for path in sorted(HERE.rglob("test_*.py")):
@@ -102,7 +102,7 @@ def _tests(tree: ast.Module) -> list[ast.FunctionDef]:
 
 def table() -> str:
     tests = defaultdict(list)
-    for name, file, test in proofs():
+    for name, file, test in checks():
         tests[name].append(f"`{file}::{test}`")
     lines = ["| code | name | tests |", "| --- | --- | --- |"]
     for name, code in sorted(codes().items(), key=lambda item: -item[1]):
@@ -111,12 +111,12 @@ def table() -> str:
 
 
 def test_every_code_has_a_test() -> None:
-    proven = {name for name, _, _ in proofs()}
+    proven = {name for name, _, _ in checks()}
     assert ON_THE_WIRE.keys() - proven == set()
 
 
 def test_every_proof_names_a_code_and_a_test() -> None:
-    for name, file, test in proofs():
+    for name, file, test in checks():
         assert name in ON_THE_WIRE, f"{file}: {name} is not an error code"
         names = [function.name for function in _tests(_tree(HERE / file))]
         assert test in names, f"{file} has no {test}"

@@ -23,7 +23,7 @@ from tools.realboard.findings import Finding
 from tools.realboard.session import BoardError, Session
 from tools.server import wire
 from tools.simboard.board import SimBoard
-from tools.simboard.factory import create_bare
+from tools.simboard.factory import create_unprovisioned
 from tools.simboard.replboard import ReplBoard
 from tools.testbed.stage import MAC
 
@@ -166,7 +166,7 @@ def test_a_terminal_of_few_characters_gets_no_more(monkeypatch: pytest.MonkeyPat
 
 def test_a_board_that_means_harm(tmp_path: Path) -> None:
     """Real MicroPython on a serial line, whose code names its exception so."""
-    create_bare(tmp_path / "board", mac=MAC, networks={})
+    create_unprovisioned(tmp_path / "board", mac=MAC, networks={})
     with ReplBoard(tmp_path / "board") as playing:
         playing.power_on()
         with Session(playing.url) as session, pytest.raises(BoardError) as told:

@@ -162,14 +162,14 @@ WRITERS = {
              "--output-offer", "{new}/offer.json"),
     "simboard": ("simboard", "{new}/b", "--config", "{given}/ota.json",
               "--certs", f"{{given}}/keys/devices/{MAC}", "--runtime", "cpython", "--seconds", "1"),
-    "bare board": ("simboard", "{new}/b", "--repl", "--seconds", "1"),
+    "unprovisioned board": ("simboard", "{new}/b", "--repl", "--seconds", "1"),
     "demo": DEMO,
 }  # fmt: skip
 
 
 def _words(name: str, given: Path, new: Path) -> list[str]:
     words = [word.format(given=given, new=new) for word in WRITERS[name]]
-    return [*words, *(["--port", free_port()] if name == "bare board" else [])]
+    return [*words, *(["--port", free_port()] if name == "unprovisioned board" else [])]
 
 
 @pytest.mark.sample(6)

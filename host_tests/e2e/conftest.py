@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pace
 import pytest
-from e2e.bare import BareStage
+from e2e.unprovisioned import UnprovisionedStage
 
 from tools.programs import runtimes
 from tools.testbed.stage import Stage
@@ -95,14 +95,14 @@ def make_stage(request: pytest.FixtureRequest, tmp_path: Path, stage_folder: Pat
 
 
 @pytest.fixture
-def make_bare(tmp_path: Path):
-    """make_bare(**options of create_bare) -> a BareStage whose board is on; config comes on top of FAST."""
+def make_unprovisioned(tmp_path: Path):
+    """make_unprovisioned(**options of the board) -> its stage, the board on; config comes on top of FAST."""
     with contextlib.ExitStack() as stack:
         made = []
 
-        def make(*, config: dict | None = None, **options: object) -> BareStage:
+        def make(*, config: dict | None = None, **options: object) -> UnprovisionedStage:
             settings = scaled(FAST | (config or {}))
-            stage = BareStage(tmp_path / f"bare{len(made)}", config=settings, **options)
+            stage = UnprovisionedStage(tmp_path / f"board{len(made)}", config=settings, **options)
             made.append(stack.enter_context(stage))
             made[-1].board.power_on()
             return made[-1]

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import acts
-import proofs
+import checks
 import pytest
+import steps
 
 from tools.programs import runtimes
 from tools.server.files import Fault
@@ -77,17 +77,17 @@ asyncio.run(main())
 
 def _hold_download(stage):
     """Begin an update whose download hangs."""
-    image, offer = acts.new_offer(stage)
+    image, offer = steps.new_offer(stage)
     stage.files.fail(Fault(stall_after=10000))
     stage.push(offer)
-    acts.wait_sent(stage)
+    steps.wait_sent(stage)
     return image
 
 
 def _check_goes_on(stage, text):
     """The application has its turns although the download hangs; then that goes on as well."""
-    count = acts.lines_with(stage, text)
-    acts.wait_lines(stage, text, count + 3)
+    count = steps.lines_with(stage, text)
+    steps.wait_lines(stage, text, count + 3)
     assert len(stage.files.requests) == 1
     stage.files.release()
 
@@ -95,20 +95,20 @@ def _check_goes_on(stage, text):
 def _check_updated(stage, image):
     stage.wait_report("UPDATE")
     stage.board.wait_for("confirmed 1.0.1")
-    assert proofs.error_codes(stage) == []
+    assert checks.error_codes(stage) == []
     assert stage.board.slot("ota_1", len(image)) == image
 
 
 @pytest.mark.parametrize("runtime", runtimes.END_TO_END)
 def test_own_loop(make_stage, make_app, runtime):
     stage = make_stage(runtime=runtime, app=make_app(OWN_LOOP), config=PATIENT)
-    acts.online(stage)
+    steps.online(stage)
     image = _hold_download(stage)
     _check_goes_on(stage, "turn ")
     _check_updated(stage, image)
-    assert acts.lines_with(stage, "may start, question") == 4
-    assert acts.lines_with(stage, "before reboot") == 1
-    assert acts.lines_with(stage, "self test of the application") == 1
+    assert steps.lines_with(stage, "may start, question") == 4
+    assert steps.lines_with(stage, "before reboot") == 1
+    assert steps.lines_with(stage, "self test of the application") == 1
     start = stage.board.lines.index("boot: running slot ota_1")
     assert stage.board.lines.index("found nothing") < start
     assert stage.board.lines.index("found a note of the last image") > start
@@ -117,17 +117,17 @@ def test_own_loop(make_stage, make_app, runtime):
 def test_nothing_before_it_may_start(make_stage, make_app):
     never = OWN_LOOP.replace("return asked > 3", "return False")
     stage = make_stage(app=make_app(never))
-    acts.online(stage)
-    stage.push(acts.new_offer(stage)[1])
+    steps.online(stage)
+    stage.push(steps.new_offer(stage)[1])
     stage.board.wait_for("may start, question 9 ")
     assert not stage.files.requests
-    proofs.check_old_runs(stage)
+    checks.check_old_runs(stage)
 
 
 @pytest.mark.parametrize("runtime", runtimes.END_TO_END)
 def test_asyncio(make_stage, make_app, runtime):
     stage = make_stage(runtime=runtime, app=make_app(ASYNCIO), config=PATIENT)
-    acts.online(stage)
+    steps.online(stage)
     image = _hold_download(stage)
     _check_goes_on(stage, "beat ")
     _check_updated(stage, image)

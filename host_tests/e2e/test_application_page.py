@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-import acts
+import steps
 from e2e.test_commands import REPO
 from e2e.test_walkthrough import Terminal, clone  # noqa: F401
 
@@ -33,7 +33,7 @@ def blinks(stage) -> None:
     """Also after the update."""
     stage.board.wait_for("confirmed 1.0.1")
     before = stage.board.counter(PIN_CHANGES_WORD)
-    acts.until(lambda: stage.board.counter(PIN_CHANGES_WORD) >= before + 3, "the lamp blinks")
+    steps.until(lambda: stage.board.counter(PIN_CHANGES_WORD) >= before + 3, "the lamp blinks")
 
 
 def test_the_program_of_the_readme(make_stage, make_app):

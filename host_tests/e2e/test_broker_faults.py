@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import time
 
-import acts
+import checks
 import pace
-import proofs
 import pytest
+import steps
 
 from device import errors
 from tools.server.files import Fault
@@ -19,11 +19,11 @@ HELD_AT = 12000  # bytes after which the download hangs for http_timeout_s
 
 def _hold_download(stage, at=HELD_AT):
     """Begin an update and return while its download hangs."""
-    image, offer = acts.new_offer(stage)
+    image, offer = steps.new_offer(stage)
     at = at if at > 0 else len(image) + at
     stage.files.fail(Fault(stall_after=at))
     stage.push(offer)
-    acts.wait_written(stage, at // BLOCK)
+    steps.wait_written(stage, at // BLOCK)
     return image
 
 
@@ -31,15 +31,15 @@ def _check_updated(stage, image):
     stage.board.wait_for("confirmed 1.0.1")
     assert stage.board.boots == 2
     assert len(stage.files.requests) == 2
-    proofs.check_erased_once(stage, "ota_1", len(image))
-    proofs.check_record(stage, "ota_1", image, "1.0.1")
+    checks.check_erased_once(stage, "ota_1", len(image))
+    checks.check_record(stage, "ota_1", image, "1.0.1")
 
 
 @pytest.mark.parametrize("how", ["restart", "kill"])
 def test_restart_when_idle(make_stage, how):
     """The board comes back by itself, with its session, and takes an offer."""
     stage = make_stage()
-    acts.online(stage)
+    steps.online(stage)
     if how == "kill":
         stage.broker.kill()
         stage.board.wait_for(str(errors.CONNECTION_FAILED))
@@ -47,14 +47,14 @@ def test_restart_when_idle(make_stage, how):
     else:
         stage.broker.restart()
     stage.operator.wait_until_connected()
-    acts.wait_lines(stage, "MQTTS connected", 2)
-    acts.update(stage, acts.new_offer(stage)[1])
+    steps.wait_lines(stage, "MQTTS connected", 2)
+    steps.update(stage, steps.new_offer(stage)[1])
     assert stage.board.boots == 2
 
 
 def test_restart_during_a_download(make_stage):
     stage = make_stage(config={"http_timeout_s": 3600, "retry_window_s": 3600})
-    acts.online(stage)
+    steps.online(stage)
     image = _hold_download(stage)
     stage.broker.restart()
     stage.operator.wait_until_connected()
@@ -69,13 +69,13 @@ def test_restart_during_a_download(make_stage):
 def test_down_from_the_download_to_the_trial(make_stage):
     """The update needs no broker; only its confirmation does."""
     stage = make_stage(config={"http_timeout_s": 1})
-    acts.online(stage)
+    steps.online(stage)
     image = _hold_download(stage)
     stage.broker.kill()
     stage.board.wait_for("boot: running slot ota_1")
     start = stage.board.lines.index("boot: running slot ota_1")
     stage.board.wait_for(str(errors.CONNECTION_FAILED), start=start)
-    assert acts.lines_with(stage, "confirmed") == 0
+    assert steps.lines_with(stage, "confirmed") == 0
     stage.broker.start()
     _check_updated(stage, image)
 
@@ -84,7 +84,7 @@ def test_silent_during_a_download(make_stage):
     """Publishes that nobody acknowledges delay the update a little, but never hold it up."""
     config = {"publish_timeout_s": 1, "mqtt_timeout_s": 1, "http_timeout_s": 1}
     stage = make_stage(config=config)
-    acts.online(stage)
+    steps.online(stage)
     image = _hold_download(stage, at=-10000)
     stage.broker.freeze()
     stage.board.wait_for("ota reboot")
@@ -98,12 +98,12 @@ def test_silent_during_a_download(make_stage):
 def test_silent_when_idle(make_stage):
     """No connection breaks; only the keepalive can tell."""
     stage = make_stage(config={"keepalive_s": 2, "mqtt_timeout_s": 2})
-    acts.online(stage)
+    steps.online(stage)
     attempts = 1
     while "broker is silent" not in _freeze_until_noticed(stage):
         attempts += 1  # it had caught the acknowledgement of a report, so the board was not idle
         assert attempts < 10
-    acts.update(stage, acts.new_offer(stage)[1])
+    steps.update(stage, steps.new_offer(stage)[1])
     assert stage.board.boots == 2
 
 
@@ -118,7 +118,7 @@ def _freeze_until_noticed(stage):
     stage.broker.freeze()
     line = stage.board.wait_for(str(errors.TIMEOUT), start=start)
     stage.broker.thaw()
-    acts.until(lambda: subscriptions() > before, "it comes back")
+    steps.until(lambda: subscriptions() > before, "it comes back")
     return line
 
 
@@ -127,12 +127,12 @@ def test_keepalive_keeps_alive(make_stage):
     machine delays is; but a board that heeds no answer would reconnect in each three of them."""
     keepalive_s = pace.seconds(2)  # the broker waits for one and a half of them, of its own time
     stage = make_stage(config={"keepalive_s": keepalive_s})
-    acts.online(stage)
+    steps.online(stage)
     attempts = 1
     while _speaks_within(stage, 3 * keepalive_s):
         attempts += 1
         assert attempts < 30  # a reconnect is a few lines
-    acts.update(stage, acts.new_offer(stage)[1])
+    steps.update(stage, steps.new_offer(stage)[1])
 
 
 def _speaks_within(stage, seconds):

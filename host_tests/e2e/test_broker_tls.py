@@ -5,10 +5,10 @@ from __future__ import annotations
 import contextlib
 import shutil
 
-import acts
 import badcerts
-import proofs
+import checks
 import pytest
+import steps
 from rawserver import RawServer, old_hello, server_context
 
 from device import errors
@@ -35,7 +35,7 @@ def _seconds(line):
 
 def _check_refusals(stage):
     """In time, and again; from the second on it says so, and goes on running the version it has."""
-    acts.wait_lines(stage, REFUSED, 2)
+    steps.wait_lines(stage, REFUSED, 2)
     lines = stage.board.lines
     times = [_seconds(line) for line in lines if REFUSED in line]
     begun = next(_seconds(line) for line in lines if "Now datetime" in line)
@@ -45,7 +45,7 @@ def _check_refusals(stage):
     assert times[1] - times[0] <= LATE * limit_s
     assert stage.board.boots == 1
     assert stage.board.ended is None
-    assert acts.lines_with(stage, "Publish ota") == 0
+    assert steps.lines_with(stage, "Publish ota") == 0
 
 
 @pytest.mark.code(errors.TLS_REFUSED)
@@ -103,9 +103,9 @@ def test_new_tls(make_stage, keys, version):
         if version == "TLSv1_3" and not traits.speaks_tls13(stage.runtime):
             _check_refusals(stage)
             return
-        acts.until(lambda: new.requests, "a greeting of MQTT")
+        steps.until(lambda: new.requests, "a greeting of MQTT")
         assert new.versions[0] == version.replace("_", ".")
-    assert acts.lines_with(stage, REFUSED) == 0
+    assert steps.lines_with(stage, REFUSED) == 0
 
 
 BAD_CLIENT = {
@@ -155,5 +155,5 @@ def test_a_refusal_is_told_once_there_is_a_broker(make_stage, keys, tmp_path):
     stage.board.wifi(True)
     stage.wait_report("INIT")
     stage.wait_error(errors.TLS_REFUSED)
-    acts.update(stage, acts.new_offer(stage)[1])
-    assert proofs.error_codes(stage) == [errors.TLS_REFUSED]
+    steps.update(stage, steps.new_offer(stage)[1])
+    assert checks.error_codes(stage) == [errors.TLS_REFUSED]

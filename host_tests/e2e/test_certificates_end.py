@@ -6,9 +6,9 @@ import datetime
 import re
 import shutil
 
-import acts
-import proofs
+import checks
 import pytest
+import steps
 
 from tools.keys import certificates, keyfiles, pki
 from tools.testbed.stage import MAC
@@ -25,18 +25,18 @@ def test_the_servers_change_to_another_authority(make_stage, stage_folder, tmp_p
     assert not certificates.issued_by(keyfiles.read_certificate(keys / "broker.crt.pem"), old)
     shutil.copytree(tmp_path / "before", keys / "devices" / MAC, dirs_exist_ok=True)
     stage = make_stage(runtime=runtime)
-    acts.online(stage)
-    image, offer = acts.new_offer(stage)
-    acts.update(stage, offer)
+    steps.online(stage)
+    image, offer = steps.new_offer(stage)
+    steps.update(stage, offer)
     stage.board.wait_for("confirmed 1.0.1")
-    proofs.check_record(stage, "ota_1", image, "1.0.1")
-    assert acts.lines_with(stage, "renew it") == 0
+    checks.check_record(stage, "ota_1", image, "1.0.1")
+    assert steps.lines_with(stage, "renew it") == 0
 
 
 def test_a_warning_long_before(make_stage, stage_folder):
     pki.make_all(stage_folder / "keys", [MAC], days=80)
     stage = make_stage()
-    acts.online(stage)
+    steps.online(stage)
     (line,) = [line for line in stage.board.lines if "renew it" in line]  # authorities last longer
     (end,) = re.findall(r"certs/client.crt.der ends on (\d+-\d+-\d+)", line)
     left = datetime.date.fromisoformat(end) - datetime.datetime.now(datetime.timezone.utc).date()

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import acts
-import proofs
+import checks
 import pytest
+import steps
 
 from device import errors
 from tools.server.files import Fault
@@ -13,12 +13,12 @@ from tools.simboard.board import BLOCK
 
 def _begin(stage, now: bytes, later: bytes):
     """Serve `now` until the download hangs in its fourth block, from then on `later`."""
-    image, offer = acts.new_offer(stage)
+    image, offer = steps.new_offer(stage)
     path = stage.images / "firmware-1.0.1.img"
     path.write_bytes(now or image)
     stage.files.fail(Fault(stall_after=3 * BLOCK + 9))
     stage.push(offer)
-    acts.wait_sent(stage)
+    steps.wait_sent(stage)
     path.write_bytes(later or image)
     return image
 
@@ -26,7 +26,7 @@ def _begin(stage, now: bytes, later: bytes):
 @pytest.fixture
 def stage(make_stage):
     stage = make_stage(config={"http_timeout_s": 1})
-    acts.online(stage)
+    steps.online(stage)
     return stage
 
 
@@ -49,7 +49,7 @@ def test_becomes_the_right_one(stage):
 def test_becomes_another_one(stage):
     _begin(stage, b"", _other(stage))
     stage.wait_error(errors.SHA256_ECDSA)
-    proofs.check_old_runs(stage)
+    checks.check_old_runs(stage)
 
 
 @pytest.mark.code(errors.SIZE_MISMATCH)
@@ -58,4 +58,4 @@ def test_changes_its_size(stage, length):
     """Shorter than what is there, just as long, or longer than announced."""
     _begin(stage, b"", bytes(length))
     stage.wait_error(errors.SIZE_MISMATCH)
-    proofs.check_old_runs(stage)
+    checks.check_old_runs(stage)

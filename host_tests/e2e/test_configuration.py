@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import acts
 import pytest
+import steps
 
 from device import errors
 
@@ -84,6 +84,6 @@ def test_missing_file_ca(make_stage):
     stage = make_stage()
     (stage.board.folder / "fs" / "certs" / "file_ca.der").unlink()
     stage.board.provision()
-    acts.online(stage)
-    acts.refuse(stage, acts.new_offer(stage)[1], errors.NO_INIT)
+    steps.online(stage)
+    steps.refuse(stage, steps.new_offer(stage)[1], errors.NO_INIT)
     assert not stage.files.requests

@@ -4,24 +4,24 @@ from __future__ import annotations
 
 import time
 
-import acts
+import checks
 import pace
-import proofs
 import pytest
+import steps
 
 
 def _first_fetch(stage) -> float:
     """Unix time at which the file server was first asked."""
-    acts.until(lambda: stage.files.requests, "first request")
+    steps.until(lambda: stage.files.requests, "first request")
     return time.time()
 
 
 @pytest.mark.parametrize("factor", [1, 1000], ids=["s", "ms"])
 def test_starts_at_its_time(make_stage, factor):
     stage = make_stage()
-    acts.online(stage)
+    steps.online(stage)
     start_at = int(time.time()) + pace.seconds(3)
-    stage.push(acts.new_offer(stage, upgrade_delay=start_at * factor)[1])
+    stage.push(steps.new_offer(stage, upgrade_delay=start_at * factor)[1])
     stage.board.wait_for(f"update waits until {start_at}")
     assert _first_fetch(stage) >= start_at
     stage.wait_report("UPDATE")
@@ -29,16 +29,16 @@ def test_starts_at_its_time(make_stage, factor):
 
 def test_power_cut_while_waiting(make_stage):
     stage = make_stage()
-    acts.online(stage)
+    steps.online(stage)
     start_at = int(time.time()) + pace.seconds(5)
-    image, offer = acts.new_offer(stage, upgrade_delay=start_at)
+    image, offer = steps.new_offer(stage, upgrade_delay=start_at)
     _cut_while_waiting(stage, offer)
     stage.board.power_on()
     assert _first_fetch(stage) >= start_at
     stage.wait_report("UPDATE")
     stage.board.wait_for("confirmed 1.0.1")
     assert stage.board.slot("ota_1", len(image)) == image
-    proofs.check_record(stage, "ota_1", image, "1.0.1")
+    checks.check_record(stage, "ota_1", image, "1.0.1")
 
 
 def _cut_while_waiting(stage, offer) -> None:
@@ -55,9 +55,9 @@ def _cut_while_waiting(stage, offer) -> None:
 
 def test_power_is_off_at_the_time(make_stage):
     stage = make_stage()
-    acts.online(stage)
+    steps.online(stage)
     start_at = int(time.time()) + pace.seconds(3)
-    _, offer = acts.new_offer(stage, upgrade_delay=start_at)
+    _, offer = steps.new_offer(stage, upgrade_delay=start_at)
     _cut_while_waiting(stage, offer)
     time.sleep(max(0, start_at + 1 - time.time()))
     assert not stage.files.requests
@@ -69,20 +69,20 @@ def test_power_is_off_at_the_time(make_stage):
 def test_past_means_now(make_stage, delay):
     past = int(time.time()) - 60
     stage = make_stage()
-    acts.online(stage)
+    steps.online(stage)
     seconds = {"past": past, "past_ms": past * 1000}.get(delay, delay)
-    acts.update(stage, acts.new_offer(stage, upgrade_delay=seconds)[1])
-    assert acts.lines_with(stage, "update waits") == 0
+    steps.update(stage, steps.new_offer(stage, upgrade_delay=seconds)[1])
+    assert steps.lines_with(stage, "update waits") == 0
 
 
 def test_same_offer_while_waiting(make_stage):
     """It is neither a second update nor an error."""
     stage = make_stage()
-    acts.online(stage)
-    _, offer = acts.new_offer(stage, upgrade_delay=int(time.time()) + pace.seconds(3))
+    steps.online(stage)
+    _, offer = steps.new_offer(stage, upgrade_delay=int(time.time()) + pace.seconds(3))
     stage.push(offer)
     stage.push(offer)
     stage.board.wait_for("offer of 1.0.1 is known")
     stage.wait_report("UPDATE")
-    assert proofs.error_codes(stage) == []
+    assert checks.error_codes(stage) == []
     assert len(stage.files.requests) == 1

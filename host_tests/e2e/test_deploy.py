@@ -9,8 +9,8 @@ import sys
 import time
 from pathlib import Path
 
-import acts
 import pytest
+import steps
 from e2e.test_commands import REPO, tools
 
 from tools.image import firmware
@@ -47,9 +47,9 @@ def counts(shown: str) -> tuple[int, int]:
     return int(sent), int(there)
 
 
-def test_only_what_changed_is_sent(make_bare, tmp_path: Path):
+def test_only_what_changed_is_sent(make_unprovisioned, tmp_path: Path):
     """Also over an agent that runs, with its watchdog started."""
-    stage = make_bare()
+    stage = make_unprovisioned()
     sent, there = counts(stage.provision())
     assert sent > 40 and there == 0
     stage.wait_report("INIT")
@@ -71,9 +71,9 @@ def test_only_what_changed_is_sent(make_bare, tmp_path: Path):
     assert "configuration: bad value for 'watchdog_s': 0 to 86400" in shown
 
 
-def test_the_other_form_of_a_module_goes_away(make_bare):
+def test_the_other_form_of_a_module_goes_away(make_unprovisioned):
     """MicroPython would take an old x.py before a new x.mpy."""
-    stage = make_bare(umqtt=False)
+    stage = make_unprovisioned(umqtt=False)
     stage.provision("--source")
     files = list_files(stage)
     assert {"lib/device/agent.py", "lib/umqtt/simple.py", "main.py"} <= files
@@ -85,20 +85,21 @@ def test_the_other_form_of_a_module_goes_away(make_bare):
     stage.wait_report("INIT")
 
 
-def test_what_fails_on_the_board_is_told_in_the_sources_names(make_bare):
+def test_what_fails_on_the_board_is_told_in_the_sources_names(make_unprovisioned):
     module, names = next((module, names) for module, names in firmware.short_names().short.items() if names)
     name, short = next(iter(names.items()))
     code = f"def {short}():\n    None.{short}\n{short}()"
-    with Session(make_bare().board.url) as board, pytest.raises(BoardError, match=f"no attribute '{name}'"):
+    url = make_unprovisioned().board.url
+    with Session(url) as board, pytest.raises(BoardError, match=f"no attribute '{name}'"):
         board.run(f"exec(compile({code!r}, '{module}', 'exec'))")
 
 
-def test_what_is_the_users_own_stays(make_bare, tmp_path: Path):
+def test_what_is_the_users_own_stays(make_unprovisioned, tmp_path: Path):
     app = tmp_path / "app"
     app.mkdir()
     for name, text in APP.items():
         (app / name).write_text(text)
-    stage = make_bare()
+    stage = make_unprovisioned()
     stage.provision("--app", app)
     stage.board.wait_for("blinking 5 Hz")
     assert {"lib/blink.mpy", "rate.txt"} <= list_files(stage)
@@ -109,20 +110,20 @@ def test_what_is_the_users_own_stays(make_bare, tmp_path: Path):
         assert board.call("first_line", "main.py").startswith('"""Run the agent')
 
 
-def test_a_copy_that_fails_changes_nothing(make_bare, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+def test_a_copy_that_fails_changes_nothing(make_unprovisioned, tmp_path, monkeypatch: pytest.MonkeyPatch):
     """The cable is pulled and the power goes while the package is copied; then it is done again, so slowly
     that it takes longer than the watchdog of the agent that was interrupted waits."""
-    stage = make_bare(config={"watchdog_s": WATCHDOG_S})
+    stage = make_unprovisioned(config={"watchdog_s": WATCHDOG_S})
     stage.provision()
     stage.wait_report("INIT")
     seen = len(stage.operator.messages)
     before = stage.board.operations()
     command = [sys.executable, "-m", "tools", "deploy", stage.board.url, "--source"]
     with subprocess.Popen(command, cwd=REPO, stdout=subprocess.PIPE, stderr=subprocess.STDOUT) as copying:
-        acts.until(lambda: stage.board.operations() >= before + 100, "some of the package on the board")
+        steps.until(lambda: stage.board.operations() >= before + 100, "some of the package on the board")
         stage.board.cut_power()
         stage.board.unplug()
-        shown, _ = copying.communicate(timeout=acts.PATIENCE_S)
+        shown, _ = copying.communicate(timeout=steps.PATIENCE_S)
     assert copying.returncode == 1 and b"has fallen silent" in shown, shown
     stage.board.power_on()
     stage.wait_report("INIT", since=seen)
@@ -150,8 +151,8 @@ def _check_longer_than_the_watchdog(stage, app: Path, monkeypatch: pytest.Monkey
     assert "lib/device/agent.py" in files and not [name for name in files if "device.new" in name]
 
 
-def test_too_little_room_is_said_before_anything_is_copied(make_bare):
-    stage = make_bare(vfs_size=0x20000)
+def test_too_little_room_is_said_before_anything_is_copied(make_unprovisioned):
+    stage = make_unprovisioned(vfs_size=0x20000)
     shown = tools("provision", stage.board.url, *stage.settings(), code=1)
     assert "KiB free" in shown and "mpremote fs rm" in shown
     assert "main.py" not in list_files(stage)
@@ -163,7 +164,7 @@ def test_each_power_cut_in_the_switch_leaves_a_whole_package():
     paths = [REPO / "tools" / "boards" / "onboard", simboard.ONBOARD, simboard.MICROPYTHON]
     done = subprocess.run(
         [*runtimes.interpreter("mp32"), "-X", "heapsize=8M", str(script)], capture_output=True, text=True,
-        timeout=acts.PATIENCE_S, env={"MICROPYPATH": ":".join(map(str, paths)) + ":.frozen"},
+        timeout=steps.PATIENCE_S, env={"MICROPYPATH": ":".join(map(str, paths)) + ":.frozen"},
     )  # fmt: skip
     cases = re.findall(r"^(\w+): (\d+) cuts, (\d+) times old, (\d+) times new$", done.stdout, re.MULTILINE)
     assert done.returncode == 0 and len(cases) == 3, done.stdout + done.stderr

@@ -43,8 +43,8 @@ def bring(stage, tmp_path: Path, **files: bytes) -> None:
     stage.deploy("--certs", folder)
 
 
-def test_from_the_shop_to_all_green(make_bare):
-    stage = make_bare()
+def test_from_the_shop_to_all_green(make_unprovisioned):
+    stage = make_unprovisioned()
     shown = tools("doctor", stage.board.url, code=1)
     assert "the package `device` is not on the board" in shown and "3 to cure" in shown
     stage.provision()
@@ -54,8 +54,8 @@ def test_from_the_shop_to_all_green(make_bare):
     assert "takes this board" in shown and "joined, address" in shown
 
 
-def test_one_red_line_for_each_fault(make_bare, tmp_path: Path):
-    stage = make_bare()
+def test_one_red_line_for_each_fault(make_unprovisioned, tmp_path: Path):
+    stage = make_unprovisioned()
     stage.provision()
     stage.wait_report("INIT")
 
@@ -84,9 +84,9 @@ def _der(pair) -> bytes:
     return pair.certificate.public_bytes(keyfiles.ENCODINGS["der"])
 
 
-def test_faults_of_the_board_itself(make_bare):
+def test_faults_of_the_board_itself(make_unprovisioned):
     """Before anything is on it, but for what deploy brings."""
-    stage = make_bare(umqtt=False)
+    stage = make_unprovisioned(umqtt=False)
     assert set(red_lines(stage)) - UNFINISHED == {"umqtt.simple"}
     stage.restart(umqtt=True, version=[1, 20, 0])
     red = red_lines(stage)
@@ -98,8 +98,8 @@ def test_faults_of_the_board_itself(make_bare):
     assert set(red_lines(stage)) == UNFINISHED
 
 
-def test_the_memory_that_the_board_tells_of(make_bare):
-    stage = make_bare()
+def test_the_memory_that_the_board_tells_of(make_unprovisioned):
+    stage = make_unprovisioned()
     for free, words in ((400_000, "both connections"), (20_000, "too little")):
         stage.restart(idf_heap=[[free, free, free, free], [240, 4, 0, 4]])
         with Session(stage.board.url) as board:
@@ -107,8 +107,8 @@ def test_the_memory_that_the_board_tells_of(make_bare):
         assert words in finding.text and f"ESP-IDF has {free // 1000} KB" in finding.text
 
 
-def test_a_board_with_one_slot(make_bare):
-    stage = make_bare(boot_mode="factory")
+def test_a_board_with_one_slot(make_unprovisioned):
+    stage = make_unprovisioned(boot_mode="factory")
     red = red_lines(stage)
     assert set(red) == UNFINISHED | {"slots"}
     assert "no second slot" in red["slots"].text and "OTA variant" in red["slots"].cure
@@ -116,9 +116,9 @@ def test_a_board_with_one_slot(make_bare):
     assert "no second slot" in shown and "OTA variant" in shown and "286DCE32AF70" not in shown
 
 
-def test_would_it_take_this_offer(make_bare, tmp_path: Path):
+def test_would_it_take_this_offer(make_unprovisioned, tmp_path: Path):
     """Asked without a word to the board's flash."""
-    stage = make_bare()
+    stage = make_unprovisioned()
     stage.provision()
     stage.wait_report("INIT")
     good = stage.offer(stage.build("1.0.1"), "1.0.1")

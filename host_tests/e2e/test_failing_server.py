@@ -5,9 +5,9 @@ from __future__ import annotations
 import socket
 import time
 
-import acts
-import proofs
+import checks
 import pytest
+import steps
 
 from device import errors
 from tools.server.files import Fault
@@ -17,20 +17,20 @@ from tools.server.files import Fault
 @pytest.mark.parametrize("status", [401, 403, 404])
 def test_permanent_status(make_stage, status):
     stage = make_stage()
-    acts.online(stage)
+    steps.online(stage)
     stage.files.fail(Fault(status=status, times=None))
-    image, offer = acts.new_offer(stage)
-    acts.refuse(stage, offer, errors.HTTP_STATUS)
+    image, offer = steps.new_offer(stage)
+    steps.refuse(stage, offer, errors.HTTP_STATUS)
     assert len(stage.files.requests) == 1
-    proofs.check_old_runs(stage, image)
+    checks.check_old_runs(stage, image)
 
 
 @pytest.mark.code(errors.HTTP_STATUS)
 def test_busy_for_ever(make_stage):
     stage = make_stage(config={"retry_window_s": 2})
-    acts.online(stage)
+    steps.online(stage)
     stage.files.fail(Fault(status=503, times=None))
-    acts.refuse(stage, acts.new_offer(stage)[1], errors.HTTP_STATUS)
+    steps.refuse(stage, steps.new_offer(stage)[1], errors.HTTP_STATUS)
     assert len(stage.files.requests) >= 3
     assert stage.board.boots == 1
 
@@ -40,37 +40,37 @@ def test_busy_for_ever(make_stage):
 def test_stalls_for_ever(make_stage, sent):
     """The window ends it although there are retries left."""
     stage = make_stage(config={"http_timeout_s": 1, "retry_window_s": 3})
-    acts.online(stage)
-    image, offer = acts.new_offer(stage)
+    steps.online(stage)
+    image, offer = steps.new_offer(stage)
     stage.files.fail(Fault(stall_after=sent))
     stage.files.fail(Fault(stall_after=0, times=None))
     started = time.monotonic()
-    acts.refuse(stage, offer, errors.TIMEOUT)
+    steps.refuse(stage, offer, errors.TIMEOUT)
     assert time.monotonic() - started >= stage.configuration()["retry_window_s"]
     assert 2 <= len(stage.files.requests) <= 5  # each takes http_timeout_s
-    proofs.check_old_runs(stage, image)
+    checks.check_old_runs(stage, image)
 
 
 @pytest.mark.code(errors.CONNECTION_FAILED)
 @pytest.mark.parametrize("scheme", ["https", "http"])
 def test_connection_refused(make_stage, scheme):
     stage = make_stage(config={"retry_window_s": 2})
-    acts.online(stage)
-    image, offer = acts.new_offer(stage, transport=scheme)
+    steps.online(stage)
+    image, offer = steps.new_offer(stage, transport=scheme)
     with socket.socket() as closed:  # bound, so that nobody else listens there
         closed.bind(("127.0.0.1", 0))
         url = f"{scheme}://127.0.0.1:{closed.getsockname()[1]}/firmware.img"
-        acts.refuse(stage, offer | {f"{scheme}_url": url}, errors.CONNECTION_FAILED)
-    assert acts.lines_with(stage, "download at byte 0") >= 3
-    proofs.check_old_runs(stage, image)
+        steps.refuse(stage, offer | {f"{scheme}_url": url}, errors.CONNECTION_FAILED)
+    assert steps.lines_with(stage, "download at byte 0") >= 3
+    checks.check_old_runs(stage, image)
 
 
 @pytest.mark.code(errors.CONNECTION_FAILED)
 def test_cut_for_ever(make_stage):
     stage = make_stage(config={"retry_window_s": 2})
-    acts.online(stage)
+    steps.online(stage)
     stage.files.fail(Fault(cut_after=100, times=None))
-    acts.refuse(stage, acts.new_offer(stage)[1], errors.CONNECTION_FAILED)
+    steps.refuse(stage, steps.new_offer(stage)[1], errors.CONNECTION_FAILED)
     assert len(stage.files.requests) >= 3
     assert stage.board.boots == 1
 
@@ -78,9 +78,9 @@ def test_cut_for_ever(make_stage):
 def test_next_offer_after_a_failure(make_stage):
     """ "Already running" for ever after a failure is what the vendor's client does."""
     stage = make_stage()
-    acts.online(stage)
+    steps.online(stage)
     stage.files.fail(Fault(status=404))
-    _, offer = acts.new_offer(stage)
-    acts.refuse(stage, offer, errors.HTTP_STATUS)
-    acts.update(stage, offer)
-    assert proofs.error_codes(stage) == [errors.HTTP_STATUS]
+    _, offer = steps.new_offer(stage)
+    steps.refuse(stage, offer, errors.HTTP_STATUS)
+    steps.update(stage, offer)
+    assert checks.error_codes(stage) == [errors.HTTP_STATUS]

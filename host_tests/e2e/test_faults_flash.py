@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import acts
+import checks
 import pace
 import panel
-import proofs
 import pytest
+import steps
 
 from device import errors
 from tools.simboard import board as host
@@ -58,7 +58,7 @@ while True:
 
 def _operation_of_slot(stage) -> int:
     """Number of one in the middle of the download that an offer to this board will start. Leaves it off."""
-    acts.online(stage)
+    steps.online(stage)
     stage.board.cut_power()
     return stage.board.operations() + BEFORE_SLOT[stage.runtime] + MIDDLE
 
@@ -68,8 +68,8 @@ def _offer_with(stage, *faults):
     stage.board.inject(list(faults))
     since = len(stage.operator.messages)
     stage.board.power_on()
-    stage.wait_report("INIT", acts.PATIENCE_S, since)
-    image, offer = acts.new_offer(stage)
+    stage.wait_report("INIT", steps.PATIENCE_S, since)
+    image, offer = steps.new_offer(stage)
     stage.push(offer)
     return image, offer
 
@@ -93,7 +93,7 @@ def test_power_cut_in_the_middle_of_a_download(make_stage, runtime, fault):
     stage = make_stage(runtime=runtime)
     number = _operation_of_slot(stage)
     image, _ = _offer_with(stage, [number + fault[0], *fault[1:]])
-    report = stage.wait_report("UPDATE", acts.PATIENCE_S)
+    report = stage.wait_report("UPDATE", steps.PATIENCE_S)
     assert report.data["version"] == "1.0.1"
     stage.board.wait_for("confirmed 1.0.1")
     assert stage.board.cuts == 1
@@ -101,7 +101,7 @@ def test_power_cut_in_the_middle_of_a_download(make_stage, runtime, fault):
     assert "OTA progress:4-" in lines.split("board: planned power cut")[0]
     assert "OTA progress:6-" not in lines.split("board: planned power cut")[0]
     assert stage.board.slot("ota_1", len(image)) == image
-    assert proofs.error_codes(stage) == []
+    assert checks.error_codes(stage) == []
 
 
 @pytest.mark.code(errors.FLASH)
@@ -112,14 +112,14 @@ def test_bad_flash_in_the_slot(make_stage, runtime, kind, count):
     stage = make_stage(runtime=runtime)
     number = _operation_of_slot(stage)
     _offer_with(stage, *([number + index, kind] for index in range(count)))
-    stage.wait_error(errors.FLASH, acts.PATIENCE_S)
+    stage.wait_error(errors.FLASH, steps.PATIENCE_S)
     stage.board.wait_for("OTA progress:5-")
     assert (stage.board.boots, stage.board.cuts) == (2, 0)
     assert stage.board.slot("ota_1", 64) == b"\xff" * 64
-    assert proofs.reports(stage) == [("INIT", "1.0.0")] * 2
-    acts.wait_subscribed(stage)
-    acts.update(stage, acts.new_offer(stage, "1.0.2")[1])
-    assert proofs.error_codes(stage) == [errors.FLASH]
+    assert checks.reports(stage) == [("INIT", "1.0.0")] * 2
+    steps.wait_subscribed(stage)
+    steps.update(stage, steps.new_offer(stage, "1.0.2")[1])
+    assert checks.error_codes(stage) == [errors.FLASH]
 
 
 @pytest.mark.parametrize(
@@ -130,14 +130,14 @@ def test_bad_flash_in_the_slot(make_stage, runtime, kind, count):
 def test_power_cuts_in_the_boot_loader(make_stage, boot_mode, image, set_boot, kinds):
     """Its operations count as well. set_boot: how many that call needs; kinds: cuts in those that follow."""
     stage = make_stage(runtime="cpython", boot_mode=boot_mode, image=image)
-    content, offer = acts.new_offer(stage)
+    content, offer = steps.new_offer(stage)
     first = 2 * -(-len(content) // host.BLOCK) + 1 + set_boot  # the head is one of its own
     stage.board.inject([[first + index, kind] for index, kind in enumerate(kinds)])
-    acts.online(stage)
-    acts.update(stage, offer)
+    steps.online(stage)
+    steps.update(stage, offer)
     assert stage.board.cuts == len(kinds)
     assert stage.board.boots == 2 + len(kinds)
-    assert proofs.error_codes(stage) == []
+    assert checks.error_codes(stage) == []
 
 
 @pytest.mark.parametrize("runtime", RUNTIMES)
@@ -158,7 +158,7 @@ def test_wifi_drops_by_schedule(make_stage, make_app, runtime):
     scale = pace.seconds(1)
     stage.board.inject([], [[0, 1500 * scale], [3000 * scale, 1000 * scale]])
     stage.board.power_on()
-    acts.wait_lines(stage, "up ", 2)
+    steps.wait_lines(stage, "up ", 2)
     changes = [line.split() for line in stage.board.lines if line.startswith(("up", "down"))]
     assert [what for what, _ in changes] == ["down", "up", "down", "up"]
     _, first_up, down, up = (int(ms) for _, ms in changes)
@@ -168,6 +168,6 @@ def test_wifi_drops_by_schedule(make_stage, make_app, runtime):
 def test_a_wifi_drop_does_not_end_an_update(make_stage):
     stage = make_stage()
     stage.board.inject([], [[0, 1000], [1500, 500]])
-    acts.online(stage)
-    acts.update(stage, acts.new_offer(stage)[1])
-    assert proofs.error_codes(stage) == []
+    steps.online(stage)
+    steps.update(stage, steps.new_offer(stage)[1])
+    assert checks.error_codes(stage) == []

@@ -8,9 +8,9 @@ from __future__ import annotations
 import json
 import urllib.request
 
-import acts
-import proofs
+import checks
 import pytest
+import steps
 
 from device import errors
 from tools.server.files import Fault
@@ -54,16 +54,16 @@ def _proxy(stage, transport):
 def _begin(make_stage, transport, *troubles, config=None):
     """A board that is online, and what an update by this transport will meet: (stage, image, offer)."""
     stage = make_stage(proxies=True, config=config)
-    acts.online(stage)
+    steps.online(stage)
     for trouble in troubles:
         _proxy(stage, transport).plan(trouble)
-    return stage, *acts.new_offer(stage, transport=transport)
+    return stage, *steps.new_offer(stage, transport=transport)
 
 
 def _head_size(stage, offer):
     """Of the answer to a request for the image by http."""
     url = stage.files.http_url(offer["http_url"].rpartition("/")[2])
-    with urllib.request.urlopen(url, timeout=acts.PATIENCE_S) as answer:
+    with urllib.request.urlopen(url, timeout=steps.PATIENCE_S) as answer:
         fields = "".join(f"{name}: {value}\r\n" for name, value in answer.headers.items())
     stage.files.requests.clear()
     return len("HTTP/1.1 200 OK\r\n" + fields + "\r\n")
@@ -72,8 +72,8 @@ def _head_size(stage, offer):
 def _check_updated(stage, image):
     stage.board.wait_for("confirmed 1.0.1")
     assert stage.board.boots == 2
-    assert proofs.error_codes(stage) == []
-    proofs.check_record(stage, "ota_1", image, "1.0.1")
+    assert checks.error_codes(stage) == []
+    checks.check_record(stage, "ota_1", image, "1.0.1")
     assert stage.board.slot("ota_1", len(image)) == image
 
 
@@ -82,7 +82,7 @@ def _downloads(stage, transport):
     connections = _proxy(stage, transport).connections
     if transport == "http":
         return connections
-    acts.until(lambda: connections[-1].to_client < B, "the self test")
+    steps.until(lambda: connections[-1].to_client < B, "the self test")
     return connections[:-1]
 
 
@@ -93,7 +93,7 @@ def _check_resumed(stage, transport, trouble, image):
     kept = int((stage.files.requests[-1].range or "bytes=0-")[len("bytes=") : -1])
     assert kept <= trouble.at_byte < kept + LOST[transport]
     assert second.to_client < len(image) - kept + LOST[transport] - B
-    proofs.check_erased_once(stage, "ota_1", len(image))
+    checks.check_erased_once(stage, "ota_1", len(image))
 
 
 # The download
@@ -105,7 +105,7 @@ def test_answer(make_stage, transport, at, kind):
     stage, image, offer = _begin(make_stage, transport, config=SHORT)
     trouble = Trouble(kind, at or len(image))
     _proxy(stage, transport).plan(trouble)
-    acts.update(stage, offer)
+    steps.update(stage, offer)
     _check_resumed(stage, transport, trouble, image)
     _check_updated(stage, image)
 
@@ -114,7 +114,7 @@ def test_answer(make_stage, transport, at, kind):
 @pytest.mark.parametrize(("transport", "at", "kind"), _with_kinds(REQUEST))
 def test_request(make_stage, transport, at, kind):
     stage, image, offer = _begin(make_stage, transport, Trouble(kind, at, "to_server"), config=SHORT)
-    acts.update(stage, offer)
+    steps.update(stage, offer)
     assert [c.trouble for c in _downloads(stage, transport)] == [kind, ""]
     _check_updated(stage, image)
 
@@ -131,9 +131,9 @@ def test_one_after_the_other(make_stage, transport):
         Trouble("cut", 10, "to_server"),
     ]
     stage, image, offer = _begin(make_stage, transport, *troubles, config=SHORT)
-    acts.update(stage, offer)
+    steps.update(stage, offer)
     assert [c.trouble for c in _downloads(stage, transport)] == [*(trouble.kind for trouble in troubles), ""]
-    proofs.check_erased_once(stage, "ota_1", len(image))
+    checks.check_erased_once(stage, "ota_1", len(image))
     _check_updated(stage, image)
 
 
@@ -142,13 +142,13 @@ def test_server_goes_and_comes_back(make_stage, transport):
     stage, image, offer = _begin(make_stage, transport, config=PATIENT)
     stage.files.fail(Fault(stall_after=5 * B + 7))
     stage.push(offer)
-    acts.wait_written(stage, 5)
+    steps.wait_written(stage, 5)
     _proxy(stage, transport).down()
-    acts.wait_lines(stage, f"download at byte {5 * B}", 2)
+    steps.wait_lines(stage, f"download at byte {5 * B}", 2)
     _proxy(stage, transport).up()
-    stage.wait_report("UPDATE", acts.PATIENCE_S)
+    stage.wait_report("UPDATE", steps.PATIENCE_S)
     assert stage.files.requests[-1].range == f"bytes={5 * B}-"
-    proofs.check_erased_once(stage, "ota_1", len(image))
+    checks.check_erased_once(stage, "ota_1", len(image))
     _check_updated(stage, image)
 
 
@@ -158,9 +158,9 @@ def test_answer_of_a_middlebox(make_stage, line, at):
     """In front of everything, and when the download is to go on."""
     troubles = [Trouble("cut", at), Trouble("replace", data=line)]
     stage, image, offer = _begin(make_stage, "http", *troubles)
-    acts.update(stage, offer)
+    steps.update(stage, offer)
     assert [c.trouble for c in stage.http_proxy.connections] == ["cut", "replace", ""]
-    proofs.check_erased_once(stage, "ota_1", len(image))
+    checks.check_erased_once(stage, "ota_1", len(image))
     _check_updated(stage, image)
 
 
@@ -168,10 +168,10 @@ def test_answer_of_a_middlebox(make_stage, line, at):
 def test_garbage_in_a_plain_head(make_stage, at):
     """No HTTP: that ends the update. The same offer may come again at once."""
     stage, _, offer = _begin(make_stage, "http", Trouble("garbage", at))
-    acts.refuse(stage, offer, errors.HTTP_STATUS)
+    steps.refuse(stage, offer, errors.HTTP_STATUS)
     assert not any(stage.board.wear("ota_1"))
-    acts.update(stage, offer)
-    assert proofs.error_codes(stage) == [errors.HTTP_STATUS]
+    steps.update(stage, offer)
+    assert checks.error_codes(stage) == [errors.HTTP_STATUS]
 
 
 @pytest.mark.parametrize(
@@ -182,17 +182,17 @@ def test_garbage_in_a_plain_body(make_stage, at, code, length):
     """It is told from the owner's bytes, wherever it is. The next version finds a board in good health."""
     stage, image, offer = _begin(make_stage, "http")
     stage.http_proxy.plan(Trouble("garbage", _head_size(stage, offer) + at, length=length))
-    acts.refuse(stage, offer, code)
+    steps.refuse(stage, offer, code)
     assert stage.board.boots == 1
     assert stage.board.slot("ota_1", 64) == b"\xff" * 64
-    acts.update(stage, acts.new_offer(stage, "1.0.2", "http")[1])
-    assert proofs.error_codes(stage) == [code]
+    steps.update(stage, steps.new_offer(stage, "1.0.2", "http")[1])
+    assert checks.error_codes(stage) == [code]
 
 
 def test_garbage_in_a_resumed_plain_body(make_stage):
     """Pieces that do not fit together are fetched once more as a whole."""
     stage, image, offer = _begin(make_stage, "http", Trouble("cut", 5 * B), Trouble("garbage", 2 * B))
-    acts.update(stage, offer)
+    steps.update(stage, offer)
     assert [request.range for request in stage.files.requests] == [None, f"bytes={4 * B}-", None]
     _check_updated(stage, image)
 
@@ -207,11 +207,11 @@ def test_getting_online(make_stage, scheme, direction, phase, kind):
     """The second connection is a good one, and the board takes an offer."""
     stage = make_stage(proxies=True, plain_mqtt=scheme == "mqtt", config=IMPATIENT)
     stage.broker_proxy.plan(Trouble(kind, PHASES[scheme][direction][phase], direction))
-    acts.online(stage)
-    acts.update(stage, acts.new_offer(stage)[1])
+    steps.online(stage)
+    steps.update(stage, steps.new_offer(stage)[1])
     assert [c.trouble for c in stage.broker_proxy.connections][:2] == [kind, ""]
     assert stage.board.boots == 2
-    assert proofs.error_codes(stage) == []
+    assert checks.error_codes(stage) == []
 
 
 @pytest.mark.sample(7)
@@ -221,18 +221,18 @@ def test_getting_online(make_stage, scheme, direction, phase, kind):
 def test_link_during_a_download(make_stage, scheme, direction, kind):
     """The update goes on: of its broker it needs nothing until the trial."""
     stage = make_stage(proxies=True, plain_mqtt=scheme == "mqtt", config=IMPATIENT | PATIENT)
-    acts.online(stage)
-    image, offer = acts.new_offer(stage)
+    steps.online(stage)
+    image, offer = steps.new_offer(stage)
     stage.files.fail(Fault(stall_after=5 * B))
     stage.push(offer)
-    acts.wait_written(stage, 4)
+    steps.wait_written(stage, 4)
     link = stage.broker_proxy.connections[-1]
     stage.broker_proxy.strike(Trouble(kind, direction=direction))
     stage.files.release()
-    stage.wait_report("UPDATE", acts.PATIENCE_S)
+    stage.wait_report("UPDATE", steps.PATIENCE_S)
     assert link.trouble == kind
     assert len(stage.files.requests) == 2
-    proofs.check_erased_once(stage, "ota_1", len(image))
+    checks.check_erased_once(stage, "ota_1", len(image))
     _check_updated(stage, image)
 
 
@@ -241,10 +241,10 @@ def test_link_during_a_download(make_stage, scheme, direction, kind):
 def test_idle_link(make_stage, scheme, kind):
     """Half-open, as behind a router that has forgotten it, is the worst: nothing comes, nothing fails."""
     stage = make_stage(proxies=True, plain_mqtt=scheme == "mqtt", config=IMPATIENT)
-    acts.online(stage)
+    steps.online(stage)
     stage.broker_proxy.strike(Trouble(kind))
-    acts.update(stage, acts.new_offer(stage)[1])
-    assert proofs.error_codes(stage) == []
+    steps.update(stage, steps.new_offer(stage)[1])
+    assert checks.error_codes(stage) == []
 
 
 @pytest.mark.parametrize("transport", ["https", "http"])
@@ -252,10 +252,10 @@ def test_no_room_for_two_connections(make_stage, transport):
     """The broker steps back for the download; what the board then reports is the new version."""
     stage = make_stage()
     stage.board.facts |= {"connections": 1}
-    acts.online(stage)
-    image, offer = acts.new_offer(stage, transport=transport)
-    acts.update(stage, offer)
-    assert acts.lines_with(stage, "no room for two connections") == 1
+    steps.online(stage)
+    image, offer = steps.new_offer(stage, transport=transport)
+    steps.update(stage, offer)
+    assert steps.lines_with(stage, "no room for two connections") == 1
     assert len(stage.files.requests) == 1
     _check_updated(stage, image)
 
@@ -264,10 +264,10 @@ def test_no_room_for_two_connections_and_a_bad_image(make_stage):
     """The broker hears of it once the update is over."""
     stage = make_stage()
     stage.board.facts |= {"connections": 1}
-    acts.online(stage)
-    _, offer = acts.spoilt_offer(stage)
-    acts.refuse(stage, offer, errors.SHA256_ECDSA)
-    assert proofs.error_codes(stage) == [errors.SHA256_ECDSA]
+    steps.online(stage)
+    _, offer = steps.spoilt_offer(stage)
+    steps.refuse(stage, offer, errors.SHA256_ECDSA)
+    assert checks.error_codes(stage) == [errors.SHA256_ECDSA]
 
 
 def _next_start(stage, connections):
@@ -281,25 +281,25 @@ def test_no_room_for_the_broker_is_cured_by_a_restart(make_stage):
     stage = make_stage(config={"backoff_max_s": 1})
     stage.board.facts |= {"connections": 0}
     stage.board.power_on()
-    acts.until(lambda: acts.lines_with(stage, "-2 Out of memory"), "the first failure")
+    steps.until(lambda: steps.lines_with(stage, "-2 Out of memory"), "the first failure")
     _next_start(stage, connections=1)
-    stage.wait_report("INIT", acts.PATIENCE_S)
-    assert acts.lines_with(stage, "no memory to get online") == 1
-    assert acts.lines_with(stage, "-2 Out of memory") == 9, "the tenth restarts"
+    stage.wait_report("INIT", steps.PATIENCE_S)
+    assert steps.lines_with(stage, "no memory to get online") == 1
+    assert steps.lines_with(stage, "-2 Out of memory") == 9, "the tenth restarts"
 
 
 def test_no_room_for_the_broker_on_trial(make_stage):
     """The old image gets its turn, and with the room for it the new one gets another."""
     stage = make_stage(config={"backoff_max_s": 1})
-    acts.online(stage)
-    offer = acts.new_offer(stage, transport="http")[1]  # by https, its self test would end it first
+    steps.online(stage)
+    offer = steps.new_offer(stage, transport="http")[1]  # by https, its self test would end it first
     _next_start(stage, connections=0)
     since = len(stage.operator.messages)
     stage.push(offer)
     stage.board.wait_for("trial of 1.0.1: no memory to get online")
     _next_start(stage, connections=2)
-    stage.wait_report("UPDATE", acts.PATIENCE_S, since)
-    assert acts.lines_with(stage, "did not confirm (no memory to get online), trying it again") == 1
+    stage.wait_report("UPDATE", steps.PATIENCE_S, since)
+    assert steps.lines_with(stage, "did not confirm (no memory to get online), trying it again") == 1
     stage.board.wait_for("confirmed 1.0.1")
     assert stage.board.boots == 4
 
@@ -307,19 +307,19 @@ def test_no_room_for_the_broker_on_trial(make_stage):
 def test_cut_inside_an_offer(make_stage):
     """The broker sends it again; nobody is told that it was malformed."""
     stage = make_stage(proxies=True, plain_mqtt=True)
-    acts.online(stage)
+    steps.online(stage)
     stage.broker_proxy.strike(Trouble("cut", 100))
-    acts.update(stage, acts.new_offer(stage)[1])
-    assert proofs.error_codes(stage) == []
+    steps.update(stage, steps.new_offer(stage)[1])
+    assert checks.error_codes(stage) == []
 
 
 @pytest.mark.parametrize("scheme", ["mqtts", "mqtt"])
 def test_broker_goes_and_comes_back(make_stage, scheme):
     stage = make_stage(proxies=True, plain_mqtt=scheme == "mqtt", config=IMPATIENT)
-    acts.online(stage)
+    steps.online(stage)
     stage.broker_proxy.down()
-    acts.wait_lines(stage, str(errors.CONNECTION_FAILED), 3)
-    stage.push(acts.new_offer(stage)[1])
+    steps.wait_lines(stage, str(errors.CONNECTION_FAILED), 3)
+    stage.push(steps.new_offer(stage)[1])
     stage.broker_proxy.up()
-    stage.wait_report("UPDATE", acts.PATIENCE_S)
-    assert proofs.error_codes(stage) == []
+    stage.wait_report("UPDATE", steps.PATIENCE_S)
+    assert checks.error_codes(stage) == []

@@ -11,10 +11,10 @@ import subprocess
 import sys
 import time
 
-import acts
+import checks
 import pace
-import proofs
 import pytest
+import steps
 from rawserver import RawServer, server_context
 
 from device import errors
@@ -64,8 +64,8 @@ def test_a_release_page_that_redirects(make_stage):
     """By way of three hosts, absolute, without a scheme, relative; each head is longer than 3.6 KB. Those
     hosts alone are allowed."""
     stage = make_stage(config={"file_hosts": ["localhost", "127.0.0.1"]})
-    acts.online(stage)
-    image, offer = acts.new_offer(stage)
+    steps.online(stage)
+    image, offer = steps.new_offer(stage)
     secure = server_context(stage.keys, "files")
     query = _presigned(1300)
     with contextlib.ExitStack() as stack:
@@ -79,7 +79,7 @@ def test_a_release_page_that_redirects(make_stage):
         )
         store._answer = _first_redirects(f"//localhost:{store.port}/lamp.img{query}", _stored(image))
         url = f"https://localhost:{page.port}/o/lamp/releases/latest/lamp.img"
-        acts.update(stage, offer | {"https_url": url})
+        steps.update(stage, offer | {"https_url": url})
         assert [_path(request) for request in page.requests] == list(places)
         assert [_path(request) for request in store.requests] == ["/hop?x=1", "/lamp.img" + query]
     assert stage.board.slot("ota_1", len(image)) == image
@@ -96,14 +96,14 @@ def test_a_presigned_url_that_waits(make_stage, length):
     """It is there again after a power cut while it waits, one in the download, and the update; with no more
     heap than others have."""
     stage = make_stage(heap_kib=160, config={"http_timeout_s": 3600, "checkpoint_kib": 4})
-    acts.online(stage)
-    image, offer = acts.new_offer(stage)
+    steps.online(stage)
+    image, offer = steps.new_offer(stage)
     start_at = int(time.time()) + pace.seconds(2)
     secure = server_context(stage.keys, "files")
     with RawServer(_stored(image), secure) as store, FaultProxy(store.port) as proxy:
         path = "/lamp.img" + _presigned(length)
         offer |= {"https_url": f"https://localhost:{proxy.port}{path}", "upgrade_delay": start_at}
-        acts.refuse(stage, offer | {"https_url": offer["https_url"] + "a" * 800}, errors.BAD_MESSAGE)
+        steps.refuse(stage, offer | {"https_url": offer["https_url"] + "a" * 800}, errors.BAD_MESSAGE)
         stage.push(offer)
         stage.board.wait_for("update waits until")
         stage.push(offer)
@@ -112,11 +112,11 @@ def test_a_presigned_url_that_waits(make_stage, length):
         proxy.plan(Trouble("stall", at_byte=30000))
         stage.board.cut_power()
         stage.board.power_on()
-        acts.wait_written(stage, 4)
+        steps.wait_written(stage, 4)
         stage.board.cut_power()
         since = len(stage.operator.messages)
         stage.board.power_on()
-        stage.wait_report("UPDATE", acts.PATIENCE_S, since)
+        stage.wait_report("UPDATE", steps.PATIENCE_S, since)
         assert {_path(request) for request in store.requests} == {path}
         assert b"Range: bytes=0-63" in store.requests[1] and b"If-Range" in store.requests[2]
     assert stage.board.slot("ota_1", len(image)) == image
@@ -139,30 +139,30 @@ def _plain_server(folder):
 
 def test_a_web_server_without_range_and_a_link_that_is_cut(make_stage):
     stage = make_stage()
-    acts.online(stage)
-    image, offer = acts.new_offer(stage, transport="http")
+    steps.online(stage)
+    image, offer = steps.new_offer(stage, transport="http")
     with _plain_server(stage.images) as port, FaultProxy(port) as proxy:
         proxy.plan(Trouble("cut", at_byte=20000, times=4))
-        acts.update(stage, offer | {"http_url": f"http://127.0.0.1:{proxy.port}/firmware-1.0.1.img"})
+        steps.update(stage, offer | {"http_url": f"http://127.0.0.1:{proxy.port}/firmware-1.0.1.img"})
         assert len(proxy.connections) == 5
     assert stage.board.slot("ota_1", len(image)) == image
-    assert proofs.error_codes(stage) == []
+    assert checks.error_codes(stage) == []
 
 
 @pytest.mark.code(errors.CONNECTION_FAILED)
 def test_a_link_that_is_always_cut(make_stage):
     """No fault of the image: the same offer is welcome at once."""
     stage = make_stage(config={"retry_window_s": 4})
-    acts.online(stage)
-    image, offer = acts.new_offer(stage, transport="http")
+    steps.online(stage)
+    image, offer = steps.new_offer(stage, transport="http")
     with _plain_server(stage.images) as port, FaultProxy(port) as proxy:
         offer |= {"http_url": f"http://127.0.0.1:{proxy.port}/firmware-1.0.1.img"}
         proxy.plan(Trouble("cut", at_byte=20000, times=None))
-        acts.refuse(stage, offer, errors.CONNECTION_FAILED)
+        steps.refuse(stage, offer, errors.CONNECTION_FAILED)
         assert len(proxy.connections) > 2 and max(stage.board.wear("ota_1")) <= 16
     with _plain_server(stage.images) as port:
-        acts.update(stage, offer | {"http_url": f"http://127.0.0.1:{port}/firmware-1.0.1.img"})
-    assert proofs.error_codes(stage) == [errors.CONNECTION_FAILED]
+        steps.update(stage, offer | {"http_url": f"http://127.0.0.1:{port}/firmware-1.0.1.img"})
+    assert checks.error_codes(stage) == [errors.CONNECTION_FAILED]
     assert stage.board.slot("ota_1", len(image)) == image
 
 
@@ -170,17 +170,17 @@ def test_a_link_that_is_always_cut(make_stage):
 def test_hosts_that_are_not_allowed_are_not_asked(make_stage):
     """Neither by an offer nor by a redirect: not so much as a connection."""
     stage = make_stage(config={"file_hosts": ["localhost"]})
-    acts.online(stage)
-    _, offer = acts.new_offer(stage, transport="http")
+    steps.online(stage)
+    _, offer = steps.new_offer(stage, transport="http")
     with (
         RawServer(lambda request: []) as other,
         RawServer(lambda request: [PAGE + b"Location: //127.0.0.1:%d/x" % other.port + END]) as own,
     ):
-        acts.refuse(stage, offer | {"http_url": f"http://127.0.0.1:{other.port}/x"}, errors.BAD_MESSAGE)
-        acts.refuse(stage, offer | {"http_url": f"http://localhost:{own.port}/x"}, errors.HTTP_STATUS)
+        steps.refuse(stage, offer | {"http_url": f"http://127.0.0.1:{other.port}/x"}, errors.BAD_MESSAGE)
+        steps.refuse(stage, offer | {"http_url": f"http://localhost:{own.port}/x"}, errors.HTTP_STATUS)
         assert (len(own.requests), other.connections) == (1, 0)
     fields = [message.data["field"] for message in stage.operator.messages if "errorCode" in message.data]
     assert fields == ["http_url", "Location"]
     stage.board.wait_for("redirect refused, Location: 127.0.0.1 is not in file_hosts")
     url = f"http://localhost:{stage.files.http_port}/firmware-1.0.1.img"
-    acts.update(stage, offer | {"http_url": url})
+    steps.update(stage, offer | {"http_url": url})

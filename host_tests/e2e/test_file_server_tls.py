@@ -6,10 +6,10 @@ import contextlib
 import socket
 import ssl
 
-import acts
 import badcerts
-import proofs
+import checks
 import pytest
+import steps
 from rawserver import RawServer, old_hello, server_context
 
 from device import errors
@@ -25,10 +25,10 @@ OLD_TLS = ["TLSv1", "TLSv1_1", "old hello"]
 
 def _check_refused(stage, offer, url):
     """Long before retry_window_s is over, although there is a good http_url."""
-    acts.refuse(stage, offer | {"https_url": url}, errors.TLS_REFUSED)
-    assert 1 <= acts.lines_with(stage, "download at byte 0: ") < MANY
+    steps.refuse(stage, offer | {"https_url": url}, errors.TLS_REFUSED)
+    assert 1 <= steps.lines_with(stage, "download at byte 0: ") < MANY
     assert not stage.files.requests
-    assert proofs.error_codes(stage) == [errors.TLS_REFUSED]
+    assert checks.error_codes(stage) == [errors.TLS_REFUSED]
 
 
 @pytest.mark.code(errors.TLS_REFUSED)
@@ -37,12 +37,12 @@ def test_bad_certificate(make_stage, runtime, what):
     stage = make_stage(runtime=runtime)
     host, make = badcerts.BAD[what]
     keyfiles.write_pair(stage.keys, "bad", make(keyfiles.read_pair(stage.keys, "file-ca")))
-    acts.online(stage)
-    image, offer = acts.new_offer(stage, transport="both")
+    steps.online(stage)
+    image, offer = steps.new_offer(stage, transport="both")
     with FileServer(stage.images, stage.keys, server="bad") as bad:
         _check_refused(stage, offer, f"https://{host}:{bad.https_port}/{NAME}")
         assert not bad.requests
-    proofs.check_old_runs(stage, image)
+    checks.check_old_runs(stage, image)
 
 
 @pytest.mark.parametrize("host", [badcerts.NAME, badcerts.ADDRESS])
@@ -50,10 +50,10 @@ def test_good_certificate(make_stage, host):
     """The same with a right one that has only this name, so that nothing else can be to blame above."""
     stage = make_stage()
     keyfiles.write_pair(stage.keys, "other", badcerts.good(keyfiles.read_pair(stage.keys, "file-ca"), host))
-    acts.online(stage)
-    _, offer = acts.new_offer(stage, transport="both")
+    steps.online(stage)
+    _, offer = steps.new_offer(stage, transport="both")
     with FileServer(stage.images, stage.keys, server="other") as other:
-        acts.update(stage, offer | {"https_url": f"https://{host}:{other.https_port}/{NAME}"})
+        steps.update(stage, offer | {"https_url": f"https://{host}:{other.https_port}/{NAME}"})
         assert len(other.requests) == 1
     assert not stage.files.requests
 
@@ -74,43 +74,43 @@ def _server_of(stage, version, image=b""):
 @pytest.mark.parametrize(("runtime", "version"), [*(("mp32", v) for v in OLD_TLS), ("mp64", "old hello")])
 def test_old_tls(make_stage, runtime, version):
     stage = make_stage(runtime=runtime)
-    acts.online(stage)
-    image, offer = acts.new_offer(stage, transport="both")
+    steps.online(stage)
+    image, offer = steps.new_offer(stage, transport="both")
     with _server_of(stage, version) as old:
         _check_refused(stage, offer, f"https://localhost:{old.port}/{NAME}")
         assert old.versions == []
         assert old.connections == 2
-    proofs.check_old_runs(stage, image)
+    checks.check_old_runs(stage, image)
 
 
 @pytest.mark.parametrize("version", ["TLSv1_2", "TLSv1_3"])
 def test_new_tls(make_stage, version):
     """Both are spoken where the build knows both; the firmware of an ESP32 knows only the first."""
     stage = make_stage()
-    acts.online(stage)
-    image, offer = acts.new_offer(stage)
+    steps.online(stage)
+    image, offer = steps.new_offer(stage)
     with _server_of(stage, version, image) as new:
         if version == "TLSv1_3" and not traits.speaks_tls13(stage.runtime):
             _check_refused(stage, offer, f"https://localhost:{new.port}/{NAME}")
             return
-        acts.update(stage, offer | {"https_url": f"https://localhost:{new.port}/{NAME}"})
+        steps.update(stage, offer | {"https_url": f"https://localhost:{new.port}/{NAME}"})
         # The second is the self test of the image on trial: TLS comes about, then it hangs up.
-        acts.until(lambda: len(new.versions) == 2, "the self test")
+        steps.until(lambda: len(new.versions) == 2, "the self test")
         assert new.versions == [version.replace("_", ".")] * 2
 
 
 def test_our_certificate_is_for_the_broker_alone(make_stage):
     """Two file servers ask for one, the second after a redirect: none comes, and the image does."""
     stage = make_stage()
-    acts.online(stage)
-    image, offer = acts.new_offer(stage)
+    steps.online(stage)
+    image, offer = steps.new_offer(stage)
     asks = server_context(stage.keys, "files", client_ca="device-ca")
     head = b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % len(image)
     with RawServer(lambda request: [head, image], asks) as second:
         to = f"HTTP/1.1 302 Found\r\nLocation: https://127.0.0.1:{second.port}/{NAME}\r\n\r\n"
         with RawServer(lambda request: [to.encode()], asks) as first:
-            acts.update(stage, offer | {"https_url": f"https://localhost:{first.port}/{NAME}"})
-            acts.until(lambda: len(first.certificates) == 2, "the self test of the image on trial")
+            steps.update(stage, offer | {"https_url": f"https://localhost:{first.port}/{NAME}"})
+            steps.until(lambda: len(first.certificates) == 2, "the self test of the image on trial")
             assert first.certificates == [None, None]
             assert second.certificates == [None]
             for request in (*first.requests, *second.requests):
@@ -126,13 +126,13 @@ def test_a_server_that_insists_on_our_certificate(make_stage, version):
     keyfiles.write_pair(stage.keys, "board", pair)
     insists = server_context(stage.keys, "files", version, "device-ca")
     insists.verify_mode = ssl.CERT_REQUIRED
-    acts.online(stage)
-    _, offer = acts.new_offer(stage, transport="both")
+    steps.online(stage)
+    _, offer = steps.new_offer(stage, transport="both")
     with RawServer(lambda request: [], insists) as server:
         _check_refused(stage, offer, f"https://localhost:{server.port}/{NAME}")
         assert server.requests == server.certificates == []
         _show_certificate(server, stage.keys)
-        acts.until(lambda: server.certificates, "a certificate")
+        steps.until(lambda: server.certificates, "a certificate")
         assert server.certificates == [(stage.keys / "devices" / MAC / "client.crt.der").read_bytes()]
 
 
@@ -141,7 +141,7 @@ def _show_certificate(server, keys):
     context.load_cert_chain(keys / "board.crt.pem", keys / "board.key.pem")
     address = ("127.0.0.1", server.port)
     with (
-        socket.create_connection(address, acts.PATIENCE_S) as sock,
+        socket.create_connection(address, steps.PATIENCE_S) as sock,
         context.wrap_socket(sock, server_hostname="localhost") as stream,
     ):
         stream.sendall(b"GET / HTTP/1.0\r\n\r\n")

@@ -14,8 +14,8 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-import acts
 import pytest
+import steps
 
 from device import errors
 from tools.bench import swarm
@@ -29,7 +29,7 @@ MACS = [f"286DCE3200{number:02}" for number in range(1, 21)]
 STRANGERS = (MACS[4], MACS[12])  # of another product: the image is not for them
 HOSTILE = "286DCE3200FF"
 EVIL = "<img src=x onerror=\"document.title='owned'\">"
-LIMIT_S = acts.PATIENCE_S
+LIMIT_S = steps.PATIENCE_S
 # From then on the page itself counts the bars that it shows at a time: nobody else sees each of its states.
 WATCH = """
 var mostBars = 0;
@@ -166,4 +166,4 @@ def _let_one_report_evil(place: Path, served: Served) -> None:
         await device.close()
 
     asyncio.run(report())
-    acts.until(lambda: EVIL in tools("devices", place / "server", "--json").replace("\\", ""), "its report")
+    steps.until(lambda: EVIL in tools("devices", place / "server", "--json").replace("\\", ""), "its report")

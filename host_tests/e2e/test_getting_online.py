@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import time
 
-import acts
-import proofs
+import checks
 import pytest
+import steps
 
 from device import errors
 from tools.testbed.ntp import NtpServer
@@ -30,7 +30,7 @@ LIES = {
 def test_no_network(make_stage, network):
     stage = make_stage(config={"wifi": [network], "wifi_timeout_s": 1})
     stage.board.power_on()
-    acts.wait_lines(stage, f"{errors.NO_GOT_IP} No Wi-Fi", 2)
+    steps.wait_lines(stage, f"{errors.NO_GOT_IP} No Wi-Fi", 2)
     assert stage.board.boots == 1
     assert not stage.operator.messages
     assert stage.ntp.requests == 0
@@ -39,10 +39,10 @@ def test_no_network(make_stage, network):
 def test_second_network(make_stage):
     wifi = [["cafe", "espresso"], [WIFI[0], "wrong password"], list(WIFI)]
     stage = make_stage(config={"wifi": wifi, "wifi_timeout_s": 1})
-    acts.online(stage)
-    assert acts.lines_with(stage, "Wi-Fi 'cafe': no connection") == 1
-    assert acts.lines_with(stage, "Wi-Fi 'home': no connection") == 1
-    assert acts.lines_with(stage, str(errors.NO_GOT_IP)) == 0
+    steps.online(stage)
+    assert steps.lines_with(stage, "Wi-Fi 'cafe': no connection") == 1
+    assert steps.lines_with(stage, "Wi-Fi 'home': no connection") == 1
+    assert steps.lines_with(stage, str(errors.NO_GOT_IP)) == 0
 
 
 def test_air_comes_back(make_stage):
@@ -62,21 +62,21 @@ def test_no_clock(make_stage, runtime, lie):
     says so once, and updates itself."""
     mode, offset_s = LIES[lie]
     stage = make_stage(runtime=runtime, ntp=NtpServer(mode, offset_s))
-    acts.online(stage)
+    steps.online(stage)
     assert stage.wait_error(errors.NO_CLOCK).name == "progress/report"
     assert stage.ntp.requests >= 1
-    proofs.check_envelopes(stage)
-    image, offer = acts.new_offer(stage)
-    acts.update(stage, offer)
+    checks.check_envelopes(stage)
+    image, offer = steps.new_offer(stage)
+    steps.update(stage, offer)
     stage.board.wait_for("confirmed 1.0.1")
-    proofs.check_record(stage, "ota_1", image, "1.0.1")
+    checks.check_record(stage, "ota_1", image, "1.0.1")
 
 
 def test_time_goes_not_back_behind_what_was_known(make_stage):
     """A board that was online in a month goes on from there, whatever NTP says after a power cut."""
     stage = make_stage(ntp=NtpServer("honest", 30 * DAY_S))
-    acts.online(stage)
-    acts.until(lambda: acts.record(stage).get("known_time"), "the time on record")
+    steps.online(stage)
+    steps.until(lambda: steps.record(stage).get("known_time"), "the time on record")
     known = stage.board.state()["known_time"]
     assert abs(known - time.time() - 30 * DAY_S) < 300
     stage.board.cut_power()
@@ -86,11 +86,11 @@ def test_time_goes_not_back_behind_what_was_known(make_stage):
     stage.wait_error(errors.NO_CLOCK, since=since)
     report = stage.wait_report("INIT", since=since)
     assert report.envelope["time"] // 1000 >= known
-    assert acts.lines_with(stage, "NTP goes back") == 1
+    assert steps.lines_with(stage, "NTP goes back") == 1
 
 
 def test_second_ntp_host(make_stage):
     stage = make_stage(config={"ntp_hosts": ["no-such-host.invalid", "127.0.0.1"]})
-    acts.online(stage)
-    assert acts.lines_with(stage, "NTP no-such-host.invalid: ") == 1
-    assert acts.lines_with(stage, str(errors.NO_CLOCK)) == 0
+    steps.online(stage)
+    assert steps.lines_with(stage, "NTP no-such-host.invalid: ") == 1
+    assert steps.lines_with(stage, str(errors.NO_CLOCK)) == 0

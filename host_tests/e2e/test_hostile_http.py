@@ -5,9 +5,9 @@ from __future__ import annotations
 import itertools
 import time
 
-import acts
-import proofs
+import checks
 import pytest
+import steps
 from rawserver import RawServer, old_hello, server_context
 
 from device import errors
@@ -76,30 +76,30 @@ def test_answers_that_are_refused(make_stage):
     """One after the other, at once: no limit has to be waited for. Each is told, no byte is written, and then
     a good server is welcome."""
     stage = make_stage(config={"http_timeout_s": 3600, "retry_window_s": 3600})
-    acts.online(stage)
-    image, offer = acts.new_offer(stage, transport="http")
+    steps.online(stage)
+    image, offer = steps.new_offer(stage, transport="http")
     codes = dict.fromkeys(REFUSED, errors.HTTP_STATUS) | dict.fromkeys(WRONG_SIZE, errors.SIZE_MISMATCH)
     with RawServer(_answers(image)) as server:
         for name, code in codes.items():
-            acts.refuse(stage, offer | {"http_url": f"http://127.0.0.1:{server.port}/{name}"}, code)
+            steps.refuse(stage, offer | {"http_url": f"http://127.0.0.1:{server.port}/{name}"}, code)
     paths = [request.split(b" ", 2)[1][1:].decode() for request in server.requests]
     assert paths == [name for name in codes for _ in range(11 if name == "redirect-loop" else 1)]
-    assert proofs.error_codes(stage) == list(codes.values())
+    assert checks.error_codes(stage) == list(codes.values())
     assert not any(stage.board.wear("ota_1"))
-    acts.update(stage, offer)
+    steps.update(stage, offer)
 
 
 @pytest.mark.parametrize("name", TAKEN)
 def test_answers_that_are_taken(make_stage, name):
     """Also from a server that never ends: it is left when all of the image is there."""
     stage = make_stage()
-    acts.online(stage)
-    image, offer = acts.new_offer(stage, transport="http")
+    steps.online(stage)
+    image, offer = steps.new_offer(stage, transport="http")
     with RawServer(_answers(image)) as server:
-        acts.update(stage, offer | {"http_url": f"http://127.0.0.1:{server.port}/{name}"})
+        steps.update(stage, offer | {"http_url": f"http://127.0.0.1:{server.port}/{name}"})
         assert len(server.requests) == 1
     assert stage.board.slot("ota_1", len(image)) == image
-    proofs.check_erased_once(stage, "ota_1", len(image))
+    checks.check_erased_once(stage, "ota_1", len(image))
 
 
 @pytest.mark.code(errors.TIMEOUT)
@@ -107,8 +107,8 @@ def test_answers_that_are_taken(make_stage, name):
 def test_a_head_that_trickles(make_stage, scheme):
     """A byte every 0.1 s would take minutes: each try ends after http_timeout_s."""
     stage = make_stage(config={"http_timeout_s": 1, "retry_window_s": 2})
-    acts.online(stage)
-    image, offer = acts.new_offer(stage, transport=scheme)
+    steps.online(stage)
+    image, offer = steps.new_offer(stage, transport=scheme)
 
     def trickle(request):
         for byte in OK + b"X-Header: y\r\n" * 300:
@@ -118,29 +118,30 @@ def test_a_head_that_trickles(make_stage, scheme):
     context = server_context(stage.keys, "files") if scheme == "https" else None
     with RawServer(trickle, context) as server:
         started = time.monotonic()
-        acts.refuse(stage, offer | {f"{scheme}_url": f"{scheme}://localhost:{server.port}/x"}, errors.TIMEOUT)
+        url = f"{scheme}://localhost:{server.port}/x"
+        steps.refuse(stage, offer | {f"{scheme}_url": url}, errors.TIMEOUT)
         assert time.monotonic() - started >= stage.configuration()["retry_window_s"]
         assert 2 <= len(server.requests) <= 4
     assert not any(stage.board.wear("ota_1"))
-    proofs.check_old_runs(stage, image)
+    checks.check_old_runs(stage, image)
 
 
 @pytest.mark.code(errors.HTTP_STATUS)
 def test_no_redirect_leads_from_https_to_http(make_stage):
     """Not even to a server that has the right image, and not by way of another https server."""
     stage = make_stage()
-    acts.online(stage)
-    image, offer = acts.new_offer(stage, transport="both")
+    steps.online(stage)
+    image, offer = steps.new_offer(stage, transport="both")
     secure = server_context(stage.keys, "files")
     with (
         RawServer(lambda request: _redirect(offer["http_url"].encode()), secure) as down,
         RawServer(lambda request: _redirect(b"https://127.0.0.1:%d/x" % down.port), secure) as across,
     ):
-        acts.refuse(stage, offer | {"https_url": f"https://localhost:{down.port}/x"}, errors.HTTP_STATUS)
-        acts.refuse(stage, offer | {"https_url": f"https://localhost:{across.port}/x"}, errors.HTTP_STATUS)
+        steps.refuse(stage, offer | {"https_url": f"https://localhost:{down.port}/x"}, errors.HTTP_STATUS)
+        steps.refuse(stage, offer | {"https_url": f"https://localhost:{across.port}/x"}, errors.HTTP_STATUS)
         assert (len(down.requests), len(across.requests)) == (2, 1)
     assert not stage.files.requests
-    proofs.check_old_runs(stage, image)
+    checks.check_old_runs(stage, image)
 
 
 def test_a_flood_below_tls_ends(make_stage):

@@ -21,7 +21,7 @@ import pytest
 from tools.cli import interrupts
 from tools.keys import pki
 from tools.programs import cache
-from tools.simboard.factory import create_bare
+from tools.simboard.factory import create_unprovisioned
 from tools.simboard.replboard import ReplBoard
 from tools.testbed.stage import MAC, WIFI
 
@@ -65,10 +65,10 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def bare(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ReplBoard]:
+def unprovisioned(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ReplBoard]:
     """A board from the shop, for the commands that talk to one."""
-    folder = tmp_path_factory.mktemp("bare") / "board"
-    create_bare(folder, mac=MAC, networks=dict([WIFI]))
+    folder = tmp_path_factory.mktemp("unprovisioned") / "board"
+    create_unprovisioned(folder, mac=MAC, networks=dict([WIFI]))
     with ReplBoard(folder) as board:
         board.power_on()
         yield board
@@ -166,7 +166,7 @@ def test_it_ends_and_nothing_is_left(
 ) -> None:
     chance = random.Random(f"{name} {moment}")
     text, span_s = COMMANDS[name]
-    url = request.getfixturevalue("bare").url if "{url}" in text else ""
+    url = request.getfixturevalue("unprovisioned").url if "{url}" in text else ""
     words = functools.partial(_words, text, place, url)
     running = _run_until(chance.uniform(0, span_s), words, tmp_path, ignores=chance.random() < 0.4)
     try:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import acts
-import proofs
+import checks
 import pytest
+import steps
 
 from device import errors
 from tools.keys import certificates, keyfiles, pki
@@ -16,7 +16,7 @@ def stage(make_stage, stage_folder):
     """Online, with a current and a next key."""
     pki.make_all(stage_folder / "keys", [MAC], next_key=True)
     stage = make_stage()
-    acts.online(stage)
+    steps.online(stage)
     return stage
 
 
@@ -32,27 +32,27 @@ def _offer(stage, version, key, following=None):
 
 
 def _install(stage, version, key, following=None):
-    acts.update(stage, _offer(stage, version, key, following))
+    steps.update(stage, _offer(stage, version, key, following))
     stage.board.wait_for(f"confirmed {version}")
-    acts.wait_subscribed(stage)
+    steps.wait_subscribed(stage)
 
 
 @pytest.mark.code(errors.SHA256_ECDSA)
 def test_the_next_key_retires_the_current_one(stage):
     first, second = stage.signing_key, _next_key(stage)
     _install(stage, "1.0.1", first)
-    acts.refuse(stage, _offer(stage, "1.0.2", certificates.new_key()), errors.SHA256_ECDSA)
+    steps.refuse(stage, _offer(stage, "1.0.2", certificates.new_key()), errors.SHA256_ECDSA)
     _install(stage, "1.0.2", second)
-    acts.refuse(stage, _offer(stage, "1.0.3", first), errors.SHA256_ECDSA)
+    steps.refuse(stage, _offer(stage, "1.0.3", first), errors.SHA256_ECDSA)
     _install(stage, "1.0.3", second)
 
 
 def test_an_image_brings_the_key_that_follows(stage):
     first, second, third = stage.signing_key, _next_key(stage), certificates.new_key()
     _install(stage, "1.0.1", second, following=third)
-    acts.refuse(stage, _offer(stage, "1.0.2", first), errors.SHA256_ECDSA)
+    steps.refuse(stage, _offer(stage, "1.0.2", first), errors.SHA256_ECDSA)
     _install(stage, "1.0.2", third)
-    acts.refuse(stage, _offer(stage, "1.0.3", second), errors.SHA256_ECDSA)
+    steps.refuse(stage, _offer(stage, "1.0.3", second), errors.SHA256_ECDSA)
     _install(stage, "1.0.3", third)
 
 
@@ -63,9 +63,9 @@ def test_an_image_that_does_not_confirm_retires_nothing(stage, make_app):
     stage.signing_key = _next_key(stage)
     stage.push(stage.offer(stage.build("1.0.1", app), "1.0.1"))
     stage.wait_error(errors.ROLLED_BACK)
-    acts.wait_subscribed(stage)
+    steps.wait_subscribed(stage)
     _install(stage, "1.0.2", first)
-    assert proofs.reports(stage)[-1] == ("UPDATE", "1.0.2")
+    assert checks.reports(stage)[-1] == ("UPDATE", "1.0.2")
 
 
 def test_a_key_in_the_trailer_that_is_none(stage):
@@ -85,6 +85,6 @@ def test_a_damaged_table_is_told_and_not_needed(stage):
     since = len(stage.operator.messages)
     stage.board.power_on()
     stage.wait_report("INIT", since=since)
-    acts.wait_subscribed(stage)
+    steps.wait_subscribed(stage)
     _install(stage, "1.0.1", stage.signing_key)
-    assert errors.NO_INIT in proofs.error_codes(stage)
+    assert errors.NO_INIT in checks.error_codes(stage)

@@ -9,9 +9,9 @@ from __future__ import annotations
 import base64
 import json
 
-import acts
 import badcerts
 import pytest
+import steps
 from apps import AGENT
 from cryptography.hazmat.primitives.asymmetric import ec
 from rawserver import RawServer, server_context
@@ -93,18 +93,18 @@ def test_update_and_failures(make_stage, make_app, runtime, language):
         "checkpoint_kib": 4,
     }
     stage = make_stage(runtime=runtime, config=config, app=make_app(HOOK_CRASHES))
-    acts.online(stage)
-    image, offer = acts.new_offer(stage)
+    steps.online(stage)
+    image, offer = steps.new_offer(stage)
     url = offer["https_url"]
     offer["https_url"] = url + QUERY
-    acts.refuse(stage, offer | {"version": "1.0.0"}, errors.SAME_VERSION)
-    acts.refuse(stage, offer | {"https_url": f"https://127.0.0.1 {QUERY}"}, errors.BAD_MESSAGE)
-    acts.refuse(stage, offer | {"https_url": f"{url}.none{QUERY}"}, errors.HTTP_STATUS)
+    steps.refuse(stage, offer | {"version": "1.0.0"}, errors.SAME_VERSION)
+    steps.refuse(stage, offer | {"https_url": f"https://127.0.0.1 {QUERY}"}, errors.BAD_MESSAGE)
+    steps.refuse(stage, offer | {"https_url": f"{url}.none{QUERY}"}, errors.HTTP_STATUS)
     stage.files.fail(Fault(status=302, headers={"Location": stage.files.http_url("x") + QUERY}))
-    acts.refuse(stage, offer, errors.HTTP_STATUS)
+    steps.refuse(stage, offer, errors.HTTP_STATUS)
     stage.files.fail(Fault(status=302, headers={"Location": url + QUERY}))
     stage.files.fail(Fault(cut_after=30000))
-    acts.update(stage, offer)
+    steps.update(stage, offer)
     stage.board.wait_for("confirmed 1.0.1")
     expected = ("sta got ip", '"version": "1.0.1"', "'cafe'", "redirect refused", "404", "closed early")
     _check_silent(stage, *expected, "IndexError", "New client connected")
@@ -113,9 +113,9 @@ def test_update_and_failures(make_stage, make_app, runtime, language):
 def test_failed_offer(make_stage):
     """What is kept of it has no token."""
     stage = make_stage()
-    acts.online(stage)
-    _, offer = acts.new_offer(stage)
-    acts.refuse(stage, offer | {"https_url": f"{offer['https_url']}.none{QUERY}"}, errors.HTTP_STATUS)
+    steps.online(stage)
+    _, offer = steps.new_offer(stage)
+    steps.refuse(stage, offer | {"https_url": f"{offer['https_url']}.none{QUERY}"}, errors.HTTP_STATUS)
     stage.board.wait_for("404")  # the report may be here before the line on the console
     _check_silent(stage, "404", "firmware-1.0.1.img.none")
 

@@ -73,8 +73,8 @@ def converse(port: int) -> list[str]:
     return answers
 
 
-def test_both_answer_alike(official, make_bare):
-    stage = make_bare()
+def test_both_answer_alike(official, make_unprovisioned):
+    stage = make_unprovisioned()
     stage.board.wait_for("help()")
     answers = converse(stage.board.port)
     assert answers == converse(official)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import json
 
-import acts
-import proofs
+import checks
 import pytest
+import steps
 
 from tools.testbed.stage import MAC
 
@@ -50,8 +50,8 @@ def _forms(good: dict) -> dict[str, bytes]:
 @pytest.mark.parametrize("runtime", ["mp32", "cpython"])
 def test_messages_of_other_clients_are_taken(make_stage, runtime):
     stage = make_stage(runtime=runtime)
-    acts.online(stage)
-    image, good = acts.new_offer(stage)
+    steps.online(stage)
+    image, good = steps.new_offer(stage)
     for number, (what, payload) in enumerate(_forms(good).items()):
         stage.operator.publish(MAC, "update", payload)
         try:
@@ -62,7 +62,7 @@ def test_messages_of_other_clients_are_taken(make_stage, runtime):
     stage.operator.publish(MAC, "update", b"\xef\xbb\xbf" + whole + b"\r\n")  # of a Windows file
     assert stage.wait_report("UPDATE").data["version"] == "1.0.1"
     assert stage.board.slot("ota_1", len(image)) == image
-    assert proofs.error_codes(stage) == []
+    assert checks.error_codes(stage) == []
 
 
 @pytest.mark.parametrize("escaped", [False, True], ids=["UTF-8", "escaped"])
@@ -75,5 +75,5 @@ def test_a_network_with_an_emoji(make_stage, escaped):
     config = json.loads(path.read_bytes()) | {"wifi": [[SSID, PASSWORD]]}
     path.write_bytes(json.dumps(config, ensure_ascii=escaped).encode())
     board.provision()
-    acts.online(stage)
-    assert acts.lines_with(stage, "no connection") == 0
+    steps.online(stage)
+    assert steps.lines_with(stage, "no connection") == 0

@@ -5,11 +5,11 @@ from __future__ import annotations
 import contextlib
 import time
 
-import acts
 import apps
+import checks
 import pace
-import proofs
 import pytest
+import steps
 
 from device import errors
 from tools.server.files import Fault, FileServer
@@ -52,23 +52,23 @@ def slow_stage(make_stage, make_app):
 
 def _bring_to(stage, state) -> tuple[bytes, dict]:
     """Return when the board is in this state: (image, offer), which it has got but in the first two."""
-    image, offer = acts.new_offer(stage)
+    image, offer = steps.new_offer(stage)
     if state == "connecting":
         stage.board.power_on()
         stage.board.wait_for("starting")
         return image, offer
-    acts.online(stage)
+    steps.online(stage)
     if state == "online":
         return image, offer
     if state == "downloading":
         stage.files.fail(Fault(stall_after=HELD_AT))
     stage.push(offer)
     if state == "downloading":
-        acts.wait_written(stage, HELD_AT // BLOCK)
+        steps.wait_written(stage, HELD_AT // BLOCK)
     elif state == "verifying":
         stage.board.wait_for("verifying")
     else:
-        acts.wait_lines(stage, "starting", 2)
+        steps.wait_lines(stage, "starting", 2)
     return image, offer
 
 
@@ -76,7 +76,7 @@ def _finish(stage, state, image, offer) -> None:
     """After the outage: push what was not pushed yet, and wait for the end."""
     if state in ("connecting", "online"):
         stage.operator.wait_until_connected()
-        acts.wait_subscribed(stage)  # else there is no session yet that would keep the offer
+        steps.wait_subscribed(stage)  # else there is no session yet that would keep the offer
         stage.push(offer)
     _check_updated(stage, image)
 
@@ -84,18 +84,18 @@ def _finish(stage, state, image, offer) -> None:
 def _check_updated(stage, image) -> None:
     """Not by what the operator has heard: it may come back later than the board."""
     stage.board.wait_for("confirmed 1.0.1")
-    assert acts.lines_with(stage, '"UPDATE"') >= 1
-    proofs.check_record(stage, "ota_1", image, "1.0.1")
+    assert steps.lines_with(stage, '"UPDATE"') >= 1
+    checks.check_record(stage, "ota_1", image, "1.0.1")
     assert stage.board.slot("ota_1", len(image)) == image
 
 
 def _check_story(stage, image, fetches=1) -> None:
     """One update, one boot of the new image, nothing to complain about."""
     assert stage.board.boots == 2
-    assert acts.lines_with(stage, '"errorCode"') == 0
+    assert steps.lines_with(stage, '"errorCode"') == 0
     assert sum(request.sent for request in stage.files.requests) < len(image) + BLOCK
     assert len(stage.files.requests) == fetches
-    proofs.check_erased_once(stage, "ota_1", len(image))
+    checks.check_erased_once(stage, "ota_1", len(image))
 
 
 # Broker and Wi-Fi
@@ -138,9 +138,9 @@ def test_wifi_away_longer_than_the_window(slow_stage):
     with Outage(stage, "Wi-Fi"):
         stage.board.wait_for("OTA progress:5-")
     stage.wait_error(errors.NO_GOT_IP)
-    acts.update(stage, offer)
+    steps.update(stage, offer)
     _check_updated(stage, image)
-    assert proofs.error_codes(stage) == [errors.NO_GOT_IP]
+    assert checks.error_codes(stage) == [errors.NO_GOT_IP]
     assert stage.board.boots == 2
 
 
@@ -153,12 +153,12 @@ def test_away_longer_than_a_trial(slow_stage, what, code):
     image, _ = _bring_to(stage, "first boot")
     with Outage(stage, what):
         stage.board.wait_for("trial of 1.0.1: not confirmed within")
-        acts.wait_lines(stage, "1.0.0 build at", 2)
+        steps.wait_lines(stage, "1.0.0 build at", 2)
         start = len(stage.board.lines)
         stage.board.wait_for(str(code), start=start)
     _check_updated(stage, image)
-    assert acts.lines_with(stage, "1.0.1 did not confirm") == 1
-    assert acts.lines_with(stage, str(errors.ROLLED_BACK)) == 0
+    assert steps.lines_with(stage, "1.0.1 did not confirm") == 1
+    assert steps.lines_with(stage, str(errors.ROLLED_BACK)) == 0
     assert len(stage.files.requests) == 1
 
 
@@ -199,7 +199,7 @@ class Host:
 
     def offer(self) -> tuple[bytes, dict]:
         """Of an image that lies here."""
-        image, offer = acts.new_offer(self._stage)
+        image, offer = steps.new_offer(self._stage)
         return image, offer | {"https_url": self._server.https_url("firmware-1.0.1.img")}
 
 
@@ -219,7 +219,7 @@ def make_host():
 @pytest.mark.parametrize("away_s", [0.1, 2], ids=["short", "2 s"])
 def test_file_server_stopped_before_the_offer(slow_stage, make_host, away_s):
     stage = slow_stage()
-    acts.online(stage)
+    steps.online(stage)
     host = make_host(stage)
     image, offer = host.offer()
     host.stop()
@@ -229,59 +229,59 @@ def test_file_server_stopped_before_the_offer(slow_stage, make_host, away_s):
     host.start()
     _check_updated(stage, image)
     assert stage.board.boots == 2
-    assert proofs.error_codes(stage) == []
+    assert checks.error_codes(stage) == []
     assert [request.range for request in host.requests] == [None]
 
 
 @pytest.mark.parametrize("away_s", [0.1, 2], ids=["short", "2 s"])
 def test_file_server_restarted_in_the_download(slow_stage, make_host, away_s):
     stage = slow_stage(http_timeout_s=3600)
-    acts.online(stage)
+    steps.online(stage)
     host = make_host(stage, Fault(stall_after=HELD_AT))
     image, offer = host.offer()
     stage.push(offer)
-    acts.wait_written(stage, HELD_AT // BLOCK)
+    steps.wait_written(stage, HELD_AT // BLOCK)
     host.stop()
     time.sleep(away_s)
     host.start()
     _check_updated(stage, image)
     assert stage.board.boots == 2
-    assert proofs.error_codes(stage) == []
+    assert checks.error_codes(stage) == []
     assert [request.range for request in host.requests] == [None, f"bytes={5 * BLOCK}-"]
-    proofs.check_erased_once(stage, "ota_1", len(image))
+    checks.check_erased_once(stage, "ota_1", len(image))
 
 
 @pytest.mark.parametrize("state", ["verifying", "first boot"])
 def test_file_server_stopped_after_the_download(slow_stage, make_host, state):
     """Nobody needs it any more."""
     stage = slow_stage()
-    acts.online(stage)
+    steps.online(stage)
     host = make_host(stage)
     image, offer = host.offer()
     stage.push(offer)
-    acts.wait_lines(stage, *(("verifying", 1) if state == "verifying" else ("starting", 2)))
+    steps.wait_lines(stage, *(("verifying", 1) if state == "verifying" else ("starting", 2)))
     host.stop()
     _check_updated(stage, image)
     assert len(host.requests) == 1
-    assert proofs.error_codes(stage) == []
+    assert checks.error_codes(stage) == []
 
 
 def test_file_server_away_when_the_power_comes_back(slow_stage, make_host):
     """The download goes on where it was, once there is somebody to ask."""
     stage = slow_stage(checkpoint_kib=4)
-    acts.online(stage)
+    steps.online(stage)
     host = make_host(stage, Fault(stall_after=HELD_AT))
     image, offer = host.offer()
     stage.push(offer)
-    acts.wait_written(stage, 5)
+    steps.wait_written(stage, 5)
     stage.board.cut_power()
     host.stop()
     stage.board.power_on()
-    acts.wait_lines(stage, f"download at byte {5 * BLOCK}: ", 2)
+    steps.wait_lines(stage, f"download at byte {5 * BLOCK}: ", 2)
     host.start()
     _check_updated(stage, image)
     assert [request.range for request in host.requests] == [None, "bytes=0-63", f"bytes={5 * BLOCK}-"]
-    assert proofs.error_codes(stage) == []
+    assert checks.error_codes(stage) == []
 
 
 @pytest.mark.code(errors.CONNECTION_FAILED, errors.TIMEOUT)
@@ -289,20 +289,20 @@ def test_file_server_away_when_the_power_comes_back(slow_stage, make_host):
 def test_file_server_away_longer_than_the_window(slow_stage, make_host, how, code):
     """Reported; and when the offer comes again, the download goes on where it was."""
     stage = slow_stage(retry_window_s=WINDOW_S, http_timeout_s=1, checkpoint_kib=4)
-    acts.online(stage)
+    steps.online(stage)
     host = make_host(stage, Fault(stall_after=HELD_AT), Fault(stall_after=0, times=None))
     image, offer = host.offer()
     stage.push(offer)
-    acts.wait_written(stage, HELD_AT // BLOCK)
+    steps.wait_written(stage, HELD_AT // BLOCK)
     if how == "stopped":
         host.stop()
-    stage.wait_error(code, acts.PATIENCE_S)
+    stage.wait_error(code, steps.PATIENCE_S)
     if how == "stalls":
         host.stop()
     host.start()
-    acts.update(stage, offer)
+    steps.update(stage, offer)
     _check_updated(stage, image)
-    assert proofs.error_codes(stage) == [code]
+    assert checks.error_codes(stage) == [code]
     assert [request.range for request in host.requests][-2:] == ["bytes=0-63", f"bytes={5 * BLOCK}-"]
 
 
@@ -310,9 +310,9 @@ def test_file_server_away_longer_than_the_window(slow_stage, make_host, how, cod
 def test_file_server_stalls(slow_stage, times):
     """Again and again, each time after a block or two."""
     stage = slow_stage(http_timeout_s=1)
-    image, offer = acts.new_offer(stage)
+    image, offer = steps.new_offer(stage)
     stage.files.fail(Fault(stall_after=BLOCK + 50, times=times))
-    acts.online(stage)
+    steps.online(stage)
     stage.push(offer)
     _check_updated(stage, image)
     _check_story(stage, image, 1 + times)

@@ -84,9 +84,9 @@ def test_the_manifest_freezes_every_module():
     assert (manifest.frozen, manifest.required, manifest.opt) == (PACKAGE, ["umqtt.simple"], 3)
 
 
-def test_mpremote_mip_install_from_a_checkout(make_bare, index):
+def test_mpremote_mip_install_from_a_checkout(make_unprovisioned, index):
     """Then configuration, certificates and main.py, and the board reports."""
-    stage = make_bare(umqtt=False)
+    stage = make_unprovisioned(umqtt=False)
     install = ("mip", "install", "--index", f"{index}/pi", "device/package.json")
     shown = mpremote("connect", stage.board.url, *install)
     assert "Installing: /lib/device/agent.py" in shown and "Installing: /lib/umqtt/simple.mpy" in shown
@@ -111,9 +111,9 @@ print(mip.__version__)
 """
 
 
-def test_the_boards_own_mip(make_bare, index, tmp_path: Path):
+def test_the_boards_own_mip(make_unprovisioned, index, tmp_path: Path):
     """mip 0.4 (MicroPython 1.25) knows relative URLs; Debian's 1.26 comes with 0.3, which gets full ones."""
-    stage = make_bare(umqtt=False)
+    stage = make_unprovisioned(umqtt=False)
     path = tmp_path / "www" / "device" / "package.json"
     with Session(stage.board.url) as board:
         if board.run(JOIN).strip() < "0.4":
@@ -127,7 +127,7 @@ def test_the_boards_own_mip(make_bare, index, tmp_path: Path):
     assert files == {f"lib/{name}" for name in PACKAGE} | {"lib/umqtt/simple.mpy"}
 
 
-def test_romfs(make_bare, tmp_path: Path):
+def test_romfs(make_unprovisioned, tmp_path: Path):
     """build --romfs makes what mpremote's own builder makes of the same files; a board runs from it."""
     image = tmp_path / "package.romfs"
     tools("build", "--romfs", "--output", image)
@@ -139,7 +139,7 @@ def test_romfs(make_bare, tmp_path: Path):
     mpremote("romfs", "--no-mpy", "--output", tmp_path / "theirs.romfs", "build", folder)
     assert (tmp_path / "theirs.romfs").read_bytes() == image.read_bytes()
 
-    stage = make_bare(romfs_size=0x20000)
+    stage = make_unprovisioned(romfs_size=0x20000)
     assert "ROMFS image deployed" in mpremote("connect", stage.board.url, "romfs", "deploy", image)
     mpremote("connect", stage.board.url, "reset")
     assert "which comes first: it was not sent" in stage.provision()

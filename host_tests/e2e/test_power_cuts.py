@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import random
 
-import acts
 import apps
-import proofs
+import checks
 import pytest
+import steps
 
 from tools.server.files import Fault
 from tools.simboard.board import BLOCK
@@ -40,7 +40,7 @@ def big_offer(make_app):
 def _offered(make_stage, big_offer):
     """(stage, image): the board is off, and will find the offer when its power returns."""
     stage = make_stage(slot_size=SLOT_SIZE)
-    acts.online(stage)
+    steps.online(stage)
     image, offer = big_offer(stage)
     stage.board.cut_power()
     stage.push(offer)
@@ -62,17 +62,17 @@ def _let_it_write(stage, kib: float, before_the_end: int) -> None:
     blocks = max(1, int(kib * 1024) // BLOCK - before_the_end)
     target = _written(stage) + blocks
     stage.board.power_on()
-    acts.until(lambda: _written(stage) >= target, f"{blocks} blocks more")
+    steps.until(lambda: _written(stage) >= target, f"{blocks} blocks more")
 
 
 def _check_updated(stage, image) -> None:
     """By itself, from the one offer that was pushed, and said once."""
-    stage.wait_report("UPDATE", acts.PATIENCE_S)
+    stage.wait_report("UPDATE", steps.PATIENCE_S)
     stage.board.wait_for("confirmed 1.0.1")
-    assert proofs.error_codes(stage) == []
-    assert {version for kind, version in proofs.reports(stage) if kind == "INIT"} == {"1.0.0"}
+    assert checks.error_codes(stage) == []
+    assert {version for kind, version in checks.reports(stage) if kind == "INIT"} == {"1.0.0"}
     runs = "run" if stage.board.facts["boot_mode"] == "w80x" else "ota_1"
-    proofs.check_record(stage, runs, image, "1.0.1")
+    checks.check_record(stage, runs, image, "1.0.1")
     assert stage.board.slot(runs, len(image)) == image
 
 
@@ -101,7 +101,7 @@ def test_ten_cuts(make_stage, big_offer, transport, options):
     """At random moments: while blocks come, or while the server stalls with a piece of one on its way."""
     chance = random.Random(len(transport) + len(options))
     stage = make_stage(slot_size=SLOT_SIZE, **options)
-    acts.online(stage)
+    steps.online(stage)
     image, offer = big_offer(stage, transport)
     stage.board.cut_power()
     stage.push(offer)
@@ -148,11 +148,11 @@ def test_cuts_that_leave_no_checkpoint(make_stage, big_offer):
 def test_cut_in_the_verification(make_stage, make_app, runtime):
     """What is in the slot is not fetched again, but for what came after the last checkpoint."""
     stage = make_stage(runtime=runtime, app=make_app(apps.slow()), config={"checkpoint_kib": 8})
-    acts.online(stage)
-    image, offer = acts.new_offer(stage)
+    steps.online(stage)
+    image, offer = steps.new_offer(stage)
     stage.push(offer)
     for count in (1, 2):
-        acts.wait_lines(stage, "verifying", count)
+        steps.wait_lines(stage, "verifying", count)
         stage.board.cut_power()
         assert not stage.board.state()["trial"]
         assert stage.board.slot("ota_1", 64) == b"\xff" * 64
@@ -172,8 +172,8 @@ def test_cut_in_the_verification(make_stage, make_app, runtime):
 def test_cut_at_a_line(make_stage, boot_mode, kind, line):
     """From the stored offer to the report, whatever the board had just written."""
     stage = make_stage(boot_mode=boot_mode, image=kind)
-    acts.online(stage)
-    image, offer = acts.new_offer(stage)
+    steps.online(stage)
+    image, offer = steps.new_offer(stage)
     stage.push(offer)
     stage.board.wait_for(line)
     stage.board.cut_power()
@@ -184,7 +184,7 @@ def test_cut_at_a_line(make_stage, boot_mode, kind, line):
 def test_cut_before_the_offer_is_stored(make_stage):
     """The one moment in which the server has to say it again; it does so after each INIT."""
     stage = make_stage()
-    image, offer = acts.new_offer(stage)
+    image, offer = steps.new_offer(stage)
     stage.operator.offer_after_init(MAC, offer)
     stage.board.power_on()
     stage.board.wait_for("Version: 1.0.1")
@@ -195,9 +195,9 @@ def test_cut_before_the_offer_is_stored(make_stage):
 
 def _check_confirmed(stage, image) -> None:
     """The cut may have come before or after the confirm: then the next report is an INIT of the new one."""
-    acts.until(lambda: proofs.reports(stage)[-1][1] == "1.0.1", "report of the new image")
+    steps.until(lambda: checks.reports(stage)[-1][1] == "1.0.1", "report of the new image")
     stage.board.wait_for("confirmed 1.0.1")
-    assert proofs.error_codes(stage) == []
+    assert checks.error_codes(stage) == []
     runs = "run" if stage.board.facts["boot_mode"] == "w80x" else "ota_1"
-    proofs.check_record(stage, runs, image, "1.0.1")
+    checks.check_record(stage, runs, image, "1.0.1")
     assert stage.board.slot(runs, len(image)) == image

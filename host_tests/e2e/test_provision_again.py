@@ -25,9 +25,9 @@ def _do_on_board(stage, code: str) -> None:
         board.run(f"import os\n{code}")
 
 
-def test_a_mistyped_folder_makes_no_fleet(make_bare):
+def test_a_mistyped_folder_makes_no_fleet(make_unprovisioned):
     """The board stays as it is, and so does the disk."""
-    stage = make_bare()
+    stage = make_unprovisioned()
     stage.provision()
     typo = stage.folder / "kyes"
     settings = [str(typo) if word == str(stage.keys) else word for word in stage.settings()]
@@ -42,9 +42,9 @@ def test_a_mistyped_folder_makes_no_fleet(make_bare):
     assert (typo / "broker-ca.crt.pem").exists() and (stage.keys / "broker-ca.crt.pem").read_bytes() == before
 
 
-def test_a_second_time_keeps_what_is_not_said_anew(make_bare, tmp_path):
+def test_a_second_time_keeps_what_is_not_said_anew(make_unprovisioned, tmp_path):
     """From the board; where that has lost it, from what was kept here."""
-    stage = make_bare()
+    stage = make_unprovisioned()
     stage.provision()
     changed = _config(stage) | OWN
     path = tmp_path / "ota.json"
@@ -62,9 +62,9 @@ def test_a_second_time_keeps_what_is_not_said_anew(make_bare, tmp_path):
     assert _config(stage) == expected | {"board": BOARD}
 
 
-def test_the_private_key_may_be_deleted_here(make_bare):
+def test_the_private_key_may_be_deleted_here(make_unprovisioned):
     """The board has it. Where that has lost it too, its name is said, and the way to a new certificate."""
-    stage = make_bare()
+    stage = make_unprovisioned()
     stage.provision()
     folder = stage.keys / "devices" / MAC
     (folder / "client.key.der").unlink()
@@ -83,8 +83,8 @@ def test_the_private_key_may_be_deleted_here(make_bare):
     stage.wait_report("INIT", since=seen)
 
 
-def test_the_password_comes_from_the_environment_or_the_input(make_bare, monkeypatch):
-    stage = make_bare()
+def test_the_password_comes_from_the_environment_or_the_input(make_unprovisioned, monkeypatch):
+    stage = make_unprovisioned()
     settings = stage.settings()
     settings.remove(WIFI[1])
     shown = tools("provision", stage.board.url, *settings, code=1)

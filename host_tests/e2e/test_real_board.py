@@ -1,4 +1,4 @@
-"""A bare board on a serial line, by real mpremote: provisioned, then it updates itself."""
+"""An unprovisioned board on a serial line, by real mpremote: provisioned, then it updates itself."""
 
 from __future__ import annotations
 
@@ -9,16 +9,16 @@ from tools.realboard.session import Session
 from tools.testbed.stage import BOARD, MAC
 
 
-def test_a_provisioned_board_updates_itself(make_bare):
+def test_a_provisioned_board_updates_itself(make_unprovisioned):
     """First to another interpreter alone, under which the files go on; then to one that has the package
     frozen in, which then comes before the files."""
-    stage = make_bare()
+    stage = make_unprovisioned()
     assert f"board {MAC}" in stage.provision()
     assert stage.wait_report("INIT").data["version"] == "0.0.0"
 
-    bare = images.wrap("esp32", romfs.pack({"README": b"newer MicroPython"}), "")
-    bare = images.add_trailer(bare, "1.0.0", BOARD, firmware.default_build_time())
-    stage.push(stage.offer(bare, "1.0.0"))
+    image = images.wrap("esp32", romfs.pack({"README": b"newer MicroPython"}), "")
+    image = images.add_trailer(image, "1.0.0", BOARD, firmware.default_build_time())
+    stage.push(stage.offer(image, "1.0.0"))
     assert stage.wait_report("UPDATE").data["version"] == "1.0.0"
     assert "comes first" not in stage.deploy()
 

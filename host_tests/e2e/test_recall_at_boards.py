@@ -10,8 +10,8 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-import acts
 import pytest
+import steps
 
 from tools.image import firmware, signing
 from tools.keys import keyfiles, pki
@@ -22,7 +22,7 @@ from tools.testbed.served import Served
 
 MAC = "286DCE320001"
 LATER_S = 100_000
-LIMIT_S = acts.PATIENCE_S
+LIMIT_S = steps.PATIENCE_S
 
 
 @pytest.fixture
@@ -53,7 +53,7 @@ class Operator:
         return view.devices(self.store, time.time())[0]
 
     def wait_for(self, state: str) -> None:
-        acts.until(lambda: self.row()["state"] == state, state, LIMIT_S)
+        steps.until(lambda: self.row()["state"] == state, state, LIMIT_S)
 
 
 @contextlib.contextmanager
@@ -91,7 +91,7 @@ def test_a_cancel_and_a_new_push(tmp_path: Path, keys: Path) -> None:
         assert operator.row()["waits_until"] == at
         done = operator.cancel(1)
         assert (done.returncode, done.stdout.strip()) == (0, "cancelled push 1"), done
-        acts.until(lambda: "offer of 1.0.1 is cancelled" in log.read_text(errors="replace"), "its log")
+        steps.until(lambda: "offer of 1.0.1 is cancelled" in log.read_text(errors="replace"), "its log")
         assert operator.row()["state"] == "cancelled"
 
         operator.push("1.0.1", at=at)  # the same once more, and then another one instead
@@ -101,7 +101,7 @@ def test_a_cancel_and_a_new_push(tmp_path: Path, keys: Path) -> None:
         assert pushes.has_confirmed_all(operator.store, 3) and operator.row()["version"] == "1.0.2"
         counts = [view.push_of(operator.store, number)["counts"] for number in (1, 2)]
         assert counts == [{"cancelled": 1}, {"cancelled": 1}]
-        acts.until(lambda: "confirmed 1.0.2" in log.read_text(errors="replace"), "its log")
+        steps.until(lambda: "confirmed 1.0.2" in log.read_text(errors="replace"), "its log")
         assert "confirmed 1.0.1" not in log.read_text(errors="replace")
         (size,) = operator.store.db.execute("SELECT SUM(bytes) FROM targets WHERE push < 3").fetchone()
         assert size == 0  # nobody fetched it

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import acts
-import proofs
+import checks
 import pytest
+import steps
 
 from device import errors
 from tools.image import firmware, images, signing
@@ -13,17 +13,17 @@ from tools.testbed.stage import BOARD
 
 
 def _refused(stage, image, offer, code):
-    acts.online(stage)
-    acts.refuse(stage, offer, code)
-    assert proofs.error_codes(stage) == [code]
-    proofs.check_old_runs(stage, image)
+    steps.online(stage)
+    steps.refuse(stage, offer, code)
+    assert checks.error_codes(stage) == [code]
+    checks.check_old_runs(stage, image)
 
 
 @pytest.mark.code(errors.SHA256_ECDSA)
 @pytest.mark.parametrize("runtime", ["mp32", "cpython"])
 def test_signed_by_another_key(make_stage, runtime):
     stage = make_stage(runtime=runtime)
-    image, offer = acts.new_offer(stage)
+    image, offer = steps.new_offer(stage)
     offer["sig-sha256-ecdsa"] = signing.sign(image, certificates.new_key())
     _refused(stage, image, offer, errors.SHA256_ECDSA)
     assert len(stage.files.requests) == 1
@@ -33,7 +33,7 @@ def test_signed_by_another_key(make_stage, runtime):
 @pytest.mark.parametrize("place", [300, 20000, -300, -1])
 def test_flipped_byte(make_stage, place):
     stage = make_stage()
-    image, offer = acts.new_offer(stage)
+    image, offer = steps.new_offer(stage)
     damaged = bytearray(image)
     damaged[place] ^= 1
     (stage.images / "firmware-1.0.1.img").write_bytes(damaged)
@@ -45,7 +45,7 @@ def test_flipped_byte(make_stage, place):
 @pytest.mark.parametrize("difference", [-1, 1, 4096])
 def test_wrong_size(make_stage, transport, difference):
     stage = make_stage()
-    image, offer = acts.new_offer(stage, transport=transport)
+    image, offer = steps.new_offer(stage, transport=transport)
     _refused(stage, image, offer | {"size": len(image) + difference}, errors.SIZE_MISMATCH)
     assert not any(stage.board.wear("ota_1"))
 
@@ -130,8 +130,8 @@ def test_image_without_version(make_stage):
 def test_image_without_version_let_in(make_stage, boot_mode):
     stage = make_stage(image="wm", boot_mode=boot_mode, config={"accept_unversioned": True})
     image = _vendor_like(stage)
-    acts.online(stage)
-    report = acts.update(stage, stage.offer(image, "2.0.5"))
+    steps.online(stage)
+    report = steps.update(stage, stage.offer(image, "2.0.5"))
     assert report.data["version"] == "2.0.5"
     stage.board.wait_for("confirmed 2.0.5")
-    proofs.check_record(stage, "run" if boot_mode == "w80x" else "ota_1", image, "2.0.5", floor=None)
+    checks.check_record(stage, "run" if boot_mode == "w80x" else "ota_1", image, "2.0.5", floor=None)

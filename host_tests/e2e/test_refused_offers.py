@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import json
 
-import acts
-import proofs
+import checks
 import pytest
+import steps
 
 from device import errors
 from tools.server.files import Fault
@@ -70,8 +70,8 @@ def test_malformed(make_stage, runtime):
     """Each is answered once, with the field that is wrong; then the board still takes a good one, with what
     it does not know."""
     stage = make_stage(runtime=runtime)
-    acts.online(stage)
-    image, good = acts.new_offer(stage)
+    steps.online(stage)
+    image, good = steps.new_offer(stage)
     for what, (payload, field) in _malformed(good).items():
         since = len(stage.operator.messages)
         stage.operator.publish(MAC, "update", payload)
@@ -80,50 +80,50 @@ def test_malformed(make_stage, runtime):
         except TimeoutError as late:
             raise AssertionError(f"{what}: {late}") from None
         assert error.data["field"] == field, what
-    assert set(proofs.error_codes(stage)) == {errors.BAD_MESSAGE}
-    assert len(proofs.error_codes(stage)) == len(_malformed(good))
+    assert set(checks.error_codes(stage)) == {errors.BAD_MESSAGE}
+    assert len(checks.error_codes(stage)) == len(_malformed(good))
     assert not stage.files.requests
     assert stage.board.boots == 1
-    acts.update(stage, good | {"unknown": {"field": [1, None]}})
+    steps.update(stage, good | {"unknown": {"field": [1, None]}})
     assert stage.board.slot("ota_1", len(image)) == image
 
 
 def test_huge_payload(make_stage):
     """64 KB do not fit the heap of a board: dropped without a word to it, and nothing breaks."""
     stage = make_stage(heap_kib=160)
-    acts.online(stage)
+    steps.online(stage)
     stage.operator.publish(MAC, "update", b'{"data": "' + b"x" * 65536 + b'"}')
-    acts.update(stage, acts.new_offer(stage)[1])
+    steps.update(stage, steps.new_offer(stage)[1])
     assert stage.board.boots == 2
 
 
 @pytest.mark.code(errors.SAME_VERSION)
 def test_same_version(make_stage):
     stage = make_stage()
-    acts.online(stage)
-    image, offer = acts.new_offer(stage, "1.0.0")
-    acts.refuse(stage, offer, errors.SAME_VERSION)
+    steps.online(stage)
+    image, offer = steps.new_offer(stage, "1.0.0")
+    steps.refuse(stage, offer, errors.SAME_VERSION)
     assert not stage.files.requests
-    proofs.check_old_runs(stage, image)
+    checks.check_old_runs(stage, image)
 
 
 @pytest.mark.code(errors.DOWNGRADE)
 @pytest.mark.parametrize("version", ["0.9.9", "0.99.0", "0.0.0"])
 def test_downgrade(make_stage, version):
     stage = make_stage()
-    acts.online(stage)
-    image, offer = acts.new_offer(stage, version)
-    acts.refuse(stage, offer, errors.DOWNGRADE)
+    steps.online(stage)
+    image, offer = steps.new_offer(stage, version)
+    steps.refuse(stage, offer, errors.DOWNGRADE)
     assert not stage.files.requests
-    proofs.check_old_runs(stage, image)
+    checks.check_old_runs(stage, image)
 
 
 @pytest.mark.code(errors.NO_SLOT)
 def test_no_way_back(make_stage):
     stage = make_stage(image="wm", boot_mode="w80x", config={"require_rollback": True})
-    acts.online(stage)
-    image, offer = acts.new_offer(stage)
-    acts.refuse(stage, offer, errors.NO_SLOT)
+    steps.online(stage)
+    image, offer = steps.new_offer(stage)
+    steps.refuse(stage, offer, errors.NO_SLOT)
     assert not stage.files.requests
     stage.board.cut_power()
     assert set(stage.board.slot("upgrade")) == {0xFF}
@@ -133,51 +133,51 @@ def test_no_way_back(make_stage):
 def test_second_offer_during_an_update(make_stage):
     """It is refused at once, and the first goes on as if nothing had been."""
     stage = make_stage(config=PATIENT)
-    acts.online(stage)
-    image, first = acts.new_offer(stage, "1.0.1")
-    _, second = acts.new_offer(stage, "1.0.2")
+    steps.online(stage)
+    image, first = steps.new_offer(stage, "1.0.1")
+    _, second = steps.new_offer(stage, "1.0.2")
     stage.files.fail(Fault(stall_after=10000))
     stage.push(first)
-    acts.wait_sent(stage)
-    acts.refuse(stage, second, errors.ALREADY_RUNNING)
+    steps.wait_sent(stage)
+    steps.refuse(stage, second, errors.ALREADY_RUNNING)
     stage.files.release()
     assert stage.wait_report("UPDATE").data["version"] == "1.0.1"
     assert {request.path for request in stage.files.requests} == {"/firmware-1.0.1.img"}
-    assert proofs.error_codes(stage) == [errors.ALREADY_RUNNING]
+    assert checks.error_codes(stage) == [errors.ALREADY_RUNNING]
 
 
 def test_same_offer_during_its_update(make_stage):
     stage = make_stage(config=PATIENT)
-    acts.online(stage)
-    _, offer = acts.new_offer(stage)
+    steps.online(stage)
+    _, offer = steps.new_offer(stage)
     stage.files.fail(Fault(stall_after=10000))
     stage.push(offer)
-    acts.wait_sent(stage)
+    steps.wait_sent(stage)
     stage.push(offer)
     stage.board.wait_for("offer of 1.0.1 is known")
     stage.files.release()
     stage.wait_report("UPDATE")
-    assert proofs.error_codes(stage) == []
+    assert checks.error_codes(stage) == []
     assert len(stage.files.requests) == 2
 
 
 def test_response_nobody_asked_for(make_stage):
     stage = make_stage()
-    acts.online(stage)
-    _, offer = acts.new_offer(stage)
+    steps.online(stage)
+    _, offer = steps.new_offer(stage)
     stage.operator.publish(MAC, "response", _raw(offer))
     stage.board.wait_for("response 7 ignored: nobody asked")
-    acts.refuse(stage, offer | {"version": "1.0.0"}, errors.SAME_VERSION)  # it went on to the next message
+    steps.refuse(stage, offer | {"version": "1.0.0"}, errors.SAME_VERSION)  # it went on to the next message
     assert not stage.files.requests
-    proofs.check_old_runs(stage)
+    checks.check_old_runs(stage)
 
 
 def test_response_with_another_sequence(make_stage):
     """A stale or replayed answer, while a question is open."""
     stage = make_stage(config={"check_interval_s": 1})
-    acts.online(stage)
-    _, offer = acts.new_offer(stage)
-    get = stage.operator.wait_for(lambda m: m.name == "get", acts.PATIENCE_S)
+    steps.online(stage)
+    _, offer = steps.new_offer(stage)
+    get = stage.operator.wait_for(lambda m: m.name == "get", steps.PATIENCE_S)
     stage.operator.publish(MAC, "response", _raw(offer, msg_sequence=get.sequence - 1))
     stage.board.wait_for(f"response {get.sequence - 1} ignored")
     assert not stage.files.requests
@@ -186,11 +186,11 @@ def test_response_with_another_sequence(make_stage):
 def test_response_is_taken_once(make_stage):
     """The second copy of an answer is one that nobody asked for."""
     stage = make_stage(config={"check_interval_s": 2})
-    acts.online(stage)
-    get = stage.operator.wait_for(lambda m: m.name == "get", acts.PATIENCE_S)
-    _, same = acts.new_offer(stage, "1.0.0")
+    steps.online(stage)
+    get = stage.operator.wait_for(lambda m: m.name == "get", steps.PATIENCE_S)
+    _, same = steps.new_offer(stage, "1.0.0")
     for _ in range(2):
         stage.operator.publish(MAC, "response", _raw(same, msg_sequence=get.sequence))
     stage.board.wait_for("nothing newer than 1.0.0")
     stage.board.wait_for(f"response {get.sequence} ignored")
-    assert proofs.error_codes(stage) == []
+    assert checks.error_codes(stage) == []

@@ -29,9 +29,9 @@ def test_it_offers_what_the_esp32s_offers():
     assert _offered(PORT / "device" / "board.py") == _offered(REPO / "device" / "board.py")
 
 
-def test_it_updates_itself_and_returns(make_bare, tmp_path):
+def test_it_updates_itself_and_returns(make_unprovisioned, tmp_path):
     """Provisioned by cable; then a good image, and two that fail their trials."""
-    stage = make_bare(boot_mode="generic", config={"trial_attempts": 1})
+    stage = make_unprovisioned(boot_mode="generic", config={"trial_attempts": 1})
     stage.provision("--app", PORT)
     assert stage.wait_report("INIT").data["version"] == "0.0.0"
     seen = len(stage.operator.messages)

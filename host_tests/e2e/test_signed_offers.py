@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import time
 
-import acts
+import checks
 import pace
-import proofs
 import pytest
+import steps
 
 from device import errors
 from tools.image import signing
@@ -23,20 +23,20 @@ def _in_a_day() -> int:
 @pytest.mark.parametrize("required", [False, True])
 def test_a_signed_offer(make_stage, required):
     stage = make_stage(config={"require_signed_offer": required})
-    acts.online(stage)
+    steps.online(stage)
     image = stage.build("1.0.1")
-    acts.update(stage, stage.offer(image, "1.0.1", expires=_in_a_day()))
+    steps.update(stage, stage.offer(image, "1.0.1", expires=_in_a_day()))
     stage.board.wait_for("confirmed 1.0.1")
-    proofs.check_record(stage, "ota_1", image, "1.0.1")
+    checks.check_record(stage, "ota_1", image, "1.0.1")
 
 
 @pytest.mark.code(errors.OFFER_SIGNATURE)
 def test_an_offer_must_be_signed_where_that_is_required(make_stage):
     stage = make_stage(config={"require_signed_offer": True})
-    acts.online(stage)
-    acts.refuse(stage, acts.new_offer(stage)[1], errors.OFFER_SIGNATURE)
+    steps.online(stage)
+    steps.refuse(stage, steps.new_offer(stage)[1], errors.OFFER_SIGNATURE)
     assert not stage.files.requests
-    proofs.check_old_runs(stage)
+    checks.check_old_runs(stage)
 
 
 def _expired(stage, image, offer):
@@ -77,53 +77,53 @@ BAD = [_expired, _other_key, _other_kind, _later, _newer, _image_signature]
 def test_what_a_seal_does_not_cover(make_stage, spoil):
     """Also where it is not required: what claims to be signed must be."""
     stage = make_stage()
-    acts.online(stage)
+    steps.online(stage)
     image = stage.build("1.0.1")
     offer = stage.offer(image, "1.0.1", expires=_in_a_day())
-    acts.refuse(stage, spoil(stage, image, offer), errors.OFFER_SIGNATURE)
+    steps.refuse(stage, spoil(stage, image, offer), errors.OFFER_SIGNATURE)
     assert not stage.files.requests
-    proofs.check_old_runs(stage)
+    checks.check_old_runs(stage)
 
 
 @pytest.mark.code(errors.OFFER_SIGNATURE)
 def test_another_signed_image_under_a_signed_offer(make_stage):
     """Both are the owner's, but they do not belong together."""
     stage = make_stage()
-    acts.online(stage)
+    steps.online(stage)
     offered, other = stage.build("1.0.1"), bytearray(stage.build("1.0.1"))
     other[-700] ^= 1
     offer = stage.offer(offered, "1.0.1", expires=_in_a_day())
     (stage.images / "firmware-1.0.1.img").write_bytes(other)
     offer["sig-sha256-ecdsa"] = signing.sign(bytes(other), stage.signing_key)
-    acts.refuse(stage, offer, errors.OFFER_SIGNATURE)
-    proofs.check_old_runs(stage, offered)
+    steps.refuse(stage, offer, errors.OFFER_SIGNATURE)
+    checks.check_old_runs(stage, offered)
 
 
 @pytest.mark.code(errors.OFFER_SIGNATURE)
 def test_an_offer_that_expires_while_it_waits(make_stage):
     stage = make_stage()
-    acts.online(stage)
+    steps.online(stage)
     now = int(time.time())
     ends = now + pace.seconds(4)
     offer = stage.offer(stage.build("1.0.1"), "1.0.1", expires=ends, upgrade_delay=ends + 3600)
     stage.push(offer)
     stage.board.wait_for("update waits until")
-    acts.until(lambda: time.time() > ends, "the expiry")
+    steps.until(lambda: time.time() > ends, "the expiry")
     stage.board.cut_power()
     since = len(stage.operator.messages)
     stage.board.power_on()
     stage.wait_report("INIT", since=since)
     stage.wait_error(errors.OFFER_SIGNATURE, since=since)
-    acts.until(lambda: acts.record(stage).get("waiting", "") is None, "the offer is forgotten")
+    steps.until(lambda: steps.record(stage).get("waiting", "") is None, "the offer is forgotten")
 
 
 @pytest.mark.code(errors.OFFER_SIGNATURE)
 def test_an_offer_that_is_put_off_until_it_has_expired(make_stage):
     """The delay is not the owner's word, the expiry is."""
     stage = make_stage()
-    acts.online(stage)
+    steps.online(stage)
     now = int(time.time())
     offer = stage.offer(stage.build("1.0.1"), "1.0.1", expires=now + 3, upgrade_delay=now + 4)
-    acts.refuse(stage, offer, errors.OFFER_SIGNATURE)
+    steps.refuse(stage, offer, errors.OFFER_SIGNATURE)
     assert not stage.files.requests
-    proofs.check_old_runs(stage)
+    checks.check_old_runs(stage)

@@ -5,11 +5,11 @@ from __future__ import annotations
 
 import contextlib
 
-import acts
 import mqttboard
 import oldkeys
 import pace
 import pytest
+import steps
 
 from tools.__main__ import main
 from tools.keys import certificates, identities, keyfiles
@@ -20,8 +20,8 @@ NEW = "0123456789AB"
 
 
 def _update(stage, version: str) -> None:
-    _, offer = acts.new_offer(stage, version)
-    acts.update(stage, offer)
+    _, offer = steps.new_offer(stage, version)
+    steps.update(stage, offer)
     stage.board.wait_for(f"confirmed {version}")
 
 
@@ -31,7 +31,7 @@ def _restart_servers(stage, stack: contextlib.ExitStack) -> None:
     before = stage.broker.log.read_text(errors="replace").count(line)
     stage.broker.restart()
     stage.operator = stack.enter_context(Operator(stage.broker.servers_port, stage.keys))
-    acts.until(
+    steps.until(
         lambda: stage.broker.log.read_text(errors="replace").count(line) > before, "the board is back"
     )  # fmt: skip
 
@@ -46,7 +46,7 @@ def test_boards_of_before_are_split_off_without_a_visit(make_stage, stage_folder
     keys = stage_folder / "keys"
     oldkeys.make(keys, [MAC])
     stage = make_stage(runtime=runtime)
-    acts.online(stage)
+    steps.online(stage)
     _update(stage, "1.0.1")
     assert main(["keys", str(keys), "--device", NEW]) == 0  # all goes on as it was
     issuer = keyfiles.read_certificate(keys / "broker-ca.crt.pem")
@@ -86,7 +86,7 @@ def test_with_the_next_authorities_on_boards_all_of_them_follow(make_stage, stag
     before = keyfiles.read_pair(keys, "broker-ca")
     assert main(["keys", str(keys), "--next-ca"]) == 0
     stage = make_stage()
-    acts.online(stage)
+    steps.online(stage)
     assert main(["keys", str(keys), "--rotate-ca"]) == 0
     forged = certificates.issue(before, "ota-server", "client", certificates.valid_for(9))
     with contextlib.ExitStack() as stack:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import acts
-import proofs
+import checks
 import pytest
+import steps
 from apps import HANGS, RESETS, SELF_TEST_FAILS, SELF_TEST_RAISES
 
 from device import errors
@@ -17,20 +17,20 @@ def _fail_trials(stage, image, attempts):
     offer = stage.offer(image, "1.0.1")
     stage.push(offer)
     stage.wait_error(errors.ROLLED_BACK)
-    assert acts.lines_with(stage, "boot: running slot ota_1") == attempts
-    assert ("UPDATE", "1.0.1") not in proofs.reports(stage)
-    assert {version for _, version in proofs.reports(stage)} == {"1.0.0"}
-    assert proofs.error_codes(stage) == [errors.ROLLED_BACK]
+    assert steps.lines_with(stage, "boot: running slot ota_1") == attempts
+    assert ("UPDATE", "1.0.1") not in checks.reports(stage)
+    assert {version for _, version in checks.reports(stage)} == {"1.0.0"}
+    assert checks.error_codes(stage) == [errors.ROLLED_BACK]
     return offer
 
 
 def _check_refused(stage, image, offer):
     """The same offer is refused at once, the same image under a new signature once it is known."""
     fetched = len(stage.files.requests)
-    acts.wait_subscribed(stage)
-    acts.refuse(stage, offer, errors.REFUSED_IMAGE)
+    steps.wait_subscribed(stage)
+    steps.refuse(stage, offer, errors.REFUSED_IMAGE)
     assert len(stage.files.requests) == fetched
-    acts.refuse(stage, offer | {"sig-sha256-ecdsa": _signed_again(stage, image)}, errors.REFUSED_IMAGE)
+    steps.refuse(stage, offer | {"sig-sha256-ecdsa": _signed_again(stage, image)}, errors.REFUSED_IMAGE)
     assert len(stage.files.requests) == fetched + 1
     stage.board.cut_power()
     assert stage.board.slot("ota_1", 64) == b"\xff" * 64
@@ -49,7 +49,7 @@ def _signed_again(stage, image):
 @pytest.mark.parametrize("runtime", ["mp32", "cpython"])
 def test_crashes_at_once(make_stage, make_app, runtime):
     stage = make_stage(runtime=runtime)
-    acts.online(stage)
+    steps.online(stage)
     image = stage.build("1.0.1", make_app(RESETS))
     offer = _fail_trials(stage, image, 3)
     _check_refused(stage, image, offer)
@@ -60,9 +60,9 @@ def test_crashes_at_once(make_stage, make_app, runtime):
 def test_self_test(make_stage, make_app, source):
     """It runs before the first report, so nothing is ever claimed for such an image."""
     stage = make_stage(config={"trial_attempts": 2})
-    acts.online(stage)
+    steps.online(stage)
     _fail_trials(stage, stage.build("1.0.1", make_app(source)), 2)
-    assert acts.lines_with(stage, "trial of 1.0.1: self test failed") == 2
+    assert steps.lines_with(stage, "trial of 1.0.1: self test failed") == 2
 
 
 @pytest.mark.code(errors.ROLLED_BACK)
@@ -70,20 +70,20 @@ def test_self_test(make_stage, make_app, source):
 def test_hangs(make_stage, make_app, runtime):
     """The watchdog that the agent started ends it."""
     stage = make_stage(runtime=runtime, config={"trial_attempts": 1, "watchdog_s": 3})
-    acts.online(stage)
+    steps.online(stage)
     _fail_trials(stage, stage.build("1.0.1", make_app(HANGS)), 1)
-    assert acts.lines_with(stage, "it hangs") == 1
+    assert steps.lines_with(stage, "it hangs") == 1
 
 
 @pytest.mark.code(errors.ROLLED_BACK, errors.REFUSED_IMAGE)
 def test_cannot_be_executed(make_stage):
     """Header and CRC are right, but the machine panics on it."""
     stage = make_stage(image="wm")
-    acts.online(stage)
+    steps.online(stage)
     noise = images.wm_image(bytes(range(256)) * 40, "1.0.1")
     image = images.add_trailer(noise, "1.0.1", BOARD, "")
     offer = _fail_trials(stage, image, 3)
-    assert acts.lines_with(stage, "it panics") == 3
+    assert steps.lines_with(stage, "it panics") == 3
     _check_refused(stage, image, offer)
 
 
@@ -96,7 +96,7 @@ def test_broken_device_package(make_stage, make_app, module):
     (app / "device").mkdir()
     (app / "device" / f"{module}.py").write_text("import no_such_module\n")
     stage = make_stage(config={"trial_attempts": 1})
-    acts.online(stage)
+    steps.online(stage)
     _fail_trials(stage, stage.build("1.0.1", app), 1)
     assert "no_such_module" in stage.wait_error(errors.ROLLED_BACK).data["cause"]
 
@@ -106,7 +106,7 @@ def test_broken_device_package(make_stage, make_app, module):
 def test_raises_before_there_is_an_agent(make_stage, make_app, runtime):
     """It would leave the board in its prompt for ever."""
     stage = make_stage(runtime=runtime)
-    acts.online(stage)
+    steps.online(stage)
     _fail_trials(stage, stage.build("1.0.1", make_app("1 // 0\n")), 3)
     assert stage.wait_error(errors.ROLLED_BACK).data["cause"].startswith("ZeroDivisionError: ")
 
@@ -115,23 +115,23 @@ def test_raises_before_there_is_an_agent(make_stage, make_app, runtime):
 def test_power_cycles_do_not_excuse_it_for_ever(make_stage, make_app):
     """They do not count against an image, but ten of them do."""
     stage = make_stage(config={"trial_attempts": 2})
-    acts.online(stage)
+    steps.online(stage)
     hangs = make_app("print('it hangs')\nwhile True:\n    pass\n")
     stage.push(stage.offer(stage.build("1.0.1", hangs), "1.0.1"))
     for boot in range(10):
-        acts.wait_lines(stage, "it hangs", boot + 1)
+        steps.wait_lines(stage, "it hangs", boot + 1)
         stage.board.cut_power()
         stage.board.power_on()
     stage.wait_error(errors.ROLLED_BACK)
-    assert acts.lines_with(stage, "boot: running slot ota_1") == 10
+    assert steps.lines_with(stage, "boot: running slot ota_1") == 10
 
 
 def test_better_one_after_a_bad_one(make_stage, make_app):
     stage = make_stage(config={"trial_attempts": 1})
-    acts.online(stage)
+    steps.online(stage)
     _fail_trials(stage, stage.build("1.0.1", make_app(RESETS)), 1)
-    image, offer = acts.new_offer(stage, "1.0.2")
-    acts.update(stage, offer)
+    image, offer = steps.new_offer(stage, "1.0.2")
+    steps.update(stage, offer)
     stage.board.wait_for("confirmed 1.0.2")
     stage.board.cut_power()
     assert stage.board.slot("ota_1", len(image)) == image
@@ -142,12 +142,12 @@ def test_better_one_after_a_bad_one(make_stage, make_app):
 def test_second_update_is_rolled_back(make_stage, make_app):
     """The boot record then holds an aborted entry above the valid one: the board must not stumble over it."""
     stage = make_stage(config={"trial_attempts": 1})
-    acts.online(stage)
-    acts.update(stage, acts.new_offer(stage, "1.0.1")[1])
+    steps.online(stage)
+    steps.update(stage, steps.new_offer(stage, "1.0.1")[1])
     stage.board.wait_for("confirmed 1.0.1")
     since = len(stage.operator.messages)
     stage.push(stage.offer(stage.build("1.0.2", make_app(RESETS)), "1.0.2"))
     error = stage.wait_error(errors.ROLLED_BACK, since=since)
     assert error.data["version"] == "1.0.2"
-    acts.update(stage, acts.new_offer(stage, "1.0.3")[1])
-    assert proofs.reports(stage)[-1] == ("UPDATE", "1.0.3")
+    steps.update(stage, steps.new_offer(stage, "1.0.3")[1])
+    assert checks.reports(stage)[-1] == ("UPDATE", "1.0.3")

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import acts
-import proofs
+import checks
+import steps
 
 from device import errors
 from tools.server.files import Fault
@@ -24,7 +24,7 @@ agent.main("ota.json")
 
 def test_power_cut_in_the_first_boot(make_stage, make_app):
     stage = make_stage()
-    acts.online(stage)
+    steps.online(stage)
     image = stage.build("1.0.1", make_app(FIRST_BOOT_WAITS))
     stage.push(stage.offer(image, "1.0.1"))
     stage.board.wait_for("first boot waits for the cut")
@@ -33,23 +33,23 @@ def test_power_cut_in_the_first_boot(make_stage, make_app):
     stage.board.power_on()
     stage.wait_report("UPDATE")
     stage.board.wait_for("confirmed 1.0.1")
-    assert acts.lines_with(stage, "boot: running slot ota_1") == 2
+    assert steps.lines_with(stage, "boot: running slot ota_1") == 2
     assert len(stage.files.requests) == 1  # what is in the slot is not fetched again
-    assert proofs.error_codes(stage) == []
-    proofs.check_record(stage, "ota_1", image, "1.0.1")
+    assert checks.error_codes(stage) == []
+    checks.check_record(stage, "ota_1", image, "1.0.1")
 
 
 def test_power_cut_during_the_download(make_stage):
     """No reason to fail either: the board takes up the offer by itself, or when it comes again."""
     stage = make_stage()
-    acts.online(stage)
-    image, offer = acts.new_offer(stage)
+    steps.online(stage)
+    image, offer = steps.new_offer(stage)
     stage.files.fail(Fault(stall_after=20000))
     stage.push(offer)
-    acts.wait_sent(stage)
+    steps.wait_sent(stage)
     stage.board.cut_power()
     stage.board.power_on()
-    acts.until(lambda: len(proofs.reports(stage)) == 2, "second INIT")
+    steps.until(lambda: len(checks.reports(stage)) == 2, "second INIT")
     stage.push(offer)
     stage.wait_report("UPDATE")
     stage.board.wait_for("confirmed 1.0.1")
@@ -60,23 +60,23 @@ def test_broker_down_in_the_trial(make_stage):
     """The old image cannot reach it either, so nothing counts against the new one."""
     short = {"trial_attempts": 2, "trial_limit_s": 2, "mqtt_timeout_s": 1, "http_timeout_s": 1}
     stage = make_stage(config=short)
-    acts.online(stage)
-    image, offer = acts.new_offer(stage)
+    steps.online(stage)
+    image, offer = steps.new_offer(stage)
     stage.files.fail(Fault(stall_after=20000))
     stage.push(offer)
-    acts.wait_sent(stage)
+    steps.wait_sent(stage)
     stage.broker.kill()
     stage.board.wait_for("trial of 1.0.1: not confirmed within")
     start = 0
     for _ in range(3):
-        acts.until(lambda start=start: _old_is_offline(stage, start), "old image without broker")
+        steps.until(lambda start=start: _old_is_offline(stage, start), "old image without broker")
         stage.board.cut_power()
         assert stage.board.state()["trial"]["attempts"] == 0
         start = len(stage.board.lines)
         stage.board.power_on()
     stage.broker.start()
     stage.board.wait_for("confirmed 1.0.1")
-    proofs.check_record(stage, "ota_1", image, "1.0.1")
+    checks.check_record(stage, "ota_1", image, "1.0.1")
 
 
 def _old_is_offline(stage, start) -> bool:

@@ -6,10 +6,10 @@ import contextlib
 import socket
 import time
 
-import acts
 import apps
-import proofs
+import checks
 import pytest
+import steps
 
 from device import errors
 from tools.server.files import HOST
@@ -49,36 +49,36 @@ class BlackHole:
 def test_the_brokers_packets_are_dropped_during_three_trials(make_stage, make_app):
     """Then all is well again: no verdict on the image, which is confirmed at its next boot."""
     stage = make_stage(config=SHORT | {"trial_attempts": 3}, app=make_app(apps.slow()))
-    acts.online(stage)
-    image, offer = acts.new_offer(stage)
+    steps.online(stage)
+    image, offer = steps.new_offer(stage)
     stage.push(offer)
     for boot in range(1, 4):
-        acts.wait_lines(stage, "boot: running slot ota_1", boot)
+        steps.wait_lines(stage, "boot: running slot ota_1", boot)
         stage.broker.kill()
         with BlackHole(stage.broker.port):
-            acts.wait_lines(stage, "trial of 1.0.1: not confirmed within", boot)
+            steps.wait_lines(stage, "trial of 1.0.1: not confirmed within", boot)
         stage.broker.start()
     stage.board.wait_for("confirmed 1.0.1")
-    assert acts.lines_with(stage, str(errors.ROLLED_BACK)) == 0
-    proofs.check_record(stage, "ota_1", image, "1.0.1")
+    assert steps.lines_with(stage, str(errors.ROLLED_BACK)) == 0
+    checks.check_record(stage, "ota_1", image, "1.0.1")
 
 
 @pytest.mark.code(errors.ROLLED_BACK)
 def test_an_image_that_does_not_trust_the_file_host_is_rolled_back(make_stage, make_app):
     """By MQTT alone it would be confirmed, and could never update again."""
     stage = make_stage(config={"trial_attempts": 2})
-    acts.online(stage)
+    steps.online(stage)
     stage.push(stage.offer(stage.build("1.0.1", make_app(NO_FILE_CA)), "1.0.1"))
-    error = stage.wait_error(errors.ROLLED_BACK, acts.PATIENCE_S)
+    error = stage.wait_error(errors.ROLLED_BACK, steps.PATIENCE_S)
     assert error.data["cause"].startswith("file host: ")
-    assert acts.lines_with(stage, "boot: running slot ota_1") == 2
-    assert ("UPDATE", "1.0.1") not in proofs.reports(stage)
+    assert steps.lines_with(stage, "boot: running slot ota_1") == 2
+    assert ("UPDATE", "1.0.1") not in checks.reports(stage)
 
 
 def test_one_that_came_by_http_needs_no_file_host(make_stage, make_app):
     stage = make_stage()
-    acts.online(stage)
-    acts.update(stage, stage.offer(stage.build("1.0.1", make_app(NO_FILE_CA)), "1.0.1", "http"))
+    steps.online(stage)
+    steps.update(stage, stage.offer(stage.build("1.0.1", make_app(NO_FILE_CA)), "1.0.1", "http"))
     stage.board.wait_for("confirmed 1.0.1")
 
 
@@ -88,15 +88,15 @@ def _confirmations(stage) -> list[str]:
 
 def test_what_was_confirmed_is_told_once(make_stage):
     stage = make_stage()
-    acts.online(stage)
-    acts.update(stage, acts.new_offer(stage)[1])
-    acts.until(lambda: _confirmations(stage), "the confirmation")
-    acts.wait_written(stage, 1)  # what it then notes
+    steps.online(stage)
+    steps.update(stage, steps.new_offer(stage)[1])
+    steps.until(lambda: _confirmations(stage), "the confirmation")
+    steps.wait_written(stage, 1)  # what it then notes
     stage.board.cut_power()
     assert not stage.board.state()["untold"]
     stage.board.power_on()
-    acts.until(lambda: ("INIT", "1.0.1") in proofs.reports(stage), "INIT")
-    acts.until(lambda: acts.lines_with(stage, "MQTTS connected") == 3, "the third connection")
+    steps.until(lambda: ("INIT", "1.0.1") in checks.reports(stage), "INIT")
+    steps.until(lambda: steps.lines_with(stage, "MQTTS connected") == 3, "the third connection")
     assert _confirmations(stage) == ["1.0.1"]
 
 
@@ -121,31 +121,31 @@ agent.main("ota.json")
 
 def test_power_cut_between_the_confirmation_and_its_report(make_stage, make_app):
     stage = make_stage()
-    acts.online(stage)
+    steps.online(stage)
     stage.push(stage.offer(stage.build("1.0.1", make_app(CUT_BEFORE_IT_IS_TOLD)), "1.0.1"))
     stage.board.wait_for("the power goes")
     stage.board.cut_power()
     assert stage.board.state()["untold"] == "1.0.1" and not _confirmations(stage)
     stage.board.power_on()
-    acts.until(lambda: _confirmations(stage) == ["1.0.1"], "the confirmation")
-    assert proofs.reports(stage)[-1] == ("INIT", "1.0.1")
-    assert acts.lines_with(stage, str(errors.ROLLED_BACK)) == 0
+    steps.until(lambda: _confirmations(stage) == ["1.0.1"], "the confirmation")
+    assert checks.reports(stage)[-1] == ("INIT", "1.0.1")
+    assert steps.lines_with(stage, str(errors.ROLLED_BACK)) == 0
 
 
 @pytest.mark.code(errors.ROLLED_BACK, errors.REFUSED_IMAGE)
 def test_a_refused_image_returns_by_the_owners_word(make_stage, make_app):
     """An offer that was signed before does not bring it back."""
     stage = make_stage(config={"trial_attempts": 1})
-    acts.online(stage)
+    steps.online(stage)
     image = stage.build("1.0.1", make_app(apps.RESETS))
     expires = 4_000_000_000
     before = stage.offer(image, "1.0.1", expires=expires)
     stage.push(before)
-    stage.wait_error(errors.ROLLED_BACK, acts.PATIENCE_S)
-    acts.wait_subscribed(stage)
-    acts.refuse(stage, before, errors.REFUSED_IMAGE)
+    stage.wait_error(errors.ROLLED_BACK, steps.PATIENCE_S)
+    steps.wait_subscribed(stage)
+    steps.refuse(stage, before, errors.REFUSED_IMAGE)
     since, refused_at = len(stage.operator.messages), time.time()
-    acts.until(lambda: time.time() > refused_at + 1, "the next second: what is signed now came later")
+    steps.until(lambda: time.time() > refused_at + 1, "the next second: what is signed now came later")
     stage.push(stage.offer(image, "1.0.1", expires=expires))
-    stage.wait_error(errors.ROLLED_BACK, acts.PATIENCE_S, since)
-    assert acts.lines_with(stage, "boot: running slot ota_1") == 2
+    stage.wait_error(errors.ROLLED_BACK, steps.PATIENCE_S, since)
+    assert steps.lines_with(stage, "boot: running slot ota_1") == 2

@@ -6,8 +6,8 @@ import socket
 import threading
 import time
 
-import acts
 import pytest
+import steps
 
 from device import errors
 
@@ -82,7 +82,7 @@ class FakeBroker:
 
     def __exit__(self, *_):
         self._end.set()
-        self._thread.join(acts.PATIENCE_S)
+        self._thread.join(steps.PATIENCE_S)
         self._listener.close()
 
     def _serve(self) -> None:
@@ -92,7 +92,7 @@ class FakeBroker:
                 connection, _ = self._listener.accept()
             except TimeoutError:
                 continue
-            connection.settimeout(acts.PATIENCE_S)
+            connection.settimeout(steps.PATIENCE_S)
             connection.recv(256)
             connection.sendall(self._packet)
             connections.append(connection)
@@ -147,7 +147,7 @@ def test_this_client_does_not_hang(make_stage, runtime, greeting):
         config = {"broker": url} | dict.fromkeys(waits, 1)
         stage = make_stage(runtime=runtime, config=config)
         stage.board.power_on()
-        acts.wait_lines(stage, f"{errors.TIMEOUT} Timed out: peer stalled", 2)
+        steps.wait_lines(stage, f"{errors.TIMEOUT} Timed out: peer stalled", 2)
         assert stage.board.boots == 1
 
 
@@ -195,8 +195,8 @@ def test_timers_call_back_in_the_middle_of_a_loop(make_stage, make_app, runtime)
     stage = make_stage(runtime=runtime, app=make_app(TIMERS))
     stage.board.power_on()
     stage.board.wait_for("another")
-    assert acts.lines_with(stage, "call 3") == 1 and acts.lines_with(stage, "ZeroDivisionError") == 1
-    assert not acts.lines_with(stage, "never heard of")
+    assert steps.lines_with(stage, "call 3") == 1 and steps.lines_with(stage, "ZeroDivisionError") == 1
+    assert not steps.lines_with(stage, "never heard of")
 
 
 EXITS = """
@@ -223,4 +223,4 @@ def test_an_exit_is_a_soft_reset_which_the_watchdog_outlives(make_stage, make_ap
     stage.board.wait_for("started by 3")
     found = [line for line in stage.board.lines if line.startswith("started by")]
     assert found == ["started by 1", "started by 5", "started by 3"]
-    assert acts.lines_with(stage, "MPY: soft reboot") == 1 and not acts.lines_with(stage, "goes on")
+    assert steps.lines_with(stage, "MPY: soft reboot") == 1 and not steps.lines_with(stage, "goes on")

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import acts
-import proofs
+import checks
 import pytest
+import steps
 
 from tools.image import firmware, images
 from tools.programs import runtimes
@@ -27,35 +27,35 @@ def _old_image(stage, label):
 
 def _check_story(stage, old, new):
     """INIT of the old, UPDATE of the new, and between them progress that rises."""
-    acts.until(
+    steps.until(
         lambda: any(m.data.get("state") == "confirmed" for m in stage.operator.messages), "the confirmation"
     )
-    proofs.check_envelopes(stage)
-    first, second = proofs.boots(stage)
+    checks.check_envelopes(stage)
+    first, second = checks.boots(stage)
     old_slot, new_slot = ("run", "run") if stage.board.facts["boot_mode"] == "w80x" else ("ota_0", "ota_1")
     for messages, kind, image, slot in ((first, "INIT", old, old_slot), (second, "UPDATE", new, new_slot)):
         assert messages[0].name == "firmware/report"
         trailer = images.read_trailer(image)
         expected = {"version": trailer["version"], "build_time": trailer["build_time"]}
         assert messages[0].data == {"type": kind, **expected, "slot": slot}
-    proofs.check_progress(first)
+    checks.check_progress(first)
     states = [m.data for m in first + second if "state" in m.data]
     assert states == [{"state": "verified"}, {"state": "confirmed", "version": "1.0.1"}]
     assert first[-1].data == {"state": "verified"}
-    assert proofs.error_codes(stage) == []
+    assert checks.error_codes(stage) == []
 
 
 def _update_and_check(stage, transport="https"):
     """Push one update of a board with two slots, and look at everything it leaves behind."""
     whole = stage.board.slot("ota_0")
     old, new = _old_image(stage, "ota_0"), _image(stage)
-    acts.online(stage)
-    acts.update(stage, stage.offer(new, "1.0.1", transport))
+    steps.online(stage)
+    steps.update(stage, stage.offer(new, "1.0.1", transport))
     stage.board.wait_for("confirmed 1.0.1")
     _check_story(stage, old, new)
     assert [request.scheme for request in stage.files.requests] == [transport]
-    proofs.check_erased_once(stage, "ota_1", len(new))
-    proofs.check_record(stage, "ota_1", new, "1.0.1")
+    checks.check_erased_once(stage, "ota_1", len(new))
+    checks.check_record(stage, "ota_1", new, "1.0.1")
     assert stage.board.slot("ota_1", len(new)) == new
     assert stage.board.slot("ota_0") == whole
     assert not any(stage.board.wear("ota_0"))
@@ -83,28 +83,28 @@ def test_poll(make_stage, runtime):
     stage = make_stage(runtime=runtime, config={"check_interval_s": 1})
     old, new = _old_image(stage, "ota_0"), _image(stage)
     stage.operator.answer_get(MAC, stage.offer(new, "1.0.1"))
-    acts.online(stage)
+    steps.online(stage)
     stage.wait_report("UPDATE")
     stage.board.wait_for("nothing newer than 1.0.1")
     _check_story(stage, old, new)
-    gets = [[m for m in messages if m.name == "get"] for messages in proofs.boots(stage)]
+    gets = [[m for m in messages if m.name == "get"] for messages in checks.boots(stage)]
     assert len(gets[0]) == 1
     assert gets[1]
     assert all(m.data == {} and m.envelope["data"] == {} for boot in gets for m in boot)
     assert len(stage.files.requests) == 1
-    proofs.check_erased_once(stage, "ota_1", len(new))
-    proofs.check_record(stage, "ota_1", new, "1.0.1")
+    checks.check_erased_once(stage, "ota_1", len(new))
+    checks.check_record(stage, "ota_1", new, "1.0.1")
 
 
 def test_w80x(make_stage, runtime):
     """Its boot loader copies the upgrade slot over the running one; there is no way back."""
     stage = make_stage(runtime=runtime, image="wm", boot_mode="w80x")
     old, new = _old_image(stage, "run"), _image(stage)
-    acts.online(stage)
-    acts.update(stage, stage.offer(new, "1.0.1"))
+    steps.online(stage)
+    steps.update(stage, stage.offer(new, "1.0.1"))
     stage.board.wait_for("confirmed 1.0.1")
     _check_story(stage, old, new)
-    proofs.check_erased_once(stage, "upgrade", len(new))
+    checks.check_erased_once(stage, "upgrade", len(new))
     assert set(stage.board.wear("run")) == {1}  # by the boot loader
-    proofs.check_record(stage, "run", new, "1.0.1")
+    checks.check_record(stage, "run", new, "1.0.1")
     assert stage.board.slot("run", len(new)) == new

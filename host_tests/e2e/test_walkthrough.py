@@ -15,8 +15,8 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-import acts
 import pytest
+import steps
 
 from tools.programs import cache
 from tools.server.broker import free_port
@@ -24,7 +24,7 @@ from tools.server.broker import free_port
 PAGE = (cache.REPO / "tools" / "server" / "README.md").read_text()
 SECTION = PAGE.split("\n## Run it\n", 1)[1].split("\n## ", 1)[0]
 BLOCKS = re.findall(r"```\n(.*?)```", SECTION, re.DOTALL)
-LIMIT_S = acts.PATIENCE_S
+LIMIT_S = steps.PATIENCE_S
 SLICE_S = 0.01
 
 
@@ -55,7 +55,7 @@ class Terminal:
         return self.path.read_text(errors="replace")
 
     def wait_for(self, text: str) -> None:
-        acts.until(lambda: text in self.shown() or self.process.poll() is not None, text, LIMIT_S)
+        steps.until(lambda: text in self.shown() or self.process.poll() is not None, text, LIMIT_S)
         assert text in self.shown(), self.shown()
 
     def ctrl_c(self) -> None:

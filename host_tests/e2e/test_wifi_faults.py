@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import time
 
-import acts
+import checks
 import pace
-import proofs
 import pytest
+import steps
 
 from device import errors
 from tools.server.files import Fault
@@ -19,13 +19,13 @@ RUNTIMES = ["mp32", "cpython"]
 @pytest.mark.parametrize("runtime", RUNTIMES)
 def test_off_when_idle(make_stage, runtime):
     stage = make_stage(runtime=runtime)
-    acts.online(stage)
+    steps.online(stage)
     stage.board.wifi(False)
     stage.board.wait_for(str(errors.NO_GOT_IP))
     stage.board.wifi(True)
-    acts.wait_lines(stage, "sta got ip", 2)
-    acts.wait_lines(stage, "MQTTS connected", 2)
-    acts.update(stage, acts.new_offer(stage)[1])
+    steps.wait_lines(stage, "sta got ip", 2)
+    steps.wait_lines(stage, "MQTTS connected", 2)
+    steps.update(stage, steps.new_offer(stage)[1])
     assert stage.board.boots == 2
 
 
@@ -33,28 +33,28 @@ def test_off_when_idle(make_stage, runtime):
 @pytest.mark.parametrize("off_s", [0.5, 2.5], ids=["short", "longer than wifi_timeout_s"])
 def test_off_during_a_download(make_stage, runtime, off_s):
     stage = make_stage(runtime=runtime, config={"http_timeout_s": pace.seconds(5), "wifi_timeout_s": 1})
-    acts.online(stage)
-    image, offer = acts.new_offer(stage)
+    steps.online(stage)
+    image, offer = steps.new_offer(stage)
     stage.files.fail(Fault(stall_after=3 * BLOCK + 100))
     stage.push(offer)
-    acts.wait_written(stage, 3)
+    steps.wait_written(stage, 3)
     stage.board.wifi(False)
     time.sleep(off_s)
     stage.board.wifi(True)
     stage.wait_report("UPDATE")
-    assert acts.lines_with(stage, "sta got ip") >= 3  # old, old again, new
+    assert steps.lines_with(stage, "sta got ip") >= 3  # old, old again, new
     assert [request.range for request in stage.files.requests] == [None, f"bytes={3 * BLOCK}-"]
-    proofs.check_erased_once(stage, "ota_1", len(image))
+    checks.check_erased_once(stage, "ota_1", len(image))
     assert stage.board.slot("ota_1", len(image)) == image
-    assert proofs.error_codes(stage) == []
+    assert checks.error_codes(stage) == []
 
 
 def test_offer_while_the_air_is_off(make_stage):
     """The broker still thinks the board is there, or keeps the offer: either way it arrives."""
     stage = make_stage()
-    acts.online(stage)
+    steps.online(stage)
     stage.board.wifi(False)
     stage.board.wait_for(str(errors.NO_GOT_IP))
-    stage.push(acts.new_offer(stage)[1])
+    stage.push(steps.new_offer(stage)[1])
     stage.board.wifi(True)
     assert stage.wait_report("UPDATE").data["version"] == "1.0.1"

@@ -9,7 +9,7 @@ import json
 import re
 from typing import Any
 
-import evil
+import hostile
 from hypothesis import strategies as st
 from hypothesis.strategies import DrawFn
 
@@ -103,7 +103,7 @@ def build_time_rule(raw: bytes, value: Any) -> bool:
 def offers(draw: DrawFn) -> tuple[dict, dict]:
     """(message, the values of the Offer)."""
     data: dict[str, Any] = draw(
-        st.dictionaries(st.text(evil.characters, max_size=5), evil.values, max_size=2)
+        st.dictionaries(st.text(hostile.characters, max_size=5), hostile.values, max_size=2)
     )
     signature, version = draw(signatures), draw(versions)
     delay, start_at = draw(st.one_of(st.just((None, 0)), times()))
@@ -113,8 +113,8 @@ def offers(draw: DrawFn) -> tuple[dict, dict]:
         data["upgrade_delay"] = delay
     for scheme in draw(st.sampled_from((("http",), ("https",), ("http", "https")))):
         data[scheme + "_url"] = url = draw(urls(scheme))[0]
-    sequence = draw(st.one_of(st.integers(0, 2**32), evil.values))  # nobody looks at it, nor at the time
-    message = {"msg_sequence": sequence, "time": draw(st.one_of(st.integers(), evil.values)), "data": data}
+    sequence = draw(st.one_of(st.integers(0, 2**32), hostile.values))  # nobody looks at it, nor at the time
+    message = {"msg_sequence": sequence, "time": draw(st.one_of(st.integers(), hostile.values)), "data": data}
     expected = {
         "version": version, "url": url, "size": data["size"], "signature": signature,
         "signature_text": data["sig-sha256-ecdsa"], "start_at": start_at,
@@ -163,7 +163,9 @@ def _is_url(text: object, scheme: str) -> bool:
 
 
 json_cases = st.dictionaries(
-    evil.texts, st.one_of(st.none(), st.booleans(), st.integers(-(10**30), 10**30), evil.texts), max_size=6
+    hostile.texts,
+    st.one_of(st.none(), st.booleans(), st.integers(-(10**30), 10**30), hostile.texts),
+    max_size=6,
 ).map(lambda value: (json.dumps(value).encode(), value))
 
 

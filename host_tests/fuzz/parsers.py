@@ -8,12 +8,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-import evil
 import good_images
 import good_keys
 import good_messages
 import good_network
 import good_records
+import hostile
 import makeimage
 from hypothesis import strategies as st
 from hypothesis.strategies import SearchStrategy
@@ -34,14 +34,14 @@ class Parser:
 
     @property
     def hostile(self) -> SearchStrategy[bytes]:
-        spoilt = evil.hostile(self.good.map(lambda case: case[0]))
+        spoilt = hostile.spoilt(self.good.map(lambda case: case[0]))
         if self.more is None:
             return spoilt
         return st.booleans().flatmap(lambda own: self.more if own else spoilt)
 
 
 def _trailers() -> SearchStrategy[bytes]:
-    text = evil.hostile_json(good_images.trailer_objects).filter(lambda raw: len(raw) < 60000)
+    text = hostile.hostile_json(good_images.trailer_objects).filter(lambda raw: len(raw) < 60000)
     return text.map(makeimage.raw_trailer)
 
 
@@ -69,11 +69,11 @@ _LINK_CODES = (errors.CONNECTION_FAILED, errors.TIMEOUT, errors.BAD_MESSAGE)
 PARSERS = {
     "json": Parser(
         good_messages.json_cases, good_messages.json_rule, (), True,
-        evil.hostile_json(good_messages.json_cases.map(lambda case: case[1])),
+        hostile.hostile_json(good_messages.json_cases.map(lambda case: case[1])),
     ),
     "offer": Parser(
         good_messages.offer_cases, good_messages.offer_rule, (errors.BAD_MESSAGE,), False,
-        evil.hostile_json(good_messages.offer_objects),
+        hostile.hostile_json(good_messages.offer_objects),
     ),
     "version": Parser(good_messages.version_cases, good_messages.version_rule, (), True),
     "build_time": Parser(good_messages.build_times(), good_messages.build_time_rule, (), True),
@@ -106,15 +106,15 @@ PARSERS = {
     "next_key": Parser(good_keys.next_keys, good_keys.next_key_rule, (errors.HEADER_INVALID,), True),
     "signed_offer": Parser(
         good_keys.signed_offers, good_keys.signed_offer_rule, (errors.BAD_MESSAGE,), True,
-        evil.hostile_json(good_keys.signed_offer_objects()),
+        hostile.hostile_json(good_keys.signed_offer_objects()),
     ),
     "config": Parser(
         good_records.config_cases, good_records.config_rule, (errors.INVALID_PARAM,), True,
-        evil.hostile_json(good_records.config_objects),
+        hostile.hostile_json(good_records.config_objects),
     ),
     "state": Parser(
         good_records.state_cases, good_records.state_rule, (), False,
-        evil.hostile_json(good_records.state_objects),
+        hostile.hostile_json(good_records.state_objects),
     ),
     "journal": Parser(good_records.journals(), good_records.journal_rule, (), False, _journals()),
     "mqtt": Parser(good_network.sessions(), good_network.mqtt_rule, _LINK_CODES),

@@ -27,7 +27,7 @@ from tools.programs import runtimes
 from tools.realboard import payload
 from tools.server import wire
 from tools.simboard.board import FACTS, SimBoard
-from tools.simboard.factory import SLOTS, create, create_bare
+from tools.simboard.factory import SLOTS, create, create_unprovisioned
 from tools.simboard.replboard import ReplBoard
 from tools.testbed.ntp import NtpServer
 from tools.testbed.stage import MAC, WIFI
@@ -60,7 +60,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--real-ntp", action="store_true", help="ask the configured NTP hosts, not this machine"
     )
     parser.add_argument(
-        "--repl", action="store_true", help="a bare board with a serial line; without FOLDER for this run"
+        "--repl",
+        action="store_true",
+        help="an unprovisioned board with a serial line; without FOLDER for this run",
     )
     parser.add_argument(
         "--port", type=options.any_port, default=PORT, help="TCP port of the serial line (%(default)s)"
@@ -72,7 +74,7 @@ def run(args: argparse.Namespace) -> int:
     with contextlib.ExitStack() as stack:
         if not args.folder:
             if not args.repl:
-                raise ToolError("give the FOLDER of the board, or --repl for a bare one")
+                raise ToolError("give the FOLDER of the board, or --repl for an unprovisioned one")
             args.folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="ota-board-")), "board")
         boards = [stack.enter_context(board) for board in _boards(args)]
         ntp = None if args.real_ntp else stack.enter_context(NtpServer())
@@ -90,10 +92,10 @@ def _boards(args: argparse.Namespace) -> list[SimBoard]:
         options.refuse(args, ["--port"], "of the serial line, which there is with --repl")
         return [SimBoard(folder) for folder in _folders(args)]
     options.refuse(args, ["--count"], "not with --repl, which is one board")
-    why = "not with --repl, a bare board, which `provision` gives these"
+    why = "not with --repl, an unprovisioned board, which `provision` gives these"
     options.refuse(args, ["--config", "--certs", "--image"], why)
     if not (args.folder / FACTS).exists():
-        _create_bare(args)
+        _create_unprovisioned(args)
     board = ReplBoard(args.folder, args.port)
     wifi = ", ".join(f"{name!r} with password {key!r}" for name, key in board.facts["networks"].items())
     print(f"board {board.facts['mac']} at {board.url}, in reach of the Wi-Fi {wifi}", flush=True)
@@ -184,8 +186,8 @@ def _kind(config: dict) -> str:
     return config.get("image", "esp32")
 
 
-def _create_bare(args: argparse.Namespace) -> None:
-    create_bare(
+def _create_unprovisioned(args: argparse.Namespace) -> None:
+    create_unprovisioned(
         args.folder,
         mac=pki.mac_of(args.mac or MAC),
         networks=dict([WIFI]),

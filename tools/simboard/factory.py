@@ -63,7 +63,7 @@ def create(
         )  # fmt: skip
 
 
-def create_bare(
+def create_unprovisioned(
     folder: Path,
     *,
     mac: str,

@@ -7,20 +7,20 @@ from typing import Any
 
 from e2e.test_commands import tools
 
-from tools.simboard.factory import create_bare
+from tools.simboard.factory import create_unprovisioned
 from tools.simboard.replboard import ReplBoard
 from tools.testbed.stage import BOARD, MAC, WIFI, Stage
 
 
-class BareStage(Stage):
-    """Servers as in every stage. board_options: see simboard.factory.create_bare."""
+class UnprovisionedStage(Stage):
+    """Servers as in every stage. board_options: see simboard.factory.create_unprovisioned."""
 
     board: ReplBoard
 
     def _make_board(self) -> ReplBoard:
         folder = self.folder / "board"
         options = {"boot_mode": self._boot_mode, "runtime": self.runtime} | self._board_options
-        create_bare(folder, mac=MAC, networks=dict([WIFI]), **options)
+        create_unprovisioned(folder, mac=MAC, networks=dict([WIFI]), **options)
         board = ReplBoard(folder)
         board.use_ntp(None, self.ntp.port)
         return board

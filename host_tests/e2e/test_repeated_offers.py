@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import time
 
-import acts
-import proofs
+import checks
 import pytest
+import steps
 
 from device import errors
 
@@ -35,33 +35,33 @@ agent.Agent(config.load("ota.json"), may_start, before_reboot).run()
 @pytest.mark.code(errors.SHA256_ECDSA)
 def test_an_image_that_failed_is_not_fetched_again(make_stage):
     stage = make_stage()
-    acts.online(stage)
-    image, offer = acts.spoilt_offer(stage)
-    acts.refuse(stage, offer, errors.SHA256_ECDSA)
+    steps.online(stage)
+    image, offer = steps.spoilt_offer(stage)
+    steps.refuse(stage, offer, errors.SHA256_ECDSA)
     fetched = len(stage.files.requests)
     for _ in range(3):
-        acts.refuse(stage, offer, errors.SHA256_ECDSA)
+        steps.refuse(stage, offer, errors.SHA256_ECDSA)
     assert fetched == 1 and len(stage.files.requests) == 1
     (stage.images / "firmware-1.0.1.img").write_bytes(image)
     again = stage.offer(image, "1.0.1")  # signed anew: another offer
-    acts.update(stage, again)
+    steps.update(stage, again)
 
 
 def test_an_offer_that_waits_can_be_called_forward(make_stage):
     stage = make_stage()
-    acts.online(stage)
-    _, offer = acts.new_offer(stage)
+    steps.online(stage)
+    _, offer = steps.new_offer(stage)
     stage.push(offer | {"upgrade_delay": int(time.time()) + 86400})
     stage.board.wait_for("update waits until")
     stage.push(offer | {"upgrade_delay": 0})
-    stage.wait_report("UPDATE", acts.PATIENCE_S)
+    stage.wait_report("UPDATE", steps.PATIENCE_S)
 
 
 def test_hooks_that_raise_do_not_stop_an_update(make_stage, make_app):
     stage = make_stage(app=make_app(RAISING_HOOKS))
-    acts.online(stage)
-    _, offer = acts.new_offer(stage)
-    acts.update(stage, offer)
-    assert acts.lines_with(stage, "ValueError: question") == 2
-    assert acts.lines_with(stage, "OSError: 28") + acts.lines_with(stage, "ENOSPC") >= 1
-    assert proofs.error_codes(stage) == []
+    steps.online(stage)
+    _, offer = steps.new_offer(stage)
+    steps.update(stage, offer)
+    assert steps.lines_with(stage, "ValueError: question") == 2
+    assert steps.lines_with(stage, "OSError: 28") + steps.lines_with(stage, "ENOSPC") >= 1
+    assert checks.error_codes(stage) == []

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import time
 
-from acts import PATIENCE_S
+from steps import PATIENCE_S
 
 from tools.simboard.board import BLOCK
 from tools.testbed.operator import Message
