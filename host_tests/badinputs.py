@@ -40,7 +40,7 @@ from tools.server import pushes
 from tools.server.service import Service
 from tools.server.store import Store
 from tools.testbed import sampling
-from tools.testbed.stage import MAC
+from tools.testbed.testbed import MAC
 
 LIMIT_S = 60  # for one case; only ends a hang
 MEMORY = 3 << 30  # bytes of address space: a file without end is not read to its end

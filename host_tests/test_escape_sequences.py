@@ -25,7 +25,7 @@ from tools.server import wire
 from tools.simboard.board import SimBoard
 from tools.simboard.factory import create_unprovisioned
 from tools.simboard.replboard import ReplBoard
-from tools.testbed.stage import MAC
+from tools.testbed.testbed import MAC
 
 SEQUENCES = {
     "clear": "\x1b[2J\x1b[H",

@@ -10,7 +10,7 @@ from tools.commands import simboard
 from tools.errors import ToolError
 from tools.image import images
 from tools.simboard.factory import create
-from tools.testbed.stage import MAC
+from tools.testbed.testbed import MAC
 
 IMAGES = {
     "esp32": images.esp32_image(b"code" * 300, "1.0.0"),

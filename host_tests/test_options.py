@@ -17,7 +17,7 @@ from tools.commands import demo
 from tools.errors import ToolError
 from tools.image import firmware
 from tools.simboard.board import FACTS
-from tools.testbed.stage import MAC
+from tools.testbed.testbed import MAC
 
 
 @pytest.fixture(scope="module")
@@ -132,18 +132,18 @@ def test_a_moment_is_in_seconds() -> None:
 
 
 def _demo(ended: str, monkeypatch: pytest.MonkeyPatch) -> demo.Demo:
-    """On a stage where nothing is heard."""
+    """On a testbed where nothing is heard."""
 
     def hear_nothing(predicate: object, limit_s: float) -> None:
         raise TimeoutError
 
     monkeypatch.setattr(demo, "LIMIT_S", 0.2)
     playing = demo.Demo.__new__(demo.Demo)
-    stage = SimpleNamespace(
+    testbed = SimpleNamespace(
         board=SimpleNamespace(ended=ended, lines=["boot: \x1b[31m"]),
         operator=SimpleNamespace(wait_for=hear_nothing),
     )
-    playing.stage = stage  # type: ignore[assignment]
+    playing.testbed = testbed  # type: ignore[assignment]
     return playing
 
 

@@ -20,7 +20,7 @@ from tools.commands import sign
 from tools.errors import ToolError
 from tools.image import images, signer
 from tools.keys import certificates, keyfiles, pki
-from tools.testbed.stage import MAC
+from tools.testbed.testbed import MAC
 
 IMAGE = images.add_trailer(images.esp32_image(b"code" * 300), "1.0.0", "lamp", "May 24 2024 10:33:41")
 PROGRAM = """

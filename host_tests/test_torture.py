@@ -235,13 +235,13 @@ def test_between_two_releases(world, name):
 
 
 def test_what_is_lost_between_two_releases_is_noticed(world):
-    def forgets(stage):
-        stage.start()
-        stage.check_memory(1, "1.0.2")  # is the floor of nobody
+    def forgets(testbed):
+        testbed.start()
+        testbed.check_memory(1, "1.0.2")  # is the floor of nobody
 
-    def takes(stage):
-        stage.start()
-        stage.expect(stage.signed(stage.build("1.0.2"), "1.0.2", 1), errors.REFUSED_IMAGE)
+    def takes(testbed):
+        testbed.start()
+        testbed.expect(testbed.signed(testbed.build("1.0.2"), "1.0.2", 1), errors.REFUSED_IMAGE)
 
     assert _play_earlier(world, forgets)["outcome"] == "lost"
     assert _play_earlier(world, takes, releases.TODAY)["outcome"] == "unverified"

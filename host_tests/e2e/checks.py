@@ -9,31 +9,31 @@ from steps import PATIENCE_S
 
 from tools.simboard.board import BLOCK
 from tools.testbed.operator import Message
-from tools.testbed.stage import Stage
+from tools.testbed.testbed import Testbed
 
 
-def boots(stage: Stage) -> list[list[Message]]:
+def boots(testbed: Testbed) -> list[list[Message]]:
     """What the board published, boot by boot: its msg_sequence starts at 0 each time."""
     result: list[list[Message]] = []
-    for message in stage.operator.messages:
+    for message in testbed.operator.messages:
         if message.sequence == 0:
             result.append([])
         result[-1].append(message)
     return result
 
 
-def error_codes(stage: Stage) -> list[int]:
-    return [m.data["errorCode"] for m in stage.operator.messages if "errorCode" in m.data]
+def error_codes(testbed: Testbed) -> list[int]:
+    return [m.data["errorCode"] for m in testbed.operator.messages if "errorCode" in m.data]
 
 
-def reports(stage: Stage) -> list[tuple[str, str]]:
+def reports(testbed: Testbed) -> list[tuple[str, str]]:
     """(type, version) of each firmware/report."""
-    found = [m.data for m in stage.operator.messages if m.name == "firmware/report"]
+    found = [m.data for m in testbed.operator.messages if m.name == "firmware/report"]
     return [(data["type"], data["version"]) for data in found]
 
 
-def check_envelopes(stage: Stage) -> None:
-    for messages in boots(stage):
+def check_envelopes(testbed: Testbed) -> None:
+    for messages in boots(testbed):
         assert [m.sequence for m in messages] == list(range(len(messages)))
         for message in messages:
             assert message.envelope is not None
@@ -52,18 +52,18 @@ def check_progress(messages: list[Message]) -> None:
     assert len(tens) >= 8
 
 
-def check_erased_once(stage: Stage, label: str, size: int) -> None:
+def check_erased_once(testbed: Testbed, label: str, size: int) -> None:
     """Each block that holds a part of the image exactly once, the others never."""
     used = -(-size // BLOCK)
-    wear = stage.board.wear(label)
+    wear = testbed.board.wear(label)
     assert wear == [1] * used + [0] * (len(wear) - used)
 
 
-def check_record(stage: Stage, label: str, image: bytes, version: str, floor: str | None = "") -> None:
+def check_record(testbed: Testbed, label: str, image: bytes, version: str, floor: str | None = "") -> None:
     """The state of a board that has installed and confirmed this. floor: the lowest version that it takes
     from then on, if not this one. Switches it off."""
-    stage.board.cut_power()
-    state = stage.board.state()
+    testbed.board.cut_power()
+    state = testbed.board.state()
     record = state["slots"][label]
     assert record["version"] == version
     assert record["size"] == len(image)
@@ -74,15 +74,15 @@ def check_record(stage: Stage, label: str, image: bytes, version: str, floor: st
     assert state["refused"] == []
 
 
-def check_old_runs(stage: Stage, image: bytes = b"") -> None:
+def check_old_runs(testbed: Testbed, image: bytes = b"") -> None:
     """The board never restarted, nothing of the new image could boot, the old one starts again.
 
     image: what was offered, to see that its head is not in the spare slot.
     """
-    board = stage.board
+    board = testbed.board
     assert board.boots == 1
     assert board.ended is None
-    since = len(stage.operator.messages)
+    since = len(testbed.operator.messages)
     board.cut_power()
     spare = "upgrade" if board.facts["boot_mode"] == "w80x" else "ota_1"
     assert board.slot(spare, 64) == b"\xff" * 64 != image[:64]
@@ -90,5 +90,5 @@ def check_old_runs(stage: Stage, image: bytes = b"") -> None:
     assert board.flash(start, size) == b"\xff" * size
     assert not (board.state().get("trial"))
     board.power_on()
-    report = stage.wait_report("INIT", PATIENCE_S, since)
+    report = testbed.wait_report("INIT", PATIENCE_S, since)
     assert report.data["version"] == "1.0.0"

@@ -1,4 +1,4 @@
-"""Fixtures of the end-to-end tests: stages with short time-outs, and applications to put on boards."""
+"""Fixtures of the end-to-end tests: testbeds with short time-outs, and applications to put on boards."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pace
 import pytest
-from e2e.unprovisioned import UnprovisionedStage
+from e2e.unprovisioned import UnprovisionedTestbed
 
 from tools.programs import runtimes
-from tools.testbed.stage import Stage
+from tools.testbed.testbed import Testbed
 
 # Short enough for tests, long enough for two busy cores; for a machine that is slower still see scaled().
 FAST = {
@@ -33,11 +33,11 @@ MAIN, *OTHERS = runtimes.WORD_BITS  # MicroPythons
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """A test that names no interpreter plays on the main one, of a table of cases a quarter at a time; and
     now and then on the others."""
-    if "make_stage" in metafunc.fixturenames and "runtime" not in metafunc.fixturenames:
+    if "make_testbed" in metafunc.fixturenames and "runtime" not in metafunc.fixturenames:
         is_table = metafunc.definition.get_closest_marker("parametrize") is not None
         main = pytest.param(MAIN, marks=pytest.mark.sample(4) if is_table else ())
         others = [pytest.param(name, marks=pytest.mark.sample(24)) for name in OTHERS]
-        metafunc.parametrize("make_stage", [main, *others], indirect=True)
+        metafunc.parametrize("make_testbed", [main, *others], indirect=True)
 
 
 def pytest_configure(config):
@@ -56,8 +56,8 @@ def scaled(config: dict) -> dict:
     return {key: scale(key, value) for key, value in config.items()}
 
 
-class TestStage(Stage):
-    """A Stage whose board runs an application of the test from the start, if one is given."""
+class TestTestbed(Testbed):
+    """A Testbed whose board runs an application of the test from the start, if one is given."""
 
     __test__ = False
 
@@ -70,53 +70,53 @@ class TestStage(Stage):
 
 
 @pytest.fixture
-def stage_folder(tmp_path: Path) -> Path:
-    """Where make_stage builds, for a test that wants to prepare its keys."""
-    return tmp_path / "stage"
+def testbed_folder(tmp_path: Path) -> Path:
+    """Where make_testbed builds, for a test that wants to prepare its keys."""
+    return tmp_path / "testbed"
 
 
 @pytest.fixture
-def make_stage(request: pytest.FixtureRequest, tmp_path: Path, stage_folder: Path):
-    """make_stage(**options of Stage) -> a Stage that is up; config comes on top of FAST."""
-    stages = []
+def make_testbed(request: pytest.FixtureRequest, tmp_path: Path, testbed_folder: Path):
+    """make_testbed(**options of Testbed) -> a Testbed that is up; config comes on top of FAST."""
+    testbeds = []
 
-    def make(*, config: dict | None = None, **options: object) -> Stage:
+    def make(*, config: dict | None = None, **options: object) -> Testbed:
         options.setdefault("runtime", getattr(request, "param", MAIN))
         options.setdefault("slot_size", 0x40000 if options["runtime"] == "cpython" else 0x20000)
-        stage = TestStage(stage_folder, config=scaled(FAST | (config or {})), **options)
-        stages.append(stack.enter_context(stage))
-        return stage
+        testbed = TestTestbed(testbed_folder, config=scaled(FAST | (config or {})), **options)
+        testbeds.append(stack.enter_context(testbed))
+        return testbed
 
     with contextlib.ExitStack() as stack:
         yield make
-    for stage in stages:  # pytest shows it when the test has failed
-        print(*stage.board.lines, sep="\n")
+    for testbed in testbeds:  # pytest shows it when the test has failed
+        print(*testbed.board.lines, sep="\n")
     shutil.rmtree(tmp_path, ignore_errors=True)  # megabytes of flash for each test
 
 
 @pytest.fixture
 def make_unprovisioned(tmp_path: Path):
-    """make_unprovisioned(**options of the board) -> its stage, the board on; config comes on top of FAST."""
+    """make_unprovisioned(**options of the board) -> its testbed, the board on; config on top of FAST."""
     with contextlib.ExitStack() as stack:
         made = []
 
-        def make(*, config: dict | None = None, **options: object) -> UnprovisionedStage:
+        def make(*, config: dict | None = None, **options: object) -> UnprovisionedTestbed:
             settings = scaled(FAST | (config or {}))
-            stage = UnprovisionedStage(tmp_path / f"board{len(made)}", config=settings, **options)
-            made.append(stack.enter_context(stage))
+            testbed = UnprovisionedTestbed(tmp_path / f"board{len(made)}", config=settings, **options)
+            made.append(stack.enter_context(testbed))
             made[-1].board.power_on()
             return made[-1]
 
         yield make
-    for stage in made:
-        lines = [line[:150] for line in stage.board.lines if not line.startswith((">R", '["', "null"))]
+    for testbed in made:
+        lines = [line[:150] for line in testbed.board.lines if not line.startswith((">R", '["', "null"))]
         print(*lines, sep="\n")
     shutil.rmtree(tmp_path, ignore_errors=True)
 
 
 @pytest.fixture
 def make_app(tmp_path: Path):
-    """make_app(source of its main.py, more files by name) -> folder for Stage.build(app=...)."""
+    """make_app(source of its main.py, more files by name) -> folder for Testbed.build(app=...)."""
 
     def make(main: str, **files: bytes) -> Path:
         folder = tmp_path / f"app{len(list(tmp_path.glob('app*')))}"

@@ -75,61 +75,61 @@ asyncio.run(main())
 """
 
 
-def _hold_download(stage):
+def _hold_download(testbed):
     """Begin an update whose download hangs."""
-    image, offer = steps.new_offer(stage)
-    stage.files.fail(Fault(stall_after=10000))
-    stage.push(offer)
-    steps.wait_sent(stage)
+    image, offer = steps.new_offer(testbed)
+    testbed.files.fail(Fault(stall_after=10000))
+    testbed.push(offer)
+    steps.wait_sent(testbed)
     return image
 
 
-def _check_goes_on(stage, text):
+def _check_goes_on(testbed, text):
     """The application has its turns although the download hangs; then that goes on as well."""
-    count = steps.lines_with(stage, text)
-    steps.wait_lines(stage, text, count + 3)
-    assert len(stage.files.requests) == 1
-    stage.files.release()
+    count = steps.lines_with(testbed, text)
+    steps.wait_lines(testbed, text, count + 3)
+    assert len(testbed.files.requests) == 1
+    testbed.files.release()
 
 
-def _check_updated(stage, image):
-    stage.wait_report("UPDATE")
-    stage.board.wait_for("confirmed 1.0.1")
-    assert checks.error_codes(stage) == []
-    assert stage.board.slot("ota_1", len(image)) == image
+def _check_updated(testbed, image):
+    testbed.wait_report("UPDATE")
+    testbed.board.wait_for("confirmed 1.0.1")
+    assert checks.error_codes(testbed) == []
+    assert testbed.board.slot("ota_1", len(image)) == image
 
 
 @pytest.mark.parametrize("runtime", runtimes.END_TO_END)
-def test_own_loop(make_stage, make_app, runtime):
-    stage = make_stage(runtime=runtime, app=make_app(OWN_LOOP), config=PATIENT)
-    steps.online(stage)
-    image = _hold_download(stage)
-    _check_goes_on(stage, "turn ")
-    _check_updated(stage, image)
-    assert steps.lines_with(stage, "may start, question") == 4
-    assert steps.lines_with(stage, "before reboot") == 1
-    assert steps.lines_with(stage, "self test of the application") == 1
-    start = stage.board.lines.index("boot: running slot ota_1")
-    assert stage.board.lines.index("found nothing") < start
-    assert stage.board.lines.index("found a note of the last image") > start
+def test_own_loop(make_testbed, make_app, runtime):
+    testbed = make_testbed(runtime=runtime, app=make_app(OWN_LOOP), config=PATIENT)
+    steps.online(testbed)
+    image = _hold_download(testbed)
+    _check_goes_on(testbed, "turn ")
+    _check_updated(testbed, image)
+    assert steps.lines_with(testbed, "may start, question") == 4
+    assert steps.lines_with(testbed, "before reboot") == 1
+    assert steps.lines_with(testbed, "self test of the application") == 1
+    start = testbed.board.lines.index("boot: running slot ota_1")
+    assert testbed.board.lines.index("found nothing") < start
+    assert testbed.board.lines.index("found a note of the last image") > start
 
 
-def test_nothing_before_it_may_start(make_stage, make_app):
+def test_nothing_before_it_may_start(make_testbed, make_app):
     never = OWN_LOOP.replace("return asked > 3", "return False")
-    stage = make_stage(app=make_app(never))
-    steps.online(stage)
-    stage.push(steps.new_offer(stage)[1])
-    stage.board.wait_for("may start, question 9 ")
-    assert not stage.files.requests
-    checks.check_old_runs(stage)
+    testbed = make_testbed(app=make_app(never))
+    steps.online(testbed)
+    testbed.push(steps.new_offer(testbed)[1])
+    testbed.board.wait_for("may start, question 9 ")
+    assert not testbed.files.requests
+    checks.check_old_runs(testbed)
 
 
 @pytest.mark.parametrize("runtime", runtimes.END_TO_END)
-def test_asyncio(make_stage, make_app, runtime):
-    stage = make_stage(runtime=runtime, app=make_app(ASYNCIO), config=PATIENT)
-    steps.online(stage)
-    image = _hold_download(stage)
-    _check_goes_on(stage, "beat ")
-    _check_updated(stage, image)
-    start = stage.board.lines.index("boot: running slot ota_1")
-    assert "beat 1" in stage.board.lines[start:]
+def test_asyncio(make_testbed, make_app, runtime):
+    testbed = make_testbed(runtime=runtime, app=make_app(ASYNCIO), config=PATIENT)
+    steps.online(testbed)
+    image = _hold_download(testbed)
+    _check_goes_on(testbed, "beat ")
+    _check_updated(testbed, image)
+    start = testbed.board.lines.index("boot: running slot ota_1")
+    assert "beat 1" in testbed.board.lines[start:]

@@ -22,61 +22,61 @@ def program(mark: str) -> str:
     return found
 
 
-def update(stage, make_app, source: str) -> None:
+def update(testbed, make_app, source: str) -> None:
     """The program runs as 1.0.0 and then as 1.0.1."""
-    image = stage.build("1.0.1", make_app(source))
-    stage.push(stage.offer(image, "1.0.1"))
-    assert stage.wait_report("UPDATE").data["version"] == "1.0.1"
+    image = testbed.build("1.0.1", make_app(source))
+    testbed.push(testbed.offer(image, "1.0.1"))
+    assert testbed.wait_report("UPDATE").data["version"] == "1.0.1"
 
 
-def blinks(stage) -> None:
+def blinks(testbed) -> None:
     """Also after the update."""
-    stage.board.wait_for("confirmed 1.0.1")
-    before = stage.board.counter(PIN_CHANGES_WORD)
-    steps.until(lambda: stage.board.counter(PIN_CHANGES_WORD) >= before + 3, "the lamp blinks")
+    testbed.board.wait_for("confirmed 1.0.1")
+    before = testbed.board.counter(PIN_CHANGES_WORD)
+    steps.until(lambda: testbed.board.counter(PIN_CHANGES_WORD) >= before + 3, "the lamp blinks")
 
 
-def test_the_program_of_the_readme(make_stage, make_app):
+def test_the_program_of_the_readme(make_testbed, make_app):
     readme = (REPO / "README.md").read_text()
     (source,) = re.findall(r"```python\n(.*?)```", readme, re.DOTALL)
-    stage = make_stage(app=make_app(source))
-    stage.board.power_on()
-    stage.wait_report("INIT")
-    update(stage, make_app, source)
+    testbed = make_testbed(app=make_app(source))
+    testbed.board.power_on()
+    testbed.wait_report("INIT")
+    update(testbed, make_app, source)
 
 
-def test_the_lamp_that_polls(make_stage, make_app):
+def test_the_lamp_that_polls(make_testbed, make_app):
     source = program("led.value(not led.value())\n    until")
-    stage = make_stage(app=make_app(source))
-    stage.board.power_on()
-    stage.wait_report("INIT")
-    update(stage, make_app, source)
-    blinks(stage)
+    testbed = make_testbed(app=make_app(source))
+    testbed.board.power_on()
+    testbed.wait_report("INIT")
+    update(testbed, make_app, source)
+    blinks(testbed)
 
 
-def test_the_lamp_with_asyncio(make_stage, make_app):
+def test_the_lamp_with_asyncio(make_testbed, make_app):
     source = program("asyncio.run(main())")
-    stage = make_stage(app=make_app(source))
-    stage.board.power_on()
-    stage.wait_report("INIT")
-    update(stage, make_app, source)
-    blinks(stage)
+    testbed = make_testbed(app=make_app(source))
+    testbed.board.power_on()
+    testbed.wait_report("INIT")
+    update(testbed, make_app, source)
+    blinks(testbed)
 
 
-def test_the_sensor_that_sleeps(make_stage, make_app):
+def test_the_sensor_that_sleeps(make_testbed, make_app):
     """The offer comes while it sleeps; it is awake until the new image is confirmed, then it sleeps again."""
     source = program("machine.deepsleep")
     assert "30_000" in source and "600_000" in source
     source = source.replace("30_000", "1_500").replace("600_000", "1_000")
-    stage = make_stage(app=make_app(source))
-    stage.board.power_on()
-    stage.wait_report("INIT")
-    stage.board.wait_for("deep sleep")
-    update(stage, make_app, source)
-    confirmed = stage.board.lines.index(stage.board.wait_for("confirmed 1.0.1"))
-    stage.board.wait_for("deep sleep", start=confirmed)
-    stage.board.wait_for("1.0.1 build", start=confirmed)  # what wakes is the new image
-    lines = "\n".join(stage.board.lines)
+    testbed = make_testbed(app=make_app(source))
+    testbed.board.power_on()
+    testbed.wait_report("INIT")
+    testbed.board.wait_for("deep sleep")
+    update(testbed, make_app, source)
+    confirmed = testbed.board.lines.index(testbed.board.wait_for("confirmed 1.0.1"))
+    testbed.board.wait_for("deep sleep", start=confirmed)
+    testbed.board.wait_for("1.0.1 build", start=confirmed)  # what wakes is the new image
+    lines = "\n".join(testbed.board.lines)
     assert not re.search(r"ota reboot.*\n(?!boot: )", lines), "something came between commit and restart"
 
 

@@ -12,134 +12,134 @@ import steps
 from device import errors
 from tools.server.files import Fault
 from tools.simboard.board import BLOCK
-from tools.testbed.stage import MAC
+from tools.testbed.testbed import MAC
 
 HELD_AT = 12000  # bytes after which the download hangs for http_timeout_s
 
 
-def _hold_download(stage, at=HELD_AT):
+def _hold_download(testbed, at=HELD_AT):
     """Begin an update and return while its download hangs."""
-    image, offer = steps.new_offer(stage)
+    image, offer = steps.new_offer(testbed)
     at = at if at > 0 else len(image) + at
-    stage.files.fail(Fault(stall_after=at))
-    stage.push(offer)
-    steps.wait_written(stage, at // BLOCK)
+    testbed.files.fail(Fault(stall_after=at))
+    testbed.push(offer)
+    steps.wait_written(testbed, at // BLOCK)
     return image
 
 
-def _check_updated(stage, image):
-    stage.board.wait_for("confirmed 1.0.1")
-    assert stage.board.boots == 2
-    assert len(stage.files.requests) == 2
-    checks.check_erased_once(stage, "ota_1", len(image))
-    checks.check_record(stage, "ota_1", image, "1.0.1")
+def _check_updated(testbed, image):
+    testbed.board.wait_for("confirmed 1.0.1")
+    assert testbed.board.boots == 2
+    assert len(testbed.files.requests) == 2
+    checks.check_erased_once(testbed, "ota_1", len(image))
+    checks.check_record(testbed, "ota_1", image, "1.0.1")
 
 
 @pytest.mark.parametrize("how", ["restart", "kill"])
-def test_restart_when_idle(make_stage, how):
+def test_restart_when_idle(make_testbed, how):
     """The board comes back by itself, with its session, and takes an offer."""
-    stage = make_stage()
-    steps.online(stage)
+    testbed = make_testbed()
+    steps.online(testbed)
     if how == "kill":
-        stage.broker.kill()
-        stage.board.wait_for(str(errors.CONNECTION_FAILED))
-        stage.broker.start()
+        testbed.broker.kill()
+        testbed.board.wait_for(str(errors.CONNECTION_FAILED))
+        testbed.broker.start()
     else:
-        stage.broker.restart()
-    stage.operator.wait_until_connected()
-    steps.wait_lines(stage, "MQTTS connected", 2)
-    steps.update(stage, steps.new_offer(stage)[1])
-    assert stage.board.boots == 2
+        testbed.broker.restart()
+    testbed.operator.wait_until_connected()
+    steps.wait_lines(testbed, "MQTTS connected", 2)
+    steps.update(testbed, steps.new_offer(testbed)[1])
+    assert testbed.board.boots == 2
 
 
-def test_restart_during_a_download(make_stage):
-    stage = make_stage(config={"http_timeout_s": 3600, "retry_window_s": 3600})
-    steps.online(stage)
-    image = _hold_download(stage)
-    stage.broker.restart()
-    stage.operator.wait_until_connected()
-    stage.files.release()
-    assert stage.wait_report("UPDATE").data["version"] == "1.0.1"
-    values = [m.data["progress"] for m in stage.operator.messages if "progress" in m.data]
+def test_restart_during_a_download(make_testbed):
+    testbed = make_testbed(config={"http_timeout_s": 3600, "retry_window_s": 3600})
+    steps.online(testbed)
+    image = _hold_download(testbed)
+    testbed.broker.restart()
+    testbed.operator.wait_until_connected()
+    testbed.files.release()
+    assert testbed.wait_report("UPDATE").data["version"] == "1.0.1"
+    values = [m.data["progress"] for m in testbed.operator.messages if "progress" in m.data]
     assert values[0] == 0
     assert values[-1] == 100  # it has reconnected for its progress
-    _check_updated(stage, image)
+    _check_updated(testbed, image)
 
 
-def test_down_from_the_download_to_the_trial(make_stage):
+def test_down_from_the_download_to_the_trial(make_testbed):
     """The update needs no broker; only its confirmation does."""
-    stage = make_stage(config={"http_timeout_s": 1})
-    steps.online(stage)
-    image = _hold_download(stage)
-    stage.broker.kill()
-    stage.board.wait_for("boot: running slot ota_1")
-    start = stage.board.lines.index("boot: running slot ota_1")
-    stage.board.wait_for(str(errors.CONNECTION_FAILED), start=start)
-    assert steps.lines_with(stage, "confirmed") == 0
-    stage.broker.start()
-    _check_updated(stage, image)
+    testbed = make_testbed(config={"http_timeout_s": 1})
+    steps.online(testbed)
+    image = _hold_download(testbed)
+    testbed.broker.kill()
+    testbed.board.wait_for("boot: running slot ota_1")
+    start = testbed.board.lines.index("boot: running slot ota_1")
+    testbed.board.wait_for(str(errors.CONNECTION_FAILED), start=start)
+    assert steps.lines_with(testbed, "confirmed") == 0
+    testbed.broker.start()
+    _check_updated(testbed, image)
 
 
-def test_silent_during_a_download(make_stage):
+def test_silent_during_a_download(make_testbed):
     """Publishes that nobody acknowledges delay the update a little, but never hold it up."""
     config = {"publish_timeout_s": 1, "mqtt_timeout_s": 1, "http_timeout_s": 1}
-    stage = make_stage(config=config)
-    steps.online(stage)
-    image = _hold_download(stage, at=-10000)
-    stage.broker.freeze()
-    stage.board.wait_for("ota reboot")
-    stage.board.wait_for(str(errors.TIMEOUT), start=stage.board.lines.index("boot: running slot ota_0"))
-    stage.broker.thaw()
-    assert stage.wait_report("UPDATE").data["version"] == "1.0.1"
-    _check_updated(stage, image)
+    testbed = make_testbed(config=config)
+    steps.online(testbed)
+    image = _hold_download(testbed, at=-10000)
+    testbed.broker.freeze()
+    testbed.board.wait_for("ota reboot")
+    testbed.board.wait_for(str(errors.TIMEOUT), start=testbed.board.lines.index("boot: running slot ota_0"))
+    testbed.broker.thaw()
+    assert testbed.wait_report("UPDATE").data["version"] == "1.0.1"
+    _check_updated(testbed, image)
 
 
 @pytest.mark.code(errors.TIMEOUT)
-def test_silent_when_idle(make_stage):
+def test_silent_when_idle(make_testbed):
     """No connection breaks; only the keepalive can tell."""
-    stage = make_stage(config={"keepalive_s": 2, "mqtt_timeout_s": 2})
-    steps.online(stage)
+    testbed = make_testbed(config={"keepalive_s": 2, "mqtt_timeout_s": 2})
+    steps.online(testbed)
     attempts = 1
-    while "broker is silent" not in _freeze_until_noticed(stage):
+    while "broker is silent" not in _freeze_until_noticed(testbed):
         attempts += 1  # it had caught the acknowledgement of a report, so the board was not idle
         assert attempts < 10
-    steps.update(stage, steps.new_offer(stage)[1])
-    assert stage.board.boots == 2
+    steps.update(testbed, steps.new_offer(testbed)[1])
+    assert testbed.board.boots == 2
 
 
-def _freeze_until_noticed(stage):
+def _freeze_until_noticed(testbed):
     """What the board says about it; then it is online again."""
 
     def subscriptions():
-        return stage.broker.log.read_text(errors="replace").count(f"{MAC} 1 wm_iot/{MAC}/ota/response")
+        return testbed.broker.log.read_text(errors="replace").count(f"{MAC} 1 wm_iot/{MAC}/ota/response")
 
     time.sleep(pace.slowness())  # for the acknowledgement of a report, of which nobody tells
-    start, before = len(stage.board.lines), subscriptions()
-    stage.broker.freeze()
-    line = stage.board.wait_for(str(errors.TIMEOUT), start=start)
-    stage.broker.thaw()
+    start, before = len(testbed.board.lines), subscriptions()
+    testbed.broker.freeze()
+    line = testbed.board.wait_for(str(errors.TIMEOUT), start=start)
+    testbed.broker.thaw()
     steps.until(lambda: subscriptions() > before, "it comes back")
     return line
 
 
-def test_keepalive_keeps_alive(make_stage):
+def test_keepalive_keeps_alive(make_testbed):
     """A broker that answers pings is not silent: no reconnect in three keepalives. One whose answer a busy
     machine delays is; but a board that heeds no answer would reconnect in each three of them."""
     keepalive_s = pace.seconds(2)  # the broker waits for one and a half of them, of its own time
-    stage = make_stage(config={"keepalive_s": keepalive_s})
-    steps.online(stage)
+    testbed = make_testbed(config={"keepalive_s": keepalive_s})
+    steps.online(testbed)
     attempts = 1
-    while _speaks_within(stage, 3 * keepalive_s):
+    while _speaks_within(testbed, 3 * keepalive_s):
         attempts += 1
         assert attempts < 30  # a reconnect is a few lines
-    steps.update(stage, steps.new_offer(stage)[1])
+    steps.update(testbed, steps.new_offer(testbed)[1])
 
 
-def _speaks_within(stage, seconds):
+def _speaks_within(testbed, seconds):
     """Does the board log anything from now on?"""
-    since = len(stage.board.lines)
+    since = len(testbed.board.lines)
     try:
-        stage.board.wait_for("ota", seconds, since)
+        testbed.board.wait_for("ota", seconds, since)
     except TimeoutError:
         return False
     return True

@@ -15,7 +15,7 @@ from device import errors
 from tools.keys import keyfiles, pki
 from tools.server.broker import Broker
 from tools.testbed import traits
-from tools.testbed.stage import MAC
+from tools.testbed.testbed import MAC
 
 REFUSED = f"{errors.TLS_REFUSED} TLS refused"
 LATE = 10  # a board that waits for what never comes is later than that on any machine
@@ -23,9 +23,9 @@ OLD_TLS = ["TLSv1", "TLSv1_1", "old hello"]
 
 
 @pytest.fixture
-def keys(stage_folder):
-    pki.make_all(stage_folder / "keys", [MAC])
-    return stage_folder / "keys"
+def keys(testbed_folder):
+    pki.make_all(testbed_folder / "keys", [MAC])
+    return testbed_folder / "keys"
 
 
 def _seconds(line):
@@ -33,42 +33,42 @@ def _seconds(line):
     return float(line.partition("[")[2].partition("]")[0])
 
 
-def _check_refusals(stage):
+def _check_refusals(testbed):
     """In time, and again; from the second on it says so, and goes on running the version it has."""
-    steps.wait_lines(stage, REFUSED, 2)
-    lines = stage.board.lines
+    steps.wait_lines(testbed, REFUSED, 2)
+    lines = testbed.board.lines
     times = [_seconds(line) for line in lines if REFUSED in line]
     begun = next(_seconds(line) for line in lines if "Now datetime" in line)
-    config = stage.configuration()
+    config = testbed.configuration()
     limit_s = config["mqtt_timeout_s"] + config["backoff_max_s"]
     assert times[0] - begun <= LATE * 2 * limit_s
     assert times[1] - times[0] <= LATE * limit_s
-    assert stage.board.boots == 1
-    assert stage.board.ended is None
-    assert steps.lines_with(stage, "Publish ota") == 0
+    assert testbed.board.boots == 1
+    assert testbed.board.ended is None
+    assert steps.lines_with(testbed, "Publish ota") == 0
 
 
 @pytest.mark.code(errors.TLS_REFUSED)
 @pytest.mark.parametrize(("runtime", "what"), badcerts.CASES)
-def test_bad_certificate(make_stage, keys, tmp_path, runtime, what):
+def test_bad_certificate(make_testbed, keys, tmp_path, runtime, what):
     host, make = badcerts.BAD[what]
     keyfiles.write_pair(keys, "bad", make(keyfiles.read_pair(keys, "broker-ca")))
     with Broker(tmp_path / "bad broker", keys, server="bad") as bad:
-        stage = make_stage(runtime=runtime, config={"broker": f"mqtts://{host}:{bad.port}"})
-        stage.board.power_on()
-        _check_refusals(stage)
+        testbed = make_testbed(runtime=runtime, config={"broker": f"mqtts://{host}:{bad.port}"})
+        testbed.board.power_on()
+        _check_refusals(testbed)
         assert "New connection" in bad.log.read_text()
         assert "New client connected" not in bad.log.read_text()
 
 
 @pytest.mark.parametrize("host", [badcerts.NAME, badcerts.ADDRESS])
-def test_good_certificate(make_stage, keys, tmp_path, host):
+def test_good_certificate(make_testbed, keys, tmp_path, host):
     """The same with a right one that has only this name, so that nothing else can be to blame above."""
     keyfiles.write_pair(keys, "good", badcerts.good(keyfiles.read_pair(keys, "broker-ca"), host))
     with Broker(tmp_path / "good broker", keys, server="good") as good:
-        stage = make_stage(config={"broker": f"mqtts://{host}:{good.port}"})
-        stage.board.power_on()
-        stage.board.wait_for('"type": "INIT"')
+        testbed = make_testbed(config={"broker": f"mqtts://{host}:{good.port}"})
+        testbed.board.power_on()
+        testbed.board.wait_for('"type": "INIT"')
         assert "New client connected" in good.log.read_text()
 
 
@@ -86,26 +86,26 @@ def _broker_of(keys, version):
 @pytest.mark.code(errors.TLS_REFUSED)
 @pytest.mark.filterwarnings("ignore:ssl.TLSVersion:DeprecationWarning")
 @pytest.mark.parametrize(("runtime", "version"), [*(("mp32", v) for v in OLD_TLS), ("cpython", "TLSv1_1")])
-def test_old_tls(make_stage, keys, runtime, version):
+def test_old_tls(make_testbed, keys, runtime, version):
     with _broker_of(keys, version) as old:
-        stage = make_stage(runtime=runtime, config={"broker": f"mqtts://localhost:{old.port}"})
-        stage.board.power_on()
-        _check_refusals(stage)
+        testbed = make_testbed(runtime=runtime, config={"broker": f"mqtts://localhost:{old.port}"})
+        testbed.board.power_on()
+        _check_refusals(testbed)
         assert old.versions == []
 
 
 @pytest.mark.parametrize("version", ["TLSv1_2", "TLSv1_3"])
-def test_new_tls(make_stage, keys, version):
+def test_new_tls(make_testbed, keys, version):
     """Both are spoken where the build knows both; the firmware of an ESP32 knows only the first."""
     with _broker_of(keys, version) as new:
-        stage = make_stage(config={"broker": f"mqtts://localhost:{new.port}"})
-        stage.board.power_on()
-        if version == "TLSv1_3" and not traits.speaks_tls13(stage.runtime):
-            _check_refusals(stage)
+        testbed = make_testbed(config={"broker": f"mqtts://localhost:{new.port}"})
+        testbed.board.power_on()
+        if version == "TLSv1_3" and not traits.speaks_tls13(testbed.runtime):
+            _check_refusals(testbed)
             return
         steps.until(lambda: new.requests, "a greeting of MQTT")
         assert new.versions[0] == version.replace("_", ".")
-    assert steps.lines_with(stage, REFUSED) == 0
+    assert steps.lines_with(testbed, REFUSED) == 0
 
 
 BAD_CLIENT = {
@@ -120,7 +120,7 @@ BAD_CLIENT = {
 @pytest.mark.parametrize(
     ("runtime", "what"), [*(("mp32", what) for what in BAD_CLIENT), ("cpython", "other CA")]
 )
-def test_bad_client_certificate(make_stage, keys, runtime, what):
+def test_bad_client_certificate(make_testbed, keys, runtime, what):
     """The broker refuses it; with the right one back in place the board comes online."""
     device = keys / "devices" / MAC
     shutil.copytree(device, keys / "right")
@@ -128,32 +128,32 @@ def test_bad_client_certificate(make_stage, keys, runtime, what):
     for name in ("client.crt.der", "client.key.der"):
         (device / name).unlink()
     keyfiles.write_pair(device, "client", pair, "der")
-    stage = make_stage(runtime=runtime)
-    stage.board.power_on()
-    _check_refusals(stage)
-    assert not stage.operator.messages
-    stage.board.cut_power()
+    testbed = make_testbed(runtime=runtime)
+    testbed.board.power_on()
+    _check_refusals(testbed)
+    assert not testbed.operator.messages
+    testbed.board.cut_power()
     for name in ("client.crt.der", "client.key.der"):
-        shutil.copy(keys / "right" / name, stage.board.folder / "fs" / "certs")
-    stage.board.provision()
-    stage.board.power_on()
-    stage.wait_report("INIT")
+        shutil.copy(keys / "right" / name, testbed.board.folder / "fs" / "certs")
+    testbed.board.provision()
+    testbed.board.power_on()
+    testbed.wait_report("INIT")
 
 
-def test_a_refusal_is_told_once_there_is_a_broker(make_stage, keys, tmp_path):
+def test_a_refusal_is_told_once_there_is_a_broker(make_testbed, keys, tmp_path):
     """It happened twice, so no bytes damaged on the way were to blame. Told once, after the INIT."""
     make = badcerts.BAD["expired"][1]
     keyfiles.write_pair(keys, "bad", make(keyfiles.read_pair(keys, "broker-ca")))
-    stage = make_stage()
-    stage.broker.stop()
-    with Broker(tmp_path / "bad broker", keys, stage.broker.port, server="bad"):
-        stage.board.power_on()
-        _check_refusals(stage)
-        stage.board.wifi(False)  # until the operator listens again
-    stage.broker.start()
-    stage.operator.wait_until_connected()
-    stage.board.wifi(True)
-    stage.wait_report("INIT")
-    stage.wait_error(errors.TLS_REFUSED)
-    steps.update(stage, steps.new_offer(stage)[1])
-    assert checks.error_codes(stage) == [errors.TLS_REFUSED]
+    testbed = make_testbed()
+    testbed.broker.stop()
+    with Broker(tmp_path / "bad broker", keys, testbed.broker.port, server="bad"):
+        testbed.board.power_on()
+        _check_refusals(testbed)
+        testbed.board.wifi(False)  # until the operator listens again
+    testbed.broker.start()
+    testbed.operator.wait_until_connected()
+    testbed.board.wifi(True)
+    testbed.wait_report("INIT")
+    testbed.wait_error(errors.TLS_REFUSED)
+    steps.update(testbed, steps.new_offer(testbed)[1])
+    assert checks.error_codes(testbed) == [errors.TLS_REFUSED]

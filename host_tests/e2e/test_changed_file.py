@@ -11,51 +11,51 @@ from tools.server.files import Fault
 from tools.simboard.board import BLOCK
 
 
-def _begin(stage, now: bytes, later: bytes):
+def _begin(testbed, now: bytes, later: bytes):
     """Serve `now` until the download hangs in its fourth block, from then on `later`."""
-    image, offer = steps.new_offer(stage)
-    path = stage.images / "firmware-1.0.1.img"
+    image, offer = steps.new_offer(testbed)
+    path = testbed.images / "firmware-1.0.1.img"
     path.write_bytes(now or image)
-    stage.files.fail(Fault(stall_after=3 * BLOCK + 9))
-    stage.push(offer)
-    steps.wait_sent(stage)
+    testbed.files.fail(Fault(stall_after=3 * BLOCK + 9))
+    testbed.push(offer)
+    steps.wait_sent(testbed)
     path.write_bytes(later or image)
     return image
 
 
 @pytest.fixture
-def stage(make_stage):
-    stage = make_stage(config={"http_timeout_s": 1})
-    steps.online(stage)
-    return stage
+def testbed(make_testbed):
+    testbed = make_testbed(config={"http_timeout_s": 1})
+    steps.online(testbed)
+    return testbed
 
 
-def _other(stage) -> bytes:
+def _other(testbed) -> bytes:
     """Another image of the length of the real one: all but its head differs in each block."""
-    image = bytearray(stage.build("1.0.1"))
+    image = bytearray(testbed.build("1.0.1"))
     image[300:] = bytes(byte ^ 0x55 for byte in image[300:])
     return bytes(image)
 
 
-def test_becomes_the_right_one(stage):
-    image = _begin(stage, _other(stage), b"")
-    stage.wait_report("UPDATE")
-    assert stage.board.slot("ota_1", len(image)) == image
-    second = stage.files.requests[1]
+def test_becomes_the_right_one(testbed):
+    image = _begin(testbed, _other(testbed), b"")
+    testbed.wait_report("UPDATE")
+    assert testbed.board.slot("ota_1", len(image)) == image
+    second = testbed.files.requests[1]
     assert (second.range, second.status) == (f"bytes={3 * BLOCK}-", 200)
 
 
 @pytest.mark.code(errors.SHA256_ECDSA)
-def test_becomes_another_one(stage):
-    _begin(stage, b"", _other(stage))
-    stage.wait_error(errors.SHA256_ECDSA)
-    checks.check_old_runs(stage)
+def test_becomes_another_one(testbed):
+    _begin(testbed, b"", _other(testbed))
+    testbed.wait_error(errors.SHA256_ECDSA)
+    checks.check_old_runs(testbed)
 
 
 @pytest.mark.code(errors.SIZE_MISMATCH)
 @pytest.mark.parametrize("length", [2 * BLOCK, 3 * BLOCK, 20 * BLOCK])
-def test_changes_its_size(stage, length):
+def test_changes_its_size(testbed, length):
     """Shorter than what is there, just as long, or longer than announced."""
-    _begin(stage, b"", bytes(length))
-    stage.wait_error(errors.SIZE_MISMATCH)
-    checks.check_old_runs(stage)
+    _begin(testbed, b"", bytes(length))
+    testbed.wait_error(errors.SIZE_MISMATCH)
+    checks.check_old_runs(testbed)

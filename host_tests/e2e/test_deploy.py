@@ -32,9 +32,9 @@ APP = {
 USED = len(firmware.package_modules()) - len(payload.OPTIONS)  # modules of a board that uses no option
 
 
-def list_files(stage) -> set[str]:
+def list_files(testbed) -> set[str]:
     """All that `deploy` could have put on the board."""
-    with Session(stage.board.url) as board:
+    with Session(testbed.board.url) as board:
         board.load("store")
         found = board.call("list_files", "lib") + board.call("list_files", "certs")
         root = board.run("import os\nprint(os.listdir())")
@@ -49,40 +49,42 @@ def counts(shown: str) -> tuple[int, int]:
 
 def test_only_what_changed_is_sent(make_unprovisioned, tmp_path: Path):
     """Also over an agent that runs, with its watchdog started."""
-    stage = make_unprovisioned()
-    sent, there = counts(stage.provision())
+    testbed = make_unprovisioned()
+    sent, there = counts(testbed.provision())
     assert sent > 40 and there == 0
-    stage.wait_report("INIT")
-    seen = len(stage.operator.messages)  # before the command: a fast board has reported when it ends
-    assert counts(stage.deploy()) == (0, USED + 2)
-    stage.wait_report("INIT", since=seen)
+    testbed.wait_report("INIT")
+    seen = len(testbed.operator.messages)  # before the command: a fast board has reported when it ends
+    assert counts(testbed.deploy()) == (0, USED + 2)
+    testbed.wait_report("INIT", since=seen)
     config = tmp_path / "ota.json"
-    changed = (stage.keys / "devices" / stage.board.facts["mac"] / "ota.json").read_text()
+    changed = (testbed.keys / "devices" / testbed.board.facts["mac"] / "ota.json").read_text()
     config.write_text(changed.replace('"watchdog_s": 20', '"watchdog_s": 21'))
-    seen = len(stage.operator.messages)
-    assert counts(stage.deploy("--config", config))[0] == 1
-    stage.wait_report("INIT", since=seen)
+    seen = len(testbed.operator.messages)
+    assert counts(testbed.deploy("--config", config))[0] == 1
+    testbed.wait_report("INIT", since=seen)
     config.write_text(changed.replace('"watchdog_s": 20', '"language": "zh"'))
-    seen = len(stage.operator.messages)
-    assert counts(stage.deploy("--config", config))[0] == 2 and "lib/device/texts_zh.mpy" in list_files(stage)
-    stage.wait_report("INIT", since=seen)
+    seen = len(testbed.operator.messages)
+    assert counts(testbed.deploy("--config", config))[0] == 2 and "lib/device/texts_zh.mpy" in list_files(
+        testbed
+    )
+    testbed.wait_report("INIT", since=seen)
     config.write_text(changed.replace('"watchdog_s": 20', '"watchdog_s": -1'))
-    shown = stage.deploy("--config", config, code=1)
+    shown = testbed.deploy("--config", config, code=1)
     assert "configuration: bad value for 'watchdog_s': 0 to 86400" in shown
 
 
 def test_the_other_form_of_a_module_goes_away(make_unprovisioned):
     """MicroPython would take an old x.py before a new x.mpy."""
-    stage = make_unprovisioned(umqtt=False)
-    stage.provision("--source")
-    files = list_files(stage)
+    testbed = make_unprovisioned(umqtt=False)
+    testbed.provision("--source")
+    files = list_files(testbed)
     assert {"lib/device/agent.py", "lib/umqtt/simple.py", "main.py"} <= files
-    sent, _ = counts(stage.deploy())
+    sent, _ = counts(testbed.deploy())
     assert sent == USED + 1
-    files = list_files(stage)
+    files = list_files(testbed)
     assert {"lib/device/agent.mpy", "lib/umqtt/simple.mpy"} <= files
     assert not [name for name in files if name.startswith("lib/") and name.endswith(".py")]
-    stage.wait_report("INIT")
+    testbed.wait_report("INIT")
 
 
 def test_what_fails_on_the_board_is_told_in_the_sources_names(make_unprovisioned):
@@ -99,13 +101,13 @@ def test_what_is_the_users_own_stays(make_unprovisioned, tmp_path: Path):
     app.mkdir()
     for name, text in APP.items():
         (app / name).write_text(text)
-    stage = make_unprovisioned()
-    stage.provision("--app", app)
-    stage.board.wait_for("blinking 5 Hz")
-    assert {"lib/blink.mpy", "rate.txt"} <= list_files(stage)
-    assert "kept your own main.py" in stage.deploy()
-    assert "kept" not in stage.deploy("--overwrite")
-    with Session(stage.board.url) as board:
+    testbed = make_unprovisioned()
+    testbed.provision("--app", app)
+    testbed.board.wait_for("blinking 5 Hz")
+    assert {"lib/blink.mpy", "rate.txt"} <= list_files(testbed)
+    assert "kept your own main.py" in testbed.deploy()
+    assert "kept" not in testbed.deploy("--overwrite")
+    with Session(testbed.board.url) as board:
         board.load("store")
         assert board.call("first_line", "main.py").startswith('"""Run the agent')
 
@@ -113,49 +115,49 @@ def test_what_is_the_users_own_stays(make_unprovisioned, tmp_path: Path):
 def test_a_copy_that_fails_changes_nothing(make_unprovisioned, tmp_path, monkeypatch: pytest.MonkeyPatch):
     """The cable is pulled and the power goes while the package is copied; then it is done again, so slowly
     that it takes longer than the watchdog of the agent that was interrupted waits."""
-    stage = make_unprovisioned(config={"watchdog_s": WATCHDOG_S})
-    stage.provision()
-    stage.wait_report("INIT")
-    seen = len(stage.operator.messages)
-    before = stage.board.operations()
-    command = [sys.executable, "-m", "tools", "deploy", stage.board.url, "--source"]
+    testbed = make_unprovisioned(config={"watchdog_s": WATCHDOG_S})
+    testbed.provision()
+    testbed.wait_report("INIT")
+    seen = len(testbed.operator.messages)
+    before = testbed.board.operations()
+    command = [sys.executable, "-m", "tools", "deploy", testbed.board.url, "--source"]
     with subprocess.Popen(command, cwd=REPO, stdout=subprocess.PIPE, stderr=subprocess.STDOUT) as copying:
-        steps.until(lambda: stage.board.operations() >= before + 100, "some of the package on the board")
-        stage.board.cut_power()
-        stage.board.unplug()
+        steps.until(lambda: testbed.board.operations() >= before + 100, "some of the package on the board")
+        testbed.board.cut_power()
+        testbed.board.unplug()
         shown, _ = copying.communicate(timeout=steps.PATIENCE_S)
     assert copying.returncode == 1 and b"has fallen silent" in shown, shown
-    stage.board.power_on()
-    stage.wait_report("INIT", since=seen)
-    seen = len(stage.operator.messages)
-    files = list_files(stage)
+    testbed.board.power_on()
+    testbed.wait_report("INIT", since=seen)
+    seen = len(testbed.operator.messages)
+    files = list_files(testbed)
     assert "lib/device.new/agent.py" in files
     assert "lib/device/agent.mpy" in files and "lib/device/agent.py" not in files
-    stage.wait_report("INIT", since=seen)
-    _check_longer_than_the_watchdog(stage, tmp_path / "app", monkeypatch)
+    testbed.wait_report("INIT", since=seen)
+    _check_longer_than_the_watchdog(testbed, tmp_path / "app", monkeypatch)
 
 
-def _check_longer_than_the_watchdog(stage, app: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def _check_longer_than_the_watchdog(testbed, app: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Over a slow line, so that it takes that long on the fastest machine."""
-    typed, needed_s = stage.board._type, stage.configuration()["watchdog_s"] + 1
+    typed, needed_s = testbed.board._type, testbed.configuration()["watchdog_s"] + 1
     slow = itertools.repeat(needed_s / SLOW_PIECES, SLOW_PIECES)
-    monkeypatch.setattr(stage.board, "_type", lambda data: (time.sleep(next(slow, 0)), typed(data)))
+    monkeypatch.setattr(testbed.board, "_type", lambda data: (time.sleep(next(slow, 0)), typed(data)))
     app.mkdir()
     (app / "data.bin").write_bytes(bytes(DATA_SIZE))
-    boots, seen, started = stage.board.boots, len(stage.operator.messages), time.monotonic()
-    stage.deploy("--source", "--app", app)
+    boots, seen, started = testbed.board.boots, len(testbed.operator.messages), time.monotonic()
+    testbed.deploy("--source", "--app", app)
     assert time.monotonic() - started > needed_s
-    stage.wait_report("INIT", since=seen)
-    assert stage.board.boots == boots + 1
-    files = list_files(stage)
+    testbed.wait_report("INIT", since=seen)
+    assert testbed.board.boots == boots + 1
+    files = list_files(testbed)
     assert "lib/device/agent.py" in files and not [name for name in files if "device.new" in name]
 
 
 def test_too_little_room_is_said_before_anything_is_copied(make_unprovisioned):
-    stage = make_unprovisioned(vfs_size=0x20000)
-    shown = tools("provision", stage.board.url, *stage.settings(), code=1)
+    testbed = make_unprovisioned(vfs_size=0x20000)
+    shown = tools("provision", testbed.board.url, *testbed.settings(), code=1)
     assert "KiB free" in shown and "mpremote fs rm" in shown
-    assert "main.py" not in list_files(stage)
+    assert "main.py" not in list_files(testbed)
 
 
 def test_each_power_cut_in_the_switch_leaves_a_whole_package():

@@ -56,21 +56,21 @@ while True:
 """
 
 
-def _operation_of_slot(stage) -> int:
+def _operation_of_slot(testbed) -> int:
     """Number of one in the middle of the download that an offer to this board will start. Leaves it off."""
-    steps.online(stage)
-    stage.board.cut_power()
-    return stage.board.operations() + BEFORE_SLOT[stage.runtime] + MIDDLE
+    steps.online(testbed)
+    testbed.board.cut_power()
+    return testbed.board.operations() + BEFORE_SLOT[testbed.runtime] + MIDDLE
 
 
-def _offer_with(stage, *faults):
+def _offer_with(testbed, *faults):
     """Power on with this plan, and offer a new image: (image, offer)."""
-    stage.board.inject(list(faults))
-    since = len(stage.operator.messages)
-    stage.board.power_on()
-    stage.wait_report("INIT", steps.PATIENCE_S, since)
-    image, offer = steps.new_offer(stage)
-    stage.push(offer)
+    testbed.board.inject(list(faults))
+    since = len(testbed.operator.messages)
+    testbed.board.power_on()
+    testbed.wait_report("INIT", steps.PATIENCE_S, since)
+    image, offer = steps.new_offer(testbed)
+    testbed.push(offer)
     return image, offer
 
 
@@ -89,37 +89,37 @@ def test_both_sides_know_the_same_panel():
     [(0, "before"), (0, "torn", UNSTABLE), (1, "torn", TEAR_OF_A_WRITE), (1, "after")],
     ids=lambda fault: "-".join(map(str, fault)),
 )
-def test_power_cut_in_the_middle_of_a_download(make_stage, runtime, fault):
-    stage = make_stage(runtime=runtime)
-    number = _operation_of_slot(stage)
-    image, _ = _offer_with(stage, [number + fault[0], *fault[1:]])
-    report = stage.wait_report("UPDATE", steps.PATIENCE_S)
+def test_power_cut_in_the_middle_of_a_download(make_testbed, runtime, fault):
+    testbed = make_testbed(runtime=runtime)
+    number = _operation_of_slot(testbed)
+    image, _ = _offer_with(testbed, [number + fault[0], *fault[1:]])
+    report = testbed.wait_report("UPDATE", steps.PATIENCE_S)
     assert report.data["version"] == "1.0.1"
-    stage.board.wait_for("confirmed 1.0.1")
-    assert stage.board.cuts == 1
-    lines = "\n".join(stage.board.lines)
+    testbed.board.wait_for("confirmed 1.0.1")
+    assert testbed.board.cuts == 1
+    lines = "\n".join(testbed.board.lines)
     assert "OTA progress:4-" in lines.split("board: planned power cut")[0]
     assert "OTA progress:6-" not in lines.split("board: planned power cut")[0]
-    assert stage.board.slot("ota_1", len(image)) == image
-    assert checks.error_codes(stage) == []
+    assert testbed.board.slot("ota_1", len(image)) == image
+    assert checks.error_codes(testbed) == []
 
 
 @pytest.mark.code(errors.FLASH)
 @pytest.mark.parametrize("runtime", RUNTIMES)
 @pytest.mark.parametrize("kind, count", [("ignore", 2), ("error", 1)], ids=["ignore", "error"])
-def test_bad_flash_in_the_slot(make_stage, runtime, kind, count):
+def test_bad_flash_in_the_slot(make_testbed, runtime, kind, count):
     """Nobody misses an erase of what is blank: so the write after it is ignored, too."""
-    stage = make_stage(runtime=runtime)
-    number = _operation_of_slot(stage)
-    _offer_with(stage, *([number + index, kind] for index in range(count)))
-    stage.wait_error(errors.FLASH, steps.PATIENCE_S)
-    stage.board.wait_for("OTA progress:5-")
-    assert (stage.board.boots, stage.board.cuts) == (2, 0)
-    assert stage.board.slot("ota_1", 64) == b"\xff" * 64
-    assert checks.reports(stage) == [("INIT", "1.0.0")] * 2
-    steps.wait_subscribed(stage)
-    steps.update(stage, steps.new_offer(stage, "1.0.2")[1])
-    assert checks.error_codes(stage) == [errors.FLASH]
+    testbed = make_testbed(runtime=runtime)
+    number = _operation_of_slot(testbed)
+    _offer_with(testbed, *([number + index, kind] for index in range(count)))
+    testbed.wait_error(errors.FLASH, steps.PATIENCE_S)
+    testbed.board.wait_for("OTA progress:5-")
+    assert (testbed.board.boots, testbed.board.cuts) == (2, 0)
+    assert testbed.board.slot("ota_1", 64) == b"\xff" * 64
+    assert checks.reports(testbed) == [("INIT", "1.0.0")] * 2
+    steps.wait_subscribed(testbed)
+    steps.update(testbed, steps.new_offer(testbed, "1.0.2")[1])
+    assert checks.error_codes(testbed) == [errors.FLASH]
 
 
 @pytest.mark.parametrize(
@@ -127,47 +127,47 @@ def test_bad_flash_in_the_slot(make_stage, runtime, kind, count):
     [("idf", "esp32", 2, ["before"]), ("w80x", "wm", 0, ["before", "after", "before"])],
     ids=["idf", "w80x"],
 )
-def test_power_cuts_in_the_boot_loader(make_stage, boot_mode, image, set_boot, kinds):
+def test_power_cuts_in_the_boot_loader(make_testbed, boot_mode, image, set_boot, kinds):
     """Its operations count as well. set_boot: how many that call needs; kinds: cuts in those that follow."""
-    stage = make_stage(runtime="cpython", boot_mode=boot_mode, image=image)
-    content, offer = steps.new_offer(stage)
+    testbed = make_testbed(runtime="cpython", boot_mode=boot_mode, image=image)
+    content, offer = steps.new_offer(testbed)
     first = 2 * -(-len(content) // host.BLOCK) + 1 + set_boot  # the head is one of its own
-    stage.board.inject([[first + index, kind] for index, kind in enumerate(kinds)])
-    steps.online(stage)
-    steps.update(stage, offer)
-    assert stage.board.cuts == len(kinds)
-    assert stage.board.boots == 2 + len(kinds)
-    assert checks.error_codes(stage) == []
+    testbed.board.inject([[first + index, kind] for index, kind in enumerate(kinds)])
+    steps.online(testbed)
+    steps.update(testbed, offer)
+    assert testbed.board.cuts == len(kinds)
+    assert testbed.board.boots == 2 + len(kinds)
+    assert checks.error_codes(testbed) == []
 
 
 @pytest.mark.parametrize("runtime", RUNTIMES)
-def test_reset_causes(make_stage, make_app, runtime):
+def test_reset_causes(make_testbed, make_app, runtime):
     """Power on, machine.reset(), watchdog, planned power cut."""
-    stage = make_stage(runtime=runtime, app=make_app(CAUSES))
-    stage.board.power_on()
-    stage.board.wait_for("in the end")
-    causes = [line for line in stage.board.lines if line.startswith("cause")]
+    testbed = make_testbed(runtime=runtime, app=make_app(CAUSES))
+    testbed.board.power_on()
+    testbed.board.wait_for("in the end")
+    causes = [line for line in testbed.board.lines if line.startswith("cause")]
     assert causes == [f"cause {cause}" for cause in (host.PWRON, host.HARD, host.WDT, host.PWRON)]
-    assert stage.board.cuts == 1
+    assert testbed.board.cuts == 1
 
 
 @pytest.mark.parametrize("runtime", RUNTIMES)
-def test_wifi_drops_by_schedule(make_stage, make_app, runtime):
+def test_wifi_drops_by_schedule(make_testbed, make_app, runtime):
     """Off at first, and once more while it is up."""
-    stage = make_stage(runtime=runtime, app=make_app(WATCHED_WIFI))
+    testbed = make_testbed(runtime=runtime, app=make_app(WATCHED_WIFI))
     scale = pace.seconds(1)
-    stage.board.inject([], [[0, 1500 * scale], [3000 * scale, 1000 * scale]])
-    stage.board.power_on()
-    steps.wait_lines(stage, "up ", 2)
-    changes = [line.split() for line in stage.board.lines if line.startswith(("up", "down"))]
+    testbed.board.inject([], [[0, 1500 * scale], [3000 * scale, 1000 * scale]])
+    testbed.board.power_on()
+    steps.wait_lines(testbed, "up ", 2)
+    changes = [line.split() for line in testbed.board.lines if line.startswith(("up", "down"))]
     assert [what for what, _ in changes] == ["down", "up", "down", "up"]
     _, first_up, down, up = (int(ms) for _, ms in changes)
     assert 1500 * scale <= first_up < 3000 * scale <= down < 4000 * scale <= up
 
 
-def test_a_wifi_drop_does_not_end_an_update(make_stage):
-    stage = make_stage()
-    stage.board.inject([], [[0, 1000], [1500, 500]])
-    steps.online(stage)
-    steps.update(stage, steps.new_offer(stage)[1])
-    assert checks.error_codes(stage) == []
+def test_a_wifi_drop_does_not_end_an_update(make_testbed):
+    testbed = make_testbed()
+    testbed.board.inject([], [[0, 1000], [1500, 500]])
+    steps.online(testbed)
+    steps.update(testbed, steps.new_offer(testbed)[1])
+    assert checks.error_codes(testbed) == []

@@ -60,13 +60,13 @@ def _stored(image: bytes):
     return answer
 
 
-def test_a_release_page_that_redirects(make_stage):
+def test_a_release_page_that_redirects(make_testbed):
     """By way of three hosts, absolute, without a scheme, relative; each head is longer than 3.6 KB. Those
     hosts alone are allowed."""
-    stage = make_stage(config={"file_hosts": ["localhost", "127.0.0.1"]})
-    steps.online(stage)
-    image, offer = steps.new_offer(stage)
-    secure = server_context(stage.keys, "files")
+    testbed = make_testbed(config={"file_hosts": ["localhost", "127.0.0.1"]})
+    steps.online(testbed)
+    image, offer = steps.new_offer(testbed)
+    secure = server_context(testbed.keys, "files")
     query = _presigned(1300)
     with contextlib.ExitStack() as stack:
         store = stack.enter_context(RawServer(_stored(image), secure))
@@ -79,10 +79,10 @@ def test_a_release_page_that_redirects(make_stage):
         )
         store._answer = _first_redirects(f"//localhost:{store.port}/lamp.img{query}", _stored(image))
         url = f"https://localhost:{page.port}/o/lamp/releases/latest/lamp.img"
-        steps.update(stage, offer | {"https_url": url})
+        steps.update(testbed, offer | {"https_url": url})
         assert [_path(request) for request in page.requests] == list(places)
         assert [_path(request) for request in store.requests] == ["/hop?x=1", "/lamp.img" + query]
-    assert stage.board.slot("ota_1", len(image)) == image
+    assert testbed.board.slot("ota_1", len(image)) == image
 
 
 def _first_redirects(place: str, answer):
@@ -92,34 +92,34 @@ def _first_redirects(place: str, answer):
 
 @pytest.mark.code(errors.BAD_MESSAGE)
 @pytest.mark.parametrize("length", [1300, 1900])
-def test_a_presigned_url_that_waits(make_stage, length):
+def test_a_presigned_url_that_waits(make_testbed, length):
     """It is there again after a power cut while it waits, one in the download, and the update; with no more
     heap than others have."""
-    stage = make_stage(heap_kib=160, config={"http_timeout_s": 3600, "checkpoint_kib": 4})
-    steps.online(stage)
-    image, offer = steps.new_offer(stage)
+    testbed = make_testbed(heap_kib=160, config={"http_timeout_s": 3600, "checkpoint_kib": 4})
+    steps.online(testbed)
+    image, offer = steps.new_offer(testbed)
     start_at = int(time.time()) + pace.seconds(2)
-    secure = server_context(stage.keys, "files")
+    secure = server_context(testbed.keys, "files")
     with RawServer(_stored(image), secure) as store, FaultProxy(store.port) as proxy:
         path = "/lamp.img" + _presigned(length)
         offer |= {"https_url": f"https://localhost:{proxy.port}{path}", "upgrade_delay": start_at}
-        steps.refuse(stage, offer | {"https_url": offer["https_url"] + "a" * 800}, errors.BAD_MESSAGE)
-        stage.push(offer)
-        stage.board.wait_for("update waits until")
-        stage.push(offer)
-        stage.board.wait_for("offer of 1.0.1 is known")
+        steps.refuse(testbed, offer | {"https_url": offer["https_url"] + "a" * 800}, errors.BAD_MESSAGE)
+        testbed.push(offer)
+        testbed.board.wait_for("update waits until")
+        testbed.push(offer)
+        testbed.board.wait_for("offer of 1.0.1 is known")
         assert not store.requests
         proxy.plan(Trouble("stall", at_byte=30000))
-        stage.board.cut_power()
-        stage.board.power_on()
-        steps.wait_written(stage, 4)
-        stage.board.cut_power()
-        since = len(stage.operator.messages)
-        stage.board.power_on()
-        stage.wait_report("UPDATE", steps.PATIENCE_S, since)
+        testbed.board.cut_power()
+        testbed.board.power_on()
+        steps.wait_written(testbed, 4)
+        testbed.board.cut_power()
+        since = len(testbed.operator.messages)
+        testbed.board.power_on()
+        testbed.wait_report("UPDATE", steps.PATIENCE_S, since)
         assert {_path(request) for request in store.requests} == {path}
         assert b"Range: bytes=0-63" in store.requests[1] and b"If-Range" in store.requests[2]
-    assert stage.board.slot("ota_1", len(image)) == image
+    assert testbed.board.slot("ota_1", len(image)) == image
 
 
 @contextlib.contextmanager
@@ -137,50 +137,50 @@ def _plain_server(folder):
         process.wait()
 
 
-def test_a_web_server_without_range_and_a_link_that_is_cut(make_stage):
-    stage = make_stage()
-    steps.online(stage)
-    image, offer = steps.new_offer(stage, transport="http")
-    with _plain_server(stage.images) as port, FaultProxy(port) as proxy:
+def test_a_web_server_without_range_and_a_link_that_is_cut(make_testbed):
+    testbed = make_testbed()
+    steps.online(testbed)
+    image, offer = steps.new_offer(testbed, transport="http")
+    with _plain_server(testbed.images) as port, FaultProxy(port) as proxy:
         proxy.plan(Trouble("cut", at_byte=20000, times=4))
-        steps.update(stage, offer | {"http_url": f"http://127.0.0.1:{proxy.port}/firmware-1.0.1.img"})
+        steps.update(testbed, offer | {"http_url": f"http://127.0.0.1:{proxy.port}/firmware-1.0.1.img"})
         assert len(proxy.connections) == 5
-    assert stage.board.slot("ota_1", len(image)) == image
-    assert checks.error_codes(stage) == []
+    assert testbed.board.slot("ota_1", len(image)) == image
+    assert checks.error_codes(testbed) == []
 
 
 @pytest.mark.code(errors.CONNECTION_FAILED)
-def test_a_link_that_is_always_cut(make_stage):
+def test_a_link_that_is_always_cut(make_testbed):
     """No fault of the image: the same offer is welcome at once."""
-    stage = make_stage(config={"retry_window_s": 4})
-    steps.online(stage)
-    image, offer = steps.new_offer(stage, transport="http")
-    with _plain_server(stage.images) as port, FaultProxy(port) as proxy:
+    testbed = make_testbed(config={"retry_window_s": 4})
+    steps.online(testbed)
+    image, offer = steps.new_offer(testbed, transport="http")
+    with _plain_server(testbed.images) as port, FaultProxy(port) as proxy:
         offer |= {"http_url": f"http://127.0.0.1:{proxy.port}/firmware-1.0.1.img"}
         proxy.plan(Trouble("cut", at_byte=20000, times=None))
-        steps.refuse(stage, offer, errors.CONNECTION_FAILED)
-        assert len(proxy.connections) > 2 and max(stage.board.wear("ota_1")) <= 16
-    with _plain_server(stage.images) as port:
-        steps.update(stage, offer | {"http_url": f"http://127.0.0.1:{port}/firmware-1.0.1.img"})
-    assert checks.error_codes(stage) == [errors.CONNECTION_FAILED]
-    assert stage.board.slot("ota_1", len(image)) == image
+        steps.refuse(testbed, offer, errors.CONNECTION_FAILED)
+        assert len(proxy.connections) > 2 and max(testbed.board.wear("ota_1")) <= 16
+    with _plain_server(testbed.images) as port:
+        steps.update(testbed, offer | {"http_url": f"http://127.0.0.1:{port}/firmware-1.0.1.img"})
+    assert checks.error_codes(testbed) == [errors.CONNECTION_FAILED]
+    assert testbed.board.slot("ota_1", len(image)) == image
 
 
 @pytest.mark.code(errors.BAD_MESSAGE, errors.HTTP_STATUS)
-def test_hosts_that_are_not_allowed_are_not_asked(make_stage):
+def test_hosts_that_are_not_allowed_are_not_asked(make_testbed):
     """Neither by an offer nor by a redirect: not so much as a connection."""
-    stage = make_stage(config={"file_hosts": ["localhost"]})
-    steps.online(stage)
-    _, offer = steps.new_offer(stage, transport="http")
+    testbed = make_testbed(config={"file_hosts": ["localhost"]})
+    steps.online(testbed)
+    _, offer = steps.new_offer(testbed, transport="http")
     with (
         RawServer(lambda request: []) as other,
         RawServer(lambda request: [PAGE + b"Location: //127.0.0.1:%d/x" % other.port + END]) as own,
     ):
-        steps.refuse(stage, offer | {"http_url": f"http://127.0.0.1:{other.port}/x"}, errors.BAD_MESSAGE)
-        steps.refuse(stage, offer | {"http_url": f"http://localhost:{own.port}/x"}, errors.HTTP_STATUS)
+        steps.refuse(testbed, offer | {"http_url": f"http://127.0.0.1:{other.port}/x"}, errors.BAD_MESSAGE)
+        steps.refuse(testbed, offer | {"http_url": f"http://localhost:{own.port}/x"}, errors.HTTP_STATUS)
         assert (len(own.requests), other.connections) == (1, 0)
-    fields = [message.data["field"] for message in stage.operator.messages if "errorCode" in message.data]
+    fields = [message.data["field"] for message in testbed.operator.messages if "errorCode" in message.data]
     assert fields == ["http_url", "Location"]
-    stage.board.wait_for("redirect refused, Location: 127.0.0.1 is not in file_hosts")
-    url = f"http://localhost:{stage.files.http_port}/firmware-1.0.1.img"
-    steps.update(stage, offer | {"http_url": url})
+    testbed.board.wait_for("redirect refused, Location: 127.0.0.1 is not in file_hosts")
+    url = f"http://localhost:{testbed.files.http_port}/firmware-1.0.1.img"
+    steps.update(testbed, offer | {"http_url": url})

@@ -72,85 +72,85 @@ def _answers(image):
 
 
 @pytest.mark.code(errors.HTTP_STATUS, errors.SIZE_MISMATCH)
-def test_answers_that_are_refused(make_stage):
+def test_answers_that_are_refused(make_testbed):
     """One after the other, at once: no limit has to be waited for. Each is told, no byte is written, and then
     a good server is welcome."""
-    stage = make_stage(config={"http_timeout_s": 3600, "retry_window_s": 3600})
-    steps.online(stage)
-    image, offer = steps.new_offer(stage, transport="http")
+    testbed = make_testbed(config={"http_timeout_s": 3600, "retry_window_s": 3600})
+    steps.online(testbed)
+    image, offer = steps.new_offer(testbed, transport="http")
     codes = dict.fromkeys(REFUSED, errors.HTTP_STATUS) | dict.fromkeys(WRONG_SIZE, errors.SIZE_MISMATCH)
     with RawServer(_answers(image)) as server:
         for name, code in codes.items():
-            steps.refuse(stage, offer | {"http_url": f"http://127.0.0.1:{server.port}/{name}"}, code)
+            steps.refuse(testbed, offer | {"http_url": f"http://127.0.0.1:{server.port}/{name}"}, code)
     paths = [request.split(b" ", 2)[1][1:].decode() for request in server.requests]
     assert paths == [name for name in codes for _ in range(11 if name == "redirect-loop" else 1)]
-    assert checks.error_codes(stage) == list(codes.values())
-    assert not any(stage.board.wear("ota_1"))
-    steps.update(stage, offer)
+    assert checks.error_codes(testbed) == list(codes.values())
+    assert not any(testbed.board.wear("ota_1"))
+    steps.update(testbed, offer)
 
 
 @pytest.mark.parametrize("name", TAKEN)
-def test_answers_that_are_taken(make_stage, name):
+def test_answers_that_are_taken(make_testbed, name):
     """Also from a server that never ends: it is left when all of the image is there."""
-    stage = make_stage()
-    steps.online(stage)
-    image, offer = steps.new_offer(stage, transport="http")
+    testbed = make_testbed()
+    steps.online(testbed)
+    image, offer = steps.new_offer(testbed, transport="http")
     with RawServer(_answers(image)) as server:
-        steps.update(stage, offer | {"http_url": f"http://127.0.0.1:{server.port}/{name}"})
+        steps.update(testbed, offer | {"http_url": f"http://127.0.0.1:{server.port}/{name}"})
         assert len(server.requests) == 1
-    assert stage.board.slot("ota_1", len(image)) == image
-    checks.check_erased_once(stage, "ota_1", len(image))
+    assert testbed.board.slot("ota_1", len(image)) == image
+    checks.check_erased_once(testbed, "ota_1", len(image))
 
 
 @pytest.mark.code(errors.TIMEOUT)
 @pytest.mark.parametrize("scheme", ["http", "https"])
-def test_a_head_that_trickles(make_stage, scheme):
+def test_a_head_that_trickles(make_testbed, scheme):
     """A byte every 0.1 s would take minutes: each try ends after http_timeout_s."""
-    stage = make_stage(config={"http_timeout_s": 1, "retry_window_s": 2})
-    steps.online(stage)
-    image, offer = steps.new_offer(stage, transport=scheme)
+    testbed = make_testbed(config={"http_timeout_s": 1, "retry_window_s": 2})
+    steps.online(testbed)
+    image, offer = steps.new_offer(testbed, transport=scheme)
 
     def trickle(request):
         for byte in OK + b"X-Header: y\r\n" * 300:
             yield bytes([byte])
             time.sleep(0.1)
 
-    context = server_context(stage.keys, "files") if scheme == "https" else None
+    context = server_context(testbed.keys, "files") if scheme == "https" else None
     with RawServer(trickle, context) as server:
         started = time.monotonic()
         url = f"{scheme}://localhost:{server.port}/x"
-        steps.refuse(stage, offer | {f"{scheme}_url": url}, errors.TIMEOUT)
-        assert time.monotonic() - started >= stage.configuration()["retry_window_s"]
+        steps.refuse(testbed, offer | {f"{scheme}_url": url}, errors.TIMEOUT)
+        assert time.monotonic() - started >= testbed.configuration()["retry_window_s"]
         assert 2 <= len(server.requests) <= 4
-    assert not any(stage.board.wear("ota_1"))
-    checks.check_old_runs(stage, image)
+    assert not any(testbed.board.wear("ota_1"))
+    checks.check_old_runs(testbed, image)
 
 
 @pytest.mark.code(errors.HTTP_STATUS)
-def test_no_redirect_leads_from_https_to_http(make_stage):
+def test_no_redirect_leads_from_https_to_http(make_testbed):
     """Not even to a server that has the right image, and not by way of another https server."""
-    stage = make_stage()
-    steps.online(stage)
-    image, offer = steps.new_offer(stage, transport="both")
-    secure = server_context(stage.keys, "files")
+    testbed = make_testbed()
+    steps.online(testbed)
+    image, offer = steps.new_offer(testbed, transport="both")
+    secure = server_context(testbed.keys, "files")
     with (
         RawServer(lambda request: _redirect(offer["http_url"].encode()), secure) as down,
         RawServer(lambda request: _redirect(b"https://127.0.0.1:%d/x" % down.port), secure) as across,
     ):
-        steps.refuse(stage, offer | {"https_url": f"https://localhost:{down.port}/x"}, errors.HTTP_STATUS)
-        steps.refuse(stage, offer | {"https_url": f"https://localhost:{across.port}/x"}, errors.HTTP_STATUS)
+        steps.refuse(testbed, offer | {"https_url": f"https://localhost:{down.port}/x"}, errors.HTTP_STATUS)
+        steps.refuse(testbed, offer | {"https_url": f"https://localhost:{across.port}/x"}, errors.HTTP_STATUS)
         assert (len(down.requests), len(across.requests)) == (2, 1)
-    assert not stage.files.requests
-    checks.check_old_runs(stage, image)
+    assert not testbed.files.requests
+    checks.check_old_runs(testbed, image)
 
 
-def test_a_flood_below_tls_ends(make_stage):
+def test_a_flood_below_tls_ends(make_testbed):
     """Warnings without end keep mbedtls from coming back: the one wait of a connection that nothing bounds
     but the watchdog. The next connection tells that the board is there again."""
     answers = iter([itertools.repeat(WARNING * 5000)])
     with RawServer(lambda hello: next(answers, [old_hello()]), until=b"\x16\x03") as server:
         config = {"broker": f"mqtts://localhost:{server.port}", "mqtt_timeout_s": 1, "watchdog_s": 3}
-        stage = make_stage(config=config)
-        stage.board.power_on()
-        stage.board.wait_for(f"{errors.TLS_REFUSED} TLS refused")
-        assert len(server.requests) >= 2 and stage.board.boots == 2
+        testbed = make_testbed(config=config)
+        testbed.board.power_on()
+        testbed.board.wait_for(f"{errors.TLS_REFUSED} TLS refused")
+        assert len(server.requests) >= 2 and testbed.board.boots == 2

@@ -23,7 +23,7 @@ from tools.keys import pki
 from tools.programs import cache
 from tools.simboard.factory import create_unprovisioned
 from tools.simboard.replboard import ReplBoard
-from tools.testbed.stage import MAC, WIFI
+from tools.testbed.testbed import MAC, WIFI
 
 MOMENTS = 50
 LIMIT_S = 4  # of work of this test, which competes with the command for the machine: twice what it may take

@@ -36,28 +36,28 @@ agent.main("ota.json")
 """
 
 
-def _restart(stage) -> None:
+def _restart(testbed) -> None:
     """Cut the power, switch on again, and wait until an offer would be taken."""
-    stage.board.cut_power()
-    since, start = len(stage.operator.messages), len(stage.board.lines)
-    stage.board.power_on()
-    stage.wait_report("INIT", steps.PATIENCE_S, since)
-    stage.board.wait_for("MQTTS connected", start=start)
+    testbed.board.cut_power()
+    since, start = len(testbed.operator.messages), len(testbed.board.lines)
+    testbed.board.power_on()
+    testbed.wait_report("INIT", steps.PATIENCE_S, since)
+    testbed.board.wait_for("MQTTS connected", start=start)
 
 
-def _begin(stage, image, offer, served) -> None:
+def _begin(testbed, image, offer, served) -> None:
     """Serve so many bytes of it, wait until the board has dealt with their blocks, and switch it off."""
-    stage.files.fail(Fault(stall_after=served))
-    stage.push(offer)
-    steps.wait_written(stage, served // BLOCK)
-    stage.board.cut_power()
+    testbed.files.fail(Fault(stall_after=served))
+    testbed.push(offer)
+    steps.wait_written(testbed, served // BLOCK)
+    testbed.board.cut_power()
 
 
-def _check_updated(stage, image) -> None:
-    stage.wait_report("UPDATE", steps.PATIENCE_S)
-    stage.board.wait_for("confirmed 1.0.1")
-    assert stage.board.slot("ota_1", len(image)) == image
-    checks.check_record(stage, "ota_1", image, "1.0.1")
+def _check_updated(testbed, image) -> None:
+    testbed.wait_report("UPDATE", steps.PATIENCE_S)
+    testbed.board.wait_for("confirmed 1.0.1")
+    assert testbed.board.slot("ota_1", len(image)) == image
+    checks.check_record(testbed, "ota_1", image, "1.0.1")
 
 
 # The download
@@ -65,126 +65,126 @@ def _check_updated(stage, image) -> None:
 
 @pytest.mark.parametrize("transport", ["https", "http"])
 @pytest.mark.parametrize("runtime", runtimes.END_TO_END)
-def test_download_goes_on(make_stage, runtime, transport):
-    stage = make_stage(runtime=runtime, config={"checkpoint_kib": 8})
-    steps.online(stage)
-    image, offer = steps.new_offer(stage, transport=transport)
-    _begin(stage, image, offer, 5 * BLOCK + 100)
-    stage.board.power_on()
-    _check_updated(stage, image)
-    first, head, rest = stage.files.requests
+def test_download_goes_on(make_testbed, runtime, transport):
+    testbed = make_testbed(runtime=runtime, config={"checkpoint_kib": 8})
+    steps.online(testbed)
+    image, offer = steps.new_offer(testbed, transport=transport)
+    _begin(testbed, image, offer, 5 * BLOCK + 100)
+    testbed.board.power_on()
+    _check_updated(testbed, image)
+    first, head, rest = testbed.files.requests
     assert first.range is None
     assert (head.range, head.status, head.sent) == ("bytes=0-63", 206, 64)
     assert (rest.range, rest.status, rest.sent) == (f"bytes={4 * BLOCK}-", 206, len(image) - 4 * BLOCK)
     used = -(-len(image) // BLOCK)
-    wear = stage.board.wear("ota_1")
+    wear = testbed.board.wear("ota_1")
     assert wear == [1, 1, 1, 1, 2] + [1] * (used - 5) + [0] * (len(wear) - used)
-    assert checks.error_codes(stage) == []
-    assert checks.reports(stage) == [("INIT", "1.0.0"), ("INIT", "1.0.0"), ("UPDATE", "1.0.1")]
+    assert checks.error_codes(testbed) == []
+    assert checks.reports(testbed) == [("INIT", "1.0.0"), ("INIT", "1.0.0"), ("UPDATE", "1.0.1")]
 
 
 @pytest.mark.parametrize("kib", [4, 8])
 @pytest.mark.parametrize("served", [0, BLOCK - 1, BLOCK, BLOCK + 1, 3 * BLOCK, 6 * BLOCK + 1])
-def test_goes_on_at_the_last_checkpoint(make_stage, kib, served):
-    stage = make_stage(config={"checkpoint_kib": kib})
-    steps.online(stage)
-    image, offer = steps.new_offer(stage)
-    _begin(stage, image, offer, served)
-    stage.board.power_on()
-    _check_updated(stage, image)
+def test_goes_on_at_the_last_checkpoint(make_testbed, kib, served):
+    testbed = make_testbed(config={"checkpoint_kib": kib})
+    steps.online(testbed)
+    image, offer = steps.new_offer(testbed)
+    _begin(testbed, image, offer, served)
+    testbed.board.power_on()
+    _check_updated(testbed, image)
     kept = served // (kib * 1024) * kib * 1024
     expected = ["bytes=0-63", f"bytes={kept}-"] if kept else [None]
-    assert [request.range for request in stage.files.requests][-len(expected) :] == expected
-    assert checks.error_codes(stage) == []
+    assert [request.range for request in testbed.files.requests][-len(expected) :] == expected
+    assert checks.error_codes(testbed) == []
 
 
-def test_goes_on_with_another_image_of_the_same_name(make_stage):
+def test_goes_on_with_another_image_of_the_same_name(make_testbed):
     """A checkpoint is bound to its offer: the next one starts at byte 0."""
-    stage = make_stage(config={"checkpoint_kib": 4})
-    steps.online(stage)
-    image, offer = steps.new_offer(stage)
-    _begin(stage, image, offer, 5 * BLOCK)
-    stage.files.fail(Fault(status=404))
-    since = len(stage.operator.messages)
-    stage.board.power_on()
-    stage.wait_error(errors.HTTP_STATUS, steps.PATIENCE_S, since)
-    steps.wait_subscribed(stage)
-    image, offer = steps.new_offer(stage, "1.0.2")
-    steps.update(stage, offer)
-    assert stage.files.requests[-1].range is None
-    assert stage.board.slot("ota_1", len(image)) == image
+    testbed = make_testbed(config={"checkpoint_kib": 4})
+    steps.online(testbed)
+    image, offer = steps.new_offer(testbed)
+    _begin(testbed, image, offer, 5 * BLOCK)
+    testbed.files.fail(Fault(status=404))
+    since = len(testbed.operator.messages)
+    testbed.board.power_on()
+    testbed.wait_error(errors.HTTP_STATUS, steps.PATIENCE_S, since)
+    steps.wait_subscribed(testbed)
+    image, offer = steps.new_offer(testbed, "1.0.2")
+    steps.update(testbed, offer)
+    assert testbed.files.requests[-1].range is None
+    assert testbed.board.slot("ota_1", len(image)) == image
 
 
 @pytest.mark.parametrize("ignores_range", [False, True], ids=["new ETag", "no ranges"])
-def test_file_changed_while_the_power_was_off(make_stage, ignores_range):
+def test_file_changed_while_the_power_was_off(make_testbed, ignores_range):
     """If-Range makes the server send all of the new one, and nothing of the old one stays."""
-    stage = make_stage(config={"checkpoint_kib": 4})
-    steps.online(stage)
-    image, offer = steps.new_offer(stage)
-    path = stage.images / "firmware-1.0.1.img"
+    testbed = make_testbed(config={"checkpoint_kib": 4})
+    steps.online(testbed)
+    image, offer = steps.new_offer(testbed)
+    path = testbed.images / "firmware-1.0.1.img"
     path.write_bytes(image[:300] + bytes(byte ^ 0x55 for byte in image[300:]))
-    _begin(stage, image, offer, 5 * BLOCK + 100)
+    _begin(testbed, image, offer, 5 * BLOCK + 100)
     path.write_bytes(image)
-    stage.files.fail(Fault(ignore_range=ignores_range))
-    stage.board.power_on()
-    _check_updated(stage, image)
-    again = stage.files.requests[1]
+    testbed.files.fail(Fault(ignore_range=ignores_range))
+    testbed.board.power_on()
+    _check_updated(testbed, image)
+    again = testbed.files.requests[1]
     assert (again.range, again.status, again.sent) == ("bytes=0-63", 200, len(image))
-    assert len(stage.files.requests) == 2
-    assert checks.error_codes(stage) == []
+    assert len(testbed.files.requests) == 2
+    assert checks.error_codes(testbed) == []
 
 
 @pytest.mark.code(errors.SHA256_ECDSA)
-def test_file_changed_to_a_wrong_one(make_stage):
-    stage = make_stage(config={"checkpoint_kib": 4})
-    steps.online(stage)
-    image, offer = steps.new_offer(stage)
-    _begin(stage, image, offer, 5 * BLOCK + 100)
-    steps.spoil(stage, image)
-    stage.board.power_on()
-    stage.wait_error(errors.SHA256_ECDSA)
-    assert stage.board.slot("ota_1", 64) == b"\xff" * 64
+def test_file_changed_to_a_wrong_one(make_testbed):
+    testbed = make_testbed(config={"checkpoint_kib": 4})
+    steps.online(testbed)
+    image, offer = steps.new_offer(testbed)
+    _begin(testbed, image, offer, 5 * BLOCK + 100)
+    steps.spoil(testbed, image)
+    testbed.board.power_on()
+    testbed.wait_error(errors.SHA256_ECDSA)
+    assert testbed.board.slot("ota_1", 64) == b"\xff" * 64
 
 
 # What failed
 
 
 @pytest.mark.code(errors.SHA256_ECDSA)
-def test_bad_image_is_not_fetched_again(make_stage):
-    stage = make_stage()
-    steps.online(stage)
-    image, offer = steps.spoilt_offer(stage)
-    steps.refuse(stage, offer, errors.SHA256_ECDSA)
-    steps.refuse(stage, offer, errors.SHA256_ECDSA)  # by now the failure is stored
+def test_bad_image_is_not_fetched_again(make_testbed):
+    testbed = make_testbed()
+    steps.online(testbed)
+    image, offer = steps.spoilt_offer(testbed)
+    steps.refuse(testbed, offer, errors.SHA256_ECDSA)
+    steps.refuse(testbed, offer, errors.SHA256_ECDSA)  # by now the failure is stored
     for _ in range(2):
-        _restart(stage)
-        steps.refuse(stage, offer, errors.SHA256_ECDSA)
-    assert len(stage.files.requests) == 1
-    (stage.images / "firmware-1.0.1.img").write_bytes(image)
-    steps.update(stage, stage.offer(image, "1.0.1"))  # signed anew: another offer
+        _restart(testbed)
+        steps.refuse(testbed, offer, errors.SHA256_ECDSA)
+    assert len(testbed.files.requests) == 1
+    (testbed.images / "firmware-1.0.1.img").write_bytes(image)
+    steps.update(testbed, testbed.offer(image, "1.0.1"))  # signed anew: another offer
 
 
 @pytest.mark.code(errors.HTTP_STATUS)
-def test_back_off_goes_on(make_stage):
+def test_back_off_goes_on(make_testbed):
     """The second failure of a kind makes the offer wait for a minute, of the clock and not of uptime."""
     ntp = NtpServer()
-    stage = make_stage(ntp=ntp)
-    steps.online(stage)
-    image, offer = steps.new_offer(stage)
-    stage.files.fail(Fault(status=404, times=2))
+    testbed = make_testbed(ntp=ntp)
+    steps.online(testbed)
+    image, offer = steps.new_offer(testbed)
+    testbed.files.fail(Fault(status=404, times=2))
     for _ in range(2):
-        steps.refuse(stage, offer, errors.HTTP_STATUS)
-    stage.push(offer)
-    stage.board.wait_for("have failed: it waits")
+        steps.refuse(testbed, offer, errors.HTTP_STATUS)
+    testbed.push(offer)
+    testbed.board.wait_for("have failed: it waits")
     for count in (1, 2):
-        stage.push(offer)
-        steps.wait_lines(stage, "offer of 1.0.1 is known", count)
-        _restart(stage)
-    assert len(stage.files.requests) == 2
-    stage.board.cut_power()
+        testbed.push(offer)
+        steps.wait_lines(testbed, "offer of 1.0.1 is known", count)
+        _restart(testbed)
+    assert len(testbed.files.requests) == 2
+    testbed.board.cut_power()
     ntp.offset_s = 61
-    stage.board.power_on()
-    _check_updated(stage, image)
+    testbed.board.power_on()
+    _check_updated(testbed, image)
 
 
 # Trials
@@ -201,89 +201,89 @@ def test_back_off_goes_on(make_stage):
     ],
     ids=["watchdog", "self test", "reset", "time"],
 )
-def test_cause_of_a_roll_back(make_stage, make_app, source, cause):
-    stage = make_stage(config={"trial_attempts": 1, "watchdog_s": 3, "trial_limit_s": 3})
-    steps.online(stage)
-    offer = stage.offer(stage.build("1.0.1", make_app(source)), "1.0.1")
-    stage.push(offer)
-    data = stage.wait_error(errors.ROLLED_BACK).data
-    assert (data["version"], data["cause"]) == ("1.0.1", cause.format(**stage.configuration()))
+def test_cause_of_a_roll_back(make_testbed, make_app, source, cause):
+    testbed = make_testbed(config={"trial_attempts": 1, "watchdog_s": 3, "trial_limit_s": 3})
+    steps.online(testbed)
+    offer = testbed.offer(testbed.build("1.0.1", make_app(source)), "1.0.1")
+    testbed.push(offer)
+    data = testbed.wait_error(errors.ROLLED_BACK).data
+    assert (data["version"], data["cause"]) == ("1.0.1", cause.format(**testbed.configuration()))
     assert set(data) == {"errorCode", "errorMsg", "version", "cause"}
-    steps.refuse(stage, offer, errors.REFUSED_IMAGE)  # by now the board knows that its report has arrived
-    stage.board.cut_power()
-    state = stage.board.state()
+    steps.refuse(testbed, offer, errors.REFUSED_IMAGE)  # by now the board knows that its report has arrived
+    testbed.board.cut_power()
+    state = testbed.board.state()
     assert [entry["version"] for entry in state["refused"]] == ["1.0.1"]
     assert not state["waiting"]
-    _restart(stage)
-    assert checks.error_codes(stage) == [errors.ROLLED_BACK, errors.REFUSED_IMAGE]
+    _restart(testbed)
+    assert checks.error_codes(testbed) == [errors.ROLLED_BACK, errors.REFUSED_IMAGE]
 
 
-def test_broker_away_in_every_trial(make_stage):
+def test_broker_away_in_every_trial(make_testbed):
     """A single counted attempt would condemn the image, but the old one cannot connect at once either."""
     config = {"trial_attempts": 1, "trial_limit_s": 2, "mqtt_timeout_s": 1, "http_timeout_s": 1}
-    stage = make_stage(config=config)
-    steps.online(stage)
-    image, offer = steps.new_offer(stage)
-    stage.files.fail(Fault(stall_after=20000))
-    stage.push(offer)
-    steps.wait_written(stage, 4)
-    start = len(stage.board.lines)
+    testbed = make_testbed(config=config)
+    steps.online(testbed)
+    image, offer = steps.new_offer(testbed)
+    testbed.files.fail(Fault(stall_after=20000))
+    testbed.push(offer)
+    steps.wait_written(testbed, 4)
+    start = len(testbed.board.lines)
     away = str(errors.CONNECTION_FAILED)
     for _ in range(2):
-        stage.broker.kill()
-        _wait_in_turn(stage, start, "trial of 1.0.1: not confirmed within", "slot ota_0", away)
-        start = len(stage.board.lines)
-        stage.broker.start()
-        stage.board.wait_for("1.0.1 did not confirm", start=start)
-    stage.board.wait_for("confirmed 1.0.1")  # the operator may not be back yet to hear of it
-    assert steps.lines_with(stage, str(errors.ROLLED_BACK)) == 0
-    checks.check_record(stage, "ota_1", image, "1.0.1")
+        testbed.broker.kill()
+        _wait_in_turn(testbed, start, "trial of 1.0.1: not confirmed within", "slot ota_0", away)
+        start = len(testbed.board.lines)
+        testbed.broker.start()
+        testbed.board.wait_for("1.0.1 did not confirm", start=start)
+    testbed.board.wait_for("confirmed 1.0.1")  # the operator may not be back yet to hear of it
+    assert steps.lines_with(testbed, str(errors.ROLLED_BACK)) == 0
+    checks.check_record(testbed, "ota_1", image, "1.0.1")
 
 
-def _wait_in_turn(stage, start, *texts) -> None:
+def _wait_in_turn(testbed, start, *texts) -> None:
     """For console lines with these texts, each after the one before."""
     for text in texts:
-        line = stage.board.wait_for(text, start=start)
-        start = stage.board.lines.index(line, start) + 1
+        line = testbed.board.wait_for(text, start=start)
+        start = testbed.board.lines.index(line, start) + 1
 
 
 @pytest.mark.code(errors.REFUSED_IMAGE)
 @pytest.mark.parametrize("source", [CLEARS_BY_AGENT, CLEARS_BY_STATE], ids=["agent", "state"])
-def test_refused_image_gets_another_chance(make_stage, make_app, source):
+def test_refused_image_gets_another_chance(make_testbed, make_app, source):
     """Here the operator's button is the power switch: the application clears at each start."""
-    stage = make_stage(app=make_app(source), config={"trial_attempts": 1})
-    steps.online(stage)
-    image = stage.build("1.0.1", make_app(FAILS_ONCE))
-    offer = stage.offer(image, "1.0.1")
-    stage.push(offer)
-    stage.wait_error(errors.ROLLED_BACK)
-    steps.refuse(stage, offer, errors.REFUSED_IMAGE)
-    _restart(stage)
-    steps.update(stage, offer)
-    _check_updated(stage, image)
+    testbed = make_testbed(app=make_app(source), config={"trial_attempts": 1})
+    steps.online(testbed)
+    image = testbed.build("1.0.1", make_app(FAILS_ONCE))
+    offer = testbed.offer(image, "1.0.1")
+    testbed.push(offer)
+    testbed.wait_error(errors.ROLLED_BACK)
+    steps.refuse(testbed, offer, errors.REFUSED_IMAGE)
+    _restart(testbed)
+    steps.update(testbed, offer)
+    _check_updated(testbed, image)
 
 
 @pytest.mark.code(errors.REFUSED_IMAGE)
-def test_refused_image_gets_none_by_itself(make_stage, make_app):
-    stage = make_stage(config={"trial_attempts": 1})
-    steps.online(stage)
-    offer = stage.offer(stage.build("1.0.1", make_app(FAILS_ONCE)), "1.0.1")
-    stage.push(offer)
-    stage.wait_error(errors.ROLLED_BACK)
+def test_refused_image_gets_none_by_itself(make_testbed, make_app):
+    testbed = make_testbed(config={"trial_attempts": 1})
+    steps.online(testbed)
+    offer = testbed.offer(testbed.build("1.0.1", make_app(FAILS_ONCE)), "1.0.1")
+    testbed.push(offer)
+    testbed.wait_error(errors.ROLLED_BACK)
     for _ in range(2):
-        steps.refuse(stage, offer, errors.REFUSED_IMAGE)
-        _restart(stage)
+        steps.refuse(testbed, offer, errors.REFUSED_IMAGE)
+        _restart(testbed)
 
 
 # Files of another format
 
 
-def test_newer_configuration(make_stage):
+def test_newer_configuration(make_testbed):
     """What an old image finds after a newer one: it says what it does not know, and runs."""
-    stage = make_stage(config={"format": 3, "colour": "red"})
-    steps.online(stage)
-    assert "W/ota" in stage.board.wait_for("key 'colour' is newer than this image")
-    steps.update(stage, steps.new_offer(stage)[1])
+    testbed = make_testbed(config={"format": 3, "colour": "red"})
+    steps.online(testbed)
+    assert "W/ota" in testbed.board.wait_for("key 'colour' is newer than this image")
+    steps.update(testbed, steps.new_offer(testbed)[1])
 
 
 @pytest.mark.code(errors.INVALID_PARAM)
@@ -297,47 +297,47 @@ def test_newer_configuration(make_stage):
     ],
     ids=["unknown key", "bad value", "format 0", "format as text"],
 )
-def test_refused_configuration(make_stage, config, what):
-    stage = make_stage(config=config)
-    stage.board.power_on()
-    assert what in stage.board.wait_for("-3 Bad configuration")
-    assert not stage.operator.messages
+def test_refused_configuration(make_testbed, config, what):
+    testbed = make_testbed(config=config)
+    testbed.board.power_on()
+    assert what in testbed.board.wait_for("-3 Bad configuration")
+    assert not testbed.operator.messages
 
 
 NEWER = {"format": 2, "moods": {"of": "the board"}, "tariff": [1, None, "two"]}
 
 
-def _written_by_a_newer_image(stage) -> None:
+def _written_by_a_newer_image(testbed) -> None:
     """Keys that this image does not know, beside the others and inside of them."""
-    path = stage.board.folder / "fs" / "ota_state.json"
+    path = testbed.board.folder / "fs" / "ota_state.json"
     state = json.loads(path.read_text()) | NEWER
     state["slots"]["ota_0"]["colour"] = "red"
     path.write_text(json.dumps(state))
-    stage.board.provision()
+    testbed.board.provision()
 
 
-def _check_newer_kept(stage) -> None:
-    stage.board.cut_power()
-    state = stage.board.state()
+def _check_newer_kept(testbed) -> None:
+    testbed.board.cut_power()
+    state = testbed.board.state()
     assert {key: state[key] for key in NEWER} == NEWER
     assert state["slots"]["ota_0"]["colour"] == "red"
 
 
 @pytest.mark.parametrize("runtime", ["mp32", "cpython"])
-def test_newer_state_after_an_update(make_stage, runtime):
-    stage = make_stage(runtime=runtime)
-    _written_by_a_newer_image(stage)
-    steps.online(stage)
-    image, offer = steps.new_offer(stage)
-    steps.update(stage, offer)
-    _check_updated(stage, image)
-    _check_newer_kept(stage)
+def test_newer_state_after_an_update(make_testbed, runtime):
+    testbed = make_testbed(runtime=runtime)
+    _written_by_a_newer_image(testbed)
+    steps.online(testbed)
+    image, offer = steps.new_offer(testbed)
+    steps.update(testbed, offer)
+    _check_updated(testbed, image)
+    _check_newer_kept(testbed)
 
 
-def test_newer_state_after_a_roll_back(make_stage, make_app):
-    stage = make_stage(config={"trial_attempts": 1})
-    _written_by_a_newer_image(stage)
-    steps.online(stage)
-    stage.push(stage.offer(stage.build("1.0.1", make_app(RESETS)), "1.0.1"))
-    stage.wait_error(errors.ROLLED_BACK)
-    _check_newer_kept(stage)
+def test_newer_state_after_a_roll_back(make_testbed, make_app):
+    testbed = make_testbed(config={"trial_attempts": 1})
+    _written_by_a_newer_image(testbed)
+    steps.online(testbed)
+    testbed.push(testbed.offer(testbed.build("1.0.1", make_app(RESETS)), "1.0.1"))
+    testbed.wait_error(errors.ROLLED_BACK)
+    _check_newer_kept(testbed)

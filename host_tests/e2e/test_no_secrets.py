@@ -19,7 +19,7 @@ from rawserver import RawServer, server_context
 from device import errors
 from tools.keys import keyfiles, pki
 from tools.server.files import Fault
-from tools.testbed.stage import MAC, WIFI
+from tools.testbed.testbed import MAC, WIFI
 
 CANARY_WIFI = "canary-wifi-9f31"
 CANARY_BROKER = "canary-broker-77ac"
@@ -30,13 +30,13 @@ HOOK_CRASHES = AGENT + "agent.Agent(settings, before_reboot=lambda: settings.wif
 PRIVATE_FILES = ("ota.json", "certs")
 
 
-def _secrets(stage) -> dict[str, list[bytes]]:
+def _secrets(testbed) -> dict[str, list[bytes]]:
     """Every spelling a leak could have."""
-    client = stage.keys / "devices" / MAC / "client.key.der"
+    client = testbed.keys / "devices" / MAC / "client.key.der"
     texts = {"Wi-Fi": WIFI[1], "other Wi-Fi": CANARY_WIFI, "broker": CANARY_BROKER, "token": CANARY_TOKEN}
     raw = {name: text.encode() for name, text in texts.items()}
     raw |= {"client key": client.read_bytes(), "its number": _number(keyfiles.read_key(client))}
-    signing_key = stage.signing_key
+    signing_key = testbed.signing_key
     raw |= {"signing key": keyfiles.key_bytes(signing_key, "der"), "that number": _number(signing_key)}
     return {name: _spellings(secret) for name, secret in raw.items()}
 
@@ -53,37 +53,37 @@ def _spellings(secret: bytes) -> list[bytes]:
     return spelt
 
 
-def _said(stage) -> bytes:
+def _said(testbed) -> bytes:
     """The console, what was published, and the broker's log."""
-    console = "\n".join(stage.board.lines).encode()
-    published = [message.payload for message in stage.operator.messages]
-    return b"\n".join([console, *published, stage.broker.log.read_bytes()])
+    console = "\n".join(testbed.board.lines).encode()
+    published = [message.payload for message in testbed.operator.messages]
+    return b"\n".join([console, *published, testbed.broker.log.read_bytes()])
 
 
-def _stored(stage) -> bytes:
+def _stored(testbed) -> bytes:
     """The flash without the file system, and its files but for the private ones. Switches the board off."""
-    board = stage.board
+    board = testbed.board
     board.cut_power()
     flash = board.flash(0, board.partition("vfs")[0])
-    if stage.runtime != "cpython":
+    if testbed.runtime != "cpython":
         return flash + json.dumps(board.state()).encode()
     folder = board.folder / "fs"
     files = [path for path in folder.rglob("*") if path.relative_to(folder).parts[0] not in PRIVATE_FILES]
     return flash + b"\n".join(path.read_bytes() for path in files if path.is_file())
 
 
-def _check_silent(stage, *expected: str):
+def _check_silent(testbed, *expected: str):
     """expected: what must be there, so that looking at nothing cannot pass."""
-    seen = _said(stage) + _stored(stage)
+    seen = _said(testbed) + _stored(testbed)
     for text in (*expected, '"slots"'):
         assert text.encode() in seen
-    for name, spellings in _secrets(stage).items():
+    for name, spellings in _secrets(testbed).items():
         for spelling in spellings:
             assert spelling not in seen, name
 
 
 @pytest.mark.parametrize(("runtime", "language"), [("mp32", "zh"), ("cpython", "en")])
-def test_update_and_failures(make_stage, make_app, runtime, language):
+def test_update_and_failures(make_testbed, make_app, runtime, language):
     """A network that refuses us, refusals, redirects, a hook that crashes, an update; URLs with a token."""
     config = {
         "wifi": [["cafe", CANARY_WIFI], list(WIFI)],
@@ -92,64 +92,64 @@ def test_update_and_failures(make_stage, make_app, runtime, language):
         "language": language,
         "checkpoint_kib": 4,
     }
-    stage = make_stage(runtime=runtime, config=config, app=make_app(HOOK_CRASHES))
-    steps.online(stage)
-    image, offer = steps.new_offer(stage)
+    testbed = make_testbed(runtime=runtime, config=config, app=make_app(HOOK_CRASHES))
+    steps.online(testbed)
+    image, offer = steps.new_offer(testbed)
     url = offer["https_url"]
     offer["https_url"] = url + QUERY
-    steps.refuse(stage, offer | {"version": "1.0.0"}, errors.SAME_VERSION)
-    steps.refuse(stage, offer | {"https_url": f"https://127.0.0.1 {QUERY}"}, errors.BAD_MESSAGE)
-    steps.refuse(stage, offer | {"https_url": f"{url}.none{QUERY}"}, errors.HTTP_STATUS)
-    stage.files.fail(Fault(status=302, headers={"Location": stage.files.http_url("x") + QUERY}))
-    steps.refuse(stage, offer, errors.HTTP_STATUS)
-    stage.files.fail(Fault(status=302, headers={"Location": url + QUERY}))
-    stage.files.fail(Fault(cut_after=30000))
-    steps.update(stage, offer)
-    stage.board.wait_for("confirmed 1.0.1")
+    steps.refuse(testbed, offer | {"version": "1.0.0"}, errors.SAME_VERSION)
+    steps.refuse(testbed, offer | {"https_url": f"https://127.0.0.1 {QUERY}"}, errors.BAD_MESSAGE)
+    steps.refuse(testbed, offer | {"https_url": f"{url}.none{QUERY}"}, errors.HTTP_STATUS)
+    testbed.files.fail(Fault(status=302, headers={"Location": testbed.files.http_url("x") + QUERY}))
+    steps.refuse(testbed, offer, errors.HTTP_STATUS)
+    testbed.files.fail(Fault(status=302, headers={"Location": url + QUERY}))
+    testbed.files.fail(Fault(cut_after=30000))
+    steps.update(testbed, offer)
+    testbed.board.wait_for("confirmed 1.0.1")
     expected = ("sta got ip", '"version": "1.0.1"', "'cafe'", "redirect refused", "404", "closed early")
-    _check_silent(stage, *expected, "IndexError", "New client connected")
+    _check_silent(testbed, *expected, "IndexError", "New client connected")
 
 
-def test_failed_offer(make_stage):
+def test_failed_offer(make_testbed):
     """What is kept of it has no token."""
-    stage = make_stage()
-    steps.online(stage)
-    _, offer = steps.new_offer(stage)
-    steps.refuse(stage, offer | {"https_url": f"{offer['https_url']}.none{QUERY}"}, errors.HTTP_STATUS)
-    stage.board.wait_for("404")  # the report may be here before the line on the console
-    _check_silent(stage, "404", "firmware-1.0.1.img.none")
+    testbed = make_testbed()
+    steps.online(testbed)
+    _, offer = steps.new_offer(testbed)
+    steps.refuse(testbed, offer | {"https_url": f"{offer['https_url']}.none{QUERY}"}, errors.HTTP_STATUS)
+    testbed.board.wait_for("404")  # the report may be here before the line on the console
+    _check_silent(testbed, "404", "firmware-1.0.1.img.none")
 
 
-def test_wrong_wifi_password(make_stage):
-    stage = make_stage(config={"wifi": [[WIFI[0], CANARY_WIFI]], "wifi_timeout_s": 1})
-    stage.board.power_on()
-    stage.board.wait_for(str(errors.NO_GOT_IP))
-    _check_silent(stage, f"'{WIFI[0]}'")
+def test_wrong_wifi_password(make_testbed):
+    testbed = make_testbed(config={"wifi": [[WIFI[0], CANARY_WIFI]], "wifi_timeout_s": 1})
+    testbed.board.power_on()
+    testbed.board.wait_for(str(errors.NO_GOT_IP))
+    _check_silent(testbed, f"'{WIFI[0]}'")
 
 
-def test_refused_broker_password(make_stage):
+def test_refused_broker_password(make_testbed):
     """The broker has got it, so the canary was in use."""
     connack = b"\x20\x02\x00\x05"
     with RawServer(lambda request: [connack], until=CANARY_BROKER.encode()) as broker:
         config = {"broker": f"mqtt://localhost:{broker.port}", "broker_password": CANARY_BROKER}
-        stage = make_stage(config=config)
-        stage.board.power_on()
-        stage.board.wait_for("broker refused")
+        testbed = make_testbed(config=config)
+        testbed.board.power_on()
+        testbed.board.wait_for("broker refused")
         assert broker.requests
-    _check_silent(stage, "broker refused")
+    _check_silent(testbed, "broker refused")
 
 
-def test_refused_broker_certificate(make_stage, stage_folder):
-    keys = stage_folder / "keys"
+def test_refused_broker_certificate(make_testbed, testbed_folder):
+    keys = testbed_folder / "keys"
     pki.make_all(keys, [MAC])
     keyfiles.write_pair(keys, "bad", badcerts.BAD["expired"][1](keyfiles.read_pair(keys, "broker-ca")))
     with RawServer(lambda request: [], server_context(keys, "bad")) as broker:
         config = {"broker": f"mqtts://localhost:{broker.port}", "broker_password": CANARY_BROKER}
-        stage = make_stage(config=config)
-        stage.board.power_on()
-        stage.board.wait_for(str(errors.TLS_REFUSED))
+        testbed = make_testbed(config=config)
+        testbed.board.power_on()
+        testbed.board.wait_for(str(errors.TLS_REFUSED))
         assert broker.requests == []
-    _check_silent(stage, str(errors.TLS_REFUSED))
+    _check_silent(testbed, str(errors.TLS_REFUSED))
 
 
 @pytest.mark.parametrize(
@@ -164,28 +164,28 @@ def test_refused_broker_certificate(make_stage, stage_folder):
     ],
 )
 @pytest.mark.parametrize("runtime", ["mp32", "cpython"])
-def test_bad_configuration(make_stage, runtime, key, value):
+def test_bad_configuration(make_testbed, runtime, key, value):
     """The key is named, its value is not."""
-    stage = make_stage(runtime=runtime, config={key: value})
-    stage.board.power_on()
-    stage.board.wait_for(f"bad value for '{key}'")
-    _check_silent(stage, key)
+    testbed = make_testbed(runtime=runtime, config={key: value})
+    testbed.board.power_on()
+    testbed.board.wait_for(f"bad value for '{key}'")
+    _check_silent(testbed, key)
 
 
 @pytest.mark.parametrize("name", ["client.key.der", "client.crt.der"])
-def test_damaged_key(make_stage, name):
+def test_damaged_key(make_testbed, name):
     """Half a key is refused without being shown."""
-    stage = make_stage()
-    path = stage.board.folder / "fs" / "certs" / name
+    testbed = make_testbed()
+    path = testbed.board.folder / "fs" / "certs" / name
     path.write_bytes(path.read_bytes()[:-20])
-    stage.board.provision()
-    stage.board.power_on()
-    stage.board.wait_for("certificate or key unusable")
-    _check_silent(stage, "unusable")
+    testbed.board.provision()
+    testbed.board.power_on()
+    testbed.board.wait_for("certificate or key unusable")
+    _check_silent(testbed, "unusable")
 
 
 @pytest.mark.parametrize("runtime", ["mp32", "cpython"])
-def test_a_leak_would_be_found(make_stage, make_app, runtime):
+def test_a_leak_would_be_found(make_testbed, make_app, runtime):
     """The control: an application that prints or stores each secret in turn fails every search."""
     leaks = f"""
 import binascii
@@ -201,15 +201,15 @@ with open("ota_state.json", "w") as file:
 print("all told")
 time.sleep(60)
 """
-    stage = make_stage(runtime=runtime, app=make_app(leaks))
-    stage.board.power_on()
-    stage.board.wait_for("all told")
-    said, stored = _said(stage), _stored(stage)
-    secrets = _secrets(stage)
+    testbed = make_testbed(runtime=runtime, app=make_app(leaks))
+    testbed.board.power_on()
+    testbed.board.wait_for("all told")
+    said, stored = _said(testbed), _stored(testbed)
+    secrets = _secrets(testbed)
     assert any(spelling in said for spelling in secrets["Wi-Fi"])
     assert secrets["client key"][1] in said
     assert secrets["client key"][4] in said
     assert any(spelling in said for spelling in secrets["its number"])
     assert secrets["token"][0] in stored
     with pytest.raises(AssertionError):
-        _check_silent(stage)
+        _check_silent(testbed)

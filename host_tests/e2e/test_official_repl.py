@@ -74,9 +74,9 @@ def converse(port: int) -> list[str]:
 
 
 def test_both_answer_alike(official, make_unprovisioned):
-    stage = make_unprovisioned()
-    stage.board.wait_for("help()")
-    answers = converse(stage.board.port)
+    testbed = make_unprovisioned()
+    testbed.board.wait_for("help()")
+    answers = converse(testbed.board.port)
     assert answers == converse(official)
     assert "ZeroDivisionError" in answers[4] and answers[6] == "OK2\n\x04\x04>"
 

@@ -8,7 +8,7 @@ import checks
 import pytest
 import steps
 
-from tools.testbed.stage import MAC
+from tools.testbed.testbed import MAC
 
 SSID, PASSWORD = "Küche 🍳", "geheim 🔑 123"
 LATER = 4_000_000_000  # Unix s
@@ -48,32 +48,32 @@ def _forms(good: dict) -> dict[str, bytes]:
 
 
 @pytest.mark.parametrize("runtime", ["mp32", "cpython"])
-def test_messages_of_other_clients_are_taken(make_stage, runtime):
-    stage = make_stage(runtime=runtime)
-    steps.online(stage)
-    image, good = steps.new_offer(stage)
+def test_messages_of_other_clients_are_taken(make_testbed, runtime):
+    testbed = make_testbed(runtime=runtime)
+    steps.online(testbed)
+    image, good = steps.new_offer(testbed)
     for number, (what, payload) in enumerate(_forms(good).items()):
-        stage.operator.publish(MAC, "update", payload)
+        testbed.operator.publish(MAC, "update", payload)
         try:
-            stage.board.wait_for(f"update waits until {LATER + number}")
+            testbed.board.wait_for(f"update waits until {LATER + number}")
         except TimeoutError as late:
             raise AssertionError(f"{what}: {late}") from None
     whole = json.dumps(_envelope(good | {"upgrade_delay": None})).encode()
-    stage.operator.publish(MAC, "update", b"\xef\xbb\xbf" + whole + b"\r\n")  # of a Windows file
-    assert stage.wait_report("UPDATE").data["version"] == "1.0.1"
-    assert stage.board.slot("ota_1", len(image)) == image
-    assert checks.error_codes(stage) == []
+    testbed.operator.publish(MAC, "update", b"\xef\xbb\xbf" + whole + b"\r\n")  # of a Windows file
+    assert testbed.wait_report("UPDATE").data["version"] == "1.0.1"
+    assert testbed.board.slot("ota_1", len(image)) == image
+    assert checks.error_codes(testbed) == []
 
 
 @pytest.mark.parametrize("escaped", [False, True], ids=["UTF-8", "escaped"])
-def test_a_network_with_an_emoji(make_stage, escaped):
+def test_a_network_with_an_emoji(make_testbed, escaped):
     """What the chip is given are the bytes of UTF-8; a file whose writer escapes them says the same."""
-    stage = make_stage()
-    board = stage.board
+    testbed = make_testbed()
+    board = testbed.board
     board.facts["networks"] = {SSID: PASSWORD}
     path = board.folder / "fs" / "ota.json"
     config = json.loads(path.read_bytes()) | {"wifi": [[SSID, PASSWORD]]}
     path.write_bytes(json.dumps(config, ensure_ascii=escaped).encode())
     board.provision()
-    steps.online(stage)
-    assert steps.lines_with(stage, "no connection") == 0
+    steps.online(testbed)
+    assert steps.lines_with(testbed, "no connection") == 0

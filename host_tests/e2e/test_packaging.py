@@ -86,14 +86,14 @@ def test_the_manifest_freezes_every_module():
 
 def test_mpremote_mip_install_from_a_checkout(make_unprovisioned, index):
     """Then configuration, certificates and main.py, and the board reports."""
-    stage = make_unprovisioned(umqtt=False)
+    testbed = make_unprovisioned(umqtt=False)
     install = ("mip", "install", "--index", f"{index}/pi", "device/package.json")
-    shown = mpremote("connect", stage.board.url, *install)
+    shown = mpremote("connect", testbed.board.url, *install)
     assert "Installing: /lib/device/agent.py" in shown and "Installing: /lib/umqtt/simple.mpy" in shown
     others = 6 + 3 + 1  # certs/; ota.json, boot.py, main.py; umqtt, which comes as source now
-    assert f"{others} files sent, 0 were there" in stage.provision("--source")  # options went, so all moved
-    stage.wait_report("INIT")
-    with Session(stage.board.url) as board:
+    assert f"{others} files sent, 0 were there" in testbed.provision("--source")  # options went, so all moved
+    testbed.wait_report("INIT")
+    with Session(testbed.board.url) as board:
         board.load("store")
         found = {path.removeprefix("lib/") for path in board.call("list_files", "lib/device")}
     assert found == PACKAGE - {f"device/{name}" for name in payload.OPTIONS}
@@ -113,9 +113,9 @@ print(mip.__version__)
 
 def test_the_boards_own_mip(make_unprovisioned, index, tmp_path: Path):
     """mip 0.4 (MicroPython 1.25) knows relative URLs; Debian's 1.26 comes with 0.3, which gets full ones."""
-    stage = make_unprovisioned(umqtt=False)
+    testbed = make_unprovisioned(umqtt=False)
     path = tmp_path / "www" / "device" / "package.json"
-    with Session(stage.board.url) as board:
+    with Session(testbed.board.url) as board:
         if board.run(JOIN).strip() < "0.4":
             described = json.loads(path.read_text())
             described["urls"] = [[place, f"{index}/device/{url}"] for place, url in described["urls"]]
@@ -139,10 +139,10 @@ def test_romfs(make_unprovisioned, tmp_path: Path):
     mpremote("romfs", "--no-mpy", "--output", tmp_path / "theirs.romfs", "build", folder)
     assert (tmp_path / "theirs.romfs").read_bytes() == image.read_bytes()
 
-    stage = make_unprovisioned(romfs_size=0x20000)
-    assert "ROMFS image deployed" in mpremote("connect", stage.board.url, "romfs", "deploy", image)
-    mpremote("connect", stage.board.url, "reset")
-    assert "which comes first: it was not sent" in stage.provision()
-    stage.wait_report("INIT")
-    with Session(stage.board.url) as board:
+    testbed = make_unprovisioned(romfs_size=0x20000)
+    assert "ROMFS image deployed" in mpremote("connect", testbed.board.url, "romfs", "deploy", image)
+    mpremote("connect", testbed.board.url, "reset")
+    assert "which comes first: it was not sent" in testbed.provision()
+    testbed.wait_report("INIT")
+    with Session(testbed.board.url) as board:
         assert "/rom/device" in board.run("import device\nprint(device.__file__)")

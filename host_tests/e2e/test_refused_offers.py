@@ -10,7 +10,7 @@ import steps
 
 from device import errors
 from tools.server.files import Fault
-from tools.testbed.stage import MAC
+from tools.testbed.testbed import MAC
 
 PATIENT = {"http_timeout_s": 3600, "retry_window_s": 3600}  # a download hangs until it is released
 
@@ -66,131 +66,131 @@ def _malformed(good: dict) -> dict[str, tuple[bytes, str]]:
 
 @pytest.mark.code(errors.BAD_MESSAGE)
 @pytest.mark.parametrize("runtime", ["mp32", "cpython"])
-def test_malformed(make_stage, runtime):
+def test_malformed(make_testbed, runtime):
     """Each is answered once, with the field that is wrong; then the board still takes a good one, with what
     it does not know."""
-    stage = make_stage(runtime=runtime)
-    steps.online(stage)
-    image, good = steps.new_offer(stage)
+    testbed = make_testbed(runtime=runtime)
+    steps.online(testbed)
+    image, good = steps.new_offer(testbed)
     for what, (payload, field) in _malformed(good).items():
-        since = len(stage.operator.messages)
-        stage.operator.publish(MAC, "update", payload)
+        since = len(testbed.operator.messages)
+        testbed.operator.publish(MAC, "update", payload)
         try:
-            error = stage.wait_error(errors.BAD_MESSAGE, since=since)
+            error = testbed.wait_error(errors.BAD_MESSAGE, since=since)
         except TimeoutError as late:
             raise AssertionError(f"{what}: {late}") from None
         assert error.data["field"] == field, what
-    assert set(checks.error_codes(stage)) == {errors.BAD_MESSAGE}
-    assert len(checks.error_codes(stage)) == len(_malformed(good))
-    assert not stage.files.requests
-    assert stage.board.boots == 1
-    steps.update(stage, good | {"unknown": {"field": [1, None]}})
-    assert stage.board.slot("ota_1", len(image)) == image
+    assert set(checks.error_codes(testbed)) == {errors.BAD_MESSAGE}
+    assert len(checks.error_codes(testbed)) == len(_malformed(good))
+    assert not testbed.files.requests
+    assert testbed.board.boots == 1
+    steps.update(testbed, good | {"unknown": {"field": [1, None]}})
+    assert testbed.board.slot("ota_1", len(image)) == image
 
 
-def test_huge_payload(make_stage):
+def test_huge_payload(make_testbed):
     """64 KB do not fit the heap of a board: dropped without a word to it, and nothing breaks."""
-    stage = make_stage(heap_kib=160)
-    steps.online(stage)
-    stage.operator.publish(MAC, "update", b'{"data": "' + b"x" * 65536 + b'"}')
-    steps.update(stage, steps.new_offer(stage)[1])
-    assert stage.board.boots == 2
+    testbed = make_testbed(heap_kib=160)
+    steps.online(testbed)
+    testbed.operator.publish(MAC, "update", b'{"data": "' + b"x" * 65536 + b'"}')
+    steps.update(testbed, steps.new_offer(testbed)[1])
+    assert testbed.board.boots == 2
 
 
 @pytest.mark.code(errors.SAME_VERSION)
-def test_same_version(make_stage):
-    stage = make_stage()
-    steps.online(stage)
-    image, offer = steps.new_offer(stage, "1.0.0")
-    steps.refuse(stage, offer, errors.SAME_VERSION)
-    assert not stage.files.requests
-    checks.check_old_runs(stage, image)
+def test_same_version(make_testbed):
+    testbed = make_testbed()
+    steps.online(testbed)
+    image, offer = steps.new_offer(testbed, "1.0.0")
+    steps.refuse(testbed, offer, errors.SAME_VERSION)
+    assert not testbed.files.requests
+    checks.check_old_runs(testbed, image)
 
 
 @pytest.mark.code(errors.DOWNGRADE)
 @pytest.mark.parametrize("version", ["0.9.9", "0.99.0", "0.0.0"])
-def test_downgrade(make_stage, version):
-    stage = make_stage()
-    steps.online(stage)
-    image, offer = steps.new_offer(stage, version)
-    steps.refuse(stage, offer, errors.DOWNGRADE)
-    assert not stage.files.requests
-    checks.check_old_runs(stage, image)
+def test_downgrade(make_testbed, version):
+    testbed = make_testbed()
+    steps.online(testbed)
+    image, offer = steps.new_offer(testbed, version)
+    steps.refuse(testbed, offer, errors.DOWNGRADE)
+    assert not testbed.files.requests
+    checks.check_old_runs(testbed, image)
 
 
 @pytest.mark.code(errors.NO_SLOT)
-def test_no_way_back(make_stage):
-    stage = make_stage(image="wm", boot_mode="w80x", config={"require_rollback": True})
-    steps.online(stage)
-    image, offer = steps.new_offer(stage)
-    steps.refuse(stage, offer, errors.NO_SLOT)
-    assert not stage.files.requests
-    stage.board.cut_power()
-    assert set(stage.board.slot("upgrade")) == {0xFF}
+def test_no_way_back(make_testbed):
+    testbed = make_testbed(image="wm", boot_mode="w80x", config={"require_rollback": True})
+    steps.online(testbed)
+    image, offer = steps.new_offer(testbed)
+    steps.refuse(testbed, offer, errors.NO_SLOT)
+    assert not testbed.files.requests
+    testbed.board.cut_power()
+    assert set(testbed.board.slot("upgrade")) == {0xFF}
 
 
 @pytest.mark.code(errors.ALREADY_RUNNING)
-def test_second_offer_during_an_update(make_stage):
+def test_second_offer_during_an_update(make_testbed):
     """It is refused at once, and the first goes on as if nothing had been."""
-    stage = make_stage(config=PATIENT)
-    steps.online(stage)
-    image, first = steps.new_offer(stage, "1.0.1")
-    _, second = steps.new_offer(stage, "1.0.2")
-    stage.files.fail(Fault(stall_after=10000))
-    stage.push(first)
-    steps.wait_sent(stage)
-    steps.refuse(stage, second, errors.ALREADY_RUNNING)
-    stage.files.release()
-    assert stage.wait_report("UPDATE").data["version"] == "1.0.1"
-    assert {request.path for request in stage.files.requests} == {"/firmware-1.0.1.img"}
-    assert checks.error_codes(stage) == [errors.ALREADY_RUNNING]
+    testbed = make_testbed(config=PATIENT)
+    steps.online(testbed)
+    image, first = steps.new_offer(testbed, "1.0.1")
+    _, second = steps.new_offer(testbed, "1.0.2")
+    testbed.files.fail(Fault(stall_after=10000))
+    testbed.push(first)
+    steps.wait_sent(testbed)
+    steps.refuse(testbed, second, errors.ALREADY_RUNNING)
+    testbed.files.release()
+    assert testbed.wait_report("UPDATE").data["version"] == "1.0.1"
+    assert {request.path for request in testbed.files.requests} == {"/firmware-1.0.1.img"}
+    assert checks.error_codes(testbed) == [errors.ALREADY_RUNNING]
 
 
-def test_same_offer_during_its_update(make_stage):
-    stage = make_stage(config=PATIENT)
-    steps.online(stage)
-    _, offer = steps.new_offer(stage)
-    stage.files.fail(Fault(stall_after=10000))
-    stage.push(offer)
-    steps.wait_sent(stage)
-    stage.push(offer)
-    stage.board.wait_for("offer of 1.0.1 is known")
-    stage.files.release()
-    stage.wait_report("UPDATE")
-    assert checks.error_codes(stage) == []
-    assert len(stage.files.requests) == 2
+def test_same_offer_during_its_update(make_testbed):
+    testbed = make_testbed(config=PATIENT)
+    steps.online(testbed)
+    _, offer = steps.new_offer(testbed)
+    testbed.files.fail(Fault(stall_after=10000))
+    testbed.push(offer)
+    steps.wait_sent(testbed)
+    testbed.push(offer)
+    testbed.board.wait_for("offer of 1.0.1 is known")
+    testbed.files.release()
+    testbed.wait_report("UPDATE")
+    assert checks.error_codes(testbed) == []
+    assert len(testbed.files.requests) == 2
 
 
-def test_response_nobody_asked_for(make_stage):
-    stage = make_stage()
-    steps.online(stage)
-    _, offer = steps.new_offer(stage)
-    stage.operator.publish(MAC, "response", _raw(offer))
-    stage.board.wait_for("response 7 ignored: nobody asked")
-    steps.refuse(stage, offer | {"version": "1.0.0"}, errors.SAME_VERSION)  # it went on to the next message
-    assert not stage.files.requests
-    checks.check_old_runs(stage)
+def test_response_nobody_asked_for(make_testbed):
+    testbed = make_testbed()
+    steps.online(testbed)
+    _, offer = steps.new_offer(testbed)
+    testbed.operator.publish(MAC, "response", _raw(offer))
+    testbed.board.wait_for("response 7 ignored: nobody asked")
+    steps.refuse(testbed, offer | {"version": "1.0.0"}, errors.SAME_VERSION)  # it went on to the next message
+    assert not testbed.files.requests
+    checks.check_old_runs(testbed)
 
 
-def test_response_with_another_sequence(make_stage):
+def test_response_with_another_sequence(make_testbed):
     """A stale or replayed answer, while a question is open."""
-    stage = make_stage(config={"check_interval_s": 1})
-    steps.online(stage)
-    _, offer = steps.new_offer(stage)
-    get = stage.operator.wait_for(lambda m: m.name == "get", steps.PATIENCE_S)
-    stage.operator.publish(MAC, "response", _raw(offer, msg_sequence=get.sequence - 1))
-    stage.board.wait_for(f"response {get.sequence - 1} ignored")
-    assert not stage.files.requests
+    testbed = make_testbed(config={"check_interval_s": 1})
+    steps.online(testbed)
+    _, offer = steps.new_offer(testbed)
+    get = testbed.operator.wait_for(lambda m: m.name == "get", steps.PATIENCE_S)
+    testbed.operator.publish(MAC, "response", _raw(offer, msg_sequence=get.sequence - 1))
+    testbed.board.wait_for(f"response {get.sequence - 1} ignored")
+    assert not testbed.files.requests
 
 
-def test_response_is_taken_once(make_stage):
+def test_response_is_taken_once(make_testbed):
     """The second copy of an answer is one that nobody asked for."""
-    stage = make_stage(config={"check_interval_s": 2})
-    steps.online(stage)
-    get = stage.operator.wait_for(lambda m: m.name == "get", steps.PATIENCE_S)
-    _, same = steps.new_offer(stage, "1.0.0")
+    testbed = make_testbed(config={"check_interval_s": 2})
+    steps.online(testbed)
+    get = testbed.operator.wait_for(lambda m: m.name == "get", steps.PATIENCE_S)
+    _, same = steps.new_offer(testbed, "1.0.0")
     for _ in range(2):
-        stage.operator.publish(MAC, "response", _raw(same, msg_sequence=get.sequence))
-    stage.board.wait_for("nothing newer than 1.0.0")
-    stage.board.wait_for(f"response {get.sequence} ignored")
-    assert checks.error_codes(stage) == []
+        testbed.operator.publish(MAC, "response", _raw(same, msg_sequence=get.sequence))
+    testbed.board.wait_for("nothing newer than 1.0.0")
+    testbed.board.wait_for(f"response {get.sequence} ignored")
+    assert checks.error_codes(testbed) == []

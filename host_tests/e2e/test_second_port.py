@@ -9,7 +9,7 @@ from pathlib import Path
 from e2e.test_commands import REPO, tools
 
 from device import errors
-from tools.testbed.stage import BOARD
+from tools.testbed.testbed import BOARD
 
 PORT = REPO / "device" / "ports" / "generic"
 
@@ -31,27 +31,27 @@ def test_it_offers_what_the_esp32s_offers():
 
 def test_it_updates_itself_and_returns(make_unprovisioned, tmp_path):
     """Provisioned by cable; then a good image, and two that fail their trials."""
-    stage = make_unprovisioned(boot_mode="generic", config={"trial_attempts": 1})
-    stage.provision("--app", PORT)
-    assert stage.wait_report("INIT").data["version"] == "0.0.0"
-    seen = len(stage.operator.messages)
-    shown = tools("doctor", stage.board.url)
+    testbed = make_unprovisioned(boot_mode="generic", config={"trial_attempts": 1})
+    testbed.provision("--app", PORT)
+    assert testbed.wait_report("INIT").data["version"] == "0.0.0"
+    seen = len(testbed.operator.messages)
+    shown = tools("doctor", testbed.board.url)
     assert "device/PORTING.md" in shown and "nothing stands in the way" in shown
-    stage.wait_report("INIT", since=seen)
-    image = stage.build("1.0.1", PORT)
-    stage.push(stage.offer(image, "1.0.1"))
-    assert stage.wait_report("UPDATE").data["version"] == "1.0.1"
-    assert stage.board.slot("green", len(image)) == image
+    testbed.wait_report("INIT", since=seen)
+    image = testbed.build("1.0.1", PORT)
+    testbed.push(testbed.offer(image, "1.0.1"))
+    assert testbed.wait_report("UPDATE").data["version"] == "1.0.1"
+    assert testbed.board.slot("green", len(image)) == image
     assert BOARD.encode() in image
 
-    seen = len(stage.operator.messages)
-    stage.push(stage.offer(stage.build("1.0.2"), "1.0.2"))  # with the ESP32's board module
-    error = stage.wait_error(errors.ROLLED_BACK, since=seen)
+    seen = len(testbed.operator.messages)
+    testbed.push(testbed.offer(testbed.build("1.0.2"), "1.0.2"))  # with the ESP32's board module
+    error = testbed.wait_error(errors.ROLLED_BACK, since=seen)
     assert error.data["version"] == "1.0.2"
 
     shutil.copytree(PORT, app := tmp_path / "app")
     (app / "main.py").write_text("1 // 0\n")
-    seen = len(stage.operator.messages)
-    stage.push(stage.offer(stage.build("1.0.3", app), "1.0.3"))
-    error = stage.wait_error(errors.ROLLED_BACK, since=seen)
+    seen = len(testbed.operator.messages)
+    testbed.push(testbed.offer(testbed.build("1.0.3", app), "1.0.3"))
+    error = testbed.wait_error(errors.ROLLED_BACK, since=seen)
     assert error.data["cause"].startswith("ZeroDivisionError")

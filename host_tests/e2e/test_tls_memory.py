@@ -51,16 +51,16 @@ class ShortSite(Site):
         self.new_board(FROZEN)
         interpreter = self.kit.command(HEAP, FROZEN, "client")[0]
         numbers = map(str, (CONNECTIONS[connection], first, most))
-        since = len(self.stage.operator.messages)
+        since = len(self.testbed.operator.messages)
         with self.running([interpreter, "-X", f"heapsize={HEAP}", str(BOARD), *numbers]) as run:
             wait(lambda: run.process.poll() is not None or self.heard(since, "INIT"), LIMIT_S)
-            self.stage.push(self.offer)
+            self.testbed.push(self.offer)
             wait(lambda: run.process.poll() is not None, LIMIT_S)
         return run
 
     def confirms(self) -> bool:
         """Does the new image come up, report itself and become valid?"""
-        since = len(self.stage.operator.messages)
+        since = len(self.testbed.operator.messages)
         otadata = self.board / "otadata"
         with self.running(self.kit.command(HEAP, FROZEN, "client")):
             return wait(lambda: self.heard(since, "UPDATE") and otadata.read_bytes()[24] == VALID, LIMIT_S)
@@ -103,7 +103,7 @@ def outcome_of(lines: list[str]) -> str:
 @pytest.mark.parametrize("connection", CONNECTIONS)
 def test_an_update_survives_it(site: ShortSite, connection: str, length: str, part: int):
     for number in site.allocations(connection)[part::PARTS]:
-        since = len(site.stage.operator.messages)
+        since = len(site.testbed.operator.messages)
         run = site.play(connection, number, LENGTHS[length])
         case = f"{connection}, allocation {number}, {length}"
         log = "\n".join(run.lines)
@@ -111,7 +111,7 @@ def test_an_update_survives_it(site: ShortSite, connection: str, length: str, pa
         assert not any(OTHERWISE.match(line) for line in run.lines), f"{case}\n{log}"
         assert (site.board / "ota_1").read_bytes()[:IMAGE_SIZE] == site.image, case
         assert site.confirms(), f"{case}: not confirmed"
-        codes = {message.data.get("errorCode") for message in site.stage.operator.messages[since:]}
+        codes = {message.data.get("errorCode") for message in site.testbed.operator.messages[since:]}
         assert codes <= {None, errors.NO_MEM}, f"{case}: {codes}"
         site.outcomes.setdefault((connection, length), {})[number] = outcome_of(run.lines)
 

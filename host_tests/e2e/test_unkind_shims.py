@@ -100,18 +100,18 @@ class FakeBroker:
             connection.close()
 
 
-def _run(make_stage, make_app, runtime, source):
+def _run(make_testbed, make_app, runtime, source):
     """A board whose only program is this."""
-    stage = make_stage(runtime=runtime, app=make_app(source))
-    stage.board.power_on()
-    return stage.board
+    testbed = make_testbed(runtime=runtime, app=make_app(source))
+    testbed.board.power_on()
+    return testbed.board
 
 
 @pytest.mark.parametrize("runtime", RUNTIMES)
-def test_naive_client_hangs(make_stage, make_app, runtime):
+def test_naive_client_hangs(make_testbed, make_app, runtime):
     """umqtt.simple takes the time-out away after the first byte of a packet, and so does ESP32."""
     with FakeBroker(PUBLISH[:5]) as broker:
-        board = _run(make_stage, make_app, runtime, JOIN + NAIVE_CLIENT.format(port=broker.port))
+        board = _run(make_testbed, make_app, runtime, JOIN + NAIVE_CLIENT.format(port=broker.port))
         board.wait_for("waiting at")
         time.sleep(2.5)  # five times the time-out it asked for
         assert board.lines[-1].startswith("waiting at")
@@ -119,19 +119,19 @@ def test_naive_client_hangs(make_stage, make_app, runtime):
 
 
 @pytest.mark.parametrize("runtime", RUNTIMES)
-def test_naive_client_works_with_a_whole_packet(make_stage, make_app, runtime):
+def test_naive_client_works_with_a_whole_packet(make_testbed, make_app, runtime):
     """So it is the missing half that hangs it, and nothing else."""
     with FakeBroker(PUBLISH) as broker:
-        board = _run(make_stage, make_app, runtime, JOIN + NAIVE_CLIENT.format(port=broker.port))
+        board = _run(make_testbed, make_app, runtime, JOIN + NAIVE_CLIENT.format(port=broker.port))
         board.wait_for("came back")
         assert "got b'HELLO'" in board.lines
 
 
 @pytest.mark.parametrize("runtime", RUNTIMES)
-def test_naive_client_gives_up_without_a_packet(make_stage, make_app, runtime):
+def test_naive_client_gives_up_without_a_packet(make_testbed, make_app, runtime):
     """Before the first byte the time-out still stands."""
     with FakeBroker(b"") as broker:
-        board = _run(make_stage, make_app, runtime, JOIN + NAIVE_CLIENT.format(port=broker.port))
+        board = _run(make_testbed, make_app, runtime, JOIN + NAIVE_CLIENT.format(port=broker.port))
         board.wait_for("came back")
         assert any(line.startswith("gave up:") for line in board.lines)
 
@@ -139,22 +139,22 @@ def test_naive_client_gives_up_without_a_packet(make_stage, make_app, runtime):
 @pytest.mark.code(errors.TIMEOUT)
 @pytest.mark.parametrize("runtime", RUNTIMES)
 @pytest.mark.parametrize("greeting", [b"", b"\x20", b"\x20\x02\0\0\x40\x02"])
-def test_this_client_does_not_hang(make_stage, runtime, greeting):
+def test_this_client_does_not_hang(make_testbed, runtime, greeting):
     """The same half packets before an agent: silence in CONNACK, then in what comes next."""
     with FakeBroker(b"", greeting) as broker:
         url = f"mqtt://127.0.0.1:{broker.port}"
         waits = ("mqtt_timeout_s", "publish_timeout_s", "subscribe_timeout_s")
         config = {"broker": url} | dict.fromkeys(waits, 1)
-        stage = make_stage(runtime=runtime, config=config)
-        stage.board.power_on()
-        steps.wait_lines(stage, f"{errors.TIMEOUT} Timed out: peer stalled", 2)
-        assert stage.board.boots == 1
+        testbed = make_testbed(runtime=runtime, config=config)
+        testbed.board.power_on()
+        steps.wait_lines(testbed, f"{errors.TIMEOUT} Timed out: peer stalled", 2)
+        assert testbed.board.boots == 1
 
 
 @pytest.mark.parametrize("runtime", RUNTIMES)
-def test_naive_writer_fails(make_stage, make_app, runtime):
+def test_naive_writer_fails(make_testbed, make_app, runtime):
     """NOR flash: a write can only clear bits."""
-    board = _run(make_stage, make_app, runtime, NAIVE_WRITER)
+    board = _run(make_testbed, make_app, runtime, NAIVE_WRITER)
     board.wait_for("erase and write")
     assert board.lines[1:] == [
         "first write done",
@@ -190,13 +190,13 @@ while True:
 
 
 @pytest.mark.parametrize("runtime", RUNTIMES)
-def test_timers_call_back_in_the_middle_of_a_loop(make_stage, make_app, runtime):
+def test_timers_call_back_in_the_middle_of_a_loop(make_testbed, make_app, runtime):
     """-1 and 3 are one; what a callback raises ends nothing but that call."""
-    stage = make_stage(runtime=runtime, app=make_app(TIMERS))
-    stage.board.power_on()
-    stage.board.wait_for("another")
-    assert steps.lines_with(stage, "call 3") == 1 and steps.lines_with(stage, "ZeroDivisionError") == 1
-    assert not steps.lines_with(stage, "never heard of")
+    testbed = make_testbed(runtime=runtime, app=make_app(TIMERS))
+    testbed.board.power_on()
+    testbed.board.wait_for("another")
+    assert steps.lines_with(testbed, "call 3") == 1 and steps.lines_with(testbed, "ZeroDivisionError") == 1
+    assert not steps.lines_with(testbed, "never heard of")
 
 
 EXITS = """
@@ -217,10 +217,10 @@ if cause == machine.SOFT_RESET:
 
 
 @pytest.mark.parametrize("runtime", RUNTIMES)
-def test_an_exit_is_a_soft_reset_which_the_watchdog_outlives(make_stage, make_app, runtime):
-    stage = make_stage(runtime=runtime, app=make_app(EXITS))
-    stage.board.power_on()
-    stage.board.wait_for("started by 3")
-    found = [line for line in stage.board.lines if line.startswith("started by")]
+def test_an_exit_is_a_soft_reset_which_the_watchdog_outlives(make_testbed, make_app, runtime):
+    testbed = make_testbed(runtime=runtime, app=make_app(EXITS))
+    testbed.board.power_on()
+    testbed.board.wait_for("started by 3")
+    found = [line for line in testbed.board.lines if line.startswith("started by")]
     assert found == ["started by 1", "started by 5", "started by 3"]
-    assert steps.lines_with(stage, "MPY: soft reboot") == 1 and not steps.lines_with(stage, "goes on")
+    assert steps.lines_with(testbed, "MPY: soft reboot") == 1 and not steps.lines_with(testbed, "goes on")

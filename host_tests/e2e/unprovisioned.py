@@ -1,4 +1,4 @@
-"""A stage whose board comes from the shop: stock MicroPython, an empty file system, a serial line."""
+"""A testbed whose board comes from the shop: stock MicroPython, an empty file system, a serial line."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from e2e.test_commands import tools
 
 from tools.simboard.factory import create_unprovisioned
 from tools.simboard.replboard import ReplBoard
-from tools.testbed.stage import BOARD, MAC, WIFI, Stage
+from tools.testbed.testbed import BOARD, MAC, WIFI, Testbed
 
 
-class UnprovisionedStage(Stage):
-    """Servers as in every stage. board_options: see simboard.factory.create_unprovisioned."""
+class UnprovisionedTestbed(Testbed):
+    """Servers as in every testbed. board_options: see simboard.factory.create_unprovisioned."""
 
     board: ReplBoard
 

@@ -96,10 +96,10 @@ def _play(site: Site, heap: int) -> str:
     """One update: "updated", "reported" (to the broker), "logged", "mute", or "wrong", which must not be."""
     site.new_board(IN_PLACE)
     before = (site.board / "ota_0").read_bytes()
-    since = len(site.stage.operator.messages)
+    since = len(site.testbed.operator.messages)
     with site.running(site.kit.command(heap, IN_PLACE, "client")) as run:
         wait(lambda: run.has_failed or site.heard(since, "INIT"), REPORT_LIMIT_S)
-        site.stage.push(site.offer)
+        site.testbed.push(site.offer)
         wait(lambda: site.heard(since, "errorCode") or run.process.poll() is not None, REPORT_LIMIT_S)
         code = run.process.poll()
     slot = (site.board / "ota_1").read_bytes()[: len(site.image)]

@@ -17,7 +17,7 @@ def measure(site: Site) -> dict[str, float]:
 def _idle(site: Site) -> int:
     """Bytes of heap in use by a board that is online and waits for an offer."""
     site.new_board(FILES)
-    since = len(site.stage.operator.messages)
+    since = len(site.testbed.operator.messages)
     with site.running(site.kit.command(HEAP, FILES, "idle")) as run:
         wait(lambda: run.process.poll() is not None, LIMIT_S)
     if run.process.returncode != 0 or not wait(lambda: site.heard(since, "INIT"), LIMIT_S):

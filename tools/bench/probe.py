@@ -75,11 +75,11 @@ def trace(site: Site, what: str, transport: str = "https") -> Trace:
     port = urlsplit(site.offer[f"{transport}_url"]).port
     heap = HEAP_WITHOUT_COLLECTION if what == "bytes" else HEAP
     command = site.kit.command(heap, IN_PLACE, "probe", what, port, blocks, probed=True)
-    since = len(site.stage.operator.messages)
+    since = len(site.testbed.operator.messages)
     with site.running(command) as run:
         wait(lambda: run.has_failed or site.heard(since, "INIT"), 20)
         wait(lambda: run.has_failed, IDLE_S)
-        site.stage.push(site.offer)
+        site.testbed.push(site.offer)
         wait(lambda: run.has_failed or run.process.poll() is not None, 60)
     if run.has_failed or run.process.returncode is None:
         raise run.failure("the update failed")

@@ -108,17 +108,17 @@ def _command(site: Site, board: Board, idf_bytes: int, wifi: str) -> list[str]:
 
 def _download(site: Site, command: list[str]) -> Run:
     """To the restart, or until it has failed for good."""
-    since = len(site.stage.operator.messages)
+    since = len(site.testbed.operator.messages)
     with site.running(command) as run:
         wait(lambda: _has_ended(run) or _has_failed(run) or site.heard(since, "INIT"), LIMIT_S)
-        site.stage.push(site.offer)
+        site.testbed.push(site.offer)
         wait(lambda: _has_failed(run) or site.heard(since, "errorCode") or _has_ended(run), LIMIT_S)
     return run
 
 
 def _confirm(site: Site, command: list[str]) -> Run:
     """Until the new image is valid. An error tells nothing here: the offer may come once more."""
-    since = len(site.stage.operator.messages)
+    since = len(site.testbed.operator.messages)
     with site.running(command) as run:
         wait(lambda: _has_ended(run) or (site.heard(since, "UPDATE") and _is_valid(site)), LIMIT_S)
     return run

@@ -20,7 +20,7 @@ from tools.bench.kit import Kit
 from tools.cli.console import last_words
 from tools.errors import ToolError
 from tools.image import images
-from tools.testbed.stage import BOARD, Stage
+from tools.testbed.testbed import BOARD, Testbed
 
 IMAGE_SIZE = 1306707
 SLOT_SIZE = 0x400000
@@ -74,21 +74,21 @@ class Run:
 class Site:
     """`with Site(folder) as site:` has the servers up and a board that is off.
 
-    table: does the board have the table of the signing key? proxies: as for Stage.
+    table: does the board have the table of the signing key? proxies: as for Testbed.
     """
 
     def __init__(self, folder: Path, *, table: bool = True, proxies: bool = False) -> None:
         self.folder = folder
         self.kit = Kit(folder / "kit")
         self.board = folder / "thin"
-        self.stage = Stage(folder / "stage", proxies=proxies, config=CONFIG, slot_size=0x20000)
+        self.testbed = Testbed(folder / "testbed", proxies=proxies, config=CONFIG, slot_size=0x20000)
         self._table = table
         self._stack = contextlib.ExitStack()
         self._old_image = self.image = b""
 
     def __enter__(self) -> Site:
-        self._stack.enter_context(self.stage)
-        self._old_image = self.stage.build("1.0.0")
+        self._stack.enter_context(self.testbed)
+        self._old_image = self.testbed.build("1.0.0")
         self.offer_image(IMAGE_SIZE)
         return self
 
@@ -98,7 +98,7 @@ class Site:
     def offer_image(self, size: int, transport: str = "https") -> None:
         """From now on updates are to an image of this size."""
         self.image = make_image(size)
-        self.offer = self.stage.offer(self.image, NEW, transport)
+        self.offer = self.testbed.offer(self.image, NEW, transport)
 
     @contextlib.contextmanager
     def long_url(self, length: int) -> Iterator[None]:
@@ -111,7 +111,7 @@ class Site:
     def new_board(self, place: str) -> None:
         """A board that never had an update; place: of kit.py."""
         shutil.rmtree(self.board, ignore_errors=True)
-        shutil.copytree(self.stage.folder / "board" / "fs", self.board)
+        shutil.copytree(self.testbed.folder / "board" / "fs", self.board)
         if not self._table:
             for path in self.board.glob("certs/*.tab"):
                 path.unlink()
@@ -139,15 +139,15 @@ class Site:
 
     def heard(self, since: int, kind: str) -> bool:
         """Has the broker a report of this kind ("INIT", "UPDATE", "errorCode"), from message `since` on?"""
-        messages = self.stage.operator.messages[since:]
+        messages = self.testbed.operator.messages[since:]
         return any(kind in message.data or message.data.get("type") == kind for message in messages)
 
     def download(self, command: list[str], limit_s: float = LIMIT_S) -> Run:
         """The first half of an update: from power on to the restart, or until something fails."""
-        since = len(self.stage.operator.messages)
+        since = len(self.testbed.operator.messages)
         with self.running(command) as run:
             wait(lambda: run.has_failed or self.heard(since, "INIT"), limit_s)
-            self.stage.push(self.offer)
+            self.testbed.push(self.offer)
             wait(lambda: run.has_failed or run.process.poll() is not None, limit_s)
         return run
 
@@ -161,7 +161,7 @@ class Site:
     def _take_messages(self, place: str) -> None:
         """What the broker holds for a board that was stopped in the middle would disturb the next one."""
         self.new_board(place)
-        since = len(self.stage.operator.messages)
+        since = len(self.testbed.operator.messages)
         with self.running(self.kit.command(HEAP, place, "client")) as run:
             wait(lambda: run.has_failed or self.heard(since, "INIT"), 20)
             wait(lambda: run.has_failed, TAKE_S)
@@ -174,7 +174,7 @@ class Site:
             return "\n".join(run.lines[-3:]) or f"exit {run.process.returncode}"
         if (self.board / "ota_1").read_bytes()[: len(self.image)] != self.image:
             return "another image in the slot"
-        since = len(self.stage.operator.messages)
+        since = len(self.testbed.operator.messages)
         with self.running(command) as run:
             wait(lambda: run.has_failed or self.heard(since, "UPDATE"), 20)
             if run.has_failed or not self.heard(since, "UPDATE"):

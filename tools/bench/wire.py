@@ -15,8 +15,8 @@ def measure(folder: Path) -> dict[str, float]:
         run = site.download(site.kit.command(HEAP, IN_PLACE, "client"))
         if run.has_failed or run.process.returncode is None:
             raise run.failure("the update failed")
-        files = site.stage.https_proxy.connections
-        broker = site.stage.broker_proxy.connections
+        files = site.testbed.https_proxy.connections
+        broker = site.testbed.broker_proxy.connections
         return {
             "wire_https": sum(each.to_client + each.to_server for each in files) - len(site.image),
             "wire_broker": sum(each.to_client + each.to_server for each in broker),

@@ -29,7 +29,7 @@ from tools.errors import ToolError
 from tools.image import imagecheck, images, versions
 from tools.programs import cache, runtimes
 from tools.testbed.operator import Message, is_end
-from tools.testbed.stage import MAC, Stage
+from tools.testbed.testbed import MAC, Testbed
 
 NEW = "1.0.1"
 LIMIT_S = 180
@@ -83,23 +83,23 @@ class Demo:
         config = {"check_interval_s": 1 if args.poll else 60, "accept_unversioned": self.stands}
         if args.boot == "w80x" and self.given:
             raise ToolError("--image needs a way back: leave --boot out")
-        self.stage = Stage(
+        self.testbed = Testbed(
             folder, runtime=args.runtime, image=kind, boot_mode=args.boot, config=config
         )
         self.arrived = False  # the image was seen complete in its slot
 
     def play(self) -> int:
         self.say("making keys and certificates, starting mosquitto, file server and NTP …")
-        with self.stage as stage, self._progress_bar() as bar:
+        with self.testbed as testbed, self._progress_bar() as bar:
             task = bar.add_task("download", total=100)
-            stage.board.on_line = lambda line: self._on_line(line, bar, task)
-            stage.board.power_on()
+            testbed.board.on_line = lambda line: self._on_line(line, bar, task)
+            testbed.board.power_on()
             before = self._wait_for(lambda message: message.data.get("type") == "INIT").data["version"]
-            image = self.given or stage.build(self.version, _ballast(stage.folder))
+            image = self.given or testbed.build(self.version, _ballast(testbed.folder))
             self._offer(image)
             after = self._wait_for_end()
             time.sleep(0.3)  # let the board's last lines out
-            stage.board.cut_power()
+            testbed.board.cut_power()
         return self._sum_up(before, after, image)
 
     def say(self, text: str, style: str = "default") -> None:
@@ -109,13 +109,13 @@ class Demo:
         """Raises ToolError if the board ends before, or the time."""
         deadline = time.monotonic() + LIMIT_S
         while time.monotonic() < deadline:
-            ended = self.stage.board.ended
+            ended = self.testbed.board.ended
             try:
-                return self.stage.operator.wait_for(predicate, LOOK_S)
+                return self.testbed.operator.wait_for(predicate, LOOK_S)
             except TimeoutError:
                 if ended:
                     raise ToolError(f"the board is {ended}: it cannot boot what it has") from None
-        last = self.stage.board.lines[-1] if self.stage.board.lines else "nothing"
+        last = self.testbed.board.lines[-1] if self.testbed.board.lines else "nothing"
         raise ToolError(f"the update did not end within {LIMIT_S} s, the board's last line: {last}")
 
     def _progress_bar(self) -> Progress:
@@ -132,23 +132,23 @@ class Demo:
 
     def _slot_holds_image(self) -> bool:
         label = "upgrade" if self.args.boot == "w80x" else "ota_1"
-        return self.stage.board.slot(label, len(self.image)) == self.image
+        return self.testbed.board.slot(label, len(self.image)) == self.image
 
     def _offer(self, image: bytes) -> None:
         self.image = image
         if self.given is not None:
-            self.say(f"trying {self.args.image}: kind {self.stage.image}, {len(image):,} bytes")
+            self.say(f"trying {self.args.image}: kind {self.testbed.image}, {len(image):,} bytes")
         if self.stands:
             inside = images.describe(image)["version"]
             self.say(f"the image calls itself {inside!r}, which no offer can name: this board is "
                      f"configured (accept_unversioned) to let the offer's {self.version} stand")  # fmt: skip
-        offer = self.stage.offer(image, self.version, self.args.transport)
+        offer = self.testbed.offer(image, self.version, self.args.transport)
         if self.args.poll:
             self.say(f"the server will answer the board's next `get` with {self.version}")
-            self.stage.operator.answer_get(MAC, offer)
+            self.testbed.operator.answer_get(MAC, offer)
         else:
             self.say(f"pushing the offer of {self.version}, {len(image):,} bytes")
-            self.stage.push(offer)
+            self.testbed.push(offer)
 
     def _wait_for_end(self) -> str | None:
         """The version reported after the update; None if the board rolled back."""
@@ -161,7 +161,7 @@ class Demo:
         return None
 
     def _sum_up(self, before: str, after: str | None, image: bytes) -> int:
-        sent = sum(request.sent for request in self.stage.files.requests)
+        sent = sum(request.sent for request in self.testbed.files.requests)
         self.say(f"version before: {before}")
         if after is None:
             self.say(f"version after:  {before} (rolled back, {errors.ROLLED_BACK} was reported)")

@@ -30,7 +30,7 @@ from tools.simboard.board import FACTS, SimBoard
 from tools.simboard.factory import SLOTS, create, create_unprovisioned
 from tools.simboard.replboard import ReplBoard
 from tools.testbed.ntp import NtpServer
-from tools.testbed.stage import MAC, WIFI
+from tools.testbed.testbed import MAC, WIFI
 
 PORT = 2323
 OF_A_NEW_ONE = ("--config", "--certs", "--mac", "--image", "--runtime", "--boot", "--epoch", "--heap")

@@ -14,9 +14,9 @@ from typing import Any
 from device import errors
 from tools.errors import ToolError
 from tools.testbed import sampling
-from tools.testbed.stage import MAC
+from tools.testbed.testbed import MAC
 from tools.torture import boards, releases
-from tools.torture.earlierboards import FLOOR, LIMIT_S, RESETS, EarlierStage, World, Wrong
+from tools.torture.earlierboards import FLOOR, LIMIT_S, RESETS, EarlierTestbed, World, Wrong
 from tools.torture.releases import EARLIER, TODAY
 
 NAME = "earlier"
@@ -46,11 +46,11 @@ RAISES = "1 // 0\n"
 
 @dataclass
 class Case:
-    """play(stage): on a board of `release` that is off. faults: see SimBoard.inject."""
+    """play(testbed): on a board of `release` that is off. faults: see SimBoard.inject."""
 
     id: str
     release: str
-    play: Callable[[EarlierStage], None]
+    play: Callable[[EarlierTestbed], None]
     faults: list = field(default_factory=list)
     attempts: int = 1
 
@@ -116,91 +116,91 @@ def play(case: Case, world: World, show: Callable[[str], None] = lambda line: No
     with tempfile.TemporaryDirectory(prefix="ota-earlier-") as folder:
         try:
             world.prepare(case.release)
-            with EarlierStage(world, case.release, Path(folder), case.attempts) as stage:
-                stage.board.on_line = show
-                stage.board.inject(case.faults)
-                first = stage.board.operations()
+            with EarlierTestbed(world, case.release, Path(folder), case.attempts) as testbed:
+                testbed.board.on_line = show
+                testbed.board.inject(case.faults)
+                first = testbed.board.operations()
                 try:
-                    case.play(stage)
+                    case.play(testbed)
                 except TimeoutError as error:
-                    ended = stage.board.ended or ""
+                    ended = testbed.board.ended or ""
                     outcome = "bricked" if ended == "bricked" else "hung" if ended else "lost"
                     raise Wrong(outcome, str(error)[-600:]) from None
-                result["operations"] = (first, stage.operations)
+                result["operations"] = (first, testbed.operations)
         except (Wrong, TimeoutError) as error:
             outcome, detail = error.args if isinstance(error, Wrong) else ("lost", str(error)[-600:])
             result |= {"outcome": outcome, "detail": detail}
     return result
 
 
-def _there_and_back(stage: EarlierStage) -> None:
+def _there_and_back(testbed: EarlierTestbed) -> None:
     """To the other release, back, and there again; the owner's key is followed by the next one each time."""
-    other = OTHER[stage.release]
-    for release, version, key in ((other, NEW, 1), (stage.release, NEXT, 2), (other, LAST, 3)):
-        stage.start()
-        stage.update(release, version, key, brings=key + 1 if key < 3 else None)
-        stage.check_memory(key, version)
+    other = OTHER[testbed.release]
+    for release, version, key in ((other, NEW, 1), (testbed.release, NEXT, 2), (other, LAST, 3)):
+        testbed.start()
+        testbed.update(release, version, key, brings=key + 1 if key < 3 else None)
+        testbed.check_memory(key, version)
 
 
-def _waiting(stage: EarlierStage) -> None:
+def _waiting(testbed: EarlierTestbed) -> None:
     """Between two boots of an image on trial another offer comes: who is confirmed goes on with it."""
-    stage.start()
-    other = OTHER[stage.release]
-    since = len(stage.operator.messages)
-    stage.push(stage.signed(stage.build(NEW, other, ONCE), NEW, 1))
-    stage.wait_report("INIT", LIMIT_S, since)
-    stage.push(stage.signed(stage.build(WAITING, other), WAITING, 1))
+    testbed.start()
+    other = OTHER[testbed.release]
+    since = len(testbed.operator.messages)
+    testbed.push(testbed.signed(testbed.build(NEW, other, ONCE), NEW, 1))
+    testbed.wait_report("INIT", LIMIT_S, since)
+    testbed.push(testbed.signed(testbed.build(WAITING, other), WAITING, 1))
     for version in (NEW, WAITING):
-        stage.board.wait_for("confirmed " + version, LIMIT_S)
-    stage.check_memory(1, WAITING)
+        testbed.board.wait_for("confirmed " + version, LIMIT_S)
+    testbed.check_memory(1, WAITING)
 
 
-def _rolled_back(stage: EarlierStage, main: str) -> None:
+def _rolled_back(testbed: EarlierTestbed, main: str) -> None:
     """The image fails its trial. Who is back reads what it has written, and takes the next one, whose own
     update is not disturbed by what the first one has left."""
-    stage.start()
-    other = OTHER[stage.release]
-    failed = stage.signed(stage.build(NEW, other, main), NEW, 1)
-    stage.push(failed)
-    stage.wait_error(errors.ROLLED_BACK, LIMIT_S)
-    stage.expect(failed, errors.REFUSED_IMAGE)
-    stage.check_memory(1, FLOOR)
-    stage.start()
-    stage.update(other, NEXT, 1)
-    stage.expect(failed | {"version": "1.0.9"}, errors.REFUSED_IMAGE)
-    start, since = len(stage.board.lines), len(stage.operator.messages)
-    stage.push(stage.signed(stage.build(LAST, other), LAST, 1))
-    stage.board.wait_for("boot: running slot", LIMIT_S, start)
-    stage.board.cut_power()  # on trial, and that does not count
-    stage.board.power_on()
-    stage.wait_confirmed(LAST, start, since)
-    stage.check_memory(1, LAST)
+    testbed.start()
+    other = OTHER[testbed.release]
+    failed = testbed.signed(testbed.build(NEW, other, main), NEW, 1)
+    testbed.push(failed)
+    testbed.wait_error(errors.ROLLED_BACK, LIMIT_S)
+    testbed.expect(failed, errors.REFUSED_IMAGE)
+    testbed.check_memory(1, FLOOR)
+    testbed.start()
+    testbed.update(other, NEXT, 1)
+    testbed.expect(failed | {"version": "1.0.9"}, errors.REFUSED_IMAGE)
+    start, since = len(testbed.board.lines), len(testbed.operator.messages)
+    testbed.push(testbed.signed(testbed.build(LAST, other), LAST, 1))
+    testbed.board.wait_for("boot: running slot", LIMIT_S, start)
+    testbed.board.cut_power()  # on trial, and that does not count
+    testbed.board.power_on()
+    testbed.wait_confirmed(LAST, start, since)
+    testbed.check_memory(1, LAST)
 
 
-def _updated(stage: EarlierStage) -> None:
+def _updated(testbed: EarlierTestbed) -> None:
     """Whatever happens in between, the new image is confirmed, and with it the key that follows."""
-    image = stage.build(NEW, OTHER[stage.release], brings=3)
-    stage.operator.offer_after_init(MAC, stage.signed(image, NEW, 2))
-    stage.board.power_on()
-    stage.wait_until_it_runs(NEW)
-    stage.end()
-    if stage.board.slot("ota_0", len(image)) != image:
+    image = testbed.build(NEW, OTHER[testbed.release], brings=3)
+    testbed.operator.offer_after_init(MAC, testbed.signed(image, NEW, 2))
+    testbed.board.power_on()
+    testbed.wait_until_it_runs(NEW)
+    testbed.end()
+    if testbed.board.slot("ota_0", len(image)) != image:
         raise Wrong("unverified", "the slot does not hold the image")
-    if stage.start().data["version"] != NEW:
+    if testbed.start().data["version"] != NEW:
         raise Wrong("unverified", "another image runs")
-    stage.check_memory(2, NEW)
+    testbed.check_memory(2, NEW)
 
 
-def _failed(stage: EarlierStage) -> None:
+def _failed(testbed: EarlierTestbed) -> None:
     """Whatever happens in between, the old image is back and knows why."""
-    image = stage.build(NEW, OTHER[stage.release], FAILS)
-    offer = stage.signed(image, NEW, 1)
-    stage.operator.offer_after_init(MAC, offer)
-    stage.board.power_on()
-    stage.wait_error(errors.ROLLED_BACK, LIMIT_S)
-    stage.end()
-    if stage.start().data["version"] != FLOOR:
+    image = testbed.build(NEW, OTHER[testbed.release], FAILS)
+    offer = testbed.signed(image, NEW, 1)
+    testbed.operator.offer_after_init(MAC, offer)
+    testbed.board.power_on()
+    testbed.wait_error(errors.ROLLED_BACK, LIMIT_S)
+    testbed.end()
+    if testbed.start().data["version"] != FLOOR:
         raise Wrong("unverified", "another image runs")
-    stage.settle()
-    stage.expect(offer, errors.REFUSED_IMAGE)
-    stage.check_memory(1, FLOOR)
+    testbed.settle()
+    testbed.expect(offer, errors.REFUSED_IMAGE)
+    testbed.check_memory(1, FLOOR)

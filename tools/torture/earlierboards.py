@@ -17,7 +17,7 @@ from tools.keys import keyfiles
 from tools.keys.rotation import SIGN, SIGN_NEXT
 from tools.simboard.board import SimBoard
 from tools.testbed.operator import Message, is_end
-from tools.testbed.stage import MAC, Stage
+from tools.testbed.testbed import MAC, Testbed
 from tools.torture.releases import TODAY, Images
 
 FIRST, FLOOR, REFUSED = "1.0.0", "1.0.1", "1.9.0"
@@ -67,19 +67,19 @@ class World:
             if release in self.refused:
                 return
             shutil.copytree(self._kits / "keys", self.folder / release / "keys")
-            with EarlierStage(self, release) as stage:
-                stage.start()
-                stage.update(release, FLOOR, key=1, main=WAITS)
-                image = stage.build(REFUSED, release=release, main=RESETS)
-                offer = stage.signed(image, REFUSED, key=1)
-                stage.push(offer)
-                stage.wait_error(errors.ROLLED_BACK, LIMIT_S)
-                stage.expect(offer, errors.REFUSED_IMAGE)  # so the trial is over, on record too
-                stage.board.cut_power()
+            with EarlierTestbed(self, release) as testbed:
+                testbed.start()
+                testbed.update(release, FLOOR, key=1, main=WAITS)
+                image = testbed.build(REFUSED, release=release, main=RESETS)
+                offer = testbed.signed(image, REFUSED, key=1)
+                testbed.push(offer)
+                testbed.wait_error(errors.ROLLED_BACK, LIMIT_S)
+                testbed.expect(offer, errors.REFUSED_IMAGE)  # so the trial is over, on record too
+                testbed.board.cut_power()
                 self.refused[release] = offer
 
 
-class EarlierStage(Stage):
+class EarlierTestbed(Testbed):
     """A board of one release; case: the folder of a case, which begins with that board as it was left."""
 
     def __init__(self, world: World, release: str, case: Path | None = None, attempts: int = 1) -> None:

@@ -18,7 +18,7 @@ from tools.keys import keyfiles, pki
 from tools.keys.rotation import SIGN
 from tools.simboard.board import BLOCK
 from tools.simboard.factory import create
-from tools.testbed.stage import BOARD, MAC
+from tools.testbed.testbed import BOARD, MAC
 
 OLD, NEW = "1.0.0", "1.0.1"
 BUILT = "Jan 05 2027 00:00:00"

@@ -12,7 +12,7 @@ from typing import Any
 from device import errors
 from tools.errors import ToolError
 from tools.testbed import sampling
-from tools.testbed.stage import MAC, Stage
+from tools.testbed.testbed import MAC, Testbed
 from tools.torture import boards
 from tools.torture.applications import APPLICATIONS, Application
 
@@ -46,40 +46,40 @@ def play(name: str, kits: Path, show: Callable[[str], None] = lambda line: None)
     result = {"id": f"{NAME}/{name}", "outcome": "ok", "detail": "", "repeated": 0}
     with tempfile.TemporaryDirectory(prefix="ota-application-") as folder:
         shutil.copytree(kits / "keys", Path(folder) / "keys")
-        with Stage(Path(folder), config=config, slot_size=SLOT_SIZE) as stage:
-            stage.board.on_line = show
+        with Testbed(Path(folder), config=config, slot_size=SLOT_SIZE) as testbed:
+            testbed.board.on_line = show
             try:
-                _live(stage, application, attempts)
+                _live(testbed, application, attempts)
             except _Wrong as error:
                 result |= {"outcome": error.args[0], "detail": error.args[1]}
             except TimeoutError as error:
-                ended = stage.board.ended or ""
+                ended = testbed.board.ended or ""
                 outcome = "bricked" if ended == "bricked" else "hung" if ended else "lost"
                 result |= {"outcome": outcome, "detail": str(error)[-600:]}
     return result
 
 
-def _live(stage: Stage, application: Application, attempts: int) -> None:
-    stage.board.power_on()
-    stage.wait_report("INIT", LIMIT_S)
-    app = stage.folder / "app"
+def _live(testbed: Testbed, application: Application, attempts: int) -> None:
+    testbed.board.power_on()
+    testbed.wait_report("INIT", LIMIT_S)
+    app = testbed.folder / "app"
     app.mkdir()
     (app / "main.py").write_text(application.source)
-    stage.push(stage.offer(stage.build(NEW, app), NEW))
-    told = stage.wait_error(errors.ROLLED_BACK, LIMIT_S).data
+    testbed.push(testbed.offer(testbed.build(NEW, app), NEW))
+    told = testbed.wait_error(errors.ROLLED_BACK, LIMIT_S).data
     if not any(cause in told["cause"] for cause in application.causes):
         raise _Wrong("silent", f"the cause is {told['cause']!r}")
-    boots = _boots(stage.board.lines)
+    boots = _boots(testbed.board.lines)
     if not 0 < boots <= attempts:  # fewer where it has wiped the record of its trial
         raise _Wrong("wrong", f"{boots} boots of the new image")
-    reports = [message.data for message in stage.operator.messages if message.name == "firmware/report"]
+    reports = [message.data for message in testbed.operator.messages if message.name == "firmware/report"]
     if any(data["version"] == NEW for data in reports):
         raise _Wrong("unverified", "the new image has reported itself")
-    start, since = len(stage.board.lines), len(stage.operator.messages)
-    stage.board.cut_power()
-    stage.board.power_on()
-    line = stage.board.wait_for("boot: running slot", LIMIT_S, start)
-    report = stage.wait_report("INIT", LIMIT_S, since)
+    start, since = len(testbed.board.lines), len(testbed.operator.messages)
+    testbed.board.cut_power()
+    testbed.board.power_on()
+    line = testbed.board.wait_for("boot: running slot", LIMIT_S, start)
+    report = testbed.wait_report("INIT", LIMIT_S, since)
     if not line.endswith("ota_0") or report.mac != MAC:
         raise _Wrong("unverified", line)
 

@@ -14,7 +14,7 @@ from tools.errors import ToolError
 from tools.image import firmware
 from tools.testbed import sampling
 from tools.testbed.operator import is_end
-from tools.testbed.stage import BOARD, MAC, Stage
+from tools.testbed.testbed import BOARD, MAC, Testbed
 from tools.torture import boards
 from tools.torture.realcases import CONFIG, RealCase, make_cases
 
@@ -70,7 +70,7 @@ class _Images:
         return self._built[key]
 
 
-class _Stage(Stage):
+class _Testbed(Testbed):
     def __init__(self, folder: Path, images: _Images, case: RealCase) -> None:
         kind = "wm" if case.boot_mode == "w80x" else "esp32"
         super().__init__(
@@ -88,18 +88,18 @@ def _play(
 ) -> dict[str, Any]:
     with tempfile.TemporaryDirectory(prefix="ota-real-") as folder:
         shutil.copytree(kits / "keys", Path(folder) / "keys")
-        with _Stage(Path(folder), images, case) as stage:
-            stage.board.on_line = show
-            return _Trial(case, stage).run()
+        with _Testbed(Path(folder), images, case) as testbed:
+            testbed.board.on_line = show
+            return _Trial(case, testbed).run()
 
 
 class _Trial:
-    """One case on one stage."""
+    """One case on one testbed."""
 
-    def __init__(self, case: RealCase, stage: _Stage) -> None:
+    def __init__(self, case: RealCase, testbed: _Testbed) -> None:
         self.case = case
-        self.stage = stage
-        self.image = stage.build(NEW, main=case.main)
+        self.testbed = testbed
+        self.image = testbed.build(NEW, main=case.main)
         self.operations = 0
 
     def run(self) -> dict[str, Any]:
@@ -107,45 +107,45 @@ class _Trial:
         try:
             self._live()
         except (TimeoutError, AssertionError) as error:
-            ended = self.stage.board.ended or ""
+            ended = self.testbed.board.ended or ""
             outcome = "bricked" if ended == "bricked" else "hung" if ended else "lost"
             detail = str(error)[-600:]
         except _Unverified as error:
             outcome, detail = "unverified", str(error)
         except _Untold as error:
             outcome, detail = "silent", str(error)
-        sent = sum(request.sent for request in self.stage.files.requests)
+        sent = sum(request.sent for request in self.testbed.files.requests)
         return {
             "id": self.case.id, "outcome": outcome, "detail": detail, "operations": self.operations,
             "repeated": max(0, sent - len(self.image)),
         }  # fmt: skip
 
     def _live(self) -> None:
-        case, stage = self.case, self.stage
-        offer = stage.offer(self.image, NEW, case.transport)
-        stage.operator.offer_after_init(MAC, offer)
-        stage.board.inject(case.faults, case.wifi_drops)
-        case.before(stage)
-        stage.board.power_on()
-        case.during(stage)
+        case, testbed = self.case, self.testbed
+        offer = testbed.offer(self.image, NEW, case.transport)
+        testbed.operator.offer_after_init(MAC, offer)
+        testbed.board.inject(case.faults, case.wifi_drops)
+        case.before(testbed)
+        testbed.board.power_on()
+        case.during(testbed)
         if case.expect == "new":
             self._wait_for_update(offer)
         else:
-            stage.wait_error(case.code, LIMIT_S)
+            testbed.wait_error(case.code, LIMIT_S)
             time.sleep(0.3)  # for what follows a report
         if case.code is not None and case.code not in self._codes():
             raise _Untold(f"{case.code} was not reported, but {self._codes()}")
-        stage.board.cut_power()
-        self.operations = stage.board.operations()
+        testbed.board.cut_power()
+        self.operations = testbed.board.operations()
         self._check_what_stays()
 
     def _codes(self) -> list[int]:
-        return [m.data["errorCode"] for m in self.stage.operator.messages if "errorCode" in m.data]
+        return [m.data["errorCode"] for m in self.testbed.operator.messages if "errorCode" in m.data]
 
     def _wait_for_update(self, offer: dict) -> None:
         """Until the new image has confirmed; after an error the operator offers it again, but not at once:
         a board whose file system met bad flash takes nothing before its restart."""
-        operator = self.stage.operator
+        operator = self.testbed.operator
         since = 0
         for number in range(PUSHES):
             operator.wait_for(is_end, LIMIT_S, since)
@@ -154,23 +154,23 @@ class _Trial:
                 operator.wait_for(_is_confirmed, LIMIT_S)
                 return
             since = len(operator.messages)
-            self.stage.push(offer)
+            self.testbed.push(offer)
         raise TimeoutError(f"offered {PUSHES} times in vain: {self._codes()}")
 
     def _check_what_stays(self) -> None:
         """The power returns: which image boots, and is it whole?"""
-        stage, expects_new = self.stage, self.case.expect == "new"
-        stage.operator.offer_after_init(MAC, None)
-        stage.board.inject([])
-        start = len(stage.board.lines)
-        since = len(stage.operator.messages)
-        stage.board.power_on()
-        line = stage.board.wait_for("boot: running slot", LIMIT_S, start)
-        image = self.image if expects_new else stage.build(OLD)
-        if stage.board.slot(line.split()[-1], len(image)) != image:
+        testbed, expects_new = self.testbed, self.case.expect == "new"
+        testbed.operator.offer_after_init(MAC, None)
+        testbed.board.inject([])
+        start = len(testbed.board.lines)
+        since = len(testbed.operator.messages)
+        testbed.board.power_on()
+        line = testbed.board.wait_for("boot: running slot", LIMIT_S, start)
+        image = self.image if expects_new else testbed.build(OLD)
+        if testbed.board.slot(line.split()[-1], len(image)) != image:
             raise _Unverified(line + ", which does not hold the image expected")
         wanted = NEW if expects_new else OLD
-        report = stage.operator.wait_for(lambda m: m.name == "firmware/report", LIMIT_S, since)
+        report = testbed.operator.wait_for(lambda m: m.name == "firmware/report", LIMIT_S, since)
         assert report.data["version"] == wanted, f"it reports {report.data}"
 
 

@@ -12,7 +12,7 @@ from device import errors
 from tools.server.files import Fault
 from tools.simboard.board import BLOCK
 from tools.testbed.relay import TO_SERVER, Trouble
-from tools.testbed.stage import Stage
+from tools.testbed.testbed import Testbed
 
 WAIT_S = 900  # only ends a hang
 CONFIG = {"check_interval_s": 0, "retry_window_s": 3600, "backoff_max_s": 1, "checkpoint_kib": 8,
@@ -32,14 +32,14 @@ while True:
 """
 
 
-def _nothing(stage: Stage) -> None:
+def _nothing(testbed: Testbed) -> None:
     pass
 
 
 @dataclass
 class RealCase:
-    """faults, wifi_drops: see SimBoard.inject. before(stage): with the power still off; during(stage): once
-    it is on. main: source of the new image's main.py. code: that must be reported, None = any or none."""
+    """faults, wifi_drops: see SimBoard.inject. before(testbed): with the power still off; during(testbed):
+    once it is on. main: source of the new image's main.py. code: that must be reported, None = any or none."""
 
     id: str
     faults: list = field(default_factory=list)
@@ -82,10 +82,10 @@ def _killed() -> list[RealCase]:
     return [RealCase(f"real/kill/{n}", during=partial(_kill, wait_s=0.25 + 0.13 * n)) for n in range(20)]
 
 
-def _kill(stage: Stage, wait_s: float) -> None:
+def _kill(testbed: Testbed, wait_s: float) -> None:
     time.sleep(wait_s)
-    stage.board.cut_power()
-    stage.board.power_on()
+    testbed.board.cut_power()
+    testbed.board.power_on()
 
 
 def _flash(operations: int) -> list[RealCase]:
@@ -120,8 +120,8 @@ def _links() -> list[RealCase]:
     return [*cases, RealCase("real/link/broker-mute", before=mute, config=IMPATIENT)]
 
 
-def _plan(stage: Any, proxy: str, trouble: Trouble) -> None:
-    getattr(stage, proxy).plan(trouble)
+def _plan(testbed: Any, proxy: str, trouble: Trouble) -> None:
+    getattr(testbed, proxy).plan(trouble)
 
 
 def _servers() -> list[RealCase]:
@@ -143,38 +143,38 @@ def _servers() -> list[RealCase]:
     ]
 
 
-def _fail(stage: Stage, faults: list[Fault]) -> None:
+def _fail(testbed: Testbed, faults: list[Fault]) -> None:
     for fault in faults:
-        stage.files.fail(fault)
+        testbed.files.fail(fault)
 
 
-def _wait_sent(stage: Stage) -> None:
+def _wait_sent(testbed: Testbed) -> None:
     deadline = time.monotonic() + WAIT_S
-    while not any(request.sent for request in stage.files.requests) and time.monotonic() < deadline:
+    while not any(request.sent for request in testbed.files.requests) and time.monotonic() < deadline:
         time.sleep(0.02)
 
 
-def _restart_broker(stage: Stage) -> None:
-    _wait_sent(stage)
-    stage.broker.kill()
+def _restart_broker(testbed: Testbed) -> None:
+    _wait_sent(testbed)
+    testbed.broker.kill()
     time.sleep(1)
-    stage.broker.start()
+    testbed.broker.start()
 
 
-def _files_away(stage: Stage) -> None:
-    _wait_sent(stage)
-    stage.https_proxy.down()
+def _files_away(testbed: Testbed) -> None:
+    _wait_sent(testbed)
+    testbed.https_proxy.down()
     time.sleep(2)
-    stage.https_proxy.up()
+    testbed.https_proxy.up()
 
 
-def _dead_clock(stage: Stage) -> None:
-    stage.ntp.mode = "dead"
+def _dead_clock(testbed: Testbed) -> None:
+    testbed.ntp.mode = "dead"
 
 
-def _clock_returns(stage: Stage) -> None:
-    stage.board.wait_for(str(errors.NO_CLOCK), WAIT_S)
-    stage.ntp.mode = "honest"
+def _clock_returns(testbed: Testbed) -> None:
+    testbed.board.wait_for(str(errors.NO_CLOCK), WAIT_S)
+    testbed.ntp.mode = "honest"
 
 
 def _small_heaps() -> list[RealCase]:
@@ -185,14 +185,14 @@ def _small_heaps() -> list[RealCase]:
     ]
 
 
-def _shrink(stage: Stage, kib: int) -> None:
-    stage.board.facts["heap_kib"] = kib
+def _shrink(testbed: Testbed, kib: int) -> None:
+    testbed.board.facts["heap_kib"] = kib
 
 
-def _give_memory_back(stage: Stage) -> None:
+def _give_memory_back(testbed: Testbed) -> None:
     deadline = time.monotonic() + 8
-    while time.monotonic() < deadline and not any("confirmed" in line for line in stage.board.lines):
+    while time.monotonic() < deadline and not any("confirmed" in line for line in testbed.board.lines):
         time.sleep(0.1)
-    stage.board.cut_power()
-    stage.board.facts["heap_kib"] = 192
-    stage.board.power_on()
+    testbed.board.cut_power()
+    testbed.board.facts["heap_kib"] = 192
+    testbed.board.power_on()

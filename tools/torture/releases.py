@@ -12,7 +12,7 @@ from pathlib import Path
 from tools.errors import ToolError
 from tools.image import firmware
 from tools.programs import cache
-from tools.testbed.stage import BOARD
+from tools.testbed.testbed import BOARD
 
 COMMIT = "6075da2"
 TODAY, EARLIER = "today", "earlier"

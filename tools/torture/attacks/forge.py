@@ -14,7 +14,7 @@ from tools.image import images, signing
 from tools.image.images import TRAILER_MARK
 from tools.keys import certificates, keyfiles
 from tools.keys.rotation import SIGN, SIGN_NEXT
-from tools.testbed.stage import BOARD
+from tools.testbed.testbed import BOARD
 from tools.torture import kit, pool
 from tools.torture.attacks.cases import DAY_S, NOW
 from tools.torture.kit import BUILT, KINDS, NEW

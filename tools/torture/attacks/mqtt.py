@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
-from tools.testbed.stage import MAC
+from tools.testbed.testbed import MAC
 from tools.torture.attacks import cases
 from tools.torture.attacks.cases import Case, attack, twin
 from tools.torture.attacks.forge import Ground

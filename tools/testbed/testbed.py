@@ -24,8 +24,8 @@ BOARD = "sim"
 WIFI = ("home", "correct horse")
 
 
-class Stage:
-    """`with Stage(folder, runtime="mp32") as stage:` has the servers up and a board that is off.
+class Testbed:
+    """`with Testbed(folder, runtime="mp32") as testbed:` has the servers up and a board that is off.
 
     image: "esp32", "wm" or "raw"; boot_mode: "idf" or "w80x"; config: keys of ota.json to override,
     None as a value removes the key. proxies: the board reaches broker and file server through
@@ -62,7 +62,7 @@ class Stage:
         self._board_options = board_options
         self._stack = contextlib.ExitStack()
 
-    def __enter__(self) -> Stage:
+    def __enter__(self) -> Testbed:
         with contextlib.ExitStack() as stack:
             self.images.mkdir(parents=True, exist_ok=True)
             if not self.keys.exists():
@@ -158,9 +158,7 @@ class Stage:
         )
 
     def wait_error(self, code: int, timeout_s: float = HANG_S, since: int = 0) -> Message:
-        return self.operator.wait_for(
-            lambda m: m.data.get("errorCode") == code, timeout_s, since
-        )
+        return self.operator.wait_for(lambda m: m.data.get("errorCode") == code, timeout_s, since)
 
     def push(self, offer: dict) -> None:
         self.operator.push(MAC, offer)
