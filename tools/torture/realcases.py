@@ -39,7 +39,8 @@ def _nothing(testbed: Testbed) -> None:
 @dataclass
 class RealCase:
     """faults, wifi_drops: see SimBoard.inject. before(testbed): with the power still off; during(testbed):
-    once it is on. main: source of the new image's main.py. code: that must be reported, None = any or none."""
+    once it is on. main: source of the new image's main.py. code: that must be reported, None = any or
+    none."""
 
     id: str
     faults: list = field(default_factory=list)
