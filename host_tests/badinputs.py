@@ -271,7 +271,7 @@ def main(folder: Path, full: str, of: int, commands: list[str]) -> None:
     work = {  # what would take long, once all inputs have been looked at
         (demo.Demo, "play"): lambda self: 0, (test, "run_selection"): lambda rest: 1,
         (test, "find_programs"): None,
-        (torture.kit, "make"): lambda folder: sys.exit(0), (bench.measure, "measure"): lambda *_: {},
+        (torture.fixture, "make"): lambda folder: sys.exit(0), (bench.measure, "measure"): lambda *_: {},
         (bench.server, "run"): lambda console: 0, (push, "_follow"): lambda *_: 0,
         (simboard, "_run"): lambda *_: 0,
         (simboard, "_build"): lambda *_: IMAGE, (Service, "run"): _served,

@@ -199,7 +199,7 @@ def test_a_copy_that_shadows_the_frozen_package_is_named_with_its_cure() -> None
 
 
 def test_without_a_configuration_nothing_is_judged_by_it() -> None:
-    found = [check(_facts()) for _, check in (*checks_identity.IDENTITY[1:], *checks_identity.WORLD)]
+    found = [check(_facts()) for _, check in (*checks_identity.IDENTITY[1:], *checks_identity.SERVERS)]
     assert {finding.level for finding in found} == {SKIP}
     assert checks_identity.configuration(_facts()).level == BAD
 

@@ -18,7 +18,7 @@ from tools.keys import pki
 from tools.programs import cache, runtimes
 from tools.simboard.board import BLOCK, MICROPYTHON, ONBOARD
 from tools.testbed import sampling
-from tools.torture import kit, pool
+from tools.torture import fixture, pool
 
 SOAK = Path(__file__).resolve().parent / "soak"
 HEAP = "256K"  # of which the peers and the simulated board take 80
@@ -41,18 +41,18 @@ class Heap(NamedTuple):
 
 @pytest.fixture(scope="module")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with all that is imported, compiled, and the board's kit."""
+    """A folder with all that is imported, compiled, and the board's fixture."""
     folder = tmp_path_factory.mktemp("soak")
     (folder / "device").mkdir()
     for name, path in firmware.package_modules().items():
         is_errors = name == "errors.py"  # whose codes rounds.py says
         compile_module = romfs.compile_module if is_errors else firmware.compile_module
         (folder / "device" / f"{path.stem}.mpy").write_bytes(compile_module(path, name))
-    shims = [path for path in ONBOARD.glob("*.py") if not (pool.WORLD / path.name).exists()]
-    for path in (*SOAK.glob("*.py"), *pool.WORLD.glob("*.py"), *shims):
+    shims = [path for path in ONBOARD.glob("*.py") if not (pool.SIMULATION / path.name).exists()]
+    for path in (*SOAK.glob("*.py"), *pool.SIMULATION.glob("*.py"), *shims):
         (folder / f"{path.stem}.mpy").write_bytes(romfs.compile_module(path, path.name))
-    pki.make_all(folder / "keys", [kit.MAC], next_key=True)
-    kit.make_one(folder, "kit", "idf", 2 * BLOCK, 4 * BLOCK)
+    pki.make_all(folder / "keys", [fixture.MAC], next_key=True)
+    fixture.make_one(folder, "fixture", "idf", 2 * BLOCK, 4 * BLOCK)
     return folder
 
 
@@ -60,8 +60,9 @@ def _play(site: Path, agent: str, rounds: int) -> str:
     folders = [site, MICROPYTHON, runtimes.umqtt()]
     command = [*runtimes.interpreter("mp32"), "-X", f"heapsize={HEAP}", "-m", "soak"]
     done = subprocess.run(
-        [*command, str(site / "kit"), agent, str(rounds)], cwd=site / "kit", capture_output=True, text=True,
-        timeout=LIMIT_S, env={"MICROPYPATH": ":".join(map(str, folders)) + ":.frozen"}, errors="replace",
+        [*command, str(site / "fixture"), agent, str(rounds)], cwd=site / "fixture", capture_output=True,
+        text=True, errors="replace", timeout=LIMIT_S,
+        env={"MICROPYPATH": ":".join(map(str, folders)) + ":.frozen"},
     )  # fmt: skip
     assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
     return done.stdout

@@ -21,7 +21,7 @@ REPO = Path(__file__).resolve().parent.parent
 DEVICE = sorted(firmware.package_modules().values())
 SHIPPED = [REPO / "boot.py", REPO / "main.py", *DEVICE]
 TOOLS = sorted((REPO / "tools").rglob("*.py"))
-ON_A_BOARD = {"onboard", "micropython", "cpython", "world", "modules"}  # folders of what runs elsewhere
+ON_A_BOARD = {"onboard", "micropython", "cpython", "simulation", "modules"}  # folders of what runs elsewhere
 HOST_TOOLS = [path for path in TOOLS if not ON_A_BOARD & set(path.parts) and path.name != "__init__.py"]
 
 # Each module may import from the layers below its own, and from none else.

@@ -13,41 +13,41 @@ from tools.__main__ import main
 from tools.errors import ToolError
 from tools.image import firmware
 from tools.programs import cache
-from tools.torture import classes, earlier, kit, mutants, newapplication, pool, releases
+from tools.torture import classes, earlier, fixture, mutants, newapplication, pool, releases
 from tools.torture.applications import APPLICATIONS, Application
 from tools.torture.attacks import forge, table
-from tools.torture.attacks.cases import attack, is_twin, twin
+from tools.torture.attacks.cases import attack, control, is_control
 from tools.torture.attacks.report import Line as AttackLine
 from tools.torture.attacks.report import Report as AttackReport
 from tools.torture.attacks.table import ATTACKS
-from tools.torture.earlierboards import World
+from tools.torture.earlierboards import SharedBoards
 from tools.torture.report import Line
 from tools.torture.safeguards import MUTANTS, Mutant
 from tools.torture.trace import Trace
 
-MODES = tuple(kit.KINDS)
+MODES = tuple(fixture.KINDS)
 
 
 @pytest.fixture(scope="module")
-def kits(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("kits")
-    kit.make(folder)
+def fixtures(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("fixtures")
+    fixture.make(folder)
     return folder
 
 
 @pytest.fixture(scope="module")
-def traces(kits: Path) -> dict[str, Trace]:
-    return pool.traces(kits)
+def traces(fixtures: Path) -> dict[str, Trace]:
+    return pool.traces(fixtures)
 
 
 @pytest.fixture(scope="module")
-def grounds(kits: Path) -> dict[str, forge.Ground]:
-    return forge.grounds(kits)
+def grounds(fixtures: Path) -> dict[str, forge.Ground]:
+    return forge.grounds(fixtures)
 
 
 def test_the_undisturbed_run_is_what_the_cases_build_on(traces):
     for trace in traces.values():
-        blocks = -(-trace.image_size // kit.BLOCK)
+        blocks = -(-trace.image_size // fixture.BLOCK)
         assert len(trace.slot_writes()) == blocks == 8
         assert trace.steps[0] > blocks and trace.steps[1] > 5
         assert {"otadata", "vfs"} <= {entry.label for entry in traces["idf"].operations}
@@ -70,10 +70,10 @@ def test_a_pair_is_found_by_its_name(traces):
     assert case["flash"] == [[12, "before"], [40, "before"]] and "sweep" not in case
 
 
-def test_a_sweep_cuts_at_every_later_operation(kits, traces):
+def test_a_sweep_cuts_at_every_later_operation(fixtures, traces):
     last = len(traces["idf"].operations) - 30  # before the record says that it is confirmed
     case = classes.find(f"pairs/idf/{last}", traces["idf"])
-    told = list(pool.play_all([pool.Request("idf", [case], branch=True)], kits, 1))
+    told = list(pool.play_all([pool.Request("idf", [case], branch=True)], fixtures, 1))
     numbers = [int(result["id"].rsplit("/", 1)[1]) for result in told]
     assert numbers == list(range(last + 1, last + 1 + len(numbers))) and len(numbers) > 4
     assert {result["outcome"] for result in told} == {"ok"}
@@ -99,23 +99,23 @@ def test_a_mutant_that_fits_no_more_is_not_taken_for_noticed():
 
 @pytest.mark.sample(12)
 @pytest.mark.parametrize("mutant", MUTANTS, ids=[mutant.safeguard for mutant in MUTANTS])
-def test_a_missing_safeguard_is_noticed(mutant, traces, grounds, kits):
-    assert mutants.first_failure(mutant, traces, grounds, kits, 2)
+def test_a_missing_safeguard_is_noticed(mutant, traces, grounds, fixtures):
+    assert mutants.first_failure(mutant, traces, grounds, fixtures, 2)
 
 
-def test_a_test_that_passes_notices_nothing(tmp_path, kits):
+def test_a_test_that_passes_notices_nothing(tmp_path, fixtures):
     harmless = Mutant(
         "none", "ecdsa", "_POINT = const(65)", "_POINT = const(64 + 1)",
         ("host_tests/portable/test_ecdsa_encodings.py::test_keys_off_the_curve",),
     )  # fmt: skip
-    assert mutants.first_failure(harmless, {}, {}, kits, 1) is None
+    assert mutants.first_failure(harmless, {}, {}, fixtures, 1) is None
 
 
 @pytest.mark.parametrize("name", ATTACKS)
 def test_every_attack_has_its_name_and_its_class_a_twin(name, grounds):
     found = [case for ground in grounds.values() for case in table.every(name, ground)]
     assert len({case["id"] for case in found}) == len(found)
-    assert any(is_twin(case) for case in found) and not all(is_twin(case) for case in found)
+    assert any(is_control(case) for case in found) and not all(is_control(case) for case in found)
     assert table.find(found[0]["id"], grounds)[1] == found[0]
 
 
@@ -123,7 +123,7 @@ def test_the_readme_tells_how_many_attacks_there_are(grounds):
     text = (cache.REPO / "device" / "SECURITY.md").read_text()
     counts = [0, 0]
     for name, entry in ATTACKS.items():
-        found = [is_twin(case) for ground in grounds.values() for case in table.every(name, ground)]
+        found = [is_control(case) for ground in grounds.values() for case in table.every(name, ground)]
         row = re.search(rf"^{re.escape(entry.title)} +(\d+) .* (\d+)/(\d+)  ", text, re.MULTILINE)
         assert row and list(map(int, row.groups())) == [found.count(False), sum(found), sum(found)], name
         counts = [counts[0] + found.count(False), counts[1] + sum(found)]
@@ -133,24 +133,24 @@ def test_the_readme_tells_how_many_attacks_there_are(grounds):
     assert told in (cache.REPO / "README.md").read_text()
 
 
-def _play(case, grounds, kits):
+def _play(case, grounds, fixtures):
     """The outcome of an attack of our own on the esp32 board."""
-    request = pool.Request(grounds["idf"].trace.kit, [case])
-    (result,) = pool.play_all([request], kits, 1, heap=pool.HEAP["attacks"])
+    request = pool.Request(grounds["idf"].trace.fixture, [case])
+    (result,) = pool.play_all([request], fixtures, 1, heap=pool.HEAP["attacks"])
     return result["outcome"]
 
 
-def test_the_judge_of_attacks_can_say_no(grounds, kits):
-    assert _play(attack("good", image="new"), grounds, kits) == "accepted"
-    assert _play(attack("other", image="next"), grounds, kits) == "unverified"
-    assert _play(attack("told", errors.SHA256_ECDSA, image="foreign"), grounds, kits) == "ok"
-    assert _play(attack("silent", image="foreign"), grounds, kits) == "wrong"
-    assert _play(attack("code", errors.WRONG_BOARD, image="foreign"), grounds, kits) == "wrong"
+def test_attack_verification_can_fail(grounds, fixtures):
+    assert _play(attack("good", image="new"), grounds, fixtures) == "accepted"
+    assert _play(attack("other", image="next"), grounds, fixtures) == "unverified"
+    assert _play(attack("told", errors.SHA256_ECDSA, image="foreign"), grounds, fixtures) == "ok"
+    assert _play(attack("silent", image="foreign"), grounds, fixtures) == "wrong"
+    assert _play(attack("code", errors.WRONG_BOARD, image="foreign"), grounds, fixtures) == "wrong"
     touched = attack("touched", errors.SHA256_ECDSA, image="foreign", untouched=True)
-    assert _play(touched, grounds, kits) == "wrong"
-    assert _play(twin("refused", image="foreign"), grounds, kits) == "lost"
+    assert _play(touched, grounds, fixtures) == "wrong"
+    assert _play(control("refused", image="foreign"), grounds, fixtures) == "lost"
     polls = attack("asked", pushes=0, poll=True, config={"check_interval_s": 1})
-    assert _play(polls, grounds, kits) == "accepted"
+    assert _play(polls, grounds, fixtures) == "accepted"
 
 
 def test_the_report_counts_attacks_and_twins_apart(capsys):
@@ -158,11 +158,11 @@ def test_the_report_counts_attacks_and_twins_apart(capsys):
     line = report.lines["x"] = AttackLine("x")
     for outcome in ("ok", "unverified", "accepted", "crashed", "lost"):
         report.add(line, attack("a"), {"outcome": outcome, "detail": "", "id": "a", "codes": [-1, -1]})
-    report.add(line, twin("a"), {"outcome": "lost", "detail": "", "id": "a"})
-    report.add(line, twin("b"), {"outcome": "ok", "detail": "", "id": "b"})
+    report.add(line, control("a"), {"outcome": "lost", "detail": "", "id": "a"})
+    report.add(line, control("b"), {"outcome": "ok", "detail": "", "id": "b"})
     assert report.finish() == 1
     said = capsys.readouterr().out.splitlines()[-1]
-    counts = "2 accepted, 1 crashed, 0 hung, 1 locked out; 1 of 2 honest twins accepted"
+    counts = "2 accepted, 1 crashed, 0 hung, 1 locked out; 1 of 2 control cases accepted"
     assert said == "5 attacks in 1 classes: " + counts
     assert line.codes == {-1: 5}
 
@@ -189,7 +189,7 @@ def test_a_case_that_is_not_there(identity, capfd):
 
 
 def test_the_longest_poll_is_what_the_settings_say():
-    source = (cache.REPO / "tools/torture/world/world.py").read_text()
+    source = (cache.REPO / "tools/torture/simulation/simulation.py").read_text()
     limit_ms = int(re.search(r"_LONGEST_POLL_MS = ([\d_]+)", source)[1].replace("_", ""))
     longest_s = config_table.KEYS["mqtt_timeout_s"][0] + config_table.KEYS["publish_timeout_s"][0]
     assert longest_s * 1000 <= limit_ms <= longest_s * 1000 + 2000
@@ -208,33 +208,33 @@ def test_a_broken_application_is_played_by_its_name():
         newapplication.play_one("application/none", Path(), print)
 
 
-def test_an_application_that_is_not_told_right_is_noticed(kits, monkeypatch):
+def test_an_application_that_is_not_told_right_is_noticed(fixtures, monkeypatch):
     wrong = Application("1 // 0\n", ["ImportError"])
     monkeypatch.setitem(APPLICATIONS, "import", wrong)
-    assert newapplication.play("import", kits)["outcome"] == "silent"
+    assert newapplication.play("import", fixtures)["outcome"] == "silent"
 
 
 @pytest.fixture(scope="module")
-def world(kits, tmp_path_factory) -> World:
+def shared(fixtures, tmp_path_factory) -> SharedBoards:
     """With boards that have lived under the earlier release."""
     try:
         releases.sources(releases.EARLIER)
     except ToolError as error:
         pytest.skip(str(error))
-    return World(kits, tmp_path_factory.mktemp("world"))
+    return SharedBoards(fixtures, tmp_path_factory.mktemp("shared"))
 
 
-def _play_earlier(world, play, release=releases.EARLIER):
-    return earlier.play(earlier.Case("earlier/own", release, play), world)
+def _play_earlier(shared, play, release=releases.EARLIER):
+    return earlier.play(earlier.Case("earlier/own", release, play), shared)
 
 
 @pytest.mark.parametrize("name", ["there/raises", "back/again"])
-def test_between_two_releases(world, name):
+def test_between_two_releases(shared, name):
     (case,) = [case for case in earlier.whole() if case.id == "earlier/" + name]
-    assert earlier.play(case, world)["outcome"] == "ok"
+    assert earlier.play(case, shared)["outcome"] == "ok"
 
 
-def test_what_is_lost_between_two_releases_is_noticed(world):
+def test_what_is_lost_between_two_releases_is_noticed(shared):
     def forgets(testbed):
         testbed.start()
         testbed.check_memory(1, "1.0.2")  # is the floor of nobody
@@ -243,19 +243,19 @@ def test_what_is_lost_between_two_releases_is_noticed(world):
         testbed.start()
         testbed.expect(testbed.signed(testbed.build("1.0.2"), "1.0.2", 1), errors.REFUSED_IMAGE)
 
-    assert _play_earlier(world, forgets)["outcome"] == "lost"
-    assert _play_earlier(world, takes, releases.TODAY)["outcome"] == "unverified"
+    assert _play_earlier(shared, forgets)["outcome"] == "lost"
+    assert _play_earlier(shared, takes, releases.TODAY)["outcome"] == "unverified"
 
 
-def test_a_checkout_without_history_says_so(kits, monkeypatch, capsys):
+def test_a_checkout_without_history_says_so(fixtures, monkeypatch, capsys):
     monkeypatch.setattr(releases, "COMMIT", "0" * 40)
-    assert list(earlier.results(kits, full=False, jobs=1)) == []
+    assert list(earlier.results(fixtures, full=False, jobs=1)) == []
     (line,) = capsys.readouterr().out.splitlines()
     assert line.startswith(earlier.TITLE + ": not played: ")
     with pytest.raises(ToolError):
-        earlier.play_one("earlier/there/again", kits, print)
+        earlier.play_one("earlier/there/again", fixtures, print)
 
 
-def test_a_case_between_two_releases_that_is_not_there(kits):
+def test_a_case_between_two_releases_that_is_not_there(fixtures):
     with pytest.raises(ToolError, match="no case"):
-        earlier.play_one("earlier/there/nowhere", kits, print)
+        earlier.play_one("earlier/there/nowhere", fixtures, print)

@@ -12,7 +12,7 @@ from tools.server.broker import free_port
 
 PROGRAMS = (REPO / "device" / "APPLICATION.md").read_text()
 PAGE = (REPO / "tools" / "realboard" / "README.md").read_text()
-PIN_CHANGES_WORD = 12  # of the words in onboard/panel.py
+PIN_CHANGES_WORD = 12  # of the words in onboard/sharedmemory.py
 
 
 def program(mark: str) -> str:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import checks
 import pace
-import panel
 import pytest
+import sharedmemory
 import steps
 
 from device import errors
@@ -74,13 +74,13 @@ def _offer_with(testbed, *faults):
     return image, offer
 
 
-def test_both_sides_know_the_same_panel():
-    assert host.PANEL_WORDS == panel.WORDS
-    assert host.WIFI_OFF_WORD == panel.WIFI_OFF
-    assert host.OPERATIONS_WORD == panel.OPERATIONS
-    assert host.READS_WORD == panel.READS
-    assert host.RESET_CAUSE_WORD == panel.RESET_CAUSE
-    assert host.WEAR_WORD == panel.WEAR
+def test_both_sides_agree_on_the_shared_memory():
+    assert host.SHARED_WORDS == sharedmemory.WORDS
+    assert host.WIFI_OFF_WORD == sharedmemory.WIFI_OFF
+    assert host.OPERATIONS_WORD == sharedmemory.OPERATIONS
+    assert host.READS_WORD == sharedmemory.READS
+    assert host.RESET_CAUSE_WORD == sharedmemory.RESET_CAUSE
+    assert host.WEAR_WORD == sharedmemory.WEAR
 
 
 @pytest.mark.parametrize("runtime", RUNTIMES)

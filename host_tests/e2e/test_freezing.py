@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tools.bench.kit import FROZEN
+from tools.bench.boardcode import FROZEN
 from tools.bench.site import HEAP, Site
 from tools.image import firmware
 from tools.programs.frozen import build
@@ -29,7 +29,7 @@ def test_every_module_of_the_package_is_in_the_interpreter(site: Site):
     code = "".join(f"import device.{name}\n" for name in names if name != "__init__") + "print('all')"
     site.new_board(FROZEN)
     assert not (site.board / "device").exists()
-    interpreter = site.kit.command(HEAP, FROZEN, "client")[0]
+    interpreter = site.board_code.command(HEAP, FROZEN, "client")[0]
     done = subprocess.run(
         [interpreter, "-c", code], cwd=site.board, env={"MICROPYPATH": ".frozen"}, capture_output=True,
         text=True, timeout=LIMIT_S,

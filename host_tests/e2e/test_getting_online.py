@@ -18,8 +18,8 @@ LIES = {
     "dead": ("dead", 0),
     "zero": ("zero", 0),
     "kiss of death": ("kiss_of_death", 0),
-    "ten years slow": ("honest", -10 * YEAR_S),
-    "thirty years fast": ("honest", 30 * YEAR_S),
+    "ten years slow": ("valid", -10 * YEAR_S),
+    "thirty years fast": ("valid", 30 * YEAR_S),
 }
 
 
@@ -74,7 +74,7 @@ def test_no_clock(make_testbed, runtime, lie):
 
 def test_time_goes_not_back_behind_what_was_known(make_testbed):
     """A board that was online in a month goes on from there, whatever NTP says after a power cut."""
-    testbed = make_testbed(ntp=NtpServer("honest", 30 * DAY_S))
+    testbed = make_testbed(ntp=NtpServer("valid", 30 * DAY_S))
     steps.online(testbed)
     steps.until(lambda: steps.record(testbed).get("known_time"), "the time on record")
     known = testbed.board.state()["known_time"]

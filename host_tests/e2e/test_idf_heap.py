@@ -6,7 +6,7 @@ import subprocess
 
 import pytest
 
-from tools.bench.kit import FILES, built
+from tools.bench.boardcode import FILES, built
 from tools.programs.frozen import build
 
 HEAD = 8  # bytes before each block

@@ -18,7 +18,7 @@ from pathlib import Path
 import pytest
 
 from device import errors
-from tools.bench.kit import FROZEN
+from tools.bench.boardcode import FROZEN
 from tools.bench.site import HEAP, RESET_EXIT, Run, Site, wait
 from tools.programs.frozen import build
 
@@ -49,7 +49,7 @@ class ShortSite(Site):
     def play(self, connection: str, first: int, most: int) -> Run:
         """An update until the restart into the new image; see shortboard.py."""
         self.new_board(FROZEN)
-        interpreter = self.kit.command(HEAP, FROZEN, "client")[0]
+        interpreter = self.board_code.command(HEAP, FROZEN, "client")[0]
         numbers = map(str, (CONNECTIONS[connection], first, most))
         since = len(self.testbed.operator.messages)
         with self.running([interpreter, "-X", f"heapsize={HEAP}", str(BOARD), *numbers]) as run:
@@ -62,7 +62,7 @@ class ShortSite(Site):
         """Does the new image come up, report itself and become valid?"""
         since = len(self.testbed.operator.messages)
         otadata = self.board / "otadata"
-        with self.running(self.kit.command(HEAP, FROZEN, "client")):
+        with self.running(self.board_code.command(HEAP, FROZEN, "client")):
             return wait(lambda: self.heard(since, "UPDATE") and otadata.read_bytes()[24] == VALID, LIMIT_S)
 
     @functools.cache  # noqa: B019 - a site lives as long as its tests

@@ -7,7 +7,7 @@ how many bytes the heap has filled since the first inputs, which load and keep w
 import gc
 import sys
 
-for shim in ("panel", "network", "boardsocket", "time"):
+for shim in ("sharedmemory", "network", "boardsocket", "time"):
     __import__(shim)  # one by one: imports inside imports are deep for a 32-bit stack
 
 import jsonpart  # noqa: E402

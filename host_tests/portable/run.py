@@ -20,7 +20,7 @@ def main(name):
 
         boardfiles.install()
     threshold = _collect_each(IMPORT_GARBAGE)
-    for shim in ("panel", "network", "boardsocket", "esp32", "time"):
+    for shim in ("sharedmemory", "network", "boardsocket", "esp32", "time"):
         __import__(shim)  # one by one: imports inside imports are deep for a 32-bit stack
     module = __import__(name)
     _collect_each(threshold)

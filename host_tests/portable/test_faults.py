@@ -2,7 +2,7 @@
 
 import faults
 import flash
-import panel
+import sharedmemory
 from check import patched, raises
 
 BLOCK = flash.BLOCK
@@ -18,7 +18,7 @@ class Cut(BaseException):
 
 
 class _Board:
-    """Context: a flash whose plan is this, and a panel. Power cuts raise Cut."""
+    """Context: a flash whose plan is this, and a sharedmemory. Power cuts raise Cut."""
 
     def __init__(self, *plan):
         self._patches = [patched(faults, "cut_power", self._cut), patched(faults, "watch", None)]
@@ -30,7 +30,7 @@ class _Board:
         for start in range(0, len(_memory), BLOCK):
             _memory[start : start + BLOCK] = OLD
         flash.attach(_memory)
-        panel.attach(bytearray(4 * (panel.WEAR + BLOCKS)))
+        sharedmemory.attach(bytearray(4 * (sharedmemory.WEAR + BLOCKS)))
         faults.load(self._plan)
 
     def __exit__(self, *arguments):
@@ -68,8 +68,8 @@ def test_erases_and_writes_have_numbers_and_reads_their_own():
         flash.write(BLOCK, DATA)
         _read(BLOCK, 3)
         flash.write(BLOCK + 256, DATA)
-        assert panel.get(panel.OPERATIONS) == 3
-        assert panel.get(panel.READS) == 1
+        assert sharedmemory.get(sharedmemory.OPERATIONS) == 3
+        assert sharedmemory.get(sharedmemory.READS) == 1
     assert seen == [
         ("erase", 0, BLOCK, BLOCK),
         ("write", 1, BLOCK, 256),
@@ -84,7 +84,7 @@ def test_what_is_not_planned_works():
         flash.write(BLOCK, DATA)
         assert _read(BLOCK - 1, 258) == OLD[:1] + DATA + b"\xff"
         assert _block(0) == _block(2) == OLD
-        assert panel.get(panel.WEAR + 1) == 1 == panel.get(panel.ERASES)
+        assert sharedmemory.get(sharedmemory.WEAR + 1) == 1 == sharedmemory.get(sharedmemory.ERASES)
 
 
 def test_a_new_plan_replaces_the_old_one_also_at_the_last_moment():
@@ -102,7 +102,7 @@ def test_setting_a_bit_without_erase_is_still_an_error_and_an_operation():
         for _ in range(2):
             raises(OSError, flash.write, BLOCK, DATA)
         assert _block(1) == OLD
-        assert panel.get(panel.OPERATIONS) == 2
+        assert sharedmemory.get(sharedmemory.OPERATIONS) == 2
 
 
 def test_the_power_goes_before_an_operation_and_only_once():
@@ -149,7 +149,7 @@ def test_the_power_goes_inside_an_erase():
             raises(Cut, _erase, 1)
             assert _block(1) == expected
             assert _block(0) == _block(2) == OLD
-            assert panel.get(panel.WEAR + 1) == (remainder != faults.UNTOUCHED)
+            assert sharedmemory.get(sharedmemory.WEAR + 1) == (remainder != faults.UNTOUCHED)
 
 
 def test_a_torn_erase_sets_some_bits_and_each_time_others():
@@ -209,8 +209,8 @@ def test_an_operation_that_is_ignored():
         _erase(1)
         flash.write(BLOCK, DATA)
         assert _block(1) == b"\xff" * BLOCK
-        assert panel.get(panel.WEAR + 1) == 1
-        assert panel.get(panel.OPERATIONS) == 3
+        assert sharedmemory.get(sharedmemory.WEAR + 1) == 1
+        assert sharedmemory.get(sharedmemory.OPERATIONS) == 3
 
 
 def test_an_operation_that_is_refused():

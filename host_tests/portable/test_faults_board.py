@@ -8,16 +8,16 @@ import facts
 import flash
 import machine
 import network
-import panel
 import partitions
+import sharedmemory
 from check import patched
 
 BLOCK = flash.BLOCK
 BLOCKS = 5
 
 
-def _new_panel():
-    panel.attach(bytearray(4 * (panel.WEAR + BLOCKS)))
+def _new_shared_memory():
+    sharedmemory.attach(bytearray(4 * (sharedmemory.WEAR + BLOCKS)))
 
 
 class _Clock:
@@ -45,7 +45,7 @@ class _Air:
         self._patches = [patched(network, "time", self._clock), patched(facts, "_values", values)]
 
     def __enter__(self):
-        _new_panel()
+        _new_shared_memory()
         for patch in self._patches:
             patch.__enter__()
         self._wlan = network.WLAN()
@@ -90,15 +90,15 @@ def test_a_drop_between_two_looks_is_a_drop():
 def test_the_switch_works_beside_the_schedule():
     with _Air() as air:
         assert air.join(0) == network.STAT_GOT_IP
-        panel.put(panel.WIFI_OFF, 1)
+        sharedmemory.put(sharedmemory.WIFI_OFF, 1)
         assert air.status(2000) == network.STAT_NO_AP_FOUND
         assert air.join(2000) == network.STAT_NO_AP_FOUND
 
 
-def test_the_cause_of_a_reset_stands_on_the_panel():
-    _new_panel()
+def test_the_cause_of_a_reset_stands_in_shared_memory():
+    _new_shared_memory()
     for cause in (machine.PWRON_RESET, machine.HARD_RESET, machine.WDT_RESET):
-        panel.put(panel.RESET_CAUSE, cause)
+        sharedmemory.put(sharedmemory.RESET_CAUSE, cause)
         assert machine.reset_cause() == cause
 
 
@@ -124,7 +124,7 @@ class _Slots:
                 "<HBBII16sI", memory, 32 * index,
                 0x50AA, kind, subtype, start * BLOCK, blocks * BLOCK, label, 0,
             )  # fmt: skip
-        _new_panel()
+        _new_shared_memory()
         flash.attach(memory)
         for patch in self._patches:
             patch.__enter__()

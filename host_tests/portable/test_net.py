@@ -4,7 +4,7 @@ import boardsocket
 import boardtime
 import facts
 import network
-import panel
+import sharedmemory
 from check import patched, raises_code, run
 from fakestream import CLOSE, STALL, TRICKLE, FakeStream, Peer
 from faketime import FakeTime
@@ -19,7 +19,7 @@ PROVES = {
 
 def _join():
     """Sockets of the simulated board need its Wi-Fi."""
-    panel.attach(bytearray(4 * panel.WORDS))
+    sharedmemory.attach(bytearray(4 * sharedmemory.WORDS))
     facts._values["networks"] = {"net": "password"}
     if not network.is_up():
         wlan = network.WLAN()

@@ -1,11 +1,11 @@
 """The fifty rounds that soak.py plays again and again: (what ends it, what goes wrong).
 
 What ends it: UPDATED, an error code that the broker hears, or None where that depends on the place, which the
-round's number chooses. What goes wrong: a case for peers.connect() of tools/torture/world, and beside that
+round's number chooses. What goes wrong: a case for peers.connect() of tools/torture/simulation, and
   answer    the change of every answer of the file server, see fileserver.py
   refused   the board does not take the file server's certificate
   insists   the broker offers also what the board has
-  strike    (number of the poll, method of mishaps.Mishaps, argument)
+  strike    (number of the poll, method of events.Events, argument)
   trial     how the new image's ends: "confirmed", "failed"
 and, as functions of the round's number,
   missing   the module that cannot be loaded

@@ -2,32 +2,32 @@
 after each fifty it tells what the heap holds once garbage is collected: a line "at ROUND ALLOCATED MODULES",
 then what micropython.mem_info() says.
 
-usage: micropython -m soak KIT AGENT ROUNDS   (AGENT: "new" at each start, or "same", set back by __init__)
+usage: micropython -m soak FIXTURE AGENT ROUNDS   (AGENT: "new" at each start, or "same": set back)
 """
 
 import gc
 import os
 import sys
 
-import air
+import fakenet
 
 for _name in ("socket", "tls", "select"):  # what the phases import anew each time
-    sys.modules[_name] = air
+    sys.modules[_name] = fakenet
 
 import bootloader  # noqa: E402
 import facts  # noqa: E402
 import faults  # noqa: E402
 import files  # noqa: E402
-import kits  # noqa: E402
+import fixtures  # noqa: E402
 import machine  # noqa: E402
 import memory  # noqa: E402
 import micropython  # noqa: E402
-import panel  # noqa: E402
 import peers  # noqa: E402
-import rail  # noqa: E402
+import powerfs  # noqa: E402
+import sharedmemory  # noqa: E402
 import vfs  # noqa: E402
 import virtualtime  # noqa: E402
-from mishaps import Mishaps  # noqa: E402
+from events import Events  # noqa: E402
 from rounds import ROUNDS, UPDATED  # noqa: E402
 
 from device import agent, clock, config, errors, log, phases  # noqa: E402
@@ -38,12 +38,12 @@ _DROPPED, _WAITING = "dropped", "waiting"
 
 
 class Board:
-    """What Rail and Mishaps take for a world. One round at a time."""
+    """What PowerFs and Events take for a sim. One round at a time."""
 
     has_power, watches_reads = True, False
 
-    def __init__(self, kit, is_same):
-        self.kit, self._is_same = kit, is_same
+    def __init__(self, fixture, is_same):
+        self.fixture, self._is_same = fixture, is_same
         self.agent = None
         self.boots = 0
         self.failing_line = -1  # how many lines of the log are left until memory fails
@@ -59,7 +59,7 @@ class Board:
     def _deliver(self):
         """The board is new, and starts."""
         self._stop()
-        self.kit.begin()
+        self.fixture.begin()
         virtualtime.begin(4000)
         self.start(True)
 
@@ -68,10 +68,10 @@ class Board:
         self._stop()
         self.boots += 1
         virtualtime.boot(0)
-        rail.forget_last_boot()
-        panel.put(panel.RESET_CAUSE, machine.HARD_RESET)
+        powerfs.forget_last_boot()
+        sharedmemory.put(sharedmemory.RESET_CAUSE, machine.HARD_RESET)
         bootloader.choose()
-        partition = rail.Rail(self, files.data_partition())
+        partition = powerfs.PowerFs(self, files.data_partition())
         vfs.mount(vfs.VfsLfs2(partition, readsize=64, progsize=64), _FLASH)
         os.chdir(_FLASH)
         if self.agent:
@@ -93,7 +93,7 @@ class Board:
     def play(self, case, number):
         """Returns what has ended it: UPDATED, a code, or another word."""
         gc.threshold(4096)  # as main.py does; who gives up an agent in an update has to do it again
-        self.mishaps = Mishaps(self)
+        self.events = Events(self)
         self._connect(case, number)
         if self.agent is None:
             self._deliver()
@@ -103,11 +103,11 @@ class Board:
                 ended = self._live(case.get("strike"), polls)
             if ended == _WAITING:  # no harm is done: without the trouble the board goes on
                 ended = self._live(None, None)
-        except (rail.Reset, virtualtime.Bitten):
+        except (powerfs.Reset, virtualtime.Bitten):
             ended = "restarted" if _boots_same() else UPDATED
         except Exception as error:
             ended = "escaped %r" % error
-        if "cut" in case and air.connections.get(case["from"], 0) < 2:
+        if "cut" in case and fakenet.connections.get(case["from"], 0) < 2:
             ended = "not cut"
         if ended == UPDATED and "trial" in case:
             ended = self._try(case["trial"] == "confirmed")
@@ -118,7 +118,7 @@ class Board:
         if "cut" in case:
             trouble = {"peer": case["from"], "nth": 0, "at": case["cut"](number), "kind": case["kind"]}
             case = {"net": [trouble]}
-        self.broker, servers = peers.connect(case, self.kit, self.kit.images["new"], self.mishaps)
+        self.broker, servers = peers.connect(case, self.fixture, self.fixture.images["new"], self.events)
         servers["files"].always = case.get("answer", {})
         self.broker.insists = case.get("insists", False)
         if case.get("refused"):
@@ -128,9 +128,9 @@ class Board:
         """Until the broker hears an error. polls: most of them; strike: see rounds.py."""
         for count in range(polls or _MOST_POLLS):
             if strike and strike[0] == count:
-                getattr(self.mishaps, strike[1])(strike[2])
+                getattr(self.events, strike[1])(strike[2])
             virtualtime.advance(max(self.agent.poll(), 10))
-            self.mishaps.tick()
+            self.events.tick()
             self.broker.tick()
             if self.broker.codes and self.broker.codes[-1] != errors.NO_CLOCK:
                 return self.broker.codes[-1]
@@ -147,7 +147,7 @@ class Board:
                 while self.agent.state["trial"]:
                     self._live(None, 1)
                 return UPDATED if _boots_same() else "not confirmed"
-            except rail.Reset:
+            except powerfs.Reset:
                 pass
         return "on trial for ever"
 
@@ -159,8 +159,8 @@ class Board:
         else:
             phases.reset()
             (self._deliver if self._is_same else self._stop)()
-        air.clear()
-        self.broker = self.mishaps = None
+        fakenet.clear()
+        self.broker = self.events = None
 
 
 class Trouble:
@@ -177,9 +177,9 @@ class Trouble:
     def __enter__(self):
         if self._fault:
             kind = self._fault[1]
-            counter = panel.READS if kind == "read_error" else panel.OPERATIONS
+            counter = sharedmemory.READS if kind == "read_error" else sharedmemory.OPERATIONS
             self._board.watches_reads = kind == "read_error"
-            faults.load([[self._fault[0] + panel.get(counter), kind]])
+            faults.load([[self._fault[0] + sharedmemory.get(counter), kind]])
         if self._module:
             self._rename("mpy", "off")
         self._board.failing_line = -1 if self._at_line is None else self._at_line
@@ -218,7 +218,7 @@ def _boots_same():
 
 
 def _end_process(_):
-    raise rail.Reset
+    raise powerfs.Reset
 
 
 def main(folder, which, rounds):
@@ -226,10 +226,10 @@ def main(folder, which, rounds):
     memory.end_process = _end_process
     memory.kill_process_after = virtualtime.feed_watchdog
     clock.random_below = lambda limit: limit // 2
-    kit = kits.Kit(folder)
-    facts._values.update(kit.facts)
-    bootloader.mode = kit.mode
-    board = Board(kit, which == "same")
+    fixture = fixtures.Fixture(folder)
+    facts._values.update(fixture.facts)
+    bootloader.mode = fixture.mode
+    board = Board(fixture, which == "same")
     for number in range(int(rounds)):
         wanted, case = ROUNDS[number % len(ROUNDS)]
         if number % len(ROUNDS) == 0:

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from tools.bench import cost, verify
-from tools.bench.kit import ENDINGS, FILES, IN_PLACE, Kit
+from tools.bench.boardcode import ENDINGS, FILES, IN_PLACE, BoardCode
 from tools.bench.site import RESET_EXIT, Site, wait
 from tools.bench.work import floor_command
 from tools.errors import ToolError
@@ -56,7 +56,9 @@ def _downloads(site: Site, module: str, heap: int) -> bool:
     site.new_board(IN_PLACE)
     site.offer_image(len(site.image), "http")
     try:
-        cost.run(floor_command(site, "http", heap=heap, module=module), site.board, site.kit.environment, 30)
+        cost.run(
+            floor_command(site, "http", heap=heap, module=module), site.board, site.board_code.environment, 30
+        )
     except ToolError:
         return False
     finally:
@@ -66,11 +68,11 @@ def _downloads(site: Site, module: str, heap: int) -> bool:
 
 def measure_signature(folder: Path) -> dict[str, float]:
     """The lines of the group signature heap, in KB of 1000 bytes, as the peers' are told."""
-    kit = Kit(folder / "kit")
+    board_code = BoardCode(folder / "code")
     place = folder / "board"
-    verify.lay_out(place, kit, FILES)
+    verify.lay_out(place, board_code, FILES)
     found = {
-        form: smallest(lambda heap, form=form: verify.succeeds(kit, place, heap, form)) / 1000
+        form: smallest(lambda heap, form=form: verify.succeeds(board_code, place, heap, form)) / 1000
         for form in verify.FORMS
     }
     return {"ecdsa_heap": max(found.values()), "ecdsa_heap_plain": found["plain"]}
@@ -97,7 +99,7 @@ def _play(site: Site, heap: int) -> str:
     site.new_board(IN_PLACE)
     before = (site.board / "ota_0").read_bytes()
     since = len(site.testbed.operator.messages)
-    with site.running(site.kit.command(heap, IN_PLACE, "client")) as run:
+    with site.running(site.board_code.command(heap, IN_PLACE, "client")) as run:
         wait(lambda: run.has_failed or site.heard(since, "INIT"), REPORT_LIMIT_S)
         site.testbed.push(site.offer)
         wait(lambda: site.heard(since, "errorCode") or run.process.poll() is not None, REPORT_LIMIT_S)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from tools.bench import cost
-from tools.bench.kit import FILES
+from tools.bench.boardcode import FILES
 from tools.bench.site import HEAP, RESET_EXIT, Site, wait
 
 LIMIT_S = 30
@@ -18,7 +18,7 @@ def _idle(site: Site) -> int:
     """Bytes of heap in use by a board that is online and waits for an offer."""
     site.new_board(FILES)
     since = len(site.testbed.operator.messages)
-    with site.running(site.kit.command(HEAP, FILES, "idle")) as run:
+    with site.running(site.board_code.command(HEAP, FILES, "idle")) as run:
         wait(lambda: run.process.poll() is not None, LIMIT_S)
     if run.process.returncode != 0 or not wait(lambda: site.heard(since, "INIT"), LIMIT_S):
         raise run.failure("the board did not come online")
@@ -28,7 +28,7 @@ def _idle(site: Site) -> int:
 def _update(site: Site) -> dict[str, float]:
     """From power on to the restart into the new image, over https and with its signature checked."""
     site.new_board(FILES)
-    run = site.download(site.kit.command(HEAP, FILES, "loads"))
+    run = site.download(site.board_code.command(HEAP, FILES, "loads"))
     if run.has_failed or run.process.returncode != RESET_EXIT:
         raise run.failure("the update failed")
     output = "\n".join(run.lines)

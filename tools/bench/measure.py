@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from tools.bench import cost, heap, loads, probe, room, sizes, verify, wire, work
-from tools.bench.kit import ENDINGS
+from tools.bench.boardcode import ENDINGS
 from tools.bench.lines import BY_NAME
 from tools.bench.site import HEAP, Site
 
@@ -23,7 +23,9 @@ def _ram(site: Site) -> Values:
     values = {}
     for place, ending in ENDINGS.items():
         site.new_board(place)
-        told = cost.run(site.kit.command(HEAP, place, "imports"), site.board, site.kit.environment)
+        told = cost.run(
+            site.board_code.command(HEAP, place, "imports"), site.board, site.board_code.environment
+        )
         values[f"ram_import{ending}"] = float(told.split()[1])
     return values
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from tools.bench import cost
-from tools.bench.kit import IN_PLACE
+from tools.bench.boardcode import IN_PLACE
 from tools.bench.site import HEAP, Site, wait
 from tools.bench.work import floor_command
 from tools.errors import ToolError
@@ -74,7 +74,7 @@ def trace(site: Site, what: str, transport: str = "https") -> Trace:
     blocks = -(-len(site.image) // BLOCK)
     port = urlsplit(site.offer[f"{transport}_url"]).port
     heap = HEAP_WITHOUT_COLLECTION if what == "bytes" else HEAP
-    command = site.kit.command(heap, IN_PLACE, "probe", what, port, blocks, probed=True)
+    command = site.board_code.command(heap, IN_PLACE, "probe", what, port, blocks, probed=True)
     since = len(site.testbed.operator.messages)
     with site.running(command) as run:
         wait(lambda: run.has_failed or site.heard(since, "INIT"), 20)
@@ -101,7 +101,9 @@ def memory(site: Site) -> dict[str, float]:
     """The lines of the group memory: without TLS, whose buffers are not Python's."""
     found = trace(site, "bytes", "http")
     floor = cost.run(
-        floor_command(site, "http", "bytes", heap=HEAP_WITHOUT_COLLECTION), site.board, site.kit.environment
+        floor_command(site, "http", "bytes", heap=HEAP_WITHOUT_COLLECTION),
+        site.board,
+        site.board_code.environment,
     )
     return {
         "allocated_per_image": found.allocated_in_transfer,
@@ -141,7 +143,7 @@ def latency(site: Site) -> dict[str, float]:
     traces, floors = [], []
     for _ in range(ROUNDS):
         traces.append(trace(site, "time"))
-        floor = cost.run(floor_command(site, "https", "time"), site.board, site.kit.environment)
+        floor = cost.run(floor_command(site, "https", "time"), site.board, site.board_code.environment)
         floors.append(float(cost.told(floor, "block_us")[0]))
     transfers = [[found.polls[i] for i in found.transfer()] for found in traces]
     moving, waiting = _best(transfers, "us"), _best(transfers, "clock_us")

@@ -9,8 +9,8 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
+from tools.bench.boardcode import FILES, FROZEN, IN_PLACE, built
 from tools.bench.heap import smallest
-from tools.bench.kit import FILES, FROZEN, IN_PLACE, built
 from tools.bench.site import RESET_EXIT, Run, Site, wait
 from tools.programs.frozen import build
 
@@ -28,7 +28,7 @@ GROWN = "idfheap: an area"
 
 @dataclass(frozen=True)
 class Board:
-    """area: bytes of the heap's first one. place: of kit.py."""
+    """area: bytes of the heap's first one. place: of boardcode.py."""
 
     area: int
     place: str
@@ -101,7 +101,7 @@ def play(site: Site, board: Board, idf_bytes: int, wifi: str = "apart") -> Outco
 
 
 def _command(site: Site, board: Board, idf_bytes: int, wifi: str) -> list[str]:
-    rom = [site.kit.rom(IN_PLACE)] if board.place == IN_PLACE else []
+    rom = [site.board_code.rom(IN_PLACE)] if board.place == IN_PLACE else []
     arguments = ("-X", f"heapsize={board.area}", "-m", "room", idf_bytes, TAKEN, wifi, *rom)
     return [*built(board.place), *map(str, arguments)]
 

@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from tools.bench.kit import Kit
+from tools.bench.boardcode import BoardCode
 from tools.cli.console import last_words
 from tools.errors import ToolError
 from tools.image import images
@@ -79,7 +79,7 @@ class Site:
 
     def __init__(self, folder: Path, *, table: bool = True, proxies: bool = False) -> None:
         self.folder = folder
-        self.kit = Kit(folder / "kit")
+        self.board_code = BoardCode(folder / "code")
         self.board = folder / "thin"
         self.testbed = Testbed(folder / "testbed", proxies=proxies, config=CONFIG, slot_size=0x20000)
         self._table = table
@@ -109,13 +109,13 @@ class Site:
         self.offer["https_url"] = url
 
     def new_board(self, place: str) -> None:
-        """A board that never had an update; place: of kit.py."""
+        """A board that never had an update; place: of boardcode.py."""
         shutil.rmtree(self.board, ignore_errors=True)
         shutil.copytree(self.testbed.folder / "board" / "fs", self.board)
         if not self._table:
             for path in self.board.glob("certs/*.tab"):
                 path.unlink()
-        self.kit.lay_out(self.board, place)
+        self.board_code.lay_out(self.board, place)
         (self.board / "ota_0").write_bytes(self._old_image)
         (self.board / "ota_1").write_bytes(b"\xff" * SLOT_SIZE)
         (self.board / "otadata").write_bytes(b"\xff" * 8192)
@@ -124,7 +124,7 @@ class Site:
     def running(self, command: list[str]) -> Iterator[Run]:
         """A process of the board, stopped at the end."""
         process = subprocess.Popen(
-            command, cwd=self.board, env=self.kit.environment, text=True, errors="replace",
+            command, cwd=self.board, env=self.board_code.environment, text=True, errors="replace",
             stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
         )  # fmt: skip
         run = Run(process)
@@ -162,13 +162,13 @@ class Site:
         """What the broker holds for a board that was stopped in the middle would disturb the next one."""
         self.new_board(place)
         since = len(self.testbed.operator.messages)
-        with self.running(self.kit.command(HEAP, place, "client")) as run:
+        with self.running(self.board_code.command(HEAP, place, "client")) as run:
             wait(lambda: run.has_failed or self.heard(since, "INIT"), 20)
             wait(lambda: run.has_failed, TAKE_S)
 
     def _update(self, heap: int, place: str) -> str:
         self.new_board(place)
-        command = self.kit.command(heap, place, "client")
+        command = self.board_code.command(heap, place, "client")
         run = self.download(command, 20)
         if run.process.returncode != RESET_EXIT or run.has_failed:
             return "\n".join(run.lines[-3:]) or f"exit {run.process.returncode}"

@@ -10,7 +10,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from tools.bench import cost
-from tools.bench.kit import FILES, IN_PLACE, Kit
+from tools.bench.boardcode import FILES, IN_PLACE, BoardCode
 from tools.bench.site import HEAP
 from tools.keys import keytable
 
@@ -22,10 +22,10 @@ FORMS = {"plain": (), "table": ("tab",)}
 
 def measure(folder: Path) -> dict[str, float]:
     """The lines of the group verify; folder: empty, for the board."""
-    kit = Kit(folder / "kit")
+    board_code = BoardCode(folder / "code")
     place = folder / "board"
-    lay_out(place, kit, IN_PLACE)
-    costs = cost.compare(_programs(kit, place))
+    lay_out(place, board_code, IN_PLACE)
+    costs = cost.compare(_programs(board_code, place))
     product = _slope(costs, "product", PRODUCTS)
     results: dict[str, float] = {}
     for form in FORMS:
@@ -41,26 +41,26 @@ def _slope(costs: dict[str, float], name: str, counts: tuple[int, int]) -> float
     return (costs[f"{name} {many}"] - costs[f"{name} {few}"]) / (many - few)
 
 
-def _programs(kit: Kit, place: Path) -> dict[str, Callable]:
+def _programs(board_code: BoardCode, place: Path) -> dict[str, Callable]:
     programs: dict[str, Callable] = {}
     for form, more in FORMS.items():
         for count in CHECKS:
-            command = kit.command(HEAP, IN_PLACE, "signature", count, *more)
-            programs[f"{form} {count}"] = _runner(command, kit, place)
+            command = board_code.command(HEAP, IN_PLACE, "signature", count, *more)
+            programs[f"{form} {count}"] = _runner(command, board_code, place)
     for count in PRODUCTS:
-        command = kit.command(HEAP, IN_PLACE, "product", count)
-        programs[f"product {count}"] = _runner(command, kit, place)
+        command = board_code.command(HEAP, IN_PLACE, "product", count)
+        programs[f"product {count}"] = _runner(command, board_code, place)
     return programs
 
 
-def _runner(command: list[str], kit: Kit, place: Path) -> Callable:
-    return lambda wrap: cost.run(wrap(command), place, kit.environment)
+def _runner(command: list[str], board_code: BoardCode, place: Path) -> Callable:
+    return lambda wrap: cost.run(wrap(command), place, board_code.environment)
 
 
-def lay_out(place: Path, kit: Kit, where: str) -> None:
+def lay_out(place: Path, board_code: BoardCode, where: str) -> None:
     """A board's folder with a key, its table, a digest and its signature, always the same ones."""
     place.mkdir(parents=True)
-    kit.lay_out(place, where)
+    board_code.lay_out(place, where)
     key = ec.derive_private_key(SECRET, ec.SECP256R1())
     public = key.public_key().public_bytes(
         serialization.Encoding.X962, serialization.PublicFormat.UncompressedPoint
@@ -73,10 +73,10 @@ def lay_out(place: Path, kit: Kit, where: str) -> None:
     (place / "digest").write_bytes(hashlib.sha256(message).digest())
 
 
-def succeeds(kit: Kit, place: Path, heap: int, form: str) -> bool:
+def succeeds(board_code: BoardCode, place: Path, heap: int, form: str) -> bool:
     """Does one check fit a heap of that many bytes, the code from .mpy files?"""
     try:
-        cost.run(kit.command(heap, FILES, "signature", 1, *FORMS[form]), place, kit.environment)
+        cost.run(board_code.command(heap, FILES, "signature", 1, *FORMS[form]), place, board_code.environment)
     except Exception:
         return False
     return True

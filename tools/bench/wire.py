@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from tools.bench.kit import IN_PLACE
+from tools.bench.boardcode import IN_PLACE
 from tools.bench.site import HEAP, Site
 
 
@@ -12,7 +12,7 @@ def measure(folder: Path) -> dict[str, float]:
     """The lines of the group wire; folder: for a site of its own, behind proxies that count."""
     with Site(folder, proxies=True) as site:
         site.new_board(IN_PLACE)
-        run = site.download(site.kit.command(HEAP, IN_PLACE, "client"))
+        run = site.download(site.board_code.command(HEAP, IN_PLACE, "client"))
         if run.has_failed or run.process.returncode is None:
             raise run.failure("the update failed")
         files = site.testbed.https_proxy.connections

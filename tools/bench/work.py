@@ -6,7 +6,7 @@ from collections.abc import Callable
 from urllib.parse import urlsplit
 
 from tools.bench import cost
-from tools.bench.kit import IN_PLACE
+from tools.bench.boardcode import IN_PLACE
 from tools.bench.site import HEAP, Site
 from tools.errors import ToolError
 
@@ -41,7 +41,7 @@ def _programs(site: Site, transport: str) -> dict[str, Callable]:
 def _client(site: Site, transport: str, size: int, wrap: Callable) -> None:
     site.offer_image(size, transport)
     site.new_board(IN_PLACE)
-    run = site.download(wrap(site.kit.command(HEAP, IN_PLACE, "client")))
+    run = site.download(wrap(site.board_code.command(HEAP, IN_PLACE, "client")))
     if run.has_failed or run.process.returncode is None:
         raise run.failure("the update failed")
 
@@ -49,7 +49,7 @@ def _client(site: Site, transport: str, size: int, wrap: Callable) -> None:
 def _floor(site: Site, transport: str, size: int, wrap: Callable) -> None:
     site.offer_image(size, transport)
     site.new_board(IN_PLACE)
-    cost.run(wrap(floor_command(site, transport)), site.board, site.kit.environment)
+    cost.run(wrap(floor_command(site, transport)), site.board, site.board_code.environment)
     if (site.board / "ota_1").read_bytes()[:size] != site.image:
         raise ToolError("the floor loop has lost bytes")
 
@@ -61,4 +61,4 @@ def floor_command(
     url = urlsplit(site.offer[f"{transport}_url"])
     ca = "certs/file_ca.der" if transport == "https" else "-"
     arguments = (url.hostname, url.port, url.path, len(site.image), ca, *more)
-    return site.kit.command(heap, IN_PLACE, module, *arguments)
+    return site.board_code.command(heap, IN_PLACE, module, *arguments)

@@ -63,7 +63,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 def diagnose(facts: Facts, has_offer: bool) -> list[tuple[str, Finding]]:
-    checks = [*checks_board.CHECKS, *checks_identity.IDENTITY, *checks_identity.WORLD]
+    checks = [*checks_board.CHECKS, *checks_identity.IDENTITY, *checks_identity.SERVERS]
     if has_offer:
         checks.append(("offer", checks_identity.offer))
     return [(name, check(facts)) for name, check in checks]

@@ -17,7 +17,7 @@ from rich.console import Console
 
 from tools.cli import options
 from tools.errors import ToolError
-from tools.torture import classes, earlier, kit, mutants, newapplication, pool, real, trace
+from tools.torture import classes, earlier, fixture, mutants, newapplication, pool, real, trace
 from tools.torture.attacks import forge, play, table
 from tools.torture.attacks.table import ATTACKS
 from tools.torture.report import Report, make_console
@@ -46,18 +46,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     _refuse_together(args)
     with tempfile.TemporaryDirectory(prefix="ota-torture-") as folder:
-        kits = Path(folder)
-        kit.make(kits)
+        fixtures = Path(folder)
+        fixture.make(fixtures)
         if args.case is not None:
-            return _play_one(args.case, kits)
+            return _play_one(args.case, fixtures)
         if args.attacks:
             return play.play(
-                _attack_classes(args.only), kits, args.full, args.jobs, make_console(play.WIDTH)
+                _attack_classes(args.only), fixtures, args.full, args.jobs, make_console(play.WIDTH)
             )
-        traces = pool.traces(kits)
+        traces = pool.traces(fixtures)
         if args.mutants:
-            return mutants.run(traces, forge.grounds(kits), kits, args.jobs)
-        return _play_all(args, traces, kits)
+            return mutants.run(traces, forge.grounds(fixtures), fixtures, args.jobs)
+        return _play_all(args, traces, fixtures)
 
 
 def _refuse_together(args: argparse.Namespace) -> None:
@@ -76,7 +76,7 @@ def _refuse_together(args: argparse.Namespace) -> None:
 def _check_case(identity: str) -> None:
     """Raises ToolError unless there can be such a case."""
     name, mode = [*identity.split("/"), ""][:2]
-    is_one = name in (*classes.CLASSES, BIG, *ATTACKS) and mode in (*kit.KINDS, BIG)
+    is_one = name in (*classes.CLASSES, BIG, *ATTACKS) and mode in (*fixture.KINDS, BIG)
     if not is_one and name not in REAL:
         raise ToolError(f"no case {identity!r}: a case is CLASS/MODE/…, as a failing one prints it")
 
@@ -89,7 +89,7 @@ def _attack_classes(only: list[str] | None) -> list[str]:
     return only or list(ATTACKS)
 
 
-def _play_all(args: argparse.Namespace, traces: dict[str, trace.Trace], kits: Path) -> int:
+def _play_all(args: argparse.Namespace, traces: dict[str, trace.Trace], fixtures: Path) -> int:
     console = make_console()
     chosen = args.only or [*classes.CLASSES, *([BIG] if args.full else []), *REAL]
     titles = {name: entry.title for name, entry in classes.CLASSES.items()}
@@ -97,7 +97,7 @@ def _play_all(args: argparse.Namespace, traces: dict[str, trace.Trace], kits: Pa
     titles |= {name: played.TITLE for name, played in REAL.items()}
     with Report(console, {name: titles[name] for name in titles if name in chosen}) as report:
         for name in chosen:
-            for result in _results(name, args, traces, kits):
+            for result in _results(name, args, traces, fixtures):
                 report.add(name, result)
             report.finish(name)
     failed = len(report.failures)
@@ -106,38 +106,38 @@ def _play_all(args: argparse.Namespace, traces: dict[str, trace.Trace], kits: Pa
     return int(bool(failed))
 
 
-def _results(name, args, traces, kits):
+def _results(name, args, traces, fixtures):
     if name in REAL:
-        yield from REAL[name].results(kits, args.full, args.jobs)
+        yield from REAL[name].results(fixtures, args.full, args.jobs)
         return
     if name == BIG:
-        kit.make_big(kits)
-        requests = classes.big_requests(pool.traces(kits, (BIG,), pool.HEAP["big"])[BIG])
-        yield from pool.play_all(requests, kits, args.jobs, heap=pool.HEAP["big"])
+        fixture.make_big(fixtures)
+        requests = classes.big_requests(pool.traces(fixtures, (BIG,), pool.HEAP["big"])[BIG])
+        yield from pool.play_all(requests, fixtures, args.jobs, heap=pool.HEAP["big"])
         return
     requests = [request for one in traces.values() for request in classes.requests(name, one, args.full)]
-    yield from pool.play_all(requests, kits, args.jobs)
+    yield from pool.play_all(requests, fixtures, args.jobs)
 
 
-def _play_one(identity: str, kits: Path) -> int:
+def _play_one(identity: str, fixtures: Path) -> int:
     console = Console(highlight=False)
     name = identity.split("/")[0]
     if name in REAL:
-        result = REAL[name].play_one(identity, kits, console.print)
+        result = REAL[name].play_one(identity, fixtures, console.print)
     else:
-        result = _play_in_world(identity, kits, console)
+        result = _play_in_simulation(identity, fixtures, console)
     console.print(f"{result['outcome']} {result['detail']}", markup=False)
     return int(result["outcome"] != "ok")
 
 
-def _play_in_world(identity: str, kits: Path, console: Console) -> dict:
+def _play_in_simulation(identity: str, fixtures: Path, console: Console) -> dict:
     name, mode = identity.split("/")[:2]
     heap = pool.HEAP["big" if name == BIG else "attacks" if name in ATTACKS else "small"]
     try:
-        chosen, case = _find(identity, name, mode, kits, heap)
+        chosen, case = _find(identity, name, mode, fixtures, heap)
     except KeyError:
         raise ToolError(f"class {name} has no case {identity!r}") from None
-    worker = pool.Worker(kits, (chosen,), heap=heap)
+    worker = pool.Worker(fixtures, (chosen,), heap=heap)
     result: dict = {}
     for told in worker.play(pool.Request(chosen, [case], show=True)):
         if isinstance(told, dict):
@@ -148,11 +148,11 @@ def _play_in_world(identity: str, kits: Path, console: Console) -> dict:
     return result
 
 
-def _find(identity: str, name: str, mode: str, kits: Path, heap: str) -> tuple[str, dict]:
-    """The kit and the case. Raises KeyError."""
+def _find(identity: str, name: str, mode: str, fixtures: Path, heap: str) -> tuple[str, dict]:
+    """The fixture and the case. Raises KeyError."""
     if name in ATTACKS:
-        ground, case = table.find(identity, forge.grounds(kits))
-        return ground.trace.kit, case
+        ground, case = table.find(identity, forge.grounds(fixtures))
+        return ground.trace.fixture, case
     if name == BIG:
-        kit.make_big(kits)
-    return mode, classes.find(identity, pool.traces(kits, (mode,), heap)[mode])
+        fixture.make_big(fixtures)
+    return mode, classes.find(identity, pool.traces(fixtures, (mode,), heap)[mode])

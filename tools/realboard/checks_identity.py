@@ -1,4 +1,4 @@
-"""Checks of what makes a board this board: configuration, certificates, keys; then of the world it sees."""
+"""Checks of a board's identity: configuration, certificates, keys; then of the servers that it reaches."""
 
 from __future__ import annotations
 
@@ -132,7 +132,7 @@ IDENTITY = (
     ("private key", client_key),
     ("signing key", signing_key),
 )
-WORLD = (
+SERVERS = (
     ("Wi-Fi", wifi),
     ("NTP", time_servers),
     ("broker", broker),

@@ -1,6 +1,6 @@
 """The host's side of a simulated board: powers it, turns its switches, reads its console and flash.
 
-A board is a folder: board.json (facts), flash.bin (the NOR flash), panel.bin (counters and switches),
+A board is a folder: board.json (facts), flash.bin (the NOR flash), shared_memory.bin (counters and switches),
 fs/ (what was copied to its file system).
 """
 
@@ -27,8 +27,8 @@ ONBOARD, MICROPYTHON, CPYTHON = HERE / "onboard", HERE / "micropython", HERE / "
 FACTS = "board.json"  # in the folder of a board; onboard/facts.py reads it
 BLOCK = 4096
 HANG_S = 300  # ends a wait for what never comes, on the slowest machine
-TABLE_ADDRESS, PANEL_WORDS = 0x8000, 16 + 4096
-# Of the words in onboard/panel.py.
+TABLE_ADDRESS, SHARED_WORDS = 0x8000, 16 + 4096
+# Of the words in onboard/sharedmemory.py.
 WIFI_OFF_WORD, OPERATIONS_WORD, READS_WORD, RESET_CAUSE_WORD, WEAR_WORD = 0, 5, 6, 7, 16
 PWRON, HARD, WDT, DEEPSLEEP = 1, 2, 3, 4  # reset causes of onboard/machine.py
 PANIC_EXIT, BRICKED_EXIT, POWER_CUT_EXIT = 43, 44, 45
@@ -44,6 +44,8 @@ class SimBoard:
         if not (folder / FACTS).is_file():
             raise ToolError(f"{folder} is not a board: see `python3 -m tools simboard --help`")
         self.folder = folder.resolve()
+        if (self.folder / "panel.bin").exists():  # its name in folders that are older
+            (self.folder / "panel.bin").rename(self.folder / "shared_memory.bin")
         self.facts = json.loads((folder / FACTS).read_bytes())
         self.lines: list[str] = []
         self.boots = 0
@@ -164,7 +166,7 @@ class SimBoard:
         return self.counter(READS_WORD)
 
     def counter(self, word: int) -> int:
-        with (self.folder / "panel.bin").open("rb") as file:
+        with (self.folder / "shared_memory.bin").open("rb") as file:
             file.seek(4 * word)
             return struct.unpack("<I", file.read(4))[0]
 
@@ -214,7 +216,7 @@ class SimBoard:
         (self.folder / FACTS).write_bytes(json.dumps(self.facts, ensure_ascii=False).encode())
 
     def _panel_write(self, word: int, value: int) -> None:
-        with (self.folder / "panel.bin").open("r+b") as file:
+        with (self.folder / "shared_memory.bin").open("r+b") as file:
             memory = mmap.mmap(file.fileno(), 0)
             struct.pack_into("<I", memory, 4 * word, value)
             memory.close()

@@ -14,7 +14,7 @@ from typing import Any
 from tools.cli import configfile
 from tools.errors import ToolError
 from tools.image import images, romfs
-from tools.simboard.board import BLOCK, FACTS, PANEL_WORDS, TABLE_ADDRESS, SimBoard
+from tools.simboard.board import BLOCK, FACTS, SHARED_WORDS, TABLE_ADDRESS, SimBoard
 
 SLOT_ADDRESS = 0x10000
 VFS_SIZE = 0x20000
@@ -99,7 +99,7 @@ def _new(folder: Path) -> Iterator[None]:
         yield
     except BaseException:
         shutil.rmtree(folder / "fs")
-        for name in ("flash.bin", "panel.bin", FACTS):
+        for name in ("flash.bin", "shared_memory.bin", FACTS):
             (folder / name).unlink(missing_ok=True)
         if not was_there:
             shutil.rmtree(folder)
@@ -115,7 +115,7 @@ def _assemble(
     flash = _blank_flash(SLOTS[boot_mode], slot_size, vfs_size, romfs_size)
     flash[SLOT_ADDRESS : SLOT_ADDRESS + len(image)] = image
     (folder / "flash.bin").write_bytes(flash)
-    (folder / "panel.bin").write_bytes(bytes(4 * PANEL_WORDS))
+    (folder / "shared_memory.bin").write_bytes(bytes(4 * SHARED_WORDS))
     facts |= {
         "runtime": runtime,
         "boot_mode": boot_mode,

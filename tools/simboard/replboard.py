@@ -20,7 +20,7 @@ from tools.errors import ToolError
 from tools.simboard.board import SimBoard
 
 HOST = "127.0.0.1"
-EXECUTING_WORD, INTERRUPT_WORD = 10, 11  # of the words in onboard/panel.py
+EXECUTING_WORD, INTERRUPT_WORD = 10, 11  # of the words in onboard/sharedmemory.py
 INTERRUPT_LIMIT_S = 5.0
 SEND_LIMIT_S = 60
 _CTRL_C = b"\x03"

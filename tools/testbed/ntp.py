@@ -1,4 +1,4 @@
-"""A tiny SNTP server on loopback, honest or lying."""
+"""A tiny SNTP server on loopback, valid or wrong."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import threading
 import time
 
 HOST = "127.0.0.1"
-MODES = ("honest", "dead", "kiss_of_death", "zero")
+MODES = ("valid", "dead", "kiss_of_death", "zero")
 PACKET_SIZE = 48
 NTP_TO_UNIX_S = 2208988800  # RFC 5905: 1900-01-01 to 1970-01-01
 _CLIENT = 3
@@ -20,11 +20,11 @@ _PACKET = struct.Struct("!4B2I4s4Q")
 class NtpServer:
     """`with NtpServer() as ntp:` answers on 127.0.0.1:ntp.port (UDP).
 
-    mode: one of MODES, may be changed while it runs. offset_s: added to the honest time, for
+    mode: one of MODES, may be changed while it runs. offset_s: added to the right time, for
     lies. requests: how many came.
     """
 
-    def __init__(self, mode: str = "honest", offset_s: int = 0, port: int = 0) -> None:
+    def __init__(self, mode: str = "valid", offset_s: int = 0, port: int = 0) -> None:
         self.mode = mode
         self.offset_s = offset_s
         self.requests = 0

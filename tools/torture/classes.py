@@ -18,7 +18,7 @@ BRANCHING_CHUNK, CHUNK = 20, 12  # cases a request
 
 class FaultClass(NamedTuple):
     """sample: cases of a run that is not full, for each boot mode. branches: each case departs from the
-    undisturbed run at one point. kit: the end of the kit's name."""
+    undisturbed run at one point. fixture: the end of the fixture's name."""
 
     title: str
     cases: Callable[[Trace], Iterator[Case]]

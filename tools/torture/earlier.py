@@ -16,7 +16,7 @@ from tools.errors import ToolError
 from tools.testbed import sampling
 from tools.testbed.testbed import MAC
 from tools.torture import boards, releases
-from tools.torture.earlierboards import FLOOR, LIMIT_S, RESETS, EarlierTestbed, World, Wrong
+from tools.torture.earlierboards import FLOOR, LIMIT_S, RESETS, EarlierTestbed, SharedBoards, Wrong
 from tools.torture.releases import EARLIER, TODAY
 
 NAME = "earlier"
@@ -55,7 +55,7 @@ class Case:
     attempts: int = 1
 
 
-def results(kits: Path, full: bool, jobs: int) -> Iterator[dict[str, Any]]:
+def results(fixtures: Path, full: bool, jobs: int) -> Iterator[dict[str, Any]]:
     """The result of every case, in the order in which they end; none without the sources of that release."""
     try:
         releases.sources(EARLIER)
@@ -63,18 +63,18 @@ def results(kits: Path, full: bool, jobs: int) -> Iterator[dict[str, Any]]:
         print(f"{TITLE}: not played: {error}")
         return
     with tempfile.TemporaryDirectory(prefix="ota-earlier-") as folder:
-        world = World(kits, Path(folder))
-        cases = [case for at, case in enumerate(_cases(world)) if full or _is_chosen(at, case)]
-        yield from boards.play_all(partial(play, world=world), cases, jobs)
+        shared = SharedBoards(fixtures, Path(folder))
+        cases = [case for at, case in enumerate(_cases(shared)) if full or _is_chosen(at, case)]
+        yield from boards.play_all(partial(play, shared=shared), cases, jobs)
 
 
-def play_one(identity: str, kits: Path, show: Callable[[str], None]) -> dict[str, Any]:
+def play_one(identity: str, fixtures: Path, show: Callable[[str], None]) -> dict[str, Any]:
     with tempfile.TemporaryDirectory(prefix="ota-earlier-") as folder:
-        world = World(kits, Path(folder))
+        shared = SharedBoards(fixtures, Path(folder))
         cuts = identity.split("/")[1:2] == ["cut"]
-        for case in _cases(world) if cuts else whole():
+        for case in _cases(shared) if cuts else whole():
             if case.id == identity:
-                return play(case, world, show)
+                return play(case, shared, show)
     raise ToolError(f"no case {identity!r}")
 
 
@@ -96,13 +96,13 @@ def whole() -> list[Case]:
     return cases
 
 
-def _cases(world: World) -> list[Case]:
+def _cases(shared: SharedBoards) -> list[Case]:
     """With power cuts at each operation of the flash; an undisturbed run tells how many there are."""
     cases = whole()
     for name, release, played in (
         ("there", EARLIER, _updated), ("back", TODAY, _updated), ("fails", EARLIER, _failed),
     ):  # fmt: skip
-        told = play(Case(f"{NAME}/cut/{name}", release, played), world)
+        told = play(Case(f"{NAME}/cut/{name}", release, played), shared)
         if told["outcome"] != "ok":
             raise ToolError(f"the undisturbed {told['id']} fails: {told['detail']}")
         for number in range(*told["operations"]):
@@ -111,12 +111,12 @@ def _cases(world: World) -> list[Case]:
     return cases
 
 
-def play(case: Case, world: World, show: Callable[[str], None] = lambda line: None) -> dict[str, Any]:
+def play(case: Case, shared: SharedBoards, show: Callable[[str], None] = lambda line: None) -> dict[str, Any]:
     result = {"id": case.id, "outcome": "ok", "detail": "", "repeated": 0}
     with tempfile.TemporaryDirectory(prefix="ota-earlier-") as folder:
         try:
-            world.prepare(case.release)
-            with EarlierTestbed(world, case.release, Path(folder), case.attempts) as testbed:
+            shared.prepare(case.release)
+            with EarlierTestbed(shared, case.release, Path(folder), case.attempts) as testbed:
                 testbed.board.on_line = show
                 testbed.board.inject(case.faults)
                 first = testbed.board.operations()

@@ -48,16 +48,16 @@ class Wrong(Exception):
     """(outcome, what it is)"""
 
 
-class World:
+class SharedBoards:
     """What the cases share: images, the owner's keys, oldest first, and one board of each release."""
 
-    def __init__(self, kits: Path, folder: Path) -> None:
+    def __init__(self, fixtures: Path, folder: Path) -> None:
         self.images = Images()
         self.folder = folder
-        self.keys = [keyfiles.read_key(kits / "keys" / name) for name in (SIGN, SIGN_NEXT)]
+        self.keys = [keyfiles.read_key(fixtures / "keys" / name) for name in (SIGN, SIGN_NEXT)]
         self.keys += [ec.generate_private_key(ec.SECP256R1()) for _ in range(2)]
         self.refused: dict[str, dict] = {}  # by release: the offer whose image has failed there
-        self._kits = kits
+        self._kits = fixtures
         self._lock = threading.Lock()
 
     def prepare(self, release: str) -> None:
@@ -82,14 +82,16 @@ class World:
 class EarlierTestbed(Testbed):
     """A board of one release; case: the folder of a case, which begins with that board as it was left."""
 
-    def __init__(self, world: World, release: str, case: Path | None = None, attempts: int = 1) -> None:
+    def __init__(
+        self, shared: SharedBoards, release: str, case: Path | None = None, attempts: int = 1
+    ) -> None:
         """attempts: how often an image is tried."""
-        self.world, self.release = world, release
+        self.shared, self.release = shared, release
         self.operations = 0  # of the flash, until the case has ended
         self._is_copy = case is not None
-        folder = case or world.folder / release
+        folder = case or shared.folder / release
         if case:
-            shutil.copytree(world.folder / release / "keys", folder / "keys")
+            shutil.copytree(shared.folder / release / "keys", folder / "keys")
         config = _CONFIG | (_OF_TODAY if release == TODAY else {}) | {"trial_attempts": attempts}
         super().__init__(folder, config=config, slot_size=0x20000)
 
@@ -97,13 +99,13 @@ class EarlierTestbed(Testbed):
         self, version: str, release: str | None = None, main: str | None = None, brings: int | None = None
     ) -> bytes:
         """brings: number of the key that is to follow."""
-        key = None if brings is None else keyfiles.public_bytes(self.world.keys[brings])
-        return self.world.images.get(release or self.release, version, main, key)
+        key = None if brings is None else keyfiles.public_bytes(self.shared.keys[brings])
+        return self.shared.images.get(release or self.release, version, main, key)
 
     def _make_board(self) -> SimBoard:
         if not self._is_copy:
             return super()._make_board()
-        shutil.copytree(self.world.folder / self.release / "board", self.folder / "board")
+        shutil.copytree(self.shared.folder / self.release / "board", self.folder / "board")
         board = SimBoard(self.folder / "board")
         (board.folder / "fs" / "ota.json").write_bytes(configfile.dump(self.configuration()))
         board.provision("again", "ota.json")  # the servers have other ports
@@ -118,7 +120,7 @@ class EarlierTestbed(Testbed):
 
     def signed(self, image: bytes, version: str, key: int, **changes: Any) -> dict:
         """An offer that the owner has signed too, with the key of this number."""
-        self.signing_key = self.world.keys[key]
+        self.signing_key = self.shared.keys[key]
         return self.offer(image, version, expires=_EXPIRES, **changes)
 
     def update(self, release: str, version: str, key: int, brings: int | None = 2, main: str | None = None):
@@ -177,9 +179,9 @@ class EarlierTestbed(Testbed):
         current: number of the key that counts; the next one follows it."""
         self.settle()
         image = self.build(FIRST)
-        self.expect(self.world.refused[self.release] | self._addresses(), errors.REFUSED_IMAGE)
+        self.expect(self.shared.refused[self.release] | self._addresses(), errors.REFUSED_IMAGE)
         self.expect(self.signed(image, "1.8.0", current - 1), errors.OFFER_SIGNATURE)
-        if current + 1 < len(self.world.keys):
+        if current + 1 < len(self.shared.keys):
             start = len(self.board.lines)
             self.push(self.signed(image, "1.8.0", current + 1, upgrade_delay=int(time.time()) + 86400))
             self.board.wait_for("update waits until", LIMIT_S, start)
@@ -188,7 +190,7 @@ class EarlierTestbed(Testbed):
             state = self.board.state()
         except (ToolError, ValueError) as error:
             raise Wrong("lost", f"the record: {error}") from None
-        refused = self.world.refused[self.release]["signed_offer"]["sha256"]
+        refused = self.shared.refused[self.release]["signed_offer"]["sha256"]
         if state["floor"] != floor or refused not in [entry["digest"] for entry in state["refused"] or ()]:
             raise Wrong("lost", f"the record has floor {state['floor']} and refuses {state['refused']}")
 

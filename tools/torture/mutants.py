@@ -25,12 +25,12 @@ from tools.torture.trace import Trace
 PYTEST_LIMIT_S = 1800
 
 
-def run(traces: dict[str, Trace], grounds: dict[str, Ground], kits: Path, jobs: int) -> int:
+def run(traces: dict[str, Trace], grounds: dict[str, Ground], fixtures: Path, jobs: int) -> int:
     """1 if a mutant went unnoticed."""
     console = Console(highlight=False)
     unnoticed = 0
     for mutant in MUTANTS:
-        case = first_failure(mutant, traces, grounds, kits, jobs)
+        case = first_failure(mutant, traces, grounds, fixtures, jobs)
         unnoticed += case is None
         verdict = f"noticed: {case}" if case else "[red]NOT NOTICED[/]"
         console.print(f"without “{mutant.safeguard}”: {verdict}", soft_wrap=True)
@@ -39,7 +39,7 @@ def run(traces: dict[str, Trace], grounds: dict[str, Ground], kits: Path, jobs: 
 
 
 def first_failure(
-    mutant: Mutant, traces: dict[str, Trace], grounds: dict[str, Ground], kits: Path, jobs: int
+    mutant: Mutant, traces: dict[str, Trace], grounds: dict[str, Ground], fixtures: Path, jobs: int
 ) -> str | None:
     """What a failing case or test says; None if all survive."""
     with tempfile.TemporaryDirectory(prefix="ota-mutant-") as folder:
@@ -52,7 +52,7 @@ def first_failure(
             return _failing_test(mutant.noticed_by[0], root)
         for name in mutant.noticed_by:
             requests, heap = _requests(name, traces, grounds)
-            failing = _failing_case(requests, kits, jobs, root, heap)
+            failing = _failing_case(requests, fixtures, jobs, root, heap)
             if failing:
                 return failing
         return None
@@ -79,9 +79,9 @@ def _requests(name: str, traces: dict[str, Trace], grounds: dict[str, Ground]) -
     return [request for request in in_turn if request], pool.HEAP["small"]
 
 
-def _failing_case(requests: list[Request], kits: Path, jobs: int, root: Path, heap: str) -> str | None:
+def _failing_case(requests: list[Request], fixtures: Path, jobs: int, root: Path, heap: str) -> str | None:
     try:
-        for result in pool.play_all(requests, kits, jobs, device=root, heap=heap):
+        for result in pool.play_all(requests, fixtures, jobs, device=root, heap=heap):
             if result["outcome"] != "ok":
                 return f"{result['id']} {result['outcome']}"
     except ToolError:

@@ -7,7 +7,7 @@ import itertools
 from collections.abc import Iterator
 from typing import Any
 
-from tools.torture.kit import BLOCK
+from tools.torture.fixture import BLOCK
 from tools.torture.trace import Trace
 
 Case = dict[str, Any]

@@ -26,26 +26,26 @@ CONFIG = {"check_interval_s": 0, "backoff_max_s": 1, "trial_limit_s": 4, "watchd
           "mqtt_timeout_s": 5, "subscribe_timeout_s": 2, "publish_timeout_s": 2}  # fmt: skip
 
 
-def results(kits: Path, full: bool, jobs: int) -> Iterator[dict[str, Any]]:
+def results(fixtures: Path, full: bool, jobs: int) -> Iterator[dict[str, Any]]:
     """The result of every case, in the order in which they end."""
     chosen = [name for at, name in enumerate(APPLICATIONS) if full or sampling.chosen(at, SAMPLE)]
-    return boards.play_all(partial(play, kits=kits), chosen, jobs)
+    return boards.play_all(partial(play, fixtures=fixtures), chosen, jobs)
 
 
-def play_one(identity: str, kits: Path, show: Callable[[str], None]) -> dict[str, Any]:
+def play_one(identity: str, fixtures: Path, show: Callable[[str], None]) -> dict[str, Any]:
     name = identity.removeprefix(NAME + "/")
     if name not in APPLICATIONS:
         raise ToolError(f"no case {identity!r}")
-    return play(name, kits, show)
+    return play(name, fixtures, show)
 
 
-def play(name: str, kits: Path, show: Callable[[str], None] = lambda line: None) -> dict[str, Any]:
+def play(name: str, fixtures: Path, show: Callable[[str], None] = lambda line: None) -> dict[str, Any]:
     application = APPLICATIONS[name]
     attempts = 1 if application.lasts else 3
     config = CONFIG | application.config | {"trial_attempts": attempts}
     result = {"id": f"{NAME}/{name}", "outcome": "ok", "detail": "", "repeated": 0}
     with tempfile.TemporaryDirectory(prefix="ota-application-") as folder:
-        shutil.copytree(kits / "keys", Path(folder) / "keys")
+        shutil.copytree(fixtures / "keys", Path(folder) / "keys")
         with Testbed(Path(folder), config=config, slot_size=SLOT_SIZE) as testbed:
             testbed.board.on_line = show
             try:

@@ -15,33 +15,33 @@ from typing import Any, NamedTuple
 from tools.errors import ToolError
 from tools.programs import cache, runtimes
 from tools.simboard.board import MICROPYTHON, ONBOARD
-from tools.torture import kit
+from tools.torture import fixture
 from tools.torture.trace import Trace
 
-WORLD = Path(__file__).resolve().parent / "world"
+SIMULATION = Path(__file__).resolve().parent / "simulation"
 SILENCE_LIMIT_S = 3600  # only ends a hang; a worker tells of each case as it ends
 HEAP = {"small": "2M", "big": "24M", "attacks": "4M"}
 
 
 class Request(NamedTuple):
-    """A line for a worker. kit: a folder of kit.py; branch: the cases share what precedes their fault."""
+    """A line for a worker. fixture: a folder's name; branch: the cases share what precedes their fault."""
 
-    kit: str
+    fixture: str
     cases: list[dict[str, Any]]
     branch: bool = False
     show: bool = False
 
 
 class Worker:
-    """One interpreter. names: of the kits it will need; device: the folder with the package `device`."""
+    """One interpreter. names: of the fixtures it will need; device: the folder with the package `device`."""
 
     def __init__(
-        self, kits: Path, names: Iterable[str], *, device: Path = cache.REPO, heap: str = HEAP["small"]
+        self, fixtures: Path, names: Iterable[str], *, device: Path = cache.REPO, heap: str = HEAP["small"]
     ) -> None:
-        paths = [WORLD, ONBOARD, MICROPYTHON, runtimes.umqtt(), device, ".frozen"]
-        command = [*runtimes.interpreter("mp32"), "-X", f"heapsize={heap}", str(WORLD / "worker.py")]
+        paths = [SIMULATION, ONBOARD, MICROPYTHON, runtimes.umqtt(), device, ".frozen"]
+        command = [*runtimes.interpreter("mp32"), "-X", f"heapsize={heap}", str(SIMULATION / "worker.py")]
         self._process = subprocess.Popen(
-            [*command, str(kits), *names], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+            [*command, str(fixtures), *names], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL, text=True, start_new_session=True,
             env={"MICROPYPATH": ":".join(map(str, paths))},
         )  # fmt: skip
@@ -76,13 +76,18 @@ class Worker:
 
 
 def play_all(
-    requests: list[Request], kits: Path, jobs: int, *, device: Path = cache.REPO, heap: str = HEAP["small"]
+    requests: list[Request],
+    fixtures: Path,
+    jobs: int,
+    *,
+    device: Path = cache.REPO,
+    heap: str = HEAP["small"],
 ) -> Iterator[dict[str, Any]]:
     """The result of every case, in the order in which they end. Raises ToolError."""
-    names = sorted({request.kit for request in requests})
+    names = sorted({request.fixture for request in requests})
     waiting: queue.Queue[Request] = queue.Queue()
     told: queue.Queue[Any] = queue.Queue()
-    workers = [Worker(kits, names, device=device, heap=heap) for _ in range(jobs)]
+    workers = [Worker(fixtures, names, device=device, heap=heap) for _ in range(jobs)]
     for request in requests:
         waiting.put(request)
 
@@ -114,9 +119,9 @@ def play_all(
 
 
 def traces(
-    kits: Path, names: Iterable[str] = tuple(kit.KINDS), heap: str = HEAP["small"]
+    fixtures: Path, names: Iterable[str] = tuple(fixture.KINDS), heap: str = HEAP["small"]
 ) -> dict[str, Trace]:
-    """The undisturbed run of each kit."""
+    """The undisturbed run of each fixture."""
     requests = [Request(name, [{"id": name, "trace": True}]) for name in names]
-    told = {result["id"]: result for result in play_all(requests, kits, 1, heap=heap)}
-    return {name: Trace(name, told[name], (kits / name / "new.img").stat().st_size) for name in names}
+    told = {result["id"]: result for result in play_all(requests, fixtures, 1, heap=heap)}
+    return {name: Trace(name, told[name], (fixtures / name / "new.img").stat().st_size) for name in names}

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from device import errors
-from tools.torture.kit import BLOCK
+from tools.torture.fixture import BLOCK
 from tools.torture.trace import PAGE, Operation, Trace
 
 Case = dict[str, Any]

@@ -27,26 +27,26 @@ PUSHES = 6
 SLOT_SIZE = 0x20000
 
 
-def results(kits: Path, full: bool, jobs: int) -> Iterator[dict[str, Any]]:
+def results(fixtures: Path, full: bool, jobs: int) -> Iterator[dict[str, Any]]:
     """The result of every case, in the order in which they end."""
     images = _Images()
     cases = [
-        case for at, case in enumerate(_cases(kits, images)) if full or sampling.chosen(at, SAMPLE)
+        case for at, case in enumerate(_cases(fixtures, images)) if full or sampling.chosen(at, SAMPLE)
     ]
-    return boards.play_all(partial(_play, kits=kits, images=images), cases, jobs)
+    return boards.play_all(partial(_play, fixtures=fixtures, images=images), cases, jobs)
 
 
-def play_one(identity: str, kits: Path, show: Callable[[str], None]) -> dict[str, Any]:
+def play_one(identity: str, fixtures: Path, show: Callable[[str], None]) -> dict[str, Any]:
     images = _Images()
-    for case in _cases(kits, images):
+    for case in _cases(fixtures, images):
         if case.id == identity:
-            return _play(case, kits, images, show)
+            return _play(case, fixtures, images, show)
     raise ToolError(f"no case {identity!r}")
 
 
-def _cases(kits: Path, images: _Images) -> list[RealCase]:
+def _cases(fixtures: Path, images: _Images) -> list[RealCase]:
     """An undisturbed update tells how many operations there are to be disturbed."""
-    told = _play(RealCase("real/none"), kits, images)
+    told = _play(RealCase("real/none"), fixtures, images)
     if told["outcome"] != "ok":
         raise ToolError(f"the undisturbed update fails: {told['detail']}")
     return make_cases(told["operations"])
@@ -84,10 +84,10 @@ class _Testbed(Testbed):
 
 
 def _play(
-    case: RealCase, kits: Path, images: _Images, show: Callable[[str], None] = lambda line: None
+    case: RealCase, fixtures: Path, images: _Images, show: Callable[[str], None] = lambda line: None
 ) -> dict[str, Any]:
     with tempfile.TemporaryDirectory(prefix="ota-real-") as folder:
-        shutil.copytree(kits / "keys", Path(folder) / "keys")
+        shutil.copytree(fixtures / "keys", Path(folder) / "keys")
         with _Testbed(Path(folder), images, case) as testbed:
             testbed.board.on_line = show
             return _Trial(case, testbed).run()

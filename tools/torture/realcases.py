@@ -175,7 +175,7 @@ def _dead_clock(testbed: Testbed) -> None:
 
 def _clock_returns(testbed: Testbed) -> None:
     testbed.board.wait_for(str(errors.NO_CLOCK), WAIT_S)
-    testbed.ntp.mode = "honest"
+    testbed.ntp.mode = "valid"
 
 
 def _small_heaps() -> list[RealCase]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
-from tools.torture.kit import BLOCK
+from tools.torture.fixture import BLOCK
 
 PAGE = 256
 
@@ -23,13 +23,13 @@ class Operation(NamedTuple):
 
 
 class Trace:
-    """Of the undisturbed update of the board of one kit. mode: "idf", "w80x" or "big"."""
+    """Of the undisturbed update of the board of one fixture. mode: "idf", "w80x" or "big"."""
 
-    def __init__(self, kit: str, told: dict[str, Any], image_size: int) -> None:
+    def __init__(self, fixture: str, told: dict[str, Any], image_size: int) -> None:
         if told["outcome"] != "ok":
-            raise RuntimeError(f"{kit}: the undisturbed run fails: {told}")
-        self.kit = kit
-        self.mode = kit.split("-")[-1]
+            raise RuntimeError(f"{fixture}: the undisturbed run fails: {told}")
+        self.fixture = fixture
+        self.mode = fixture.split("-")[-1]
         self.image_size = image_size
         self.operations = [Operation(*entry) for entry in told["operations"]]
         self.steps = told["steps"]  # polls in boot 1, 2, …

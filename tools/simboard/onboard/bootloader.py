@@ -12,8 +12,8 @@ import struct
 
 import flash
 import imagecheck
-import panel
 import partitions
+import sharedmemory
 
 NEW, PENDING, VALID, INVALID, ABORTED, UNDEFINED = 0, 1, 2, 3, 4, 0xFFFFFFFF
 
@@ -32,12 +32,12 @@ def choose():
     otadata says: MicroPython's boot loaders are built with CONFIG_BOOTLOADER_SKIP_VALIDATE_IN_DEEP_SLEEP."""
     global running
     slots = partitions.app_slots()
-    if panel.get(panel.RESET_CAUSE) == _DEEPSLEEP and mode != "w80x":
-        running = slots[panel.get(panel.RETAINED) - 1]
+    if sharedmemory.get(sharedmemory.RESET_CAUSE) == _DEEPSLEEP and mode != "w80x":
+        running = slots[sharedmemory.get(sharedmemory.RETAINED) - 1]
         return running
     _choose()
     if running:
-        panel.put(panel.RETAINED, [slot.label for slot in slots].index(running.label) + 1)
+        sharedmemory.put(sharedmemory.RETAINED, [slot.label for slot in slots].index(running.label) + 1)
     return running
 
 

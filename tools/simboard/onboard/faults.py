@@ -1,5 +1,5 @@
 """What the flash suffers, by plan. Each erase and each write has a number, 0, 1, 2, … from the day the board
-was made; reads are counted apart. The counters stand on the panel, so they survive power cuts.
+was made; reads are counted apart. The counters stand in shared memory, so they survive power cuts.
 
 A plan is a list of [number, kind] and [number, kind, argument]; different kinds may share a number:
   before           the power goes before the operation
@@ -16,7 +16,7 @@ import hashlib
 import struct
 
 import memory
-import panel
+import sharedmemory
 
 POWER_CUT = 45  # exit code by which the host knows to switch on again at once
 EIO = 5
@@ -56,7 +56,7 @@ def load(plan):
 def count_operation(kind, address, size):
     """An "erase" or "write" of so many bytes is about to begin: returns {kind: argument} of the faults
     planned for it, None if there are none."""
-    number = panel.add(panel.OPERATIONS, 1)
+    number = sharedmemory.add(sharedmemory.OPERATIONS, 1)
     if watch:
         watch(kind, number, address, size)
     return _operations.get(number)
@@ -64,7 +64,7 @@ def count_operation(kind, address, size):
 
 def count_read(address, size):
     """A read is about to begin. Raises OSError if it is to fail."""
-    number = panel.add(panel.READS, 1)
+    number = sharedmemory.add(sharedmemory.READS, 1)
     if watch:
         watch("read", number, address, size)
     if number in _reads:
@@ -102,12 +102,12 @@ def tear_erase(block, remainder):
         size = len(block) if remainder == ERASED else len(block) // 2
         block[:size] = b"\xff" * size
     elif remainder in (NOISY, UNSTABLE):
-        _set_bits(block, b"erase", panel.get(panel.OPERATIONS))
+        _set_bits(block, b"erase", sharedmemory.get(sharedmemory.OPERATIONS))
 
 
 def flicker(place):
     """Bytes read from an unstable block: what they are this time."""
-    _set_bits(place, b"look", panel.add(panel.LOOKS, 1))
+    _set_bits(place, b"look", sharedmemory.add(sharedmemory.LOOKS, 1))
 
 
 def _set_bits(place, purpose, number):

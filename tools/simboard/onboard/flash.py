@@ -1,8 +1,8 @@
 """NOR flash: erase sets a 4096-byte block to 0xFF, writing only clears bits, anything else is an error
-of the client and raises. Operations are counted on the panel; faults.py knows which of them go wrong."""
+of the client and raises. Operations are counted in shared memory; faults.py knows which of them go wrong."""
 
 import faults
-import panel
+import sharedmemory
 
 BLOCK = 4096
 _ERASED = b"\xff" * 512
@@ -33,7 +33,7 @@ def read(address, buffer):
     part = _unstable_part(address, buffer)
     if len(part):
         faults.flicker(part)
-    panel.add(panel.BYTES_READ, size)
+    sharedmemory.add(sharedmemory.BYTES_READ, size)
 
 
 def erase(address):
@@ -73,17 +73,17 @@ def _tear_erase(address, remainder):
 def _count_erase(address, is_unstable):
     """is_unstable: what it leaves there. One such block at a time: a new one settles the old one."""
     block = address // BLOCK
-    panel.add(panel.ERASES, 1)
-    panel.add(panel.WEAR + block, 1)
+    sharedmemory.add(sharedmemory.ERASES, 1)
+    sharedmemory.add(sharedmemory.WEAR + block, 1)
     if is_unstable:
-        panel.put(panel.UNSTABLE, block + 1)
-    elif panel.get(panel.UNSTABLE) == block + 1:
-        panel.put(panel.UNSTABLE, 0)
+        sharedmemory.put(sharedmemory.UNSTABLE, block + 1)
+    elif sharedmemory.get(sharedmemory.UNSTABLE) == block + 1:
+        sharedmemory.put(sharedmemory.UNSTABLE, 0)
 
 
 def _unstable_part(address, buffer):
     """What of these bytes, which stand at this address, lies in the unstable block: a memoryview."""
-    unstable = panel.get(panel.UNSTABLE)
+    unstable = sharedmemory.get(sharedmemory.UNSTABLE)
     start = (unstable - 1) * BLOCK - address if unstable else len(buffer)
     return memoryview(buffer)[max(start, 0) : max(start + BLOCK, 0)]
 
@@ -99,8 +99,8 @@ def _tear_write(address, data, count):
 
 
 def _count_write(size):
-    panel.add(panel.WRITES, 1)
-    panel.add(panel.BYTES_WRITTEN, size)
+    sharedmemory.add(sharedmemory.WRITES, 1)
+    sharedmemory.add(sharedmemory.BYTES_WRITTEN, size)
 
 
 def _writable(address, data):

@@ -1,10 +1,10 @@
-"""^C on the simulated board, as a flag on the panel that every look at the clock and every sleep obeys.
+"""^C on the simulated board, as a flag in shared memory that every look at the clock and every sleep obeys.
 
 A signal would not do: this port raises out of its handler, also from the middle of a garbage collection.
 """
 
 import boardtime
-import panel
+import sharedmemory
 
 _SLICE_MS = 20
 
@@ -13,8 +13,8 @@ _ticks_ms = boardtime.ticks_ms
 
 
 def _obey():
-    if panel.get(panel.INTERRUPT):
-        panel.put(panel.INTERRUPT, 0)
+    if sharedmemory.get(sharedmemory.INTERRUPT):
+        sharedmemory.put(sharedmemory.INTERRUPT, 0)
         raise KeyboardInterrupt
 
 

@@ -3,7 +3,7 @@
 import boardtime as time
 import facts
 import memory
-import panel
+import sharedmemory
 
 RESET = 42  # exit code by which the host knows a reset from a crash
 PANIC = 43
@@ -32,7 +32,7 @@ def soft_reset():
 
 
 def deepsleep(ms):
-    """Nothing is kept but what flash and panel hold; connections end, the watchdog stands still."""
+    """Nothing is kept but what flash and shared memory hold; connections end, the watchdog stands still."""
     print("board: deep sleep for %d ms" % ms)
     memory.kill_process_after(0)
     memory.sleep_and_end(ms, SLEPT)
@@ -40,7 +40,7 @@ def deepsleep(ms):
 
 def reset_cause():
     """As on ESP32, where machine.reset() and a panic are both HARD_RESET."""
-    return SOFT_RESET if is_soft else panel.get(panel.RESET_CAUSE)
+    return SOFT_RESET if is_soft else sharedmemory.get(sharedmemory.RESET_CAUSE)
 
 
 def unique_id():
@@ -54,10 +54,10 @@ class Pin:
         self._level = 0
 
     def value(self, level=None):
-        """Changes of all pins are counted on the panel."""
+        """Changes of all pins are counted on the sharedmemory."""
         if level is None:
             return self._level
-        panel.add(panel.PIN_CHANGES, self._level != int(level))
+        sharedmemory.add(sharedmemory.PIN_CHANGES, self._level != int(level))
         self._level = int(level)
 
 

@@ -2,7 +2,7 @@
 
 import boardtime as time
 import facts
-import panel
+import sharedmemory
 
 STA_IF = 0
 STAT_IDLE, STAT_CONNECTING, STAT_GOT_IP = 1000, 1001, 1010
@@ -33,7 +33,7 @@ def is_up():
 
 def _air_was_off():
     """Is the switch off, or has the schedule had a drop since the join began?"""
-    if panel.get(panel.WIFI_OFF):
+    if sharedmemory.get(sharedmemory.WIFI_OFF):
         return True
     joined, now = _since_boot(_join_started), _since_boot(time.ticks_ms())
     drops = facts.get("wifi_drops", ())

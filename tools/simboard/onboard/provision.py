@@ -12,14 +12,14 @@ import facts
 import files
 import flash
 import memory
-import panel
+import sharedmemory
 import vfs
 
 
 def open_flash(folder):
     facts.load(folder)
     flash.attach(memory.map_file(folder + "/flash.bin", facts.get("flash_size")))
-    panel.attach(memory.map_file(folder + "/panel.bin", 4 * panel.WORDS))
+    sharedmemory.attach(memory.map_file(folder + "/shared_memory.bin", 4 * sharedmemory.WORDS))
 
 
 def copy(source, target):

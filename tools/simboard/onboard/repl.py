@@ -7,8 +7,8 @@ watchdog goes on, as on an ESP32.
 
 import sys
 
-import panel
 import restart
+import sharedmemory
 import starters
 
 _CTRL_A, _CTRL_B, _CTRL_C, _CTRL_D, _CTRL_E = 1, 2, 3, 4, 5
@@ -38,12 +38,12 @@ def _execute_file(path):
 def _execute(source, kind="exec"):
     """Returns the exception that ended it, None if there was none. SystemExit is a soft reset."""
     try:
-        panel.put(panel.INTERRUPT, 0)
-        panel.put(panel.EXECUTING, 1)
+        sharedmemory.put(sharedmemory.INTERRUPT, 0)
+        sharedmemory.put(sharedmemory.EXECUTING, 1)
         try:
             exec(compile(source, "<stdin>", kind), _globals)
         finally:
-            panel.put(panel.EXECUTING, 0)
+            sharedmemory.put(sharedmemory.EXECUTING, 0)
     except SystemExit:
         _soft_reset(False)
     except BaseException as error:

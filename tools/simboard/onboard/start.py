@@ -15,7 +15,7 @@ import flash
 import imagecheck
 import machine
 import memory
-import panel
+import sharedmemory
 import starters
 
 BRICKED = 44
@@ -27,7 +27,7 @@ _names = {"__name__": "__main__"}
 def power_on(folder):
     facts.load(folder)
     flash.attach(memory.map_file(folder + "/flash.bin", facts.get("flash_size")))
-    panel.attach(memory.map_file(folder + "/panel.bin", 4 * panel.WORDS))
+    sharedmemory.attach(memory.map_file(folder + "/shared_memory.bin", 4 * sharedmemory.WORDS))
     faults.load(facts.get("faults", []))
     bootloader.mode = facts.get("boot_mode")
     if len(sys.argv) > 2:

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from device import errors
-from tools.torture.attacks.cases import Case, attack, twin
+from tools.torture.attacks.cases import Case, attack, control
 from tools.torture.attacks.forge import Ground
-from tools.torture.kit import BLOCK
+from tools.torture.fixture import BLOCK
 
 _SHORT = {"config": {"retry_window_s": 20, "http_timeout_s": 5}, "ends_ms": 200_000}
 _ENDLESS = {  # what comes first, what follows for ever
@@ -26,17 +26,17 @@ def bodies(ground: Ground) -> Iterator[Case]:
     for name, head in _heads(size).items():
         codes = (errors.HTTP_STATUS, errors.SIZE_MISMATCH, errors.CONNECTION_FAILED)
         yield attack(f"head-{name}", *codes, answer={"raw": head}, untouched=True, **_SHORT)
-    yield twin("more-than-said", answer={"headers": {"Content-Length": size}, "endless": "x" * 512})
-    yield twin("identity", answer={"headers": {"Content-Encoding": "identity", "X-Any": "thing"}})
-    yield twin("store", answer={"headers": {"Content-Encoding": "aws-chunked,", "X-Meta": "\u4e0b" * 900}})
-    yield twin("equal-lengths", answer={"headers": {"Content-Length": f"{size}, {size}"}})
+    yield control("more-than-said", answer={"headers": {"Content-Length": size}, "endless": "x" * 512})
+    yield control("identity", answer={"headers": {"Content-Encoding": "identity", "X-Any": "thing"}})
+    yield control("store", answer={"headers": {"Content-Encoding": "aws-chunked,", "X-Meta": "\u4e0b" * 900}})
+    yield control("equal-lengths", answer={"headers": {"Content-Length": f"{size}, {size}"}})
     cut = {"peer": "files", "nth": 0, "kind": "cut", "at": 300 + BLOCK}
     for tag in ('"1\rRange: bytes=0-0"', '"\0"'):
         answer = {"headers": {"ETag": tag}}
         yield attack(f"etag-{ascii(tag)[:20]}", errors.HTTP_STATUS, answer=answer, untouched=True)
     for tag in ('W/"1"', "1", '"' + "x" * 200 + '"', '"\u4e0b"', ""):
-        yield twin(f"etag-{ascii(tag)[:20]}", answer={"headers": {"ETag": tag}}, net=[cut])
-    yield twin("interrupted", files_script=[{"status": 503}], config=_SHORT["config"])
+        yield control(f"etag-{ascii(tag)[:20]}", answer={"headers": {"ETag": tag}}, net=[cut])
+    yield control("interrupted", files_script=[{"status": 503}], config=_SHORT["config"])
 
 
 def _lie(identity: str, code: int, headers: Case, **more: object) -> Case:

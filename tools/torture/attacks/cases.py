@@ -1,4 +1,4 @@
-"""What attacks and their honest twins have in common."""
+"""What attacks and their control cases have in common."""
 
 from __future__ import annotations
 
@@ -13,21 +13,21 @@ MINUTE_MS = 60_000
 
 def attack(identity: object, *codes: int, **case: Any) -> Case:
     """Nothing of it may be taken, one of `codes` must be reported (none given: nothing may be), and then
-    the owner's update must be taken. See world/siege.py for the rest."""
+    the owner's update must be taken. See simulation/attackverifier.py for the rest."""
     told: Case = {"codes": list(codes)} if codes else {"silent": True}
-    return {"id": str(identity), "phases": ["attack", "honest"], **told, **case}
+    return {"id": str(identity), "phases": ["attack", "valid"], **told, **case}
 
 
 def after_success(identity: object, *codes: int, **case: Any) -> Case:
     """The same, when the owner's update has been taken already."""
-    return attack(identity, *codes, **case) | {"phases": ["honest", "attack"]}
+    return attack(identity, *codes, **case) | {"phases": ["valid", "attack"]}
 
 
-def twin(identity: object, **case: Any) -> Case:
-    """What looks like an attack and is none: it must be taken."""
+def control(identity: object, **case: Any) -> Case:
+    """A valid case that looks like an attack: it must be taken."""
     image = case.get("image", "new")
-    return {"id": f"twin-{identity}", "phases": ["twin"], "honest": image, **case}
+    return {"id": f"control-{identity}", "phases": ["control"], "valid": image, **case}
 
 
-def is_twin(case: Case) -> bool:
-    return case["phases"] == ["twin"]
+def is_control(case: Case) -> bool:
+    return case["phases"] == ["control"]

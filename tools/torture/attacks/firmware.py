@@ -6,10 +6,10 @@ from collections.abc import Iterator
 
 from device import errors
 from tools.torture.attacks import cases
-from tools.torture.attacks.cases import Case, after_success, attack, twin
+from tools.torture.attacks.cases import Case, after_success, attack, control
 from tools.torture.attacks.forge import TRAILERS, Ground
 from tools.torture.attacks.signatures import FIELD, other_signature
-from tools.torture.kit import BLOCK, SLOT_SIZE
+from tools.torture.fixture import BLOCK, SLOT_SIZE
 
 _ODD_LABELS = (
     " 1.0.2", "1.0.2 ", "1.0.2.0", "01.0.2", "1.00.2", "1.0.-2", "+1.0.2", "1.0", "1", "", "1..2", ".1.0.2",
@@ -47,8 +47,8 @@ def images(ground: Ground) -> Iterator[Case]:
     ):
         yield attack(name, *_DAMAGE, answer={"body": text, "headers": {"Content-Length": len(text)}},
                      offer={"size": len(text)})  # fmt: skip
-    yield twin("new")
-    yield twin("next", image="next")
+    yield control("new")
+    yield control("next", image="next")
 
 
 def _signature(ground: Ground) -> Case:
@@ -70,7 +70,7 @@ def rollback(ground: Ground) -> Iterator[Case]:
     yield after_success("again", errors.SAME_VERSION, image="new", untouched=True)
     for floor in ("1.0.2", "1.1.0", "2.0.0"):  # confirmed once; then an old image came by cable
         yield attack(f"floor-{floor}", errors.DOWNGRADE, state={"floor": floor}, untouched=True) | {
-            "honest": "last"
+            "valid": "last"
         }
     if ground.mode == "idf":  # the other cannot return
         yield from _failed_trials(ground)
@@ -79,8 +79,8 @@ def rollback(ground: Ground) -> Iterator[Case]:
             f"label-{ascii(label)}", errors.BAD_MESSAGE, image="next", offer={"version": label},
             untouched=True,
         )  # fmt: skip
-    yield twin("at-the-floor", state={"floor": "1.0.1"})
-    yield twin("last-version", image="last")
+    yield control("at-the-floor", state={"floor": "1.0.1"})
+    yield control("last-version", image="last")
 
 
 def _failed_trials(ground: Ground) -> Iterator[Case]:
@@ -116,11 +116,11 @@ def identity(ground: Ground) -> Iterator[Case]:
     yield attack("trailer-twice", errors.WRONG_BOARD, errors.SIZE_MISMATCH, image="twice-other")
     if ground.mode == "w80x":
         yield attack("gap", errors.SIZE_MISMATCH, image="gap")
-        yield twin("no-trailer", image="plain")
+        yield control("no-trailer", image="plain")
     else:
         yield attack("no-trailer", errors.WRONG_BOARD, errors.VERSION_UNKNOWN, image="plain")
-    yield twin("unnamed-allowed", image="nameless", config={"accept_unversioned": True})
-    yield twin("longest-trailer", image="twin-long-board")
+    yield control("unnamed-allowed", image="nameless", config={"accept_unversioned": True})
+    yield control("longest-trailer", image="control-long-board")
 
 
 def changed_flash(ground: Ground) -> Iterator[Case]:
@@ -138,5 +138,5 @@ def changed_flash(ground: Ground) -> Iterator[Case]:
     step = trace.step_after(trace.slot_writes()[-1])
     for at in range(64, size, 457):
         yield attack(f"before-{at}", *codes, steps=[[1, step, "flip", 8 * (start + at)]])
-    yield twin("its-own-head", after_verify=[["put", [start, ground.images["new"][:64].hex()]]])
-    yield twin("elsewhere", after_verify=[["flip", 8 * (start + SLOT_SIZE - 5)]])
+    yield control("its-own-head", after_verify=[["put", [start, ground.images["new"][:64].hex()]]])
+    yield control("elsewhere", after_verify=[["flip", 8 * (start + SLOT_SIZE - 5)]])

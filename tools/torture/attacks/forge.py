@@ -15,9 +15,9 @@ from tools.image.images import TRAILER_MARK
 from tools.keys import certificates, keyfiles
 from tools.keys.rotation import SIGN, SIGN_NEXT
 from tools.testbed.testbed import BOARD
-from tools.torture import kit, pool
+from tools.torture import fixture, pool
 from tools.torture.attacks.cases import DAY_S, NOW
-from tools.torture.kit import BUILT, KINDS, NEW
+from tools.torture.fixture import BUILT, KINDS, NEW
 from tools.torture.trace import Trace
 
 PREFIX = "attack-"
@@ -69,32 +69,32 @@ class Ground(NamedTuple):
         return KINDS[self.mode]
 
 
-def grounds(kits: Path) -> dict[str, Ground]:
-    """Of both boot modes, whose kits are made here unless they are there."""
+def grounds(fixtures: Path) -> dict[str, Ground]:
+    """Of both boot modes, whose fixtures are made here unless they are there."""
     for mode in KINDS:
-        if not (kits / (PREFIX + mode)).exists():
-            _make(kits, mode)
-    traces = pool.traces(kits, [PREFIX + mode for mode in KINDS], pool.HEAP["attacks"])
-    return {trace.mode: _ground(kits, trace) for trace in traces.values()}
+        if not (fixtures / (PREFIX + mode)).exists():
+            _make(fixtures, mode)
+    traces = pool.traces(fixtures, [PREFIX + mode for mode in KINDS], pool.HEAP["attacks"])
+    return {trace.mode: _ground(fixtures, trace) for trace in traces.values()}
 
 
-def _ground(kits: Path, trace: Trace) -> Ground:
-    folder = kits / trace.kit
+def _ground(fixtures: Path, trace: Trace) -> Ground:
+    folder = fixtures / trace.fixture
     offers = {path.stem: json.loads(path.read_text()) for path in folder.glob("*.json")}
     found = {name: (folder / f"{name}.img").read_bytes() for name in offers}
     seals = {path.stem: json.loads(path.read_text()) for path in folder.glob("seals/*.json")}
     return Ground(trace.mode, trace, offers, found, seals)
 
 
-def _make(kits: Path, mode: str) -> None:
+def _make(fixtures: Path, mode: str) -> None:
     name = PREFIX + mode
-    kit.make_one(kits, name, mode, BODY)
-    path = kits / "keys" / FOREIGN_KEY
+    fixture.make_one(fixtures, name, mode, BODY)
+    path = fixtures / "keys" / FOREIGN_KEY
     if not path.exists():
         wholefile.write(path, keyfiles.key_bytes(certificates.new_key(), "pem"), 0o600)
 
     def add(image_name: str, image: bytes, version: str, **options: Any) -> None:
-        kit.add_image(kits, name, image_name, image, version, **options)
+        fixture.add_image(fixtures, name, image_name, image, version, **options)
 
     for image_name, version in (
         ("next", "1.0.2"),
@@ -102,10 +102,10 @@ def _make(kits: Path, mode: str) -> None:
         ("same", "1.0.0"),
         ("last", "99.99.99"),
     ):
-        add(image_name, kit.make_image(mode, version, BODY), version)
-    add("foreign", kit.make_image(mode, NEW, BODY), NEW, key=FOREIGN_KEY)
-    add("other-board", kit.make_image(mode, NEW, BODY, "lamp"), NEW)
-    add("other-kind", kit.make_image({"idf": "w80x", "w80x": "idf"}[mode], NEW, BODY), NEW)
+        add(image_name, fixture.make_image(mode, version, BODY), version)
+    add("foreign", fixture.make_image(mode, NEW, BODY), NEW, key=FOREIGN_KEY)
+    add("other-board", fixture.make_image(mode, NEW, BODY, "lamp"), NEW)
+    add("other-kind", fixture.make_image({"idf": "w80x", "w80x": "idf"}[mode], NEW, BODY), NEW)
     add("no-head", images.add_trailer(bytes(BODY), NEW, BOARD, BUILT), NEW)
     add("plain", _bare(mode, NEW), NEW)
     add("nameless", _bare(mode, ""), NEW)
@@ -115,24 +115,24 @@ def _make(kits: Path, mode: str) -> None:
     add("twice-other", _bare(mode, NEW) + one + _trailer(TRAILERS["prefix-board"]), NEW)
     add("gap", _bare(mode, NEW) + bytes(16) + one, NEW)
     add("far-trailer", _bare(mode, NEW) + struct.pack("<H", 65535) + TRAILER_MARK, NEW)
-    add("twin-long-board", _bare(mode, NEW) + _padded_trailer(), NEW)
-    _add_keys(kits, mode, add)
-    _add_seals(kits, mode, add)
-    add("too-big", kit.make_image(mode, NEW, kit.SLOT_SIZE), NEW)
+    add("control-long-board", _bare(mode, NEW) + _padded_trailer(), NEW)
+    _add_keys(fixtures, mode, add)
+    _add_seals(fixtures, mode, add)
+    add("too-big", fixture.make_image(mode, NEW, fixture.SLOT_SIZE), NEW)
     if mode == "idf":
         chip = images.esp32_image(bytes(BODY), NEW, S3)
         add("other-chip", images.add_trailer(chip, NEW, BOARD, BUILT), NEW)
 
 
-def _add_keys(kits: Path, mode: str, add: Callable[..., None]) -> None:
+def _add_keys(fixtures: Path, mode: str, add: Callable[..., None]) -> None:
     """Images of the next key and of a foreign one, and images that bring a key."""
-    foreign = keyfiles.public_bytes(keyfiles.read_key(kits / "keys" / FOREIGN_KEY))
+    foreign = keyfiles.public_bytes(keyfiles.read_key(fixtures / "keys" / FOREIGN_KEY))
     brings = images.add_trailer(_bare(mode, NEW), NEW, BOARD, BUILT, foreign)
-    add("by-next", kit.make_image(mode, NEW, BODY), NEW, key=SIGN_NEXT)
+    add("by-next", fixture.make_image(mode, NEW, BODY), NEW, key=SIGN_NEXT)
     add("by-next-brings", brings, NEW, key=SIGN_NEXT)
     add("brings", brings, NEW)
     add("foreign-brings", brings, NEW, key=FOREIGN_KEY)
-    add("foreign-2", kit.make_image(mode, "1.0.2", BODY), "1.0.2", key=FOREIGN_KEY)
+    add("foreign-2", fixture.make_image(mode, "1.0.2", BODY), "1.0.2", key=FOREIGN_KEY)
     point = base64.b64encode(foreign[-65:]).decode()
     for name, value in {
         "cut": point[:-4], "noise": "!" * 88, "off-curve": base64.b64encode(b"\x04" + bytes(64)).decode(),
@@ -142,15 +142,15 @@ def _add_keys(kits: Path, mode: str, add: Callable[..., None]) -> None:
         add(f"key-{name}", _bare(mode, NEW) + _trailer(record), NEW)
 
 
-def _add_seals(kits: Path, mode: str, add: Callable[..., None]) -> None:
+def _add_seals(fixtures: Path, mode: str, add: Callable[..., None]) -> None:
     """An image with a signed offer, another one as long and as new, and seals that do not fit."""
     later = NOW + 30 * DAY_S
-    sealed = kit.make_image(mode, NEW, BODY)
+    sealed = fixture.make_image(mode, NEW, BODY)
     add("sealed", sealed, NEW, expires=later)
     add("unsealed", images.add_trailer(_bare(mode, NEW), NEW, BOARD, BUILT), NEW)
-    folder = kits / (PREFIX + mode) / "seals"
+    folder = fixtures / (PREFIX + mode) / "seals"
     folder.mkdir()
-    owner, foreign = (keyfiles.read_key(kits / "keys" / name) for name in (SIGN, FOREIGN_KEY))
+    owner, foreign = (keyfiles.read_key(fixtures / "keys" / name) for name in (SIGN, FOREIGN_KEY))
     for name, key, version, kind, expires in (
         ("expired", owner, NEW, KINDS[mode], NOW - 1), ("other-key", foreign, NEW, KINDS[mode], later),
         ("other-kind", owner, NEW, "raw", later), ("other-version", owner, "1.0.2", KINDS[mode], later),

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from device import errors
 from tools.torture.attacks import cases
-from tools.torture.attacks.cases import Case, after_success, attack, twin
+from tools.torture.attacks.cases import Case, after_success, attack, control
 from tools.torture.attacks.forge import Ground
 from tools.torture.attacks.mqtt import RESPONSE, UPDATE, packet
 
@@ -36,9 +36,9 @@ def replays(ground: Ground) -> Iterator[Case]:
         yield attack(f"delayed-until-{date}", offer={"upgrade_delay": date}, untouched=True)
     yield from _for_ever(ground)
     yield from _meanwhile(ground)
-    yield twin("answer", packets=[[_FIRST_GET_MS, packet(RESPONSE, offer, 1)]], config=_POLLING, pushes=0)
-    yield twin("duplicates", repeats=4)
-    yield twin("retained", retained=True)
+    yield control("answer", packets=[[_FIRST_GET_MS, packet(RESPONSE, offer, 1)]], config=_POLLING, pushes=0)
+    yield control("duplicates", repeats=4)
+    yield control("retained", retained=True)
 
 
 def _quiet(ends_ms: int = 5_000) -> Case:
@@ -71,7 +71,7 @@ def _for_ever(ground: Ground) -> Iterator[Case]:
     yield after_success("good-offer-for-ever", errors.SAME_VERSION, packets=[], retained=True,
                         **done | {"pushes": 50})  # fmt: skip
     yield after_success("good-offer-flood", errors.SAME_VERSION, **done | {"pushes": 1, "repeats": 200})
-    yield twin("often", packets=[[400 * n, again] for n in range(8)])
+    yield control("often", packets=[[400 * n, again] for n in range(8)])
 
 
 def _meanwhile(ground: Ground) -> Iterator[Case]:
@@ -82,7 +82,7 @@ def _meanwhile(ground: Ground) -> Iterator[Case]:
     for name in ("older", "next", "foreign", "other-board"):
         for ms in range(0, 300, 20):
             second = packet(UPDATE, ground.offers[name])
-            yield twin(f"second-{name}-{ms}", packets=[[ms, second]], net=broken, pushes=3,
+            yield control(f"second-{name}-{ms}", packets=[[ms, second]], net=broken, pushes=3,
                        most_downloads=8)  # fmt: skip
 
 
@@ -107,22 +107,22 @@ def offers(ground: Ground) -> Iterator[Case]:
             yield make(f"{key}={value!r}", json.dumps(whole).encode())
     for name, payload in _payloads(offer).items():
         yield _raw(name, payload)
-    yield twin("size-as-float", offer={"size": float(offer["size"])})
+    yield control("size-as-float", offer={"size": float(offer["size"])})
     for value in (1.0, None):
-        yield twin(f"upgrade_delay={value}", offer={"upgrade_delay": value})
-    yield twin("http-empty", offer={"http_url": ""})
+        yield control(f"upgrade_delay={value}", offer={"upgrade_delay": value})
+    yield control("http-empty", offer={"http_url": ""})
     right = json.dumps({"msg_sequence": 1, "time": cases.NOW, "data": offer}).encode()
     yield _taken("bom", b"\xef\xbb\xbf" + right)
     yield _taken("deep-beside", right[:-1] + b', "x": ' + b"[" * 60 + b"]" * 60 + b"}")
-    yield twin("unknown-fields", offer={"x": None, "http": 1, "note": "\u4e0b" * 20})
-    yield twin("seconds", offer={"upgrade_delay": cases.NOW - 5})
-    yield twin("milliseconds", offer={"upgrade_delay": (cases.NOW - 5) * 1000})
+    yield control("unknown-fields", offer={"x": None, "http": 1, "note": "\u4e0b" * 20})
+    yield control("seconds", offer={"upgrade_delay": cases.NOW - 5})
+    yield control("milliseconds", offer={"upgrade_delay": (cases.NOW - 5) * 1000})
     spaced = json.dumps({"data": offer, "time": cases.NOW, "msg_sequence": 2**32}, indent=2).encode()
     yield _taken("spaced", spaced)
 
 
 def _taken(identity: str, payload: bytes) -> Case:
-    return twin(identity, packets=[[300, packet(UPDATE, payload)]], pushes=0)
+    return control(identity, packets=[[300, packet(UPDATE, payload)]], pushes=0)
 
 
 def _raw(identity: str, payload: bytes) -> Case:

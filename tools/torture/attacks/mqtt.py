@@ -8,7 +8,7 @@ from typing import Any
 
 from tools.testbed.testbed import MAC
 from tools.torture.attacks import cases
-from tools.torture.attacks.cases import Case, attack, twin
+from tools.torture.attacks.cases import Case, attack, control
 from tools.torture.attacks.forge import Ground
 
 UPDATE, RESPONSE = "update", "response"
@@ -45,8 +45,8 @@ def packets(ground: Ground) -> Iterator[Case]:
     for at in (0, 4, 30):
         slow = {"peer": "broker", "nth": None, "kind": "trickle", "at": at}
         yield attack(f"slow-{at}", net=[slow], **lost | {"ends_ms": 90_000}) | {"silent": False}
-    yield twin("qos-0", packets=[[400, packet(UPDATE, offer, qos=0)]], pushes=0)
-    yield twin(
+    yield control("qos-0", packets=[[400, packet(UPDATE, offer, qos=0)]], pushes=0)
+    yield control(
         "among-others", packets=[[300, packet("get", offer) + "d000" + packet(UPDATE, offer)]], pushes=0
     )
 

@@ -6,10 +6,10 @@ from collections.abc import Iterator
 
 from device import errors
 from tools.torture.attacks import cases
-from tools.torture.attacks.cases import Case, after_success, attack, twin
+from tools.torture.attacks.cases import Case, after_success, attack, control
 from tools.torture.attacks.forge import SOON, Ground
 
-_REQUIRED: Case = {"config": {"require_signed_offer": True}, "honest": "sealed"}
+_REQUIRED: Case = {"config": {"require_signed_offer": True}, "valid": "sealed"}
 _JUNK = (True, 1, "x", [], {})
 
 
@@ -45,22 +45,22 @@ def seals(ground: Ground) -> Iterator[Case]:
     yield attack("on-another-image", errors.OFFER_SIGNATURE, image="unsealed", offer={"signed_offer": right})
     yield attack("none", errors.OFFER_SIGNATURE, image="new", untouched=True, **_REQUIRED)
     yield attack("null", errors.OFFER_SIGNATURE, offer={"signed_offer": None}, untouched=True, **_REQUIRED)
-    yield twin("signed", image="sealed")
-    yield twin("signed-and-required", image="sealed", config=_REQUIRED["config"])
-    yield twin("unsigned-where-it-may-be", image="new", offer={"signed_offer": None})
-    yield twin("with-more", image="sealed", offer={"signed_offer": right | {"note": "x" * 300}})
+    yield control("signed", image="sealed")
+    yield control("signed-and-required", image="sealed", config=_REQUIRED["config"])
+    yield control("unsigned-where-it-may-be", image="new", offer={"signed_offer": None})
+    yield control("with-more", image="sealed", offer={"signed_offer": right | {"note": "x" * 300}})
 
 
 def keys(ground: Ground) -> Iterator[Case]:
     """Keys that follow each other: none is trusted before its time, and none after it."""
-    yield after_success("retired", errors.SHA256_ECDSA, image="next", honest="by-next")
+    yield after_success("retired", errors.SHA256_ECDSA, image="next", valid="by-next")
     yield after_success("retired-by-one-that-brings", errors.SHA256_ECDSA, image="next",
-                        honest="by-next-brings")  # fmt: skip
-    yield after_success("brought-by-another", errors.SHA256_ECDSA, image="foreign-2", honest="new")
+                        valid="by-next-brings")  # fmt: skip
+    yield after_success("brought-by-another", errors.SHA256_ECDSA, image="foreign-2", valid="new")
     yield attack("brings-itself", errors.SHA256_ECDSA, image="foreign-brings")
     for name in ground.images:
         if name.startswith("key-"):
             yield attack(name, errors.HEADER_INVALID, image=name)
-    yield twin("next-key", image="by-next")
-    yield twin("brings-a-key", image="brings")
-    yield twin("next-key-brings", image="by-next-brings")
+    yield control("next-key", image="by-next")
+    yield control("brings-a-key", image="brings")
+    yield control("next-key-brings", image="by-next-brings")

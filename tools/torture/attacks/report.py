@@ -20,19 +20,19 @@ MOST_CODES = 3  # named in a line
 
 @dataclass
 class Line:
-    """One class. attacks, twins: how many; taken: twins that were accepted; codes: how often each came."""
+    """One class. attacks, controls: how many; taken: of the controls; codes: how often each was reported."""
 
     title: str
     attacks: int = 0
-    twins: int = 0
+    controls: int = 0
     taken: int = 0
     codes: Counter = field(default_factory=Counter)
     counts: dict[str, int] = field(default_factory=lambda: dict.fromkeys(OUTCOMES, 0))
 
     def add(self, case: cases.Case, result: dict[str, Any]) -> None:
         outcome = result["outcome"]
-        if cases.is_twin(case):
-            self.twins += 1
+        if cases.is_control(case):
+            self.controls += 1
             self.taken += outcome == "ok"
             return
         self.attacks += 1
@@ -65,28 +65,28 @@ class Report:
         for line in self.lines.values():
             total.attacks += line.attacks
             total.taken += line.taken
-            total.twins += line.twins
+            total.controls += line.controls
             for name, count in line.counts.items():
                 total.counts[name] += count
         counts = total.counts
         caught = ", ".join(f"{counts[name]} {name}" for name in OUTCOMES if counts[name] or name in _ALWAYS)
         self._console.print(
             f"{total.attacks:,} attacks in {len(self.lines)} classes: {caught}; "
-            f"{total.taken} of {total.twins} honest twins accepted", soft_wrap=True
+            f"{total.taken} of {total.controls} control cases accepted", soft_wrap=True
         )  # fmt: skip
-        is_proof = all(line.attacks and line.twins for line in self.lines.values())
+        is_proof = all(line.attacks and line.controls for line in self.lines.values())
         return int(bool(self.failures) or not is_proof)
 
     def _table(self) -> Table:
         table = Table(box=None, pad_edge=False)
         table.add_column("class", no_wrap=True)
-        for heading in ("attacks", *OUTCOMES, "twins"):
+        for heading in ("attacks", *OUTCOMES, "controls"):
             table.add_column(heading.replace(" ", "\n"), justify="right")
         table.add_column("codes reported", no_wrap=True)
         for line in self.lines.values():
             counts = [f"[red]{n:,}[/]" if n else "0" for n in line.counts.values()]
             codes = [str(code) for code, _ in line.codes.most_common(MOST_CODES)]
             table.add_row(
-                line.title, f"{line.attacks:,}", *counts, f"{line.taken}/{line.twins}", " ".join(codes)
+                line.title, f"{line.attacks:,}", *counts, f"{line.taken}/{line.controls}", " ".join(codes)
             )
         return table

@@ -6,32 +6,32 @@ from collections.abc import Iterator
 
 from device import errors
 from tools.torture.attacks import cases
-from tools.torture.attacks.cases import Case, attack, twin
+from tools.torture.attacks.cases import Case, attack, control
 from tools.torture.attacks.forge import Ground
 
 _SHORT = {"retry_window_s": 20, "http_timeout_s": 5}  # so that a case takes little time
 _MEANWHILE_MS = 200_000
-_AWAY = ["evil", "evil-plain", "plain"]
+_AWAY = ["hostile", "hostile-plain", "plain"]
 
 
 def redirects(ground: Ground) -> Iterator[Case]:
     """A redirect may lead to another https host whose certificate is good, and nowhere else."""
     places = {
-        "http": "http://files/new.img", "evil-http": "http://evil/new.img", "upper": "HTTP://evil/new.img",
-        "ftp": "ftp://evil/new.img", "file": "file:///ota.json", "data": "data:,x", "mqtts": "mqtts://broker/x",
-        "relative": "../new.img", "query": "?x=1", "fragment": "#x", "slashes": "//files@evil/new.img",
-        "user": "https://files@evil/new.img", "password": "https://files:443@mirror/new.img", "empty": "",
+        "http": "http://files/new.img", "hostile-http": "http://hostile/new.img", "upper": "HTTP://hostile/new.img",
+        "ftp": "ftp://hostile/new.img", "file": "file:///ota.json", "data": "data:,x", "mqtts": "mqtts://broker/x",
+        "relative": "../new.img", "query": "?x=1", "fragment": "#x", "slashes": "//files@hostile/new.img",
+        "user": "https://files@hostile/new.img", "password": "https://files:443@mirror/new.img", "empty": "",
         "port-0": "https://mirror:0/", "port": "https://mirror:99999/", "port-text": "https://mirror:4x3/",
         "no-host": "https:///new.img", "space": "https://mirror/a b", "tab": "https://mirror/\ta",
-        "backslash": "https://mirror\\@evil/", "crlf-encoded": "https://mirror/\rGET / HTTP/1.1",
+        "backslash": "https://mirror\\@hostile/", "crlf-encoded": "https://mirror/\rGET / HTTP/1.1",
         "long": "https://mirror/" + "x" * 4100, "long-host": "https://" + "m" * 300 + "/", "none": None,
     }  # fmt: skip
     for status in (301, 302, 303, 307, 308):
-        yield attack(f"{status}-http", errors.HTTP_STATUS, **_sends("http://evil/new.img", status))
+        yield attack(f"{status}-http", errors.HTTP_STATUS, **_sends("http://hostile/new.img", status))
     for name, place in places.items():
         yield attack(name, errors.HTTP_STATUS, **_sends(place))
-    yield attack("certificate", errors.TLS_REFUSED, **_sends("https://evil/new.img"))
-    yield attack("double-slash", errors.TLS_REFUSED, **_sends("//evil/new.img"))
+    yield attack("certificate", errors.TLS_REFUSED, **_sends("https://hostile/new.img"))
+    yield attack("double-slash", errors.TLS_REFUSED, **_sends("//hostile/new.img"))
     yield attack("host", errors.HTTP_STATUS, config={"file_hosts": ["files"]}, **_sends("https://mirror/x"))
     others = {"config": {"file_hosts": ["files", ".mirror"]}, "offer": {"https_url": "https://mirror/x"}}
     yield attack("offered-host", errors.BAD_MESSAGE, unused=["mirror"], untouched=True, **others)
@@ -45,16 +45,19 @@ def redirects(ground: Ground) -> Iterator[Case]:
     hop = {"status": 302, "headers": {"Location": "/next"}}
     yield attack("chain-of-11", errors.HTTP_STATUS, files_script=[hop] * 11, untouched=True)
     yield attack(
-        "then-http", errors.HTTP_STATUS, files_script=[hop, _sends("http://evil/x")["answer"]], unused=_AWAY
+        "then-http",
+        errors.HTTP_STATUS,
+        files_script=[hop, _sends("http://hostile/x")["answer"]],
+        unused=_AWAY,
     )
-    yield twin("chain-of-10", files_script=[hop] * 10)
+    yield control("chain-of-10", files_script=[hop] * 10)
     for name, place in _GOOD_PLACES.items():
-        yield twin(name, files_script=[_sends(place)["answer"]])
+        yield control(name, files_script=[_sends(place)["answer"]])
     mirror = [_sends("//mirror/x")["answer"]]
-    yield twin("hosts", config={"file_hosts": ["Files", "mirror"]}, files_script=mirror)
-    yield twin("path", files_script=[_sends("/elsewhere?token=1")["answer"]])
+    yield control("hosts", config={"file_hosts": ["Files", "mirror"]}, files_script=mirror)
+    yield control("path", files_script=[_sends("/elsewhere?token=1")["answer"]])
     there = [_sends("https://mirror/x")["answer"]]
-    yield twin("http-to-https", offer=_plain("http://files/new.img"), plain_script=there)
+    yield control("http-to-https", offer=_plain("http://files/new.img"), plain_script=there)
 
 
 _GOOD_PLACES = {
@@ -87,22 +90,22 @@ def downgrades(ground: Ground) -> Iterator[Case]:
     for name, url in _NO_HTTPS.items():
         yield attack(f"url-{name}", errors.BAD_MESSAGE, offer={"https_url": url}, unused=_AWAY,
                      untouched=True)  # fmt: skip
-    yield twin("bad-http-beside", offer={"http_url": "https://files/x"})  # which nobody uses
-    yield twin("https-of-both", offer={"http_url": "http://files/new.img"}, unused=_AWAY)
-    yield twin("http-only", offer=_plain("http://files/new.img"))
+    yield control("bad-http-beside", offer={"http_url": "https://files/x"})  # which nobody uses
+    yield control("https-of-both", offer={"http_url": "http://files/new.img"}, unused=_AWAY)
+    yield control("http-only", offer=_plain("http://files/new.img"))
 
 
 _NO_HTTPS = {
     "http": "http://files/new.img", "none": "files/new.img", "case": "HTTPS://files/new.img",
     "slashes": "https:/files/new.img", "user": "https://a:b@files/new.img", "ftp": "ftp://files/x",
-    "crlf": "https://files/x\r\nHost: evil", "space": "https://files/a b", "empty": "", "null": None,
+    "crlf": "https://files/x\r\nHost: hostile", "space": "https://files/a b", "empty": "", "null": None,
     "number": 443, "unicode": "https://fil\u0435s/new.img",
 }  # fmt: skip
 _PROBLEMS = {
     "expired": "The certificate validity has expired",
     "not-yet": "The certificate validity starts in the future",
     "other-ca": "The certificate is not correctly signed by the trusted CA",
-    "other-name": "CN=evil",
+    "other-name": "CN=hostile",
 }
 
 
@@ -115,7 +118,7 @@ def certificates(ground: Ground) -> Iterator[Case]:
         for kind in ("garbage", "reset", "cut"):
             trouble = {"peer": "broker", "nth": None, "kind": kind, "at": at}
             yield attack(f"broker-{kind}-{at}", net=[trouble], **_offline())
-    yield twin("valid", certificate=[cases.NOW - cases.DAY_S, cases.NOW + cases.DAY_S])
+    yield control("valid", certificate=[cases.NOW - cases.DAY_S, cases.NOW + cases.DAY_S])
 
 
 def _offline() -> Case:
@@ -138,11 +141,11 @@ def times(ground: Ground) -> Iterator[Case]:
         yield attack(f"expired-{name}", ntp=lie, state=known, attack_certificate=expired, **_lasting()) | {
             "silent": False
         }
-    signed: Case = {"config": {"require_signed_offer": True}, "honest": "sealed"}
+    signed: Case = {"config": {"require_signed_offer": True}, "valid": "sealed"}
     for years in (1, 5):  # by that clock what the owner signs is over; then the broker's time is a witness
         lasting: Case = {"certificate": validity, "pushes": 0, **signed, **_lasting()}
         yield attack(f"{years}-years-ahead-signed", ntp=years * year, **lasting) | {"silent": False}
-    yield twin("right", certificate=validity)
+    yield control("right", certificate=validity)
 
 
 def _lasting() -> Case:

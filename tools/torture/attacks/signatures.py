@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
 
 from device import errors
-from tools.torture.attacks.cases import Case, attack, twin
+from tools.torture.attacks.cases import Case, attack, control
 from tools.torture.attacks.forge import Ground
 
 N = 0xFFFFFFFF00000000FFFFFFFFFFFFFFFFBCE6FAADA7179E84F3B9CAC2FC632551
@@ -26,8 +26,8 @@ def encodings(ground: Ground) -> Iterator[Case]:
         yield attack(name, errors.SHA256_ECDSA, errors.BAD_MESSAGE, offer={FIELD: text})
     for name, value in _texts(base64.b64encode(good).decode()).items():
         yield attack(f"text-{name}", errors.BAD_MESSAGE, offer={FIELD: value}, untouched=True)
-    yield twin("other-s", offer={FIELD: base64.b64encode(_der(r, N - s)).decode()})
-    yield twin("as-signed", offer={FIELD: base64.b64encode(_der(r, s)).decode()})
+    yield control("other-s", offer={FIELD: base64.b64encode(_der(r, N - s)).decode()})
+    yield control("as-signed", offer={FIELD: base64.b64encode(_der(r, s)).decode()})
 
 
 def other_signature(text: str) -> str:

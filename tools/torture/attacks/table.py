@@ -16,7 +16,7 @@ from tools.torture.attacks import (
     signatures,
     wear,
 )
-from tools.torture.attacks.cases import Case, is_twin
+from tools.torture.attacks.cases import Case, is_control
 from tools.torture.attacks.forge import Ground
 from tools.torture.pool import Request
 
@@ -45,8 +45,8 @@ ATTACKS = {
     "redirect": AttackClass("redirects to where nobody should go", servers.redirects),
     "downgrade": AttackClass("https fails, http stands ready", servers.downgrades),
     "swap": AttackClass("flash changed before and after the verdict", firmware.changed_flash, ALL),
-    "message": AttackClass("offers that are none", messages.offers),
-    "packet": AttackClass("MQTT that is none", mqtt.packets),
+    "message": AttackClass("messages that are not offers", messages.offers),
+    "packet": AttackClass("packets that are not MQTT", mqtt.packets),
     "certificate": AttackClass("certificates that do not hold", servers.certificates),
     "time": AttackClass("NTP that lies", servers.times),
     "wear": AttackClass("days of offers, to wear out the flash", wear.weeks),
@@ -66,13 +66,15 @@ def requests(name: str, grounds: dict[str, Ground], full: bool) -> list[Request]
     found = []
     for ground in grounds.values():
         cases = every(name, ground)
-        control = next((case for case in cases if is_twin(case)), None)  # without it refusals prove nothing
+        control = next(
+            (case for case in cases if is_control(case)), None
+        )  # without it refusals prove nothing
         chosen = [
             case for at, case in enumerate(cases)
             if full or case is control or sampling.chosen(at, SAMPLE)
         ]  # fmt: skip
         count = -(-len(chosen) // _CHUNK)  # neighbours, which take as long, go to different ones
-        found += [Request(ground.trace.kit, chosen[at::count]) for at in range(count)]
+        found += [Request(ground.trace.fixture, chosen[at::count]) for at in range(count)]
     return found
 
 

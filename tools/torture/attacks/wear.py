@@ -7,7 +7,7 @@ from typing import Any
 
 from tools.simboard.board import BLOCK
 from tools.torture.attacks import cases
-from tools.torture.attacks.cases import Case, attack, twin
+from tools.torture.attacks.cases import Case, attack, control
 from tools.torture.attacks.forge import Ground
 
 _WEEK, _SHORT = 7, 2  # days
@@ -39,9 +39,9 @@ def weeks(ground: Ground) -> Iterator[Case]:
     yield _days("cancels-of-downloads", ["signature", "cancel"], net=cut, answer=later)
     yield _days("signed-by-another", ["url"], image="foreign")
     yield _days("older-images", ["url"], image="other-board")
-    yield _days("addresses-of-the-owners", ["url"], image="sealed", config=_SIGNED, honest="sealed",
+    yield _days("addresses-of-the-owners", ["url"], image="sealed", config=_SIGNED, valid="sealed",
                 fields={"signed_offer": sealed["signed_offer"]}, net=cut, answer=_DENIED)  # fmt: skip
-    yield twin("new", image="new")
+    yield control("new", image="new")
 
 
 def _days(identity: str, vary: list[str], days: int = _SHORT, **case: Any) -> Case:
@@ -64,12 +64,12 @@ def hostages(ground: Ground) -> Iterator[Case]:
     yield _held("stalls", net=[cut[0] | {"kind": "stall"}])
     yield _held("trickles", net=[cut[0] | {"kind": "trickle"}])
     noise = {"every_ms": cases.MINUTE_MS, "vary": ["signature"], "fields": {}}
-    signed = {"config": _SIGNED, "honest": "sealed"}
+    signed = {"config": _SIGNED, "valid": "sealed"}
     yield _held("unsigned-noise", noise=noise, net=cut, answer=[{}, _LATER], image="new", **signed)
     yield _held("replayed-seals", noise=noise, net=cut, answer=[{}, _LATER], image="sealed", **signed)
     seal = {"signed_offer": ground.seals["other-key"]}
     yield _held("wrong-seals", noise=noise | {"fields": seal}, image="sealed", **signed)
-    yield twin("from-the-mirror", offer={"https_url": "https://mirror/new.img"})
+    yield control("from-the-mirror", offer={"https_url": "https://mirror/new.img"})
 
 
 def _held(identity: str, **case: Any) -> Case:

@@ -1,4 +1,4 @@
-"""The simulated board's front panel: facts the host may read and switches it may turn at run time.
+"""Shared memory of the simulated board and the host: counters that the host reads, switches that it sets.
 
 A small file mapped into memory by both sides: u32 words, little-endian.
 """

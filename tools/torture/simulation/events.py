@@ -1,43 +1,43 @@
 """What a case does to the board at a step: power, resets, hangs, bits, links, files; and what time heals."""
 
-import air
+import fakenet
 import flash
 import network
-import panel
+import sharedmemory
 import virtualtime
-from rail import PowerCut, Reset
+from powerfs import PowerCut, Reset
 
 
-class Mishaps:
-    """Of one world.World. timers: [(virtual ms, function)] of what is still to heal."""
+class Events:
+    """Of one simulation.Simulation. timers: [(virtual ms, function)] of what is still to heal."""
 
-    def __init__(self, world):
-        self._world = world
+    def __init__(self, sim):
+        self._sim = sim
         self.timers = []
         self._fills = None
 
     def boot(self):
         """What the new image meets: `deaf`, in so many boots it does not reach the broker, though it
         `connects`; `new_net`, troubles; `distrusts`, in so many boots, the host of its file."""
-        world, case = self._world, self._world.case
+        sim, case = self._sim, self._sim.case
         if "deaf" in case:
-            group = air.frozen if case.get("connects") else air.down
-            is_deaf = world.runs_new and world.new_boots <= case["deaf"]
+            group = fakenet.frozen if case.get("connects") else fakenet.down
+            is_deaf = sim.runs_new and sim.new_boots <= case["deaf"]
             (group.add if is_deaf else group.discard)("broker")
         if "new_net" in case:
-            air.troubles[:] = case["new_net"] if world.runs_new else []
+            fakenet.troubles[:] = case["new_net"] if sim.runs_new else []
         if "distrusts" in case:
-            is_wrong = world.runs_new and world.new_boots <= case["distrusts"]
-            world.files.problem = _not_trusted if is_wrong else None
+            is_wrong = sim.runs_new and sim.new_boots <= case["distrusts"]
+            sim.files.problem = _not_trusted if is_wrong else None
 
     def strike(self):
         """What the case has in store for this step: entries [boot, step, action, argument], where boot may
         be "new" or "failing" for every boot of that image."""
-        world = self._world
-        for boot, step, action, argument in world.case.get("steps", ()):
-            here = boot == world.boots or (boot == "new" and world.runs_new)
-            here = here or (boot == "failing" and world.runs_failing)
-            if here and step == world.steps:
+        sim = self._sim
+        for boot, step, action, argument in sim.case.get("steps", ()):
+            here = boot == sim.boots or (boot == "new" and sim.runs_new)
+            here = here or (boot == "failing" and sim.runs_failing)
+            if here and step == sim.steps:
                 getattr(self, action)(argument)
 
     def tick(self):
@@ -45,7 +45,7 @@ class Mishaps:
             if virtualtime.now_ms >= timer[0]:
                 self.timers.remove(timer)
                 timer[1]()
-        if self._fills == "log" and self._world.steps % _LOG_STEPS == 0:
+        if self._fills == "log" and self._sim.steps % _LOG_STEPS == 0:
             _fill("log")
 
     def after(self, ms, function):
@@ -62,7 +62,7 @@ class Mishaps:
     def hang(self, _):
         while True:
             virtualtime.advance(1000)
-            self._world.judge.check_time()
+            self._sim.verifier.check_time()
 
     def flip(self, bit):
         flash._memory[bit // 8] ^= 1 << bit % 8
@@ -91,19 +91,19 @@ class Mishaps:
         _fill(kind)
 
     def wifi(self, ms):
-        panel.put(panel.WIFI_OFF, 1)
+        sharedmemory.put(sharedmemory.WIFI_OFF, 1)
         network.is_up()  # notices it
-        self.after(ms, lambda: panel.put(panel.WIFI_OFF, 0))
+        self.after(ms, lambda: sharedmemory.put(sharedmemory.WIFI_OFF, 0))
 
     def down(self, argument):
-        self._lose(air.down, argument)
+        self._lose(fakenet.down, argument)
 
     def freeze(self, argument):
-        self._lose(air.frozen, argument)
+        self._lose(fakenet.frozen, argument)
 
     def mute(self, peer):
         """What is open to this peer is so no longer, and nobody says so."""
-        for sock in air.open_sockets:
+        for sock in fakenet.open_sockets:
             if sock.name == peer:
                 sock.is_mute = True
 

@@ -12,17 +12,17 @@ class Verdict(BaseException):
     of attacks also accepted and crashed."""
 
 
-class Judge:
-    """Looks at a world.World after each step, and at what boots in the end.
+class Verifier:
+    """Looks at a simulation.Simulation after each step, and at what boots in the end.
 
     Of the case: `expect` "new" (the update is done), or "old" (it is not, after quiet_ms); `codes`, one of
     which must have been reported; `all_codes`; most_repeated (bytes), most_boots, most_new_boots.
     """
 
-    def __init__(self, world):
-        self._world = world
+    def __init__(self, sim):
+        self._sim = sim
         self.is_last_look = False
-        self.naps_ms = world.case.get("naps_ms", 1)  # what the application takes between two steps
+        self.naps_ms = sim.case.get("naps_ms", 1)  # what the application takes between two steps
         self._idle_steps = 0
 
     def begin(self):
@@ -42,12 +42,12 @@ class Judge:
 
     def look(self):
         """True when nothing more is to come but a last power cut."""
-        case, broker = self._world.case, self._world.broker
+        case, broker = self._sim.case, self._sim.broker
         self.check_time()
         self._nap_if_idle()
         if case.get("expect", "new") == "new":
-            is_over = self._is_settled() and broker.reports[-1][1] == self._world.version
-            is_over = is_over and self._world.version in broker.confirmed
+            is_over = self._is_settled() and broker.reports[-1][1] == self._sim.version
+            is_over = is_over and self._sim.version in broker.confirmed
         else:
             is_over = virtualtime.now_ms > case.get("quiet_ms", 900_000)
             is_over = is_over and (self._is_settled() or case.get("restless", False))
@@ -55,38 +55,38 @@ class Judge:
         return is_over
 
     def check_time(self):
-        if virtualtime.now_ms > self._world.case.get("limit_ms", 12 * _HOUR_MS):
+        if virtualtime.now_ms > self._sim.case.get("limit_ms", 12 * _HOUR_MS):
             raise Verdict("lost", "not at rest after %d s: %s" % (virtualtime.now_ms // 1000, self._story()))
 
     def _nap_if_idle(self):
         """Idle: nothing is installed, nothing on trial."""
-        made = self._world.agent
+        made = self._sim.agent
         is_idle = not made.is_updating and not made.state["trial"]
         self._idle_steps = self._idle_steps + 1 if is_idle else 0
         is_long = self._idle_steps > _IDLE_STEPS
-        self.naps_ms = _IDLE_MS if is_long else self._world.case.get("naps_ms", 1)
+        self.naps_ms = _IDLE_MS if is_long else self._sim.case.get("naps_ms", 1)
 
     def _is_settled(self):
-        world = self._world
-        made = world.agent
-        if not made.link.is_open or made.offer or made.state["trial"] or world.mishaps.timers:
+        sim = self._sim
+        made = sim.agent
+        if not made.link.is_open or made.offer or made.state["trial"] or sim.events.timers:
             return False
-        return bool(world.broker.reports) and world.broker.again_at_ms is None
+        return bool(sim.broker.reports) and sim.broker.again_at_ms is None
 
     def conclude(self, runs_new):
         """Of what has booted after the last power cut."""
-        world, case = self._world, self._world.case
+        sim, case = self._sim, self._sim.case
         expects_new = case.get("expect", "new") == "new"
         if runs_new != expects_new:
             raise Verdict("lost" if expects_new else "unverified", "wrong version: " + self._story())
-        self._check_codes(case, world.broker.codes)
+        self._check_codes(case, sim.broker.codes)
         for key, value in (
-            ("most_repeated", world.repeated()), ("most_new_boots", world.new_boots),
-            ("most_boots", world.boots), ("most_escapes", world.escapes),
+            ("most_repeated", sim.repeated()), ("most_new_boots", sim.new_boots),
+            ("most_boots", sim.boots), ("most_escapes", sim.escapes),
         ):  # fmt: skip
             if value > case.get(key, 0 if key == "most_escapes" else value):
                 raise Verdict("wrong", "%s: %d: %s" % (key, value, self._story()))
-        if expects_new and ("UPDATE", world.version) not in world.broker.reports:
+        if expects_new and ("UPDATE", sim.version) not in sim.broker.reports:
             raise Verdict("silent", "UPDATE was never reported: " + self._story())
         raise Verdict("ok", "")
 
@@ -101,5 +101,5 @@ class Judge:
             raise Verdict("silent", "%r not reported: %s" % (missing, self._story()))
 
     def _story(self):
-        world = self._world
-        return "boots %d, reports %r, codes %r" % (world.boots, world.broker.reports[-9:], world.broker.codes)
+        sim = self._sim
+        return "boots %d, reports %r, codes %r" % (sim.boots, sim.broker.reports[-9:], sim.broker.codes)

@@ -1,31 +1,31 @@
 """The peers of a case: broker with operator, file servers, NTP, each as the case wants it."""
 
-import air
 import boardtime
+import fakenet
 import ntptime
 from broker import Broker
 from fileserver import Files
 from noise import Noise
 
 _PREFIX = "wm_iot/%s/ota/"
-# Who serves files: "plain" is the honest server without TLS, "mirror" another host that may be trusted,
-# "evil" a host of the attacker's, with a certificate of his own making.
+# Who serves files: "plain" is the same server without TLS, "mirror" another host that may be trusted,
+# "hostile" a host of the attacker's, with a certificate of his own making.
 _ADDRESSES = {
-    "files": ("files", 443), "plain": ("files", 80), "mirror": ("mirror", 443), "evil": ("evil", 443),
-    "evil-plain": ("evil", 80),
+    "files": ("files", 443), "plain": ("files", 80), "mirror": ("mirror", 443), "hostile": ("hostile", 443),
+    "hostile-plain": ("hostile", 80),
 }  # fmt: skip
 
 
-def connect(case, kit, new, mishaps):
+def connect(case, fixture, new, events):
     """(Broker, {name: Files}), listening. new: the image that is served; case: see power.py and so on."""
-    air.clear()
-    air.troubles[:] = case.get("net", [])
-    broker = _make_broker(case, kit)
+    fakenet.clear()
+    fakenet.troubles[:] = case.get("net", [])
+    broker = _make_broker(case, fixture)
     servers = {name: Files(new) for name in _ADDRESSES}
     files = servers["files"]
     files.script = list(case.get("files_script", []))
     files.etag = case.get("etag", '"1"')
-    servers["evil"].problem = lambda: "The certificate is not correctly signed by the trusted CA"
+    servers["hostile"].problem = lambda: "The certificate is not correctly signed by the trusted CA"
     ntptime.answer = case.get("ntp", "right")
     validity = case.get("certificate")
     if validity:
@@ -36,17 +36,17 @@ def connect(case, kit, new, mishaps):
         files.problem = broker.problem = None
 
     if "heals_ms" in case:
-        mishaps.after(case["heals_ms"], heal)
-    air.listeners[("broker", 8883)] = broker.accept
+        events.after(case["heals_ms"], heal)
+    fakenet.listeners[("broker", 8883)] = broker.accept
     for name, address in _ADDRESSES.items():
-        air.listeners[address] = servers[name].accept
+        fakenet.listeners[address] = servers[name].accept
     return broker, servers
 
 
-def _make_broker(case, kit):
-    offer = dict(kit.offers[case.get("image", "new")])
+def _make_broker(case, fixture):
+    offer = dict(fixture.offers[case.get("image", "new")])
     offer.update(case.get("offer", {}))
-    broker = Broker(_PREFIX % kit.facts["mac"], offer)
+    broker = Broker(_PREFIX % fixture.facts["mac"], offer)
     broker.script = list(case.get("broker_script", []))
     broker.answers_get = case.get("poll", False)
     broker.push_after_ms = case.get("push_after_ms", 0)
@@ -56,10 +56,10 @@ def _make_broker(case, kit):
     return broker
 
 
-def arm(world):
+def arm(sim):
     """What the network, the broker's account and the file servers are in the hands of an attacker."""
-    case, broker, files = world.case, world.broker, world.files
-    broker.offer = dict(world.kit.offers[case.get("image", "new")])
+    case, broker, files = sim.case, sim.broker, sim.files
+    broker.offer = dict(sim.fixture.offers[case.get("image", "new")])
     broker.offer.update(case.get("offer", {}))
     broker.script = list(case.get("broker_script", []))
     broker.says, broker.packets = case.get("says", {}), list(case.get("packets", []))
@@ -69,17 +69,17 @@ def arm(world):
     broker.retained, broker.repeats = case.get("retained", False), case.get("repeats", 1)
     if "noise" in case:
         broker.noise = Noise(broker, broker.offer, case["noise"])
-    for server in world.servers.values():
-        server.image = server.content = world.kit.images[case.get("image", "new")]
+    for server in sim.servers.values():
+        server.image = server.content = sim.fixture.images[case.get("image", "new")]
         server.requests = []
     files.always, files.script = case.get("answer", {}), list(case.get("files_script", []))
-    world.servers["plain"].script = list(case.get("plain_script", []))
-    air.troubles[:] = case.get("net", [])
+    sim.servers["plain"].script = list(case.get("plain_script", []))
+    fakenet.troubles[:] = case.get("net", [])
     ntptime.answer = case.get("ntp", "right")
     if "attack_certificate" in case:
         files.problem = broker.problem = lambda: _judge_certificate(case["attack_certificate"])
     for name, problem in case.get("untrusted", {}).items():
-        _distrust(broker if name == "broker" else world.servers[name], problem)
+        _distrust(broker if name == "broker" else sim.servers[name], problem)
 
 
 def _distrust(server, problem):
@@ -90,30 +90,30 @@ def _distrust(server, problem):
         server.problem = lambda: problem
 
 
-def stay(world):
+def stay(sim):
     """The attacker stays as he is, and the operator comes in between: his offer leads to another host."""
-    broker, offer = world.broker, dict(world.kit.offers[world.case.get("honest", "new")])
+    broker, offer = sim.broker, dict(sim.fixture.offers[sim.case.get("valid", "new")])
     offer["https_url"] = "https://mirror/new.img"
     broker.offer, broker.script, broker.packets = offer, [], []
-    broker.most_pushes, broker.every_ms = 1000, world.case.get("owner_every_ms", 600_000)
-    if world.case.get("owner_cancels"):
+    broker.most_pushes, broker.every_ms = 1000, sim.case.get("owner_every_ms", 600_000)
+    if sim.case.get("owner_cancels"):
         broker.cancel()
-    world.servers["mirror"].image = world.servers["mirror"].content = world.new
+    sim.servers["mirror"].image = sim.servers["mirror"].content = sim.new
 
 
-def disarm(world):
-    """Everybody is honest again; the operator offers the right image."""
-    broker, files = world.broker, world.files
+def disarm(sim):
+    """Everything is valid again; the operator offers the right image."""
+    broker, files = sim.broker, sim.files
     broker.quiet()
-    broker.offer = dict(world.kit.offers[world.case.get("honest", "new")])
+    broker.offer = dict(sim.fixture.offers[sim.case.get("valid", "new")])
     files.always, files.script = {}, []
-    for server in world.servers.values():
-        server.image = server.content = world.new
-    air.troubles[:] = []
+    for server in sim.servers.values():
+        server.image = server.content = sim.new
+    fakenet.troubles[:] = []
     ntptime.answer = "right"
     for server in (broker, files):
         server.certificate_name = None
-        if "certificate" not in world.case:
+        if "certificate" not in sim.case:
             server.problem = None
 
 

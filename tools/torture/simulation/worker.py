@@ -1,20 +1,20 @@
 """Plays cases inside MicroPython. Each line of input is {"cases": [...]}; each case that ends prints "=" and
 its result in JSON, and the line is done when "." comes.
 
-usage: worker.py FOLDER KIT …     (folders that kit.py made)
+usage: worker.py FOLDER FIXTURE …     (folders that fixture.py made)
 """
 
 import json
 import os
 import sys
 
-import air
+import fakenet
+import fixtures
 import fork
-import kits
-import panel
-import rail
+import powerfs
+import sharedmemory
+import simulation
 import vfs
-import world
 
 from device import ecdsa, log, phases
 
@@ -27,7 +27,7 @@ def _remembered_verify(key, digest, signature, table=None):
     if arguments not in _known:
         _known[arguments] = _verify(key, digest, signature, table)
     if _known[arguments]:
-        world.running.verified()
+        simulation.running.verified()
     return _known[arguments]
 
 
@@ -44,7 +44,7 @@ class Branches:
             self._at.setdefault(_point(case), []).append(case)
 
     def reach(self, point):
-        """Called by the world when something is about to happen. In a child: returns its case."""
+        """Called by the simulation when something is about to happen. In a child: returns its case."""
         for case in self._at.pop(point, ()):
             try:
                 is_child = fork.branch()
@@ -86,10 +86,10 @@ class Sweep:
             return None
 
 
-def _play_branching(cases, kit):
-    run = world.World({"id": "base"}, kit)
+def _play_branching(cases, fixture):
+    run = simulation.Simulation({"id": "base"}, fixture)
     run.branches = Branches(cases)
-    run.watches_reads = any(rail.counts_reads(case) for case in cases)
+    run.watches_reads = any(powerfs.counts_reads(case) for case in cases)
     run.sweep = Sweep
     result = run.play()
     if run.is_child:
@@ -100,11 +100,11 @@ def _play_branching(cases, kit):
         raise RuntimeError("the undisturbed run fails: " + str(result))
 
 
-def _play_in_child(case, kit):
+def _play_in_child(case, fixture):
     """Nothing of it is left in this process afterwards."""
     try:
         if fork.branch():
-            _play_alone(case, kit)
+            _play_alone(case, fixture)
             fork.end()
     except fork.Hung as hung:
         _tell_hung(case, hung)
@@ -115,13 +115,13 @@ def _tell_hung(case, hung):
     _tell({"id": case["id"], "outcome": outcome, "detail": str(hung), "repeated": 0})
 
 
-def _play_alone(case, kit):
-    played = world.World(case, kit)
+def _play_alone(case, fixture):
+    played = simulation.Simulation(case, fixture)
     result = played.play()
     if case.get("trace"):
         result.update(
             operations=played.operations, steps=played.steps_of_boots, marks=played.marks,
-            reads=panel.get(panel.READS), connections=list(air.history),
+            reads=sharedmemory.get(sharedmemory.READS), connections=list(fakenet.history),
         )  # fmt: skip
     _tell(result)
 
@@ -153,23 +153,23 @@ def main(folder, names):
     fork.end_with_parent()
     phases.gc = _Seldom
     _load_package()
-    world.install()
+    simulation.install()
     ecdsa.verify = _remembered_verify
-    found = {name: kits.Kit(folder + "/" + name) for name in names}
+    found = {name: fixtures.Fixture(folder + "/" + name) for name in names}
     vfs.umount("/")
     while True:
         line = sys.stdin.readline()
         if not line:
             return
         request = json.loads(line)
-        kit = found[request["kit"]]
-        world.show = request.get("show", False)
-        log.output = print if world.show else _drop
+        fixture = found[request["fixture"]]
+        simulation.show = request.get("show", False)
+        log.output = print if simulation.show else _drop
         if request.get("branch"):
-            _play_branching(request["cases"], kit)
+            _play_branching(request["cases"], fixture)
         else:
             for case in request["cases"]:
-                _play_in_child(case, kit)
+                _play_in_child(case, fixture)
         print(".")
 
 

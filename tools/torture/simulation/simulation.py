@@ -4,29 +4,29 @@ power, time and network are ours. A case says what goes wrong; `play()` tells ho
 import gc
 import sys
 
-import air
+import attackverifier
 import bootloader
 import facts
+import fakenet
 import faults
 import files
+import fixtures
 import flash
-import kits
 import machine
 import memory
-import panel
 import partitions
 import peers
-import rail
-import siege
+import powerfs
+import sharedmemory
 import vfs
 import virtualtime
-from mishaps import Mishaps
-from rail import PowerCut, Rail, Reset
-from verdict import Judge, Verdict
+from events import Events
+from powerfs import PowerCut, PowerFs, Reset
+from verifier import Verdict, Verifier
 
 from device import agent, board, clock, config, connection, errors, net
 
-running = None  # the World of this process
+running = None  # the Simulation of this process
 show = False  # tell on the console what escapes from the device code
 _MOST_BOOTS = 60
 # device/APPLICATION.md: a link lost in an update, and a little for what peers take to answer.
@@ -37,12 +37,12 @@ _MAIN_RESTARTS_MS = 10_000  # what main.py waits after something escaped
 def install():
     """Put virtual time, power and network below the device code. Once per process."""
     virtualtime.install()
-    connection.socket = connection.tls = net.select = air
+    connection.socket = connection.tls = net.select = fakenet
     clock.random_below = lambda limit: limit // 2
     faults.cut_power = _cut
     memory.end_process = _end
     memory.kill_process_after = virtualtime.feed_watchdog
-    board.sys = kits.Firmware
+    board.sys = fixtures.Firmware
 
 
 def _cut():
@@ -54,17 +54,17 @@ def _end(code):
     raise Reset
 
 
-class World:
-    """case: a dict as power.py, network.py, messages.py and attacks/ make them. kit: kits.Kit."""
+class Simulation:
+    """case: a dict as power.py, network.py, messages.py and attacks/ make them. fixture: fixtures.Fixture."""
 
-    def __init__(self, case, kit):
+    def __init__(self, case, fixture):
         global running
         running = self
         self.case = case
-        self.kit = kit
-        self.new = kit.images[case.get("honest", "new")]  # what the owner wants to run
-        self.failing = kit.images.get(case.get("failing"))  # good, but its trial is to fail
-        self.version = kit.offers[case.get("honest", "new")]["version"]
+        self.fixture = fixture
+        self.new = fixture.images[case.get("valid", "new")]  # what the owner wants to run
+        self.failing = fixture.images.get(case.get("failing"))  # good, but its trial is to fail
+        self.version = fixture.offers[case.get("valid", "new")]["version"]
         self.boots = self.new_boots = 0
         self.steps = 0  # of this boot
         self.runs_new = self.runs_failing = False
@@ -78,19 +78,19 @@ class World:
         self.is_child = False  # this process is one of those
         self.steps_of_boots, self.marks = [], []  # marks: operations before each step of the first boot
         self.operations = []  # [kind, partition, address, bytes] of each, if the case asks for a trace
-        self.watches_reads = rail.counts_reads(case)
-        kit.begin()
+        self.watches_reads = powerfs.counts_reads(case)
+        fixture.begin()
         facts._values.clear()
-        facts._values.update(kit.facts)
+        facts._values.update(fixture.facts)
         faults.load(case.get("flash", []))
         faults.watch = self._reach_operation
         virtualtime.begin(case.get("wrap_ms", 4000))
-        bootloader.mode = kit.mode
-        self.judge = siege.Siege(self) if "phases" in case else Judge(self)
-        self.mishaps = Mishaps(self)
-        self.broker, self.servers = peers.connect(case, kit, self.new, self.mishaps)
+        bootloader.mode = fixture.mode
+        self.verifier = attackverifier.AttackVerifier(self) if "phases" in case else Verifier(self)
+        self.events = Events(self)
+        self.broker, self.servers = peers.connect(case, fixture, self.new, self.events)
         self.files = self.servers["files"]
-        self.judge.begin()
+        self.verifier.begin()
 
     def repeated(self):
         """Bytes of the body that were fetched more than once."""
@@ -104,13 +104,13 @@ class World:
             label = [r.label for r in partitions.read_table() if 0 <= address - r.address < r.size]
             self.operations.append([kind, "".join(label), address, size])
         if self.case.get("untouched") and kind != "read":
-            siege.count_slot_operation(self, address)
+            attackverifier.count_slot_operation(self, address)
         if kind == "erase" and "most_erases" in self.case:
             self.erases[address] = self.erases.get(address, 0) + 1
         bad = self.case.get("bad_block")
         if bad and kind == "write" and address & -flash.BLOCK == bad[0]:
             if bad[1] == "hang":
-                self.mishaps.hang(None)
+                self.events.hang(None)
             faults.load([[number, bad[1]]])
         self._reach(("read" if kind == "read" else "write", number))
 
@@ -147,9 +147,9 @@ class World:
         self.boots += 1
         self.steps = 0
         self.has_power = True
-        panel.put(panel.RESET_CAUSE, cause)
+        sharedmemory.put(sharedmemory.RESET_CAUSE, cause)
         virtualtime.boot(self.case.get("clock", 0) if self.boots == 1 else 0)
-        rail.forget_last_boot()
+        powerfs.forget_last_boot()
         try:
             self._boot()
             self._live()
@@ -172,19 +172,19 @@ class World:
             runs = self._which(slot)
             self.runs_new, self.runs_failing = runs == "new", runs == "failing"
             self.new_boots += self.runs_new
-            self.judge.may_boot(self.runs_new)
-            self.mishaps.boot()
-            if self.judge.is_last_look:
-                self.judge.conclude(self.runs_new)
-            device = Rail(self, files.data_partition())
+            self.verifier.may_boot(self.runs_new)
+            self.events.boot()
+            if self.verifier.is_last_look:
+                self.verifier.conclude(self.runs_new)
+            device = PowerFs(self, files.data_partition())
             vfs.mount(vfs.VfsLfs2(device, readsize=64, progsize=64), "/")
-            self.judge.prepare()
+            self.verifier.prepare()
         except OSError:  # the boot loader, or what mounts the file system, met bad flash: a panic
             raise Reset
 
     def _which(self, slot):
         """Which image: "new", "old", or "failing", where the case has one; a Verdict for anything else."""
-        for name, image in (("new", self.new), ("old", self.kit.old), ("failing", self.failing)):
+        for name, image in (("new", self.new), ("old", self.fixture.old), ("failing", self.failing)):
             if image and slot.view()[: len(image)] == image:
                 if name != "old" and not self.is_verified:
                     raise Verdict("unverified", "the new image boots before its signature was checked")
@@ -203,7 +203,7 @@ class World:
     def verified(self):
         """The device has just found the signature good."""
         self.is_verified = True
-        self.judge.verified()
+        self.verifier.verified()
 
     # Life
 
@@ -217,26 +217,26 @@ class World:
             self.escapes += not isinstance(error, errors.OtaError)
             if show:
                 sys.print_exception(error)
-            self.judge.escaped(error)
+            self.verifier.escaped(error)
         virtualtime.advance(_MAIN_RESTARTS_MS)
-        self.judge.check_time()
+        self.verifier.check_time()
 
     def _step(self):
         if self.boots == 1 and self.case.get("trace"):
-            self.marks.append(panel.get(panel.OPERATIONS))
+            self.marks.append(sharedmemory.get(sharedmemory.OPERATIONS))
         self._reach(("step", self.boots, self.steps))
         if self.runs_new:
             self._reach(("step", "new", self.steps))
-        self.mishaps.strike()
+        self.events.strike()
         before_ms = virtualtime.now_ms
         wait_ms = self.agent.poll()
         self.steps += 1
         if virtualtime.now_ms - before_ms > _LONGEST_POLL_MS:
             raise Verdict("hung", "one poll() took %d ms" % (virtualtime.now_ms - before_ms))
-        virtualtime.advance(max(wait_ms, self.judge.naps_ms))
-        self.mishaps.tick()
+        virtualtime.advance(max(wait_ms, self.verifier.naps_ms))
+        self.events.tick()
         self.broker.tick()
-        if self.judge.look():
+        if self.verifier.look():
             raise PowerCut
 
     def _settings(self):

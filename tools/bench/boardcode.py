@@ -15,7 +15,7 @@ FILES, IN_PLACE, FROZEN = "files", "in place", "frozen"  # where the device code
 ENDINGS = {FILES: "", IN_PLACE: "_in_place"} | ({FROZEN: "_frozen"} if frozen.IS_POSSIBLE else {})  # of lines
 
 
-class Kit:
+class BoardCode:
     """folder: where ROMFS files and the .mpy files of the device go."""
 
     def __init__(self, folder: Path) -> None:
@@ -25,7 +25,7 @@ class Kit:
         self.boot.mkdir(parents=True)
         (self.boot / "boot.mpy").write_bytes(_compile(ONBOARD / "boot.py"))
 
-    @functools.cache  # noqa: B019 - a kit lives as long as the bench
+    @functools.cache  # noqa: B019 - it lives as long as the bench
     def rom(self, place: str, probed: bool = False) -> Path:
         """A ROMFS of the shims and umqtt, which a board has in its firmware; IN_PLACE, of the device too."""
         files = _folder(ONBOARD) | (_folder(ONBOARD / "probes") if probed else {})

@@ -1,4 +1,4 @@
-"""The broker of the in-process world with the operator behind it: persistent session, QoS 1, redelivery.
+"""The broker of the simulation with the operator behind it: persistent session, QoS 1, redelivery.
 
 The operator pushes the offer when a device reports another version than the offer's, and offers it
 again some time after an error, a bounded number of times.

@@ -6,14 +6,14 @@ import os
 import facts
 import ffi
 import flash
-import panel
+import sharedmemory
 import uctypes
 
 _allocate = ffi.open("libc.so.6").func("p", "malloc", "I")
 
 
-class Kit:
-    """folder: as kit.py made it on the host. images: {name: bytes}; offers: {name: dict}; old: what runs."""
+class Fixture:
+    """folder: made by ../fixture.py. images: {name: bytes}; offers: {name: dict}; old: what runs."""
 
     def __init__(self, folder):
         self.images = {}
@@ -29,13 +29,13 @@ class Kit:
         self.facts = json.loads(bytes(_read(folder + "/board/" + facts.NAME)))
         self.mode = self.facts["boot_mode"]
         self._memory = _outside(len(self._flash))
-        self._panel = _outside(4 * panel.WORDS)
+        self._shared_memory = _outside(4 * sharedmemory.WORDS)
 
     def begin(self):
         self._memory[:] = self._flash
-        self._panel[:] = bytes(len(self._panel))
+        self._shared_memory[:] = bytes(len(self._shared_memory))
         flash.attach(self._memory)
-        panel.attach(self._panel)
+        sharedmemory.attach(self._shared_memory)
 
 
 class Firmware:

@@ -1,10 +1,10 @@
-"""The file server of the in-process world: ranges, ETags, and scripts of wrong answers."""
+"""The file server of the simulation: ranges, ETags, and scripts of wrong answers."""
 
 import binascii
 import struct
 
 import virtualtime
-from verdict import Verdict
+from verifier import Verdict
 
 _REASON = "X"
 _MAX_REQUESTS = 3000  # of a device that will not end; weeks of attacks take hundreds

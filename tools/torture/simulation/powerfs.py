@@ -5,7 +5,7 @@ import boardtime
 import faults
 import flash
 import network
-import panel
+import sharedmemory
 
 from device import files, log
 
@@ -26,22 +26,22 @@ def counts_reads(case):
     return "trace" in case or any(fault[1] == "read_error" for fault in case.get("flash", ()))
 
 
-class Rail:
+class PowerFs:
     """The file system's block device. What is left of a boot cannot touch the flash of the next.
 
     An error is returned, not raised: MicroPython's LittleFS lets an exception through in the middle of its
     own bookkeeping, and the interpreter may crash at the next garbage collection (a board then resets).
     """
 
-    def __init__(self, world, region):
-        self._world = world
-        self._boot = world.boots
+    def __init__(self, sim, region):
+        self._sim = sim
+        self._boot = sim.boots
         self._region = region
         self._start = region.address
         self._flash = memoryview(flash._memory)
 
     def _call(self, function, *arguments):
-        if self._boot != self._world.boots or not self._world.has_power:
+        if self._boot != self._sim.boots or not self._sim.has_power:
             raise _GONE  # made before: a finaliser may come here, and may not allocate
         try:
             return function(*arguments)
@@ -50,10 +50,10 @@ class Rail:
 
     def readblocks(self, block, buffer, offset=0):
         """LittleFS reads six thousand times in an update: where nobody counts them, the short way."""
-        world = self._world
-        if world.watches_reads or panel.get(panel.UNSTABLE):
+        sim = self._sim
+        if sim.watches_reads or sharedmemory.get(sharedmemory.UNSTABLE):
             return self._call(self._region.readblocks, block, buffer, offset)
-        if self._boot != world.boots or not world.has_power:
+        if self._boot != sim.boots or not sim.has_power:
             raise _GONE
         start = self._start + block * flash.BLOCK + offset
         buffer[:] = self._flash[start : start + len(buffer)]

@@ -1,6 +1,6 @@
 """What every case begins with: keys, two small images, an offer, and a board that runs the first image.
 
-A kit is a folder: board/, old.img (which runs), and <name>.img with its offer <name>.json for each image
+A fixture is a folder: board/, old.img (which runs), and <name>.img with its offer <name>.json for each image
 that may be offered; "new" is the owner's update.
 """
 
@@ -40,7 +40,7 @@ CONFIG = {
 
 
 def make(folder: Path) -> None:
-    """folder/<mode>/ for both boot modes, as world.Kit reads it."""
+    """folder/<mode>/ for both boot modes, as fixture.Fixture reads it."""
     pki.make_all(folder / "keys", [MAC], next_key=True)
     for mode in KINDS:
         make_one(folder, mode, mode, BODY)
@@ -69,17 +69,15 @@ def make_one(
 
 
 def add_image(
-    folder: Path, kit: str, name: str, image: bytes, version: str, key: str = SIGN,
+    folder: Path, fixture: str, name: str, image: bytes, version: str, key: str = SIGN,
     expires: int | None = None,
 ) -> None:  # fmt: skip
     """An image signed with folder/keys/<key>, and its offer, which calls it that version. expires: Unix s,
     for a signed offer."""
     signer = keyfiles.read_key(folder / "keys" / key)
-    offer = signing.offer(
-        image, signer, version=version, https_url="https://files/new.img", expires=expires
-    )
-    (folder / kit / f"{name}.img").write_bytes(image)
-    (folder / kit / f"{name}.json").write_text(json.dumps(offer))
+    offer = signing.offer(image, signer, version=version, https_url="https://files/new.img", expires=expires)
+    (folder / fixture / f"{name}.img").write_bytes(image)
+    (folder / fixture / f"{name}.json").write_text(json.dumps(offer))
 
 
 def _mark_valid(flash: Path) -> None:
