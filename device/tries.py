@@ -200,9 +200,9 @@ def _set_pause(entry, number):
     entry["until"] = clock.now() + _doubled(number, _MAX_PAUSE_S)
 
 
-def _doubled(number, most_s):
-    """A minute, two, four … for the numbers from 1 on, at most most_s."""
-    return min(_PAUSE_S << min(number - 1, 12), most_s) if number > 0 else 0
+def _doubled(number, max_s):
+    """A minute, two, four … for the numbers from 1 on, at most max_s."""
+    return min(_PAUSE_S << min(number - 1, 12), max_s) if number > 0 else 0
 
 
 def _identity(offer):

@@ -45,7 +45,7 @@ class Transfer:
     granted_ms: int  # how much of such waits was granted
     pause_ms: int  # the next one
     began_ms: int  # ticks
-    furthest: int  # the most bytes that ever were in the slot
+    furthest: int  # the highest number of bytes that was ever in the slot
 
     def __init__(self, agent):
         self.agent, self.offer = agent, agent.offer

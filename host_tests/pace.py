@@ -18,16 +18,16 @@ def work() -> float:
 
 
 def slowness() -> float:
-    """How many times as long as on an idle machine a piece of work takes just now, at least 1."""
+    """How many times as long as on an idle machine a piece of work takes just now, at minimum 1."""
     started = time.monotonic()
     idle_s = work()
     return max(1.0, (time.monotonic() - started) / idle_s)
 
 
-def seconds(least: float) -> int:
+def seconds(minimum: float) -> int:
     """So many on an idle machine, more on a slow one: for what must not be over before the board has done its
     work."""
-    return math.ceil(least * slowness())
+    return math.ceil(minimum * slowness())
 
 
 def until(predicate: Callable[[], object], what: str, timeout_s: float = HANG_S) -> None:

@@ -17,8 +17,8 @@ from tools.testbed.served import Served
 
 MACS = [f"286DCE{number:06X}" for number in range(31)]
 REPORTS = 20  # of each of the others, while the attack goes on
-MOST_MIB = 128  # of the broker, for a thousand boards; stands in tools/server/README.md
-MOST_LOG_BYTES = 20_000_000  # likewise
+MAX_MIB = 128  # of the broker, for a thousand boards; stands in tools/server/README.md
+MAX_LOG_BYTES = 20_000_000  # likewise
 BURST = 50_000
 _SUBSCRIBE = 0x82
 
@@ -32,11 +32,11 @@ class Attack:
     """What `once()` does, as fast as it can, with a new connection when one is ended, until the server says
     that it has noticed and as much has come again; the broker's memory is watched meanwhile."""
 
-    least = 0  # messages
+    minimum = 0  # messages
 
     def __init__(self, board: swarm.Asker, served: Served) -> None:
         self.board = board
-        self.most_mib = 0.0
+        self.max_mib = 0.0
         self._served = served
         self.tried = 0
         self._noticed_at = 0
@@ -44,12 +44,12 @@ class Attack:
     def _goes_on(self, said: str) -> bool:
         if not self._noticed_at and said in self._served.said():
             self._noticed_at = self.tried
-        return not self._noticed_at or self.tried < 2 * max(self.least, self._noticed_at)
+        return not self._noticed_at or self.tried < 2 * max(self.minimum, self._noticed_at)
 
     async def run(self, said: str) -> None:
         await reporting.connect(self.board, self._served.mqtt_port)
         while self._goes_on(said):
-            self.most_mib = max(self.most_mib, memory_mib(self._served.broker_pid))
+            self.max_mib = max(self.max_mib, memory_mib(self._served.broker_pid))
             try:
                 for _ in range(100):
                     self.once()
@@ -68,7 +68,7 @@ class Attack:
 
 
 class Flood(Attack):
-    least = 5000
+    minimum = 5000
 
     def once(self) -> None:
         self.board.say("progress/report", {"progress": 1, "more": "x" * 200})
@@ -77,7 +77,7 @@ class Flood(Attack):
 class SubscribeBomb(Attack):
     """Each filter another one, and as long as it may be."""
 
-    least = 500
+    minimum = 500
 
     def once(self) -> None:
         topic = f"{self.tried}/{'x' * 8000}".encode()
@@ -115,11 +115,11 @@ def test_one_device_harms_nobody(
     asyncio.run(report_beside(attack, said, boards[1:], served))
     for mac in MACS[1:]:
         pace.until(lambda mac=mac: reporting.arrived(served, mac) == set(range(REPORTS)), "all reports")
-    assert attack.most_mib < MOST_MIB
+    assert attack.max_mib < MAX_MIB
     told = [line for line in served.said().splitlines() if said in line]
     assert told and all(MACS[0] in line for line in told)
     logs = [path.read_bytes() for path in (served.folder / "broker").glob("mosquitto.log*")]
-    assert sum(map(len, logs)) < MOST_LOG_BYTES
+    assert sum(map(len, logs)) < MAX_LOG_BYTES
     assert not any(b"being dropped" in log for log in logs)
 
 

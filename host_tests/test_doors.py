@@ -25,7 +25,7 @@ from tools.server.store import Store
 from tools.testbed.served import Served
 
 READERS = 120
-MOST_MIB = 60  # more than before, for all of them: half a MiB each
+MAX_MIB = 60  # more than before, for all of them: half a MiB each
 
 
 @contextlib.asynccontextmanager
@@ -61,8 +61,8 @@ def test_more_than_it_holds_are_turned_away(
     monkeypatch: pytest.MonkeyPatch, in_all: int, of_one: int
 ) -> None:
     """And when they are gone there is room again."""
-    monkeypatch.setattr(doors, "MOST", in_all)
-    monkeypatch.setattr(doors, "MOST_OF_ONE", of_one)
+    monkeypatch.setattr(doors, "MAX_CONNECTIONS", in_all)
+    monkeypatch.setattr(doors, "MAX_PER_HOST", of_one)
 
     async def crowd() -> None:
         async with opened(hello) as port:
@@ -114,7 +114,7 @@ def test_slow_readers_cost_little(served: Served, keys: Path, scheme: str) -> No
             if number == 0:
                 before = memory_mib(served.pid)  # with one, and with all that has been loaded for it
             slow.append(writer)
-        assert memory_mib(served.pid) - before < MOST_MIB
+        assert memory_mib(served.pid) - before < MAX_MIB
         reader, writer = await asyncio.open_connection(place.hostname, place.port, ssl=tls)
         writer.write(asked)
         body = await reader.read()

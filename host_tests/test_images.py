@@ -214,11 +214,11 @@ def test_offers_that_a_board_would_refuse(
 def test_a_signed_offer(key: ec.EllipticCurvePrivateKey) -> None:
     """As PROTOCOL.md words it."""
     image = images.wrap("wm", b"body" * 20, "1.2.3")
-    seal = signing.offer(image, key, version="1.2.3", https_url=URL, expires=1800000000)["signed_offer"]
-    signature = base64.b64decode(seal.pop("signature"), validate=True)
+    signed = signing.offer(image, key, version="1.2.3", https_url=URL, expires=1800000000)["signed_offer"]
+    signature = base64.b64decode(signed.pop("signature"), validate=True)
     digest = hashlib.sha256(image).hexdigest()
-    issued, proof = seal.pop("issued"), base64.b64decode(seal.pop("issued_signature"), validate=True)
-    assert seal == {"sha256": digest, "kind": "wm", "expires": 1800000000}
+    issued, proof = signed.pop("issued"), base64.b64decode(signed.pop("issued_signature"), validate=True)
+    assert signed == {"sha256": digest, "kind": "wm", "expires": 1800000000}
     text = f"1.2.3 {len(image)} {digest} wm 1800000000".encode()
     signed = b"ota-offer-1\n" + hashlib.sha256(text).digest()
     key.public_key().verify(signature, signed, ec.ECDSA(hashes.SHA256()))

@@ -173,14 +173,14 @@ def _words(name: str, given: Path, new: Path) -> list[str]:
 
 
 @pytest.mark.sample(6)
-@pytest.mark.parametrize("most", [0, 100, 500, 2500, 100_000])
+@pytest.mark.parametrize("max_bytes", [0, 100, 500, 2500, 100_000])
 @pytest.mark.parametrize("name", WRITERS)
-def test_files_that_cannot_be_written_whole(name: str, most: int, given: Path, tmp_path: Path):
+def test_files_that_cannot_be_written_whole(name: str, max_bytes: int, given: Path, tmp_path: Path):
     """The kernel lets no file grow beyond so many bytes; after that the same command succeeds."""
     words = _words(name, given, tmp_path)
     environment = {"TMPDIR": str(tmp_path / "tmp"), "PYTHONDONTWRITEBYTECODE": "1"}
     (tmp_path / "tmp").mkdir()
-    limit = (most, resource.getrlimit(resource.RLIMIT_FSIZE)[1])
+    limit = (max_bytes, resource.getrlimit(resource.RLIMIT_FSIZE)[1])
     done = call(*words, env=environment, preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, limit))
     assert done.returncode in (0, 1)
     assert list((tmp_path / "tmp").iterdir()) == []

@@ -14,7 +14,7 @@ from tools.server.store import Store
 
 SIZES = (100, 10_000)
 OFFER = {"version": "1.0.1", "sig-sha256-ecdsa": "AAAA"}
-MOST = 2  # times as long
+MAX_RATIO = 2  # times as long
 ROUNDS = 100
 
 
@@ -60,7 +60,7 @@ def shortest(work: Callable[[Store], object], stores: list[Store]) -> list[float
 )  # fmt: skip
 def test_it_costs_the_same(stores: list[Store], work: Callable[[Store], object]) -> None:
     few, many = shortest(work, stores)
-    assert many < MOST * few + 0.001, (few, many)
+    assert many < MAX_RATIO * few + 0.001, (few, many)
 
 
 def test_no_full_scan(stores: list[Store]) -> None:

@@ -200,8 +200,8 @@ def test_the_token_never_travels_in_the_clear(served: Served, given: Path) -> No
 # Images and keys
 
 
-def bent(sealed: dict) -> dict:
-    return {**sealed, "expires": sealed["expires"] + 1}
+def bent(signed: dict) -> dict:
+    return {**signed, "expires": signed["expires"] + 1}
 
 
 @pytest.mark.parametrize(

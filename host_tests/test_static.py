@@ -183,9 +183,9 @@ def test_what_a_phase_is_asked_for_is_there(path: Path) -> None:
             node for node in _tree(REPO / "device" / f"{module.value}.py").body
             if isinstance(node, ast.FunctionDef) and node.name == ast.literal_eval(function)
         ]  # fmt: skip
-        most, optional = len(found.args.args), len(found.args.defaults)
+        allowed, optional = len(found.args.args), len(found.args.defaults)
         is_starred = any(isinstance(argument, ast.Starred) for argument in arguments)
-        assert is_starred or most - optional <= len(arguments) <= most, ast.unparse(call)
+        assert is_starred or allowed - optional <= len(arguments) <= allowed, ast.unparse(call)
         is_generator = any(isinstance(node, ast.Yield | ast.YieldFrom) for node in ast.walk(found))
         assert is_generator == ast.unparse(call.func).endswith("steps"), ast.unparse(call)
 

@@ -1,8 +1,8 @@
 """The agent of the bench's board, on which mbedtls runs out of memory in one connection.
 
-usage: shortboard CONNECTION FIRST MOST. CONNECTION 1 is to the broker, 2 to the file server. Of its TLS,
-allocation number FIRST (1, 2 ...) fails, and those after it, MOST in all and no longer than until the link of
-the broker is given up. With FIRST 0 none fails; the file `trace` gets the address of the code that asked for
+usage: shortboard CONNECTION FIRST COUNT. CONNECTION 1 is to the broker, 2 to the file server. Of its TLS,
+allocation number FIRST (1, 2 ...) fails, and those after it, COUNT in all and no longer than until the link
+of the broker is given up. With FIRST 0 none fails; the file `trace` gets the address of the code that asked for
 each, 4 bytes, and the line "asked N" says how many belong to the handshake.
 """
 
@@ -15,7 +15,7 @@ esp32.start()
 
 from device import agent, clock, connection, link, net  # noqa: E402
 
-CONNECTION, FIRST, MOST = [int(word) for word in sys.argv[1:4]]
+CONNECTION, FIRST, COUNT = [int(word) for word in sys.argv[1:4]]
 contexts = connections = 0
 has_begun = False
 
@@ -25,7 +25,7 @@ def begin():
     has_begun = True
     if not FIRST:
         tlsmemory.trace("trace")
-    tlsmemory.fail(FIRST, MOST)
+    tlsmemory.fail(FIRST, COUNT)
 
 
 def client_context(*arguments):

@@ -39,8 +39,8 @@ for _ in range(3000):
         if at:
             assert all(at + size <= other or at >= other + many for other, many in blocks), "they overlap"
             blocks.append((at, size))
-    total, free, largest, least = idfheap.info(4)[0]
-    assert least <= free <= total - sum(size + 8 for _, size in blocks) and largest <= free
+    total, free, largest, lowest = idfheap.info(4)[0]
+    assert lowest <= free <= total - sum(size + 8 for _, size in blocks) and largest <= free
 for at, _ in blocks:
     idfheap.give(at)
 print(refused > 10, *idfheap.info(4)[0][:3])

@@ -15,7 +15,7 @@ from tools.testbed.testbed import MAC
 
 PATIENT = {"http_timeout_s": 3600, "retry_window_s": 3600}  # a download hangs until it is released
 OFFERS = 1000
-MOST_DOWNLOADS = 20  # at once, see device/tries.py
+MAX_DOWNLOADS = 20  # at once, see device/tries.py
 DAY_S = 86400
 
 
@@ -79,7 +79,7 @@ def test_a_thousand_offers_of_noise(make_testbed):
     since = len(testbed.operator.messages)
     testbed.operator.publish(MAC, "update", json.dumps({"msg_sequence": 1, "time": 1, "data": last}).encode())
     testbed.wait_error(errors.BAD_MESSAGE, since=since)
-    assert max(testbed.board.wear("ota_1")) <= MOST_DOWNLOADS
-    assert max(testbed.board.wear("vfs")) <= 2 * MOST_DOWNLOADS
+    assert max(testbed.board.wear("ota_1")) <= MAX_DOWNLOADS
+    assert max(testbed.board.wear("vfs")) <= 2 * MAX_DOWNLOADS
     assert testbed.board.boots == 1
     checks.check_old_runs(testbed)

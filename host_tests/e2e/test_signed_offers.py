@@ -44,19 +44,19 @@ def _expired(testbed, image, offer):
 
 
 def _other_key(testbed, image, offer):
-    seal = signing.seal(image, certificates.new_key(), "1.0.1", "esp32", _in_a_day())
-    return offer | {"signed_offer": seal}
+    signed = signing.sign_offer(image, certificates.new_key(), "1.0.1", "esp32", _in_a_day())
+    return offer | {"signed_offer": signed}
 
 
 def _other_kind(testbed, image, offer):
-    seal = signing.seal(image, testbed.signing_key, "1.0.1", "wm", _in_a_day())
-    return offer | {"signed_offer": seal}
+    signed = signing.sign_offer(image, testbed.signing_key, "1.0.1", "wm", _in_a_day())
+    return offer | {"signed_offer": signed}
 
 
 def _later(testbed, image, offer):
     """An offer of yesterday that somebody wants to be good for longer."""
-    seal = offer["signed_offer"]
-    return offer | {"signed_offer": seal | {"expires": seal["expires"] + DAY_S}}
+    signed = offer["signed_offer"]
+    return offer | {"signed_offer": signed | {"expires": signed["expires"] + DAY_S}}
 
 
 def _newer(testbed, image, offer):
@@ -65,8 +65,8 @@ def _newer(testbed, image, offer):
 
 def _image_signature(testbed, image, offer):
     """The signature of the image is none of the offer."""
-    seal = offer["signed_offer"] | {"signature": offer["sig-sha256-ecdsa"]}
-    return offer | {"signed_offer": seal}
+    signed = offer["signed_offer"] | {"signature": offer["sig-sha256-ecdsa"]}
+    return offer | {"signed_offer": signed}
 
 
 BAD = [_expired, _other_key, _other_kind, _later, _newer, _image_signature]
@@ -74,7 +74,7 @@ BAD = [_expired, _other_key, _other_kind, _later, _newer, _image_signature]
 
 @pytest.mark.code(errors.OFFER_SIGNATURE)
 @pytest.mark.parametrize("spoil", BAD, ids=lambda spoil: spoil.__name__.strip("_"))
-def test_what_a_seal_does_not_cover(make_testbed, spoil):
+def test_what_an_offer_signature_does_not_cover(make_testbed, spoil):
     """Also where it is not required: what claims to be signed must be."""
     testbed = make_testbed()
     steps.online(testbed)

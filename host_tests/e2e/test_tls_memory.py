@@ -46,11 +46,11 @@ class ShortSite(Site):
         self.outcomes: dict[tuple[str, str], dict[int, str]] = {}  # by connection and length, of each number
         return self
 
-    def play(self, connection: str, first: int, most: int) -> Run:
+    def play(self, connection: str, first: int, count: int) -> Run:
         """An update until the restart into the new image; see shortboard.py."""
         self.new_board(FROZEN)
         interpreter = self.board_code.command(HEAP, FROZEN, "client")[0]
-        numbers = map(str, (CONNECTIONS[connection], first, most))
+        numbers = map(str, (CONNECTIONS[connection], first, count))
         since = len(self.testbed.operator.messages)
         with self.running([interpreter, "-X", f"heapsize={HEAP}", str(BOARD), *numbers]) as run:
             wait(lambda: run.process.poll() is not None or self.heard(since, "INIT"), LIMIT_S)

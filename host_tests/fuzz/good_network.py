@@ -247,9 +247,9 @@ def sessions(draw: DrawFn) -> tuple[bytes, list]:
 
 
 @st.composite
-def publishes(draw: DrawFn, most: int) -> tuple[bytes, list]:
+def publishes(draw: DrawFn, max_count: int) -> tuple[bytes, list]:
     stream, messages = b"", []
-    for _ in range(draw(st.integers(0, most))):
+    for _ in range(draw(st.integers(0, max_count))):
         name, payload = draw(names), draw(payloads)
         packet = fakebroker.publish((TOPIC + name).encode(), payload, draw(st.integers(1, 65535)))
         stream += packet + draw(st.sampled_from((b"", b"", b"\xd0\0")))

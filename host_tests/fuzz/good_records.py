@@ -75,9 +75,9 @@ def _is_right(name: str, value: Any) -> bool:
     if name == "broker":
         return re.match(r"mqtts?://[!-~]+$", value) is not None
     if name in ("ntp_hosts", "file_hosts"):
-        fewest, most = (1, 8) if name == "ntp_hosts" else (0, 32)
+        low, high = (1, 8) if name == "ntp_hosts" else (0, 32)
         are_right = all(isinstance(host, str) and re.fullmatch("[^/:*@ ]{1,253}", host) for host in value)
-        return fewest <= len(value) <= most and are_right
+        return low <= len(value) <= high and are_right
     if isinstance(DEFAULTS[name], bool):
         return isinstance(value, bool)
     if isinstance(DEFAULTS[name], int):

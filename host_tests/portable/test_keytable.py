@@ -22,7 +22,7 @@ def _refused(data, reason, key=KEY):
     assert reason in error.detail, error.detail
 
 
-def _sealed(content):
+def _with_checksum(content):
     return content + hashlib.sha256(content).digest()
 
 
@@ -40,17 +40,17 @@ def test_damaged_files():
         _refused(FILE[:at] + bytes([FILE[at] ^ 1]) + FILE[at + 1 :], "damaged")
     for length in (5, 69, 70, 102, 2117, 2119, 2149):
         _refused(FILE[:length], "damaged")
-        _refused(_sealed(FILE[:length]), "damaged")
-    assert _sealed(FILE[:2118]) == FILE and keytable.load(FILE, KEY)
+        _refused(_with_checksum(FILE[:length]), "damaged")
+    assert _with_checksum(FILE[:2118]) == FILE and keytable.load(FILE, KEY)
     _refused(FILE + b"\0", "damaged")
-    _refused(_sealed(FILE), "damaged")
+    _refused(_with_checksum(FILE), "damaged")
 
 
 def test_other_files():
     for data in (b"", b"O", b"OTAC", KEY, SPKI + KEY, b"\0" * 2150, b"\xff" * 2150):
         _refused(data, "format")
     for head in (b"OTAC\x02", b"OTAC\0", b"OTAB\x01", b"\x01CATO"):
-        _refused(_sealed(head + FILE[5:2118]), "format")
+        _refused(_with_checksum(head + FILE[5:2118]), "format")
 
 
 def test_the_table_of_another_key():
@@ -69,7 +69,7 @@ def test_what_is_no_key_has_no_table():
 def test_a_table_of_noise_gives_false_and_no_exception():
     """Noise is no table of the key, so that no signature fits it; the owner's is good with the real one."""
     for content in _wrong_tables():
-        table = keytable.load(_sealed(FILE[:70] + content), KEY)
+        table = keytable.load(_with_checksum(FILE[:70] + content), KEY)
         for signature in (GOOD, signer.der(1, 1), signer.der(N - 1, N - 1), signer.der(5, N // 2)):
             assert ecdsa.verify(KEY, DIGEST, signature, table) is False
     assert ecdsa.verify(KEY, DIGEST, GOOD, keytable.load(FILE, KEY)) is True

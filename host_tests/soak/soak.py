@@ -33,7 +33,7 @@ from rounds import ROUNDS, UPDATED  # noqa: E402
 from device import agent, clock, config, errors, log, phases  # noqa: E402
 
 _FLASH = "/flash"
-_MOST_POLLS, _MOST_BOOTS = 5000, 20
+_MAX_POLLS, _MAX_BOOTS = 5000, 20
 _DROPPED, _WAITING = "dropped", "waiting"
 
 
@@ -126,7 +126,7 @@ class Board:
 
     def _live(self, strike, polls):
         """Until the broker hears an error. polls: most of them; strike: see rounds.py."""
-        for count in range(polls or _MOST_POLLS):
+        for count in range(polls or _MAX_POLLS):
             if strike and strike[0] == count:
                 getattr(self.events, strike[1])(strike[2])
             virtualtime.advance(max(self.agent.poll(), 10))
@@ -138,7 +138,7 @@ class Board:
 
     def _try(self, passes_test):
         """The trial of the new image, to its end. Returns UPDATED if it ended as it should."""
-        for _ in range(_MOST_BOOTS):
+        for _ in range(_MAX_BOOTS):
             self.start(passes_test)
             try:
                 if not passes_test:

@@ -64,13 +64,13 @@ def over_modules(bytes_of: dict[str, int], committed: dict[str, int]) -> list[st
         if name not in committed:
             complaints.append(f"device/{name}.py has no budget: run `python3 -m tools bench --commit`")
         elif size > committed[name] * TOLERANCE:
-            most = committed[name] * TOLERANCE
-            complaints.append(_complaint(f"device/{name}.py", size, most, ".mpy bytes"))
+            limit = committed[name] * TOLERANCE
+            complaints.append(_complaint(f"device/{name}.py", size, limit, ".mpy bytes"))
     gone = set(committed) - set(bytes_of)
     return complaints + [f"device/{name}.py is gone, its budget is not" for name in sorted(gone)]
 
 
-def _complaint(name: str, value: float, most: float, unit: str) -> str:
-    beyond = value - most
-    share = f", {100 * beyond / most:.1f} %" if most else ""
-    return f"{name}: {value:,.6g} {unit}, the budget is {most:,.6g}: {beyond:,.4g} too many{share}"
+def _complaint(name: str, value: float, limit: float, unit: str) -> str:
+    beyond = value - limit
+    share = f", {100 * beyond / limit:.1f} %" if limit else ""
+    return f"{name}: {value:,.6g} {unit}, the budget is {limit:,.6g}: {beyond:,.4g} too many{share}"

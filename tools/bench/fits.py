@@ -27,7 +27,7 @@ VERDICTS = ("no", "one at a time", "fits")  # by the connections there is room f
 @dataclass(frozen=True)
 class Row:
     """area, need: bytes; need: beside it, for one connection at a time, None: no memory suffices. free:
-    bytes, the least and the most of such boards with Wi-Fi on; None: nobody has told."""
+    bytes, lowest and highest of such boards with Wi-Fi on; None: nobody has told."""
 
     chip: str
     area: int

@@ -83,8 +83,8 @@ def measure_signature(folder: Path) -> dict[str, float]:
 
 def sweep(site: Site) -> dict[str, float]:
     """The lines of the group sweep: an update in place with less and less heap."""
-    least = smallest(lambda heap: not site.update(heap, IN_PLACE))
-    heaps = [least - 1024 * step for step in SWEEP_STEPS if least - 1024 * step >= LOWEST]
+    lowest = smallest(lambda heap: not site.update(heap, IN_PLACE))
+    heaps = [lowest - 1024 * step for step in SWEEP_STEPS if lowest - 1024 * step >= LOWEST]
     outcomes = [_play(site, heap) for heap in heaps]
     failed = [outcome for outcome in outcomes if outcome != "updated"]
     return {

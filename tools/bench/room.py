@@ -1,4 +1,4 @@
-"""The least memory of ESP-IDF with which a board updates itself, beside the first area of MicroPython's heap.
+"""The lowest memory of ESP-IDF with which a board updates itself, beside MicroPython's first heap area.
 
 As on an ESP32, MicroPython's heap begins with one area and takes more from the memory that TLS needs too
 (tools/programs/frozen/modules/idfheap). What failed is printed, with the errors and how often the heap grew.
@@ -18,7 +18,7 @@ ESP32, ESP32C3 = 56 * 1024, 64 * 1024  # bytes of the first area
 TAKEN = 8 * 1024  # bytes of it that a real port has filled: `machine`, boot
 STEP = 1000  # bytes
 LOWEST, HIGHEST = 10_000, 300_000
-ABOVE = range(STEP, 33 * STEP, STEP)  # bytes over the least: here a second connection begins to fit
+ABOVE = range(STEP, 33 * STEP, STEP)  # bytes over the lowest: here a second connection begins to fit
 LIMIT_S = 30  # of each half of an update
 VALID = 2
 ERROR = re.compile(r"E/ota \[[\d.]+\] (-\d+)")
@@ -45,7 +45,7 @@ BOARDS = {
 @dataclass(frozen=True)
 class Outcome:
     """failure: "" or where the update ended. codes: of the errors in the log. grown: areas that were added,
-    the most in one of its two processes."""
+    the highest number in one of its two processes."""
 
     failure: str
     codes: tuple[str, ...]
@@ -63,17 +63,17 @@ def measure(site: Site) -> dict[str, float]:
     results: dict[str, float] = {}
     failed_above = 0
     for name, board in BOARDS.items():
-        least, outcomes = least_room(site, board)
-        results[name] = least
-        failed_above += sum(bool(outcomes[least + more].failure) for more in ABOVE)
+        lowest, outcomes = lowest_room(site, board)
+        results[name] = lowest
+        failed_above += sum(bool(outcomes[lowest + more].failure) for more in ABOVE)
         for idf_bytes in sorted(outcomes):
-            if outcomes[idf_bytes].failure or idf_bytes == least:
+            if outcomes[idf_bytes].failure or idf_bytes == lowest:
                 print(f"{name} {idf_bytes:,}: {outcomes[idf_bytes]}")
     return results | {"room_failed_above": failed_above}
 
 
-def least_room(site: Site, board: Board, wifi: str = "apart") -> tuple[int, dict[int, Outcome]]:
-    """The least bytes with which it updates itself, and what came of each number that was played, those
+def lowest_room(site: Site, board: Board, wifi: str = "apart") -> tuple[int, dict[int, Outcome]]:
+    """The lowest number of bytes with which it updates itself, and what came of each number that was played, those
     ABOVE too. wifi: see onboard/room.py."""
     outcomes: dict[int, Outcome] = {}
 
@@ -81,10 +81,10 @@ def least_room(site: Site, board: Board, wifi: str = "apart") -> tuple[int, dict
         outcomes[idf_bytes] = play(site, board, idf_bytes, wifi)
         return not outcomes[idf_bytes].failure
 
-    least = smallest(succeeds, LOWEST, HIGHEST, STEP)
+    lowest = smallest(succeeds, LOWEST, HIGHEST, STEP)
     for more in ABOVE:
-        succeeds(least + more)
-    return least, outcomes
+        succeeds(lowest + more)
+    return lowest, outcomes
 
 
 def play(site: Site, board: Board, idf_bytes: int, wifi: str = "apart") -> Outcome:

@@ -25,16 +25,16 @@ from tools.testbed.served import Served
 
 BOARDS = 1000
 GETS_EACH = 10
-MOST_US = 150  # processor time of the server for one answer
-MOST_STATEMENTS = 2.4  # the book-keeping of it, in bare SQL statements that read the same
+MAX_US = 150  # processor time of the server for one answer
+MAX_STATEMENTS = 2.4  # the book-keeping of it, in bare SQL statements that read the same
 ROUNDS = 9
 PATIENCE_S = 20
 
 
 def run(console: Console) -> int:
     """0 if all boards were held, nothing was lost, and an answer is as cheap as it must be."""
-    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+    _, highest = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (highest, highest))
     with tempfile.TemporaryDirectory(prefix="ota-bench-") as name:
         folder = Path(name)
         macs = [f"{0x286DCE000000 + number:012X}" for number in range(BOARDS)]
@@ -47,8 +47,8 @@ def run(console: Console) -> int:
         figures["get_us"], figures["statement_us"] = cost_of_get(folder, macs)
     console.print(_table(figures))
     is_complete = figures["held"] == BOARDS and not figures["lost"]
-    is_cheap = figures["get_us"] <= MOST_STATEMENTS * figures["statement_us"]
-    return 0 if is_complete and is_cheap and figures["server_us"] <= MOST_US else 1
+    is_cheap = figures["get_us"] <= MAX_STATEMENTS * figures["statement_us"]
+    return 0 if is_complete and is_cheap and figures["server_us"] <= MAX_US else 1
 
 
 def offer_all(folder: Path, macs: list[str]) -> None:
@@ -88,7 +88,7 @@ async def _measure(askers: list[swarm.Asker], served: Served, console: Console) 
 
 def cost_of_get(folder: Path, macs: list[str]) -> tuple[float, float]:
     """Processor time, in µs, of the server's book-keeping for one `get`, and of the bare SQL statement that
-    reads the same; in turns, the least of each."""
+    reads the same; in turns, the lowest of each."""
     store = Store(folder / "server")
     fleet = Fleet(store, Wording({"https_url": "https://localhost:8443/images"}, True), lambda *_: None)
     cursor = store.db.cursor()
@@ -96,15 +96,15 @@ def cost_of_get(folder: Path, macs: list[str]) -> tuple[float, float]:
         lambda mac: fleet.answer(mac, time.time()),
         lambda mac: cursor.execute(NEWEST, (mac,)).fetchone(),
     )
-    least = [math.inf, math.inf]
+    lowest = [math.inf, math.inf]
     for _ in range(ROUNDS):
         for place, work in enumerate(kinds):
             before = time.process_time()
             for mac in macs:
                 assert work(mac)
-            least[place] = min(least[place], time.process_time() - before)
+            lowest[place] = min(lowest[place], time.process_time() - before)
     store.close()
-    return least[0] / len(macs) * 1e6, least[1] / len(macs) * 1e6
+    return lowest[0] / len(macs) * 1e6, lowest[1] / len(macs) * 1e6
 
 
 def cpu_us(pid: int) -> float:
@@ -125,10 +125,10 @@ def _table(figures: dict[str, float]) -> Table:
     table.add_row("connections held", "–", f"{figures['held']:,.0f}", f"{BOARDS:,}", "")
     table.add_row("`get` answered", f"{figures['answered']:,.0f}", "–", f"{BOARDS * GETS_EACH:,}", "")
     table.add_row("`get` lost, so asked again", f"{figures['lost']:,.0f}", "–", "0", "")
-    times = (f"{figures['server_us']:.0f}", f"{figures['broker_us']:.0f}", f"{MOST_US}")
+    times = (f"{figures['server_us']:.0f}", f"{figures['broker_us']:.0f}", f"{MAX_US}")
     table.add_row("processor time of one answer", *times, "µs")
     ratio = f"{figures['get_us'] / figures['statement_us']:.2f}"
-    table.add_row("book-keeping of one `get`", ratio, "–", f"{MOST_STATEMENTS}", "× its SQL statement alone")
+    table.add_row("book-keeping of one `get`", ratio, "–", f"{MAX_STATEMENTS}", "× its SQL statement alone")
     memory = (f"{figures['server_mib']:.0f}", f"{figures['broker_mib']:.0f}", "")
     table.add_row("memory", *memory, "MiB")
     return table

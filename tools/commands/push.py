@@ -29,7 +29,7 @@ from tools.server.store import Store
 
 LOOK_S = 0.3
 ANSWER_S = 15  # so long a cancel is watched
-MOST_NAMED = 20
+MAX_NAMED = 20
 KEY_SIZE = 91  # of a public key on P-256, DER
 
 
@@ -99,9 +99,9 @@ def _cancel(store: Store, number: int, console: Console) -> int:
 def _name(console: Console, macs: list[str], what: str) -> None:
     """Those that were given an offer and cannot be told to drop it."""
     if macs:
-        more = f" and {len(macs) - MOST_NAMED:,} more" if len(macs) > MOST_NAMED else ""
+        more = f" and {len(macs) - MAX_NAMED:,} more" if len(macs) > MAX_NAMED else ""
         console.print(
-            f"not recallable, they may still install the image {what}: {' '.join(macs[:MOST_NAMED])}{more}",
+            f"not recallable, they may still install the image {what}: {' '.join(macs[:MAX_NAMED])}{more}",
             soft_wrap=True,
         )
 

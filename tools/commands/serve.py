@@ -33,7 +33,7 @@ from tools.server.settings import Settings
 
 LINES = 8  # of the log below the table
 OTHER_LINES = LINES + 4  # with the table's head, a push, and the note that there are more devices
-MOST_FILES = 1 << 20
+MAX_FILES = 1 << 20
 MONTH_S = 30 * 86400
 FILES_OF_OURS = 64  # of the broker's: listeners, log, sessions
 REFRESH_S = 0.5
@@ -197,9 +197,9 @@ def _broker(url: str) -> tuple[str, int]:
 
 def _allow_many_files() -> int:
     """The broker, a child, needs one for each board. Returns how many it may have."""
-    now, most = resource.getrlimit(resource.RLIMIT_NOFILE)
-    wanted = min(most, MOST_FILES) if most > 0 else MOST_FILES
+    now, highest = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = min(highest, MAX_FILES) if highest > 0 else MAX_FILES
     with contextlib.suppress(OSError, ValueError):
-        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, most))
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, highest))
         return wanted
     return now

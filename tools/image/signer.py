@@ -21,7 +21,7 @@ from tools.image.signing import Signer
 from tools.keys import keyfiles
 
 LIMIT_S = 60  # for one signature, the time in which somebody types a PIN included
-MOST = 64 * 1024  # bytes that a command may print
+MAX_OUTPUT = 64 * 1024  # bytes that a command may print
 _PUBLIC_DER = b"\x30\x59"  # of a point on P-256: a sequence of 89 bytes
 _BESIDE = ("sign*.der", "server/sign*.der", "devices/*/sign*.der")  # of a fleet's folder: who may sign
 
@@ -98,7 +98,7 @@ class Command:
                         selector.unregister(key.fileobj)
                 if time.monotonic() >= deadline:
                     raise self._error(silent, heard[process.stderr])
-                if max(map(len, heard.values())) > MOST:
+                if max(map(len, heard.values())) > MAX_OUTPUT:
                     raise self._error("writes without end")
         try:
             code = process.wait(max(0.1, deadline - time.monotonic()))

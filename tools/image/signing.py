@@ -58,11 +58,11 @@ def offer(
         "upgrade_delay": upgrade_delay,
     }
     if expires is not None:
-        made["signed_offer"] = seal(image, key, version, images.describe(image)["kind"], expires)
+        made["signed_offer"] = sign_offer(image, key, version, images.describe(image)["kind"], expires)
     return made
 
 
-def seal(
+def sign_offer(
     image: bytes, key: Signer, version: str, kind: str, expires: int
 ) -> dict[str, Any]:
     """The field `signed_offer`: a signature over version, size, digest, kind and expiry (Unix s), for boards
@@ -72,13 +72,13 @@ def seal(
         "sha256": hashlib.sha256(image).hexdigest(),
         "kind": kind,
         "expires": expires,
-        "signature": sign(sealed_text(image, version, kind, expires), key),
+        "signature": sign(offer_text(image, version, kind, expires), key),
         "issued": issued,
-        "issued_signature": sign(sealed_text(image, version, kind, expires, issued), key),
+        "issued_signature": sign(offer_text(image, version, kind, expires, issued), key),
     }
 
 
-def sealed_text(image: bytes, version: str, kind: str, expires: int, issued: int | None = None) -> bytes:
+def offer_text(image: bytes, version: str, kind: str, expires: int, issued: int | None = None) -> bytes:
     """What a signature of a signed offer is over."""
     text = f"{version} {len(image)} {hashlib.sha256(image).hexdigest()} {kind} {expires}"
     if issued is not None:

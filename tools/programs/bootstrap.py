@@ -63,8 +63,8 @@ def is_installed(name: str, wanted: str) -> bool:
         version = metadata.version(name)
     except metadata.PackageNotFoundError:
         return False
-    have, least = numbers(version), numbers(wanted)
-    return have >= least and have[: len(least) - 1] == least[:-1]
+    have, minimum = numbers(version), numbers(wanted)
+    return have >= minimum and have[: len(minimum) - 1] == minimum[:-1]
 
 
 def numbers(version: str) -> list[int]:

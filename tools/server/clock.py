@@ -24,9 +24,9 @@ class Clock:
     def now(self) -> float:
         then = time.monotonic()
         passed, self._then = then - self._then, then
-        most = passed * CATCH_UP
+        limit = passed * CATCH_UP
         self._now += passed
-        self._now += max(-most, min(time.time() - self._now, most))
+        self._now += max(-limit, min(time.time() - self._now, limit))
         return self._now
 
 

@@ -11,8 +11,8 @@ from collections import Counter
 from collections.abc import Callable, Coroutine
 from typing import Any
 
-MOST = 512
-MOST_OF_ONE = 256  # many boards may come through one router
+MAX_CONNECTIONS = 512
+MAX_PER_HOST = 256  # many boards may come through one router
 IDLE_LIMIT_S = 30  # without a request, or with half of one
 HANDSHAKE_LIMIT_S = 20
 LOOK_S = 2
@@ -60,7 +60,7 @@ class Doors:
                 await asyncio.sleep(LOOK_S / 10)
                 continue
             who = str(address[0])
-            if self._of.total() >= MOST or self._of[who] >= MOST_OF_ONE:
+            if self._of.total() >= MAX_CONNECTIONS or self._of[who] >= MAX_PER_HOST:
                 connection.close()
                 continue
             self._of[who] += 1

@@ -64,21 +64,21 @@ def _check(image: bytes, offer: dict[str, Any], keys: list[bytes]) -> dict[str, 
         raise ToolError(f"the offer is of {version}, the image says {described['version']}: {AGAIN}")
     if not _is_signed(image, offer.get("sig-sha256-ecdsa"), keys):
         raise ToolError(f"the signature is not of this image by a key that this server knows: {AGAIN}")
-    _check_seal(image, offer, described["kind"], keys)
+    _check_offer_signature(image, offer, described["kind"], keys)
     return described
 
 
-def _check_seal(image: bytes, offer: dict[str, Any], kind: str, keys: list[bytes]) -> None:
-    sealed = offer.get("signed_offer")
-    if sealed is None:
+def _check_offer_signature(image: bytes, offer: dict[str, Any], kind: str, keys: list[bytes]) -> None:
+    signed = offer.get("signed_offer")
+    if signed is None:
         return
     try:
-        text = signing.sealed_text(image, offer["version"], kind, sealed["expires"])
-        good = _is_signed(text, sealed["signature"], keys) and sealed["kind"] == kind
-        if "issued" in sealed:
-            text = signing.sealed_text(image, offer["version"], kind, sealed["expires"], sealed["issued"])
-            good = good and _is_signed(text, sealed["issued_signature"], keys)
-        left_s = sealed["expires"] - time.time()
+        text = signing.offer_text(image, offer["version"], kind, signed["expires"])
+        good = _is_signed(text, signed["signature"], keys) and signed["kind"] == kind
+        if "issued" in signed:
+            text = signing.offer_text(image, offer["version"], kind, signed["expires"], signed["issued"])
+            good = good and _is_signed(text, signed["issued_signature"], keys)
+        left_s = signed["expires"] - time.time()
     except (KeyError, TypeError):
         good, left_s = False, 0
     if not good:

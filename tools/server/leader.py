@@ -122,8 +122,8 @@ class Leader:
         query = "SELECT mac FROM targets WHERE push = ? AND state = ? AND due <= ? ORDER BY due LIMIT ?"
         for push in self._all("SELECT id, max_failures FROM pushes WHERE state = ?", RUNNING):
             room = tallies.room(self._cursor, push["id"], push["max_failures"])
-            most = min(room, AT_ONCE - len(due))
-            due += [row[0] for row in self._all(query, push["id"], QUEUED, now, most)]
+            limit = min(room, AT_ONCE - len(due))
+            due += [row[0] for row in self._all(query, push["id"], QUEUED, now, limit)]
         return due
 
     def _finish(self) -> None:

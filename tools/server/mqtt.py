@@ -26,7 +26,7 @@ MISC_S = 0.5
 READS_AT_ONCE = 300  # before files and the page have their turn
 BATCH = 200  # messages that are taken at once, so that storing them costs one transaction
 STORE_AGAIN_S = 1
-MOST_WAITING = 20_000  # questions that nobody has looked at yet; of reports the broker sends no more
+MAX_WAITING = 20_000  # questions that nobody has looked at yet; of reports the broker sends no more
 IN_FLIGHT = 200  # messages that the broker has not acknowledged yet
 
 
@@ -212,7 +212,7 @@ class Link:
         if message.retain:
             self._client.ack(message.mid, message.qos)
             return
-        if message.qos or len(self._waiting) < MOST_WAITING:
+        if message.qos or len(self._waiting) < MAX_WAITING:
             self._waiting.append((self._connections, message))
             self._came.set()
 

@@ -32,13 +32,13 @@ def page(store: Store, offset: int = 0, state: str = "", prefix: str = "") -> di
     return {**_head(store), "devices": devices, "offset": max(0, offset), "more": len(macs) > PAGE}
 
 
-def recent(store: Store, most: int) -> dict[str, Any]:
+def recent(store: Store, limit: int) -> dict[str, Any]:
     """The same as view.fleet with at most so many devices: all if there are no more, else those that changed
     last."""
-    macs = [row[0] for row in store.db.execute(_BY_NAME, ("", "~", most + 1, 0))]
-    if len(macs) > most:
-        changed = [row[0] for row in store.db.execute(_LAST_CHANGED, (most,))]
-        macs = list(dict.fromkeys([*changed, *macs]))[:most]
+    macs = [row[0] for row in store.db.execute(_BY_NAME, ("", "~", limit + 1, 0))]
+    if len(macs) > limit:
+        changed = [row[0] for row in store.db.execute(_LAST_CHANGED, (limit,))]
+        macs = list(dict.fromkeys([*changed, *macs]))[:limit]
     devices = view.devices(store, clock.of(store), macs=macs)
     return {**_head(store), "known": tallies.known(store.db), "devices": devices}
 

@@ -24,7 +24,7 @@ from tools.server.states import (
 )  # fmt: skip
 from tools.server.store import Store
 
-MOST_COUNTED = 10_000  # devices that fetch between two looks
+MAX_COUNTED = 10_000  # devices that fetch between two looks
 _BEGUN = f"""
     SELECT t.mac, t.state, p.version, t.push, COUNT(*) OVER () AS devices FROM chosen c
     JOIN targets t ON t.mac = c.mac JOIN pushes p ON p.id = t.push WHERE t.state IN {BEGUN} LIMIT 1"""

@@ -38,7 +38,7 @@ from tools.server.web import Web
 TICK_S = 0.25
 FLUSH_S = 1
 BUSY_LIMIT_MS = 300  # for one statement: boards are not kept waiting by a lock of another process
-BOARDS_AT_LEAST = 1000  # for which the broker has room
+MIN_BOARDS = 1000  # for which the broker has room
 
 
 class Service:
@@ -100,7 +100,7 @@ class Service:
 
     def _start_broker(self, stack: contextlib.AsyncExitStack) -> tuple[str, int]:
         settings = self.settings
-        boards = max(BOARDS_AT_LEAST, len(pushes.all_devices(self.store)))
+        boards = max(MIN_BOARDS, len(pushes.all_devices(self.store)))
         self.broker = Broker(
             settings.folder / "broker", settings.keys, settings.mqtt_port, persistence=True, boards=boards,
             topic_prefix=settings.prefix, host=settings.address, servers_port=settings.servers_port,
@@ -218,7 +218,7 @@ class Service:
         self._asks.publish(self._topic(mac, wire.RESPONSE), text, 0)
 
     def _count(self, mac: str, digest: str, size: int) -> None:
-        if mac and len(self._sent) < pushes.MOST_COUNTED:
+        if mac and len(self._sent) < pushes.MAX_COUNTED:
             self._sent[mac, digest] = self._sent.get((mac, digest), 0) + size
 
 

@@ -1,7 +1,6 @@
 """The host's side of a simulated board: powers it, turns its switches, reads its console and flash.
 
-A board is a folder: board.json (facts), flash.bin (the NOR flash), shared_memory.bin (counters and switches),
-fs/ (what was copied to its file system).
+A board is a folder: board.json (facts), flash.bin, shared_memory.bin (counters, switches), fs/ (its files).
 """
 
 from __future__ import annotations

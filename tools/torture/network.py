@@ -21,7 +21,7 @@ def links(trace: Trace) -> Iterator[Case]:
     for kind, place in itertools.product(("cut", "reset", "stall", "trickle"), _places(trace)):
         trouble = {"peer": "files", "nth": 0, "kind": kind, "at": place}
         yield {
-            "id": f"{kind}-{place}", "net": [trouble], "most_repeated": BLOCK, "limit_ms": HOUR_MS,
+            "id": f"{kind}-{place}", "net": [trouble], "max_repeated": BLOCK, "limit_ms": HOUR_MS,
         }  # fmt: skip
     for kind in ("refuse", "dns"):
         for peer in ("files", "broker"):

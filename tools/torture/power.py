@@ -18,7 +18,7 @@ FLIPS_PER_BLOCK = 12
 
 JOURNAL_RECORD = 52  # bytes, with the ETag "1"
 _CONDEMNED: Case = {
-    "expect": "old", "all_codes": [errors.ROLLED_BACK, errors.REFUSED_IMAGE], "most_new_boots": 3,
+    "expect": "old", "all_codes": [errors.ROLLED_BACK, errors.REFUSED_IMAGE], "max_new_boots": 3,
     "quiet_ms": 1_200_000,
 }  # fmt: skip
 ONE_CUT = BLOCK + 64  # bytes that may be fetched twice: a checkpoint interval and the head
@@ -27,7 +27,7 @@ ONE_CUT = BLOCK + 64  # bytes that may be fetched twice: a checkpoint interval a
 def cuts(trace: Trace) -> Iterator[Case]:
     for number in range(len(trace.operations)):
         for kind in ("before", "after"):
-            yield {"id": f"{number}-{kind}", "flash": [[number, kind]], "most_repeated": ONE_CUT}
+            yield {"id": f"{number}-{kind}", "flash": [[number, kind]], "max_repeated": ONE_CUT}
 
 
 def torn(trace: Trace) -> Iterator[Case]:
@@ -35,7 +35,7 @@ def torn(trace: Trace) -> Iterator[Case]:
         for place in _tears(operation):
             yield {
                 "id": f"{number}-{place}", "flash": [[number, "torn", place]],
-                "most_repeated": ONE_CUT,
+                "max_repeated": ONE_CUT,
             }  # fmt: skip
 
 
@@ -53,7 +53,7 @@ def pairs(trace: Trace) -> Iterator[Case]:
     for number in range(len(trace.operations)):
         yield {
             "id": str(number), "flash": [[number, "before"]], "sweep": "before",
-            "most_repeated": 2 * ONE_CUT,
+            "max_repeated": 2 * ONE_CUT,
         }  # fmt: skip
 
 
@@ -82,7 +82,7 @@ def deaf(trace: Trace) -> Iterator[Case]:
     if trace.mode != "idf":
         return
     ends = {"quiet_ms": 3 * HOUR_MS, "limit_ms": 6 * HOUR_MS}
-    yield {"id": "always", "deaf": 99} | _CONDEMNED | ends | {"most_new_boots": 10}
+    yield {"id": "always", "deaf": 99} | _CONDEMNED | ends | {"max_new_boots": 10}
     yield {"id": "connects", "deaf": 99, "connects": True} | _CONDEMNED | ends
     for boots in (1, 3, 5):
         yield {"id": f"first-{boots}", "deaf": boots}
@@ -130,18 +130,18 @@ def bad_blocks(trace: Trace) -> Iterator[Case]:
     for address in sorted(set(records)):
         yield {
             "id": f"record-{address}", "bad_block": [address // BLOCK * BLOCK, "error"], "expect": "old",
-            "codes": [errors.HEADER_INVALID, errors.FLASH], "most_boots": 2, "quiet_ms": HOUR_MS,
+            "codes": [errors.HEADER_INVALID, errors.FLASH], "max_boots": 2, "quiet_ms": HOUR_MS,
         }  # fmt: skip
     for number in trace.slot_writes():
         address = trace.operations[number].address // BLOCK * BLOCK
         for kind in ("error", "ignore"):
             yield {
                 "id": f"{address}-{kind}", "bad_block": [address, kind], "expect": "old",
-                "codes": [errors.FLASH], "most_boots": 2, "quiet_ms": HOUR_MS,
+                "codes": [errors.FLASH], "max_boots": 2, "quiet_ms": HOUR_MS,
             }  # fmt: skip
         yield {
             "id": f"{address}-hang", "bad_block": [address, "hang"], "expect": "old",
-            "most_boots": 14, "quiet_ms": HOUR_MS, "restless": True,
+            "max_boots": 14, "quiet_ms": HOUR_MS, "restless": True,
         }  # fmt: skip
 
 
@@ -162,5 +162,5 @@ def torn_journals(trace: Trace) -> Iterator[Case]:
         for place in places:
             yield {
                 "id": f"{kind}-{place}", "flash": [[cut, "before"]], "steps": [[2, 0, kind, place]],
-                "most_repeated": 2 * BLOCK + 64,
+                "max_repeated": 2 * BLOCK + 64,
             }  # fmt: skip

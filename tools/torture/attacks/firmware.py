@@ -86,10 +86,10 @@ def rollback(ground: Ground) -> Iterator[Case]:
 def _failed_trials(ground: Ground) -> Iterator[Case]:
     """99.99.99 dies at each start. It stays refused, and 1.0.1 is still an update."""
     dies: Case = {"image": "last", "failing": "last", "steps": [["failing", 0, "reset", None]]}
-    dies |= {"ends_ms": 10 * cases.MINUTE_MS, "most_boots": 1 + 2 * _ATTEMPTS}
+    dies |= {"ends_ms": 10 * cases.MINUTE_MS, "max_boots": 1 + 2 * _ATTEMPTS}
     yield attack("failed", errors.ROLLED_BACK, **dies)
     often: Case = {"pushes": 9, "watches": True, **dies}
-    yield attack("failed-again", errors.REFUSED_IMAGE, most_downloads=1, **often)
+    yield attack("failed-again", errors.REFUSED_IMAGE, max_downloads=1, **often)
     signed_anew = [{FIELD: other_signature(ground.offers["last"][FIELD])}] * 8
     yield attack("failed-and-signed-anew", errors.REFUSED_IMAGE, broker_script=[{}, *signed_anew], **often)
 

@@ -23,7 +23,7 @@ from tools.torture.trace import Trace
 PREFIX = "attack-"
 BODY = 9_000  # three blocks, so that many cases take little time
 FOREIGN_KEY = "foreign.key.pem"
-SOON = "soon"  # of the seals, the one that is still good for five minutes
+SOON = "soon"  # of the offer signatures, the one that is still good for five minutes
 S3 = 9  # chip id of the ESP32-S3; the simulated board's is 0
 _ALL = f'"version":"1.0.1","board":"{BOARD}","build_time":""'
 TRAILERS = {
@@ -55,14 +55,14 @@ TRAILERS = {
 
 
 class Ground(NamedTuple):
-    """What the cases of one boot mode are made from. offers, images: by name. seals: wrong ones for the
-    offer of the image "sealed"."""
+    """What the cases of one boot mode are made from. offers, images: by name. offer_signatures: wrong ones
+    for the offer of the image "signed-offer"."""
 
     mode: str
     trace: Trace
     offers: dict[str, dict]
     images: dict[str, bytes]
-    seals: dict[str, dict]
+    offer_signatures: dict[str, dict]
 
     @property
     def kind(self) -> str:
@@ -82,8 +82,8 @@ def _ground(fixtures: Path, trace: Trace) -> Ground:
     folder = fixtures / trace.fixture
     offers = {path.stem: json.loads(path.read_text()) for path in folder.glob("*.json")}
     found = {name: (folder / f"{name}.img").read_bytes() for name in offers}
-    seals = {path.stem: json.loads(path.read_text()) for path in folder.glob("seals/*.json")}
-    return Ground(trace.mode, trace, offers, found, seals)
+    signatures = {path.stem: json.loads(path.read_text()) for path in folder.glob("offer-signatures/*.json")}
+    return Ground(trace.mode, trace, offers, found, signatures)
 
 
 def _make(fixtures: Path, mode: str) -> None:
@@ -117,7 +117,7 @@ def _make(fixtures: Path, mode: str) -> None:
     add("far-trailer", _bare(mode, NEW) + struct.pack("<H", 65535) + TRAILER_MARK, NEW)
     add("control-long-board", _bare(mode, NEW) + _padded_trailer(), NEW)
     _add_keys(fixtures, mode, add)
-    _add_seals(fixtures, mode, add)
+    _add_offer_signatures(fixtures, mode, add)
     add("too-big", fixture.make_image(mode, NEW, fixture.SLOT_SIZE), NEW)
     if mode == "idf":
         chip = images.esp32_image(bytes(BODY), NEW, S3)
@@ -142,13 +142,13 @@ def _add_keys(fixtures: Path, mode: str, add: Callable[..., None]) -> None:
         add(f"key-{name}", _bare(mode, NEW) + _trailer(record), NEW)
 
 
-def _add_seals(fixtures: Path, mode: str, add: Callable[..., None]) -> None:
-    """An image with a signed offer, another one as long and as new, and seals that do not fit."""
+def _add_offer_signatures(fixtures: Path, mode: str, add: Callable[..., None]) -> None:
+    """An image with a signed offer, another one as long and as new, and offer signatures that do not fit."""
     later = NOW + 30 * DAY_S
-    sealed = fixture.make_image(mode, NEW, BODY)
-    add("sealed", sealed, NEW, expires=later)
-    add("unsealed", images.add_trailer(_bare(mode, NEW), NEW, BOARD, BUILT), NEW)
-    folder = fixtures / (PREFIX + mode) / "seals"
+    image = fixture.make_image(mode, NEW, BODY)
+    add("signed-offer", image, NEW, expires=later)
+    add("unsigned-offer", images.add_trailer(_bare(mode, NEW), NEW, BOARD, BUILT), NEW)
+    folder = fixtures / (PREFIX + mode) / "offer-signatures"
     folder.mkdir()
     owner, foreign = (keyfiles.read_key(fixtures / "keys" / name) for name in (SIGN, FOREIGN_KEY))
     for name, key, version, kind, expires in (
@@ -156,8 +156,8 @@ def _add_seals(fixtures: Path, mode: str, add: Callable[..., None]) -> None:
         ("other-kind", owner, NEW, "raw", later), ("other-version", owner, "1.0.2", KINDS[mode], later),
         ("of-1970", owner, NEW, KINDS[mode], 0), (SOON, owner, NEW, KINDS[mode], NOW + 300),
     ):  # fmt: skip
-        seal = signing.seal(sealed, key, version, kind, expires)
-        (folder / f"{name}.json").write_text(json.dumps(seal))
+        signature = signing.sign_offer(image, key, version, kind, expires)
+        (folder / f"{name}.json").write_text(json.dumps(signature))
 
 
 def _bare(mode: str, version: str) -> bytes:

@@ -57,14 +57,14 @@ def _for_ever(ground: Ground) -> Iterator[Case]:
     bad = packet(UPDATE, ground.offers["foreign"])
     often = [[10_000 * n, bad] for n in range(360)]
     yield attack(
-        "bad-offer-for-ever", errors.SHA256_ECDSA, packets=often, image="foreign", most_downloads=7, **hour
+        "bad-offer-for-ever", errors.SHA256_ECDSA, packets=often, image="foreign", max_downloads=7, **hour
     )
-    yield attack("bad-offer-retained", errors.SHA256_ECDSA, image="foreign", retained=True, most_downloads=7,
+    yield attack("bad-offer-retained", errors.SHA256_ECDSA, image="foreign", retained=True, max_downloads=7,
                  **hour | {"pushes": 50})  # fmt: skip
     for n, kind in ((2, "taking-turns"), (500, "always-another")):
         places = [{"https_url": f"https://files/{at % n}"} for at in range(60)]
         yield attack(kind, errors.SHA256_ECDSA, image="foreign", broker_script=places, again_ms=1_000,
-                     most_downloads=13,
+                     max_downloads=13,
                      **hour | {"pushes": 60, "ends_ms": 5 * cases.MINUTE_MS})  # fmt: skip
     again = packet(UPDATE, ground.offers["new"])
     done = hour | {"needs_downloads": 0, "ends_ms": 10 * cases.MINUTE_MS, "untouched": True}
@@ -83,7 +83,7 @@ def _meanwhile(ground: Ground) -> Iterator[Case]:
         for ms in range(0, 300, 20):
             second = packet(UPDATE, ground.offers[name])
             yield control(f"second-{name}-{ms}", packets=[[ms, second]], net=broken, pushes=3,
-                       most_downloads=8)  # fmt: skip
+                       max_downloads=8)  # fmt: skip
 
 
 def offers(ground: Ground) -> Iterator[Case]:

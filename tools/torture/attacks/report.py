@@ -15,7 +15,7 @@ from tools.torture.attacks import cases
 OUTCOMES = ("accepted", "crashed", "hung", "locked out", "wrong")
 MEANINGS = {"unverified": "accepted", "bricked": "crashed", "lost": "locked out", "silent": "wrong"}
 _ALWAYS = OUTCOMES[:3]  # are said even if there are none
-MOST_CODES = 3  # named in a line
+MAX_CODES = 3  # named in a line
 
 
 @dataclass
@@ -85,7 +85,7 @@ class Report:
         table.add_column("codes reported", no_wrap=True)
         for line in self.lines.values():
             counts = [f"[red]{n:,}[/]" if n else "0" for n in line.counts.values()]
-            codes = [str(code) for code, _ in line.codes.most_common(MOST_CODES)]
+            codes = [str(code) for code, _ in line.codes.most_common(MAX_CODES)]
             table.add_row(
                 line.title, f"{line.attacks:,}", *counts, f"{line.taken}/{line.controls}", " ".join(codes)
             )

@@ -41,7 +41,7 @@ def redirects(ground: Ground) -> Iterator[Case]:
     yield attack("nobody", errors.CONNECTION_FAILED, errors.TIMEOUT, config=_SHORT, ends_ms=_MEANWHILE_MS,
                  **_sends("https://nobody/new.img"))  # fmt: skip
     for name, place in (("loop", "/new.img"), ("loop-absolute", "https://files/new.img")):
-        yield attack(name, errors.HTTP_STATUS, most_downloads=11, **_sends(place))
+        yield attack(name, errors.HTTP_STATUS, max_downloads=11, **_sends(place))
     hop = {"status": 302, "headers": {"Location": "/next"}}
     yield attack("chain-of-11", errors.HTTP_STATUS, files_script=[hop] * 11, untouched=True)
     yield attack(
@@ -141,7 +141,7 @@ def times(ground: Ground) -> Iterator[Case]:
         yield attack(f"expired-{name}", ntp=lie, state=known, attack_certificate=expired, **_lasting()) | {
             "silent": False
         }
-    signed: Case = {"config": {"require_signed_offer": True}, "valid": "sealed"}
+    signed: Case = {"config": {"require_signed_offer": True}, "valid": "signed-offer"}
     for years in (1, 5):  # by that clock what the owner signs is over; then the broker's time is a witness
         lasting: Case = {"certificate": validity, "pushes": 0, **signed, **_lasting()}
         yield attack(f"{years}-years-ahead-signed", ntp=years * year, **lasting) | {"silent": False}

@@ -38,7 +38,7 @@ ATTACKS = {
     "signature": AttackClass("signature malformed, out of range, noise", signatures.encodings),
     "rollback": AttackClass("older image, wrong or odd label", firmware.rollback, ALL),
     "identity": AttackClass("signed for another product, chip or kind", firmware.identity, ALL),
-    "seal": AttackClass("signed offers bent, expired, of another key", owner.seals),
+    "offer-signature": AttackClass("signed offers bent, expired, of another key", owner.offer_signatures),
     "key": AttackClass("signing keys before or after their time", owner.keys),
     "replay": AttackClass("offers and answers repeated or unasked", messages.replays),
     "body": AttackClass("HTTP that lies, never ends or trickles", bodies.bodies),

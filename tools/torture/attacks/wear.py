@@ -25,7 +25,7 @@ def weeks(ground: Ground) -> Iterator[Case]:
     cut = [{"peer": "files", "nth": None, "kind": "cut", "at": ground.trace.head_size + BLOCK + 50}]
     later = [{}, _LATER]
     other_tags = [{"etag": f'"{n}"'} for n in range(5)]
-    sealed = ground.offers["sealed"]
+    signed = ground.offers["signed-offer"]
     yield _days("noise", ["signature"], days=_WEEK)
     yield _days("noise-versions", ["signature", "version"])
     yield _days("cut-and-denied", ["signature"], net=cut, answer=_DENIED)
@@ -39,8 +39,9 @@ def weeks(ground: Ground) -> Iterator[Case]:
     yield _days("cancels-of-downloads", ["signature", "cancel"], net=cut, answer=later)
     yield _days("signed-by-another", ["url"], image="foreign")
     yield _days("older-images", ["url"], image="other-board")
-    yield _days("addresses-of-the-owners", ["url"], image="sealed", config=_SIGNED, valid="sealed",
-                fields={"signed_offer": sealed["signed_offer"]}, net=cut, answer=_DENIED)  # fmt: skip
+    yield _days("addresses-of-the-owners", ["url"], image="signed-offer", config=_SIGNED,
+                valid="signed-offer", fields={"signed_offer": signed["signed_offer"]},
+                net=cut, answer=_DENIED)  # fmt: skip
     yield control("new", image="new")
 
 
@@ -49,7 +50,7 @@ def _days(identity: str, vary: list[str], days: int = _SHORT, **case: Any) -> Ca
     config = {"keepalive_s": 600} | case.pop("config", {})  # the naps are long
     return attack(
         identity, noise=noise, pushes=0, config=config, watches=True, naps_ms=_NAPS_MS,
-        ends_ms=days * 24 * _HOUR_MS, most_erases=_AT_ONCE + days * _A_DAY, **case,
+        ends_ms=days * 24 * _HOUR_MS, max_erases=_AT_ONCE + days * _A_DAY, **case,
     ) | {"silent": False, "phases": ["attack"]}  # fmt: skip
 
 
@@ -64,11 +65,13 @@ def hostages(ground: Ground) -> Iterator[Case]:
     yield _held("stalls", net=[cut[0] | {"kind": "stall"}])
     yield _held("trickles", net=[cut[0] | {"kind": "trickle"}])
     noise = {"every_ms": cases.MINUTE_MS, "vary": ["signature"], "fields": {}}
-    signed = {"config": _SIGNED, "valid": "sealed"}
+    signed = {"config": _SIGNED, "valid": "signed-offer"}
     yield _held("unsigned-noise", noise=noise, net=cut, answer=[{}, _LATER], image="new", **signed)
-    yield _held("replayed-seals", noise=noise, net=cut, answer=[{}, _LATER], image="sealed", **signed)
-    seal = {"signed_offer": ground.seals["other-key"]}
-    yield _held("wrong-seals", noise=noise | {"fields": seal}, image="sealed", **signed)
+    yield _held(
+        "replayed-signed-offers", noise=noise, net=cut, answer=[{}, _LATER], image="signed-offer", **signed
+    )
+    signature = {"signed_offer": ground.offer_signatures["other-key"]}
+    yield _held("wrong-offer-signatures", noise=noise | {"fields": signature}, image="signed-offer", **signed)
     yield control("from-the-mirror", offer={"https_url": "https://mirror/new.img"})
 
 

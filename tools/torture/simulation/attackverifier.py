@@ -4,7 +4,7 @@ Of the case: `phases`, in turn: "attack" (as the case says: nothing of it may be
 after an error was reported, or after `ends_ms`), "valid" (the operator offers the image `valid`, which must
 be taken), "owner" (the same while the attack goes on), "control" (as the case says, and must be taken).
 Of an attack: `codes`, one of which must be reported; `silent`, none may be; `untouched`, no operation on the
-spare slot; `unused`, file servers that no request may reach; most_downloads; most_boots; most_erases of any
+spare slot; `unused`, file servers that no request may reach; max_downloads; max_boots; max_erases of any
 block; `watches`, to stay until ends_ms whatever is reported.
 """
 
@@ -120,12 +120,12 @@ class AttackVerifier(Verifier):
             if sim.servers[name].requests:
                 raise Verdict("accepted", "a request went to the server %r" % name)
         downloads = len(sim.files.requests)
-        if downloads > case.get("most_downloads", downloads):
+        if downloads > case.get("max_downloads", downloads):
             raise Verdict("wrong", "%d downloads" % downloads)
         worn = max(sim.erases.values(), default=0)
-        if worn > case.get("most_erases", worn):
+        if worn > case.get("max_erases", worn):
             raise Verdict("wrong", "a block was erased %d times" % worn)
-        if sim.boots > case.get("most_boots", sim.boots):
+        if sim.boots > case.get("max_boots", sim.boots):
             raise Verdict("wrong", "%d boots" % sim.boots)
         if case.get("needs_downloads", 0) > downloads:
             raise Verdict("wrong", "only %d downloads: the attack did not take place" % downloads)

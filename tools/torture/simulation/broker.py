@@ -12,7 +12,7 @@ from mqttpeer import Connection
 from device import errors
 
 _AGAIN_MS = 90_000
-_MOST_OFFERS = 14
+_MAX_OFFERS = 14
 
 
 class Broker:
@@ -37,7 +37,7 @@ class Broker:
         self.problem = None
         self.certificate_name = None
         self.pushes = 0
-        self.most_pushes = _MOST_OFFERS
+        self.max_pushes = _MAX_OFFERS
         self.again_ms = _AGAIN_MS  # from an error to the next offer
         self.reports, self.codes, self.confirmed = [], [], []
         self._subscribed = set()
@@ -73,10 +73,10 @@ class Broker:
         self.insists = self.retained = self.answers_get = False
         self._due[:] = self._unacknowledged[:] = []
         self.again_ms, self.push_after_ms = _AGAIN_MS, 0
-        self.repeats, self.most_pushes = 1, self.pushes + _MOST_OFFERS
+        self.repeats, self.max_pushes = 1, self.pushes + _MAX_OFFERS
 
     def push(self):
-        if self.pushes < self.most_pushes:
+        if self.pushes < self.max_pushes:
             self.pushes += 1
             payload = self.payload(self.pushes)
             for _ in range(self.repeats):

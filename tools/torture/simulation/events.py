@@ -115,18 +115,18 @@ class Events:
 
 
 _PIECES = {"small": 100, "large": 4096, "log": 60}  # bytes
-_MOST_FILES = 400
+_MAX_FILES = 400
 _LOG_STEPS = 8  # in a full file system LittleFS looks at every block, which takes long
 
 
 def _fill(kind):
     """Until nothing more fits: an errno of 28, or 36 for a new file."""
     piece = b"x" * _PIECES[kind]
-    for number in range(_MOST_FILES):
+    for number in range(_MAX_FILES):
         name = "filler%d" % number if kind == "small" else "filler"
         try:
             with open(name, "ab") as file:
-                for _ in range(1 if kind == "small" else _MOST_FILES):
+                for _ in range(1 if kind == "small" else _MAX_FILES):
                     file.write(piece)
                     file.flush()
         except OSError as error:

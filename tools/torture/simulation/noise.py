@@ -5,7 +5,7 @@ import json
 
 import virtualtime
 
-_MOST_WAITING = 4  # messages the device has not acknowledged
+_MAX_WAITING = 4  # messages the device has not acknowledged
 
 
 class Noise:
@@ -24,7 +24,7 @@ class Noise:
         self.count = 0
 
     def tick(self):
-        if virtualtime.now_ms < self._next_ms or self._broker.waiting() >= _MOST_WAITING:
+        if virtualtime.now_ms < self._next_ms or self._broker.waiting() >= _MAX_WAITING:
             return
         self._next_ms = virtualtime.now_ms + self._plan["every_ms"]
         self.count += 1

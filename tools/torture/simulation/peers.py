@@ -52,7 +52,7 @@ def _make_broker(case, fixture):
     broker.push_after_ms = case.get("push_after_ms", 0)
     broker.repeats = case.get("repeats", 1)
     broker.retained = case.get("retained", False)
-    broker.most_pushes = case.get("pushes", broker.most_pushes)
+    broker.max_pushes = case.get("pushes", broker.max_pushes)
     return broker
 
 
@@ -63,7 +63,7 @@ def arm(sim):
     broker.offer.update(case.get("offer", {}))
     broker.script = list(case.get("broker_script", []))
     broker.says, broker.packets = case.get("says", {}), list(case.get("packets", []))
-    broker.most_pushes = broker.pushes + case.get("pushes", 1)
+    broker.max_pushes = broker.pushes + case.get("pushes", 1)
     broker.again_ms = case.get("again_ms", broker.again_ms)
     broker.insists, broker.answers_get = True, case.get("poll", False)
     broker.retained, broker.repeats = case.get("retained", False), case.get("repeats", 1)
@@ -95,7 +95,7 @@ def stay(sim):
     broker, offer = sim.broker, dict(sim.fixture.offers[sim.case.get("valid", "new")])
     offer["https_url"] = "https://mirror/new.img"
     broker.offer, broker.script, broker.packets = offer, [], []
-    broker.most_pushes, broker.every_ms = 1000, sim.case.get("owner_every_ms", 600_000)
+    broker.max_pushes, broker.every_ms = 1000, sim.case.get("owner_every_ms", 600_000)
     if sim.case.get("owner_cancels"):
         broker.cancel()
     sim.servers["mirror"].image = sim.servers["mirror"].content = sim.new

@@ -28,7 +28,7 @@ from device import agent, board, clock, config, connection, errors, net
 
 running = None  # the Simulation of this process
 show = False  # tell on the console what escapes from the device code
-_MOST_BOOTS = 60
+_MAX_BOOTS = 60
 # device/APPLICATION.md: a link lost in an update, and a little for what peers take to answer.
 _LONGEST_POLL_MS = 41_000
 _MAIN_RESTARTS_MS = 10_000  # what main.py waits after something escaped
@@ -105,7 +105,7 @@ class Simulation:
             self.operations.append([kind, "".join(label), address, size])
         if self.case.get("untouched") and kind != "read":
             attackverifier.count_slot_operation(self, address)
-        if kind == "erase" and "most_erases" in self.case:
+        if kind == "erase" and "max_erases" in self.case:
             self.erases[address] = self.erases.get(address, 0) + 1
         bad = self.case.get("bad_block")
         if bad and kind == "write" and address & -flash.BLOCK == bad[0]:
@@ -129,9 +129,9 @@ class Simulation:
         """Runs the case to its end: a dict for the host."""
         cause = machine.PWRON_RESET
         try:
-            while self.boots < _MOST_BOOTS:
+            while self.boots < _MAX_BOOTS:
                 cause = self._boot_and_live(cause)
-            raise Verdict("hung", "more than %d boots" % _MOST_BOOTS)
+            raise Verdict("hung", "more than %d boots" % _MAX_BOOTS)
         except Verdict as verdict:
             outcome, detail = verdict.args
         finally:

@@ -16,7 +16,7 @@ class Verifier:
     """Looks at a simulation.Simulation after each step, and at what boots in the end.
 
     Of the case: `expect` "new" (the update is done), or "old" (it is not, after quiet_ms); `codes`, one of
-    which must have been reported; `all_codes`; most_repeated (bytes), most_boots, most_new_boots.
+    which must have been reported; `all_codes`; max_repeated (bytes), max_boots, max_new_boots.
     """
 
     def __init__(self, sim):
@@ -81,10 +81,10 @@ class Verifier:
             raise Verdict("lost" if expects_new else "unverified", "wrong version: " + self._story())
         self._check_codes(case, sim.broker.codes)
         for key, value in (
-            ("most_repeated", sim.repeated()), ("most_new_boots", sim.new_boots),
-            ("most_boots", sim.boots), ("most_escapes", sim.escapes),
+            ("max_repeated", sim.repeated()), ("max_new_boots", sim.new_boots),
+            ("max_boots", sim.boots), ("max_escapes", sim.escapes),
         ):  # fmt: skip
-            if value > case.get(key, 0 if key == "most_escapes" else value):
+            if value > case.get(key, 0 if key == "max_escapes" else value):
                 raise Verdict("wrong", "%s: %d: %s" % (key, value, self._story()))
         if expects_new and ("UPDATE", sim.version) not in sim.broker.reports:
             raise Verdict("silent", "UPDATE was never reported: " + self._story())

@@ -12,7 +12,7 @@
 #include "model.h"
 
 #define ALIGN 4
-#define LEAST 12 // bytes of a block
+#define MIN_BLOCK 12 // bytes of a block
 #define CLASSES 16 // as ESP-IDF has them in a region of 16 to 256 KiB
 
 typedef struct _block_t {
@@ -83,7 +83,7 @@ static void tell_above(block_t *block) {
 }
 
 static void cut(block_t *block, size_t size) {
-    if (block->size >= size + sizeof(block_t) + LEAST) {
+    if (block->size >= size + sizeof(block_t) + MIN_BLOCK) {
         size_t rest = block->size - size - sizeof(block_t);
         block->size = size;
         tell_above(block);
@@ -95,7 +95,7 @@ static void cut(block_t *block, size_t size) {
 
 void *model_take(size_t size) {
     size = (size + ALIGN - 1) & ~(size_t)(ALIGN - 1);
-    size = size < LEAST ? LEAST : size;
+    size = size < MIN_BLOCK ? MIN_BLOCK : size;
     block_t *block = size < total ? best_for(size) : NULL;
     if (!block) {
         return NULL;
