@@ -145,7 +145,7 @@ def receive(transfer):
                 yield from stream.fill(slot.view, want, got, timeout_ms, agent.check_wifi)
         slot.write_block(want)
         transfer.position = slot.position
-        if slot.position > transfer.furthest:  # a block that comes again is no progress
+        if slot.position > transfer.furthest:  # a block that comes again is not progress
             transfer.furthest = slot.position
             agent.progressed_ms = time.ticks_ms()
             transfer.granted_ms = transfer.pause_ms = 0

@@ -196,7 +196,7 @@ def _is_same(state, offer):
 
 
 def _set_pause(entry, number):
-    """number: of the failures that were no accident."""
+    """number: of the failures that were not accidents."""
     entry["until"] = clock.now() + _doubled(number, _MAX_PAUSE_S)
 
 

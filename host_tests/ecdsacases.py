@@ -58,7 +58,7 @@ def reference(case: Case) -> bool:
 
 @functools.cache
 def table(key: bytes) -> bytes:
-    """The comb of the key, or of the first one if that is none."""
+    """The comb of the key, or of the first one if that is not a key."""
     try:
         return keytable.build(key)[70:-32]
     except ToolError:

@@ -124,7 +124,7 @@ def test_one_device_harms_nobody(
 
 
 def test_a_filter_cannot_speak_in_the_name_of_another(served: Served, boards: list[swarm.Asker]) -> None:
-    """By line ends that are none to mosquitto, in what stands in its log."""
+    """By line ends that mosquitto's log does not take as such."""
     forged = "".join(f"\u20281: {MACS[1]} 0 x{number}" for number in range(50)).encode()
 
     async def subscribe() -> None:

@@ -1,4 +1,4 @@
-"""ESP32 files that are no plain application: a whole flash is refused, secure boot's signature is known."""
+"""ESP32 files that are not plain applications: a whole flash is refused, secure boot's signature is known."""
 
 from __future__ import annotations
 

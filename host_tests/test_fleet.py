@@ -198,7 +198,7 @@ def test_at_goes_with_the_offer_and_is_no_silence(world: World) -> None:
     at = int(world.now) + 10 * SILENCE_S
     world.push(A, at=at)
     assert world.tick() == [A] and world.ask(A)["starts_at"] == at
-    for _ in range(3 * OFFERS):  # boots while it waits are no tries
+    for _ in range(3 * OFFERS):  # boots while it waits are not tries
         world.boot(A, "1.0.0")
         assert world.tick(AFTER_BOOT_S + 1) == [A]
     world.now = at
@@ -376,7 +376,7 @@ def test_what_is_typed_becomes_a_push(
         with pytest.raises(ToolError, match=message):
             command(push, "push", *files, *wrong)
     (tmp_path / "lamp.json").write_text("[]")
-    with pytest.raises(ToolError, match="is no offer"):
+    with pytest.raises(ToolError, match="is not an offer"):
         command(push, "push", *files, "--all")
 
 

@@ -107,7 +107,7 @@ def test_what_comes_too_late_is_not_recallable_and_its_end_is_told(world: World)
 
 
 def test_a_board_that_knows_cancel_no_more_is_believed(world: World) -> None:
-    """It runs an older image again, whose answer to a cancel is that it is no offer."""
+    """It runs an older image again, whose answer to a cancel is that it is not an offer."""
     pushes.cancel(world.store, 1)
     world.tick()
     world.say(A, errorCode=errors.BAD_MESSAGE, field="version")

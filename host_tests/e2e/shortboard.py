@@ -2,8 +2,8 @@
 
 usage: shortboard CONNECTION FIRST COUNT. CONNECTION 1 is to the broker, 2 to the file server. Of its TLS,
 allocation number FIRST (1, 2 ...) fails, and those after it, COUNT in all and no longer than until the link
-of the broker is given up. With FIRST 0 none fails; the file `trace` gets the address of the code that asked for
-each, 4 bytes, and the line "asked N" says how many belong to the handshake.
+of the broker is given up. With FIRST 0 none fails; the file `trace` gets the address of the code that asked
+for each, 4 bytes, and the line "asked N" says how many belong to the handshake.
 """
 
 import sys

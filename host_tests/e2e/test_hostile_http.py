@@ -16,7 +16,7 @@ OK = b"HTTP/1.1 200 OK\r\n"
 END = b"\r\n"
 INTERIM = b"HTTP/1.1 103 Early Hints\r\nX: y\r\n\r\n"
 PIECE = bytes(16384)
-WARNING = b"\x15\x03\x03\x00\x02\x01\x5a"  # an alert of TLS that is no error: "user canceled"
+WARNING = b"\x15\x03\x03\x00\x02\x01\x5a"  # an alert of TLS that is not an error: "user canceled"
 
 
 def _length(image, more=0):

@@ -29,7 +29,7 @@ CONVERSATION = (
     (b"x = 5\x04", b"\x04>"),
     (b"print(x, '\\xe4')\nprint(6)\x04", b"\x04>"),
     (b"def f():\n    1 / 0\nf()\x04", b"\x04>"),
-    (b"this is no Python\x04", b"\x04>"),
+    (b"this is not Python\x04", b"\x04>"),
     (b"half a line\x03print(2)\x04", b"\x04>"),
     (b"\x01", b">"),
     (b"\x05B\x01", b">"),

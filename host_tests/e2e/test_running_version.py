@@ -46,4 +46,4 @@ def test_the_lowest_version_outlives_the_record(make_unprovisioned):
 
 def test_what_is_not_a_version(make_unprovisioned):
     testbed = make_unprovisioned()
-    assert "'1.2' is no version" in testbed.provision("--version", "1.2", code=1)
+    assert "'1.2' is not a version" in testbed.provision("--version", "1.2", code=1)

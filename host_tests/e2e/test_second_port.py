@@ -1,4 +1,4 @@
-"""Another board is another board module: device/ports/generic, on a board that is no ESP32."""
+"""Another board is another board module: device/ports/generic, on a board that is not an ESP32."""
 
 from __future__ import annotations
 

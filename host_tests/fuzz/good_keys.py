@@ -65,7 +65,7 @@ next_keys = keys().map(lambda case: (base64.b64encode(case[0]), case[0]))
 
 
 def next_key_rule(raw: bytes, value: Any) -> bool:
-    """A decoder may skip what is no base64, but what comes out is a key on the curve."""
+    """A decoder may skip what is not base64, but what comes out is a key on the curve."""
     try:
         if len(value) == 65:
             ec.EllipticCurvePublicKey.from_encoded_point(ec.SECP256R1(), value)

@@ -1,5 +1,5 @@
-"""The JSON inside an input: MicroPython's parser takes some texts that are no JSON, so what it saw is written
-down anew, and CPython says whether that is right."""
+"""The JSON inside an input: MicroPython's parser takes some texts that are not JSON, so what it saw is
+written down anew, and CPython says whether that is right."""
 
 _PARTS = ("json", "offer", "config", "state", "signed_offer")
 _MARK = b"OTAT"
@@ -14,7 +14,7 @@ def find(name, raw):
 
 
 def replace(name, raw, text):
-    """The input with this text as its JSON, "-" = something that is none."""
+    """The input with this text as its JSON, "-" = what is not JSON."""
     part = text.encode()
     if name != "trailer":
         return part

@@ -59,7 +59,7 @@ def build_time(raw):
 
 
 def url_text(raw):
-    """The first byte chooses the scheme that is asked for; what is no text comes as bytes."""
+    """The first byte chooses the scheme that is asked for; what is not a text comes as bytes."""
     scheme = _SCHEMES[raw[0] & 3] if raw else "http"
     text = _text(raw[1:])
     return _parts(strict.split_url(raw if text is None else text, scheme))[1:]

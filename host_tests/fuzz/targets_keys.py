@@ -21,7 +21,7 @@ def table(raw):
 
 
 def next_key(raw):
-    """As it stands in a trailer. What is no text to CPython may be one to MicroPython; a key is neither."""
+    """As it stands in a trailer. What CPython does not decode MicroPython may; neither takes it for a key."""
     try:
         text = raw.decode()
     except UnicodeError:

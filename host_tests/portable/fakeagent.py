@@ -113,7 +113,7 @@ def data_of(payload):
 
 
 def fields_of(payload):
-    """An envelope's data and what stands beside it; the rest is no JSON while the simulated board's clock
+    """An envelope's data and what stands beside it; the rest is not JSON while the simulated board's clock
     stands at 0."""
     return json.loads('{"data": ' + payload.split('"data": ', 1)[1])
 

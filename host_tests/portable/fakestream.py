@@ -10,7 +10,7 @@ CLOSE = b""  # the peer hangs up
 class Peer:
     """Hands out the items of a script: bytes (as many as asked for), STALL, CLOSE or an exception.
 
-    The last item, if it is no bytes, repeats for ever; a script that ends in bytes then closes.
+    The last item, if it is not bytes, repeats for ever; a script that ends in bytes then closes.
     chunk: most bytes of one read, TRICKLE = one at a time with a pause before each.
     taken: bytes read. sent: what the client wrote.
     """

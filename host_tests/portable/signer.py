@@ -52,7 +52,7 @@ def multiply(factor, point):
 
 def _add_any(a, b):
     """Renes, Costello, Batina: Complete addition formulas for prime order elliptic curves, 2016, with a = -3;
-    equal points and infinity are no exceptions. A point is (X, Y, Z), x = X / Z and y = Y / Z."""
+    equal points and infinity are not exceptions. A point is (X, Y, Z), x = X / Z and y = Y / Z."""
     (x1, y1, z1), (x2, y2, z2) = a, b
     xx, yy, zz = x1 * x2, y1 * y2, z1 * z2
     xy = (x1 + y1) * (x2 + y2) - xx - yy

@@ -30,7 +30,7 @@ def _patience(download):
 
 
 def test_a_host_without_range_whose_link_is_always_cut():
-    """Blocks that come again are no progress; and however long that lasts, flash is worn a little only."""
+    """Blocks that come again are not progress; and however long that lasts, flash is worn a little only."""
     assert _patience(download_of([CUT] * 99, retry_window_s=WINDOW_S)) <= 16
     often = {"backoff_max_s": 1, "retry_window_s": WINDOW_S}  # more tries than the flash is to bear
     download = download_of([CUT] * 199, **often)

@@ -108,7 +108,7 @@ def test_the_sum_has_an_x_that_is_not_below_the_order():
 
 
 def test_r_plus_n_is_not_taken_modulo_the_prime():
-    """x = r + n - p: equal modulo p only, as r + n is no x at all."""
+    """x = r + n - p: equal modulo p only, as r + n is not an x at all."""
     for x in (0, 5, 2**200 + 1):
         while not _has_point(x):
             x += 1

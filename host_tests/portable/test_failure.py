@@ -55,7 +55,7 @@ def test_a_certificate_of_bad_form_is_refused():
             assert _code_of(OSError(-high - low)) == errors.TLS_REFUSED, high
     for high in (0x2980, 0x3000):  # x509 again
         assert _code_of(OSError(-high, "text")) == errors.TLS_REFUSED, high
-    for high in (0x4C80, 0x4E80, 0x4F80):  # of ecp: a point that is none, an unknown curve
+    for high in (0x4C80, 0x4E80, 0x4F80):  # of ecp: what is not a point of the curve, an unknown curve
         assert _code_of(OSError(-high, "text")) == errors.TLS_REFUSED, high
     assert _code_of(OSError(-0x6D00)) == errors.TLS_REFUSED  # of ssl: a key of another type
 
@@ -91,7 +91,7 @@ def test_no_memory_is_not_taken_for_an_alert():
 
 
 def test_an_alert_that_lies_unread_below_tls():
-    """Only there: what a plain peer says is no alert."""
+    """Only there: what a plain peer says is not an alert."""
     for unread, is_tls, code in (
         (b"\x15\x03", True, errors.TLS_REFUSED), (b"\x15\x03", False, errors.CONNECTION_FAILED),
         (b"\x17\x03", True, errors.CONNECTION_FAILED), (b"\x15", True, errors.CONNECTION_FAILED),

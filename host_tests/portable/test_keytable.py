@@ -67,7 +67,7 @@ def test_what_is_no_key_has_no_table():
 
 
 def test_a_table_of_noise_gives_false_and_no_exception():
-    """Noise is no table of the key, so that no signature fits it; the owner's is good with the real one."""
+    """Noise is not a table of the key, so no signature fits it; the owner's is good with the real one."""
     for content in _wrong_tables():
         table = keytable.load(_with_checksum(FILE[:70] + content), KEY)
         for signature in (GOOD, signer.der(1, 1), signer.der(N - 1, N - 1), signer.der(5, N // 2)):

@@ -46,7 +46,7 @@ def test_the_new_image_is_known_by_its_digest():
 
 
 def test_a_slot_that_is_read_in_the_end_is_read():
-    """One bad read is no verdict on an image."""
+    """One bad read is not a verdict on an image."""
     with Board(running=NEW) as board:
         board.begin()
         for fails, is_new in ((2, True), (3, False)):

@@ -73,8 +73,8 @@ def measure(site: Site) -> dict[str, float]:
 
 
 def lowest_room(site: Site, board: Board, wifi: str = "apart") -> tuple[int, dict[int, Outcome]]:
-    """The lowest number of bytes with which it updates itself, and what came of each number that was played, those
-    ABOVE too. wifi: see onboard/room.py."""
+    """The lowest number of bytes with which it updates itself, and the outcome of each number that was
+    played, those ABOVE too. wifi: see onboard/room.py."""
     outcomes: dict[int, Outcome] = {}
 
     def succeeds(idf_bytes: int) -> bool:
@@ -88,7 +88,7 @@ def lowest_room(site: Site, board: Board, wifi: str = "apart") -> tuple[int, dic
 
 
 def play(site: Site, board: Board, idf_bytes: int, wifi: str = "apart") -> Outcome:
-    """A whole update of a new board. To give up the broker's link for it is no failure."""
+    """A whole update of a new board. To give up the broker's link for it is not a failure."""
     site.new_board(board.place)
     command = _command(site, board, idf_bytes, wifi)
     first = _download(site, command)

@@ -62,7 +62,7 @@ class Run:
 
     @property
     def has_failed(self) -> bool:
-        """Did it say that something went wrong, or die? A reset is no failure."""
+        """Did it say that something went wrong, or die? A reset is not a failure."""
         if self.process.poll() not in (None, RESET_EXIT):
             return True
         return any(line.startswith("E/ota") or "MemoryError" in line for line in list(self.lines))

@@ -63,7 +63,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 def comparable(values: dict[str, float]) -> dict[str, float]:
-    """Without what was timed for want of valgrind: that is no figure to hold anything to."""
+    """Without what was timed for want of valgrind: that is not a figure to hold anything to."""
     return {name: value for name, value in values.items() if not is_timed(name)}
 
 

@@ -43,7 +43,7 @@ def run(args: argparse.Namespace) -> int:
 
 def _build_romfs(args: argparse.Namespace) -> int:
     parts = ("--version", "--kind", "--board", "--build-time")
-    options.refuse(args, parts, "not with --romfs: a ROMFS has none of it")
+    options.refuse(args, parts, "not with --romfs: a ROMFS has no such part")
     image = firmware.build_romfs(args.source, args.app)
     wholefile.write(args.output, image)
     print(f"{args.output}: ROMFS, {len(image)} bytes")

@@ -43,7 +43,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--wifi", type=str, nargs="+", action="append", metavar=("NAME", "PASSWORD"),
         help=f"may be given several times. Without PASSWORD, which others see in the list of processes: from"
-        f" {PASSWORD} in the environment, or asked for (or read where the input is no terminal)",
+        f" {PASSWORD} in the environment, or asked for (or read where the input is not a terminal)",
     )  # fmt: skip
     parser.add_argument(
         "--server", metavar="HOST[:PORT]", help=f"the broker, as boards reach it (port: {BROKER_PORT})"
@@ -139,7 +139,7 @@ def _broker(server: str) -> str:
     if "[" in server or server.count(":") > 1:
         raise ToolError(f"--server {server}: IPv6 is not supported, give a name or an IPv4 address")
     if not host or (port and not port.isdigit()):
-        raise ToolError(f"{server!r} is no HOST[:PORT]: give --server the name or address of the broker")
+        raise ToolError(f"{server!r} is not a HOST[:PORT]: give --server the name or address of the broker")
     return f"mqtts://{host}:{port or BROKER_PORT}"
 
 

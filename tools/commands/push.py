@@ -164,6 +164,6 @@ def _read_offer(path: Path) -> dict[str, Any]:
     except (ValueError, RecursionError):
         offer = None
     if not isinstance(offer, dict):
-        raise ToolError(f"{path} is no offer: make it with `sign IMAGE --key FILE --output-offer {path}`")
+        raise ToolError(f"{path} is not an offer: make it with `sign IMAGE --key FILE --output-offer {path}`")
     wanted = ("version", "size", "sig-sha256-ecdsa", "signed_offer")
     return {name: offer[name] for name in wanted if name in offer}

@@ -150,13 +150,13 @@ def _create(args: argparse.Namespace, boards: list[tuple[Path, Path | None]]) ->
     if not missing:
         return
     if not (args.config and args.certs):
-        raise ToolError(f"{args.folder} is no board yet: give --config and --certs to make it")
+        raise ToolError(f"{args.folder} is not a board yet: give --config and --certs to make it")
     config = configfile.read(args.config)
     configfile.check(config, args.config)
     image = _image(args.image, config) if args.image else _build(config, args.runtime)
     for folder, certs in missing:
         if certs is None or not certs.is_dir():
-            raise ToolError(f"{certs} is no folder: make it with `python3 -m tools keys`")
+            raise ToolError(f"{certs} is not a folder: make it with `python3 -m tools keys`")
         payload.certificates(certs)
         if not (args.mac or wire.is_mac(certs.name)):
             raise ToolError(f"{certs} is not named by a MAC: give keys/devices/<MAC>, or --mac")

@@ -1,5 +1,5 @@
-"""What ESP32 files hold that are no application image, what may come before or after one, and which slots it
-fits: a whole flash in one file, a boot loader, a partition table, signatures of secure boot."""
+"""ESP32 files that are not application images, what may come before or after one, and which slots it fits:
+a whole flash in one file, a boot loader, a partition table, signatures of secure boot."""
 
 from __future__ import annotations
 

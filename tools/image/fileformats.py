@@ -42,7 +42,7 @@ _ENOUGH = 4096  # bytes at the beginning, by which a text is known
 
 
 def recognise(content: bytes) -> tuple[str, str] | None:
-    """(what it is, what to do), or None for what is nothing of these."""
+    """(what it is, what to do), or None for other files."""
     if not content:
         return "empty", FETCH
     if content[:1] in _BLANK and not content.strip(content[:1]):

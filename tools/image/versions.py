@@ -15,7 +15,7 @@ def is_version(text: str) -> bool:
 
 
 def check(text: str) -> str:
-    """The text itself. Raises ToolError if it is no version."""
+    """The text itself. Raises ToolError if it is not a version."""
     if not is_version(text):
-        raise ToolError(f"{text!r} is no version: give MAJOR.MINOR.PATCH, each 0 to 99")
+        raise ToolError(f"{text!r} is not a version: give MAJOR.MINOR.PATCH, each 0 to 99")
     return text

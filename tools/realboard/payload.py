@@ -55,7 +55,7 @@ def certificates(folder: Path) -> dict[str, bytes]:
 
 
 def application(folder: Path, source: bool) -> dict[str, bytes]:
-    """The user's own: modules to /lib, main.py, boot.py and all that is no module to the root."""
+    """The user's own: modules to /lib, main.py, boot.py and all that is not a module to the root."""
     found = romfs.collect(folder)
     for name in found:
         is_record = name.startswith(RECORDS) and not name.endswith(".py")

@@ -139,7 +139,7 @@ class Link:
                 socket = self._client.socket()
                 if socket is None or (before == self._received and not socket.pending()):
                     break
-        except Exception as error:  # what is no MQTT
+        except Exception as error:  # what is not MQTT
             self._tell(f"cannot read a message: {error!r}")
             self._client.disconnect()
 

@@ -90,7 +90,7 @@ def check_files_url(url: str) -> None:
 
 
 def check_keys(keys: Path) -> None:
-    """Raises ToolError for a folder from which images could be signed, or which is none."""
+    """Raises ToolError for a folder from which images could be signed, or what is not a folder."""
     if not (keys / f"{identities.SERVER_IDENTITY}.crt.pem").exists():
         raise ToolError(f"{keys} holds no server's keys: give DIR/server of `python3 -m tools keys DIR`")
     if keychange.is_unfinished(keys.parent):

@@ -25,7 +25,7 @@ from tools.server.states import (
 from tools.server.store import Store
 
 OFFERS = 5  # only those that begin a new try: an answer repeated to a board that is at it does not
-REPEAT = 0.0  # as `due`: the same offer again, which is no new try
+REPEAT = 0.0  # as `due`: the same offer again, which is not a new try
 AFTER_BOOT_S = 2  # a board that has something to tell does so first
 RETRY_S = 10
 REBOOT_AFTER_S = 3  # a board restarts as soon as it has said that the image is good

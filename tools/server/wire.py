@@ -71,7 +71,7 @@ def envelope(sequence: int, data: str) -> str:
 
 
 def split_topic(prefix: str, topic: str) -> tuple[str, str] | None:
-    """(mac, name), or None for what is no device's topic."""
+    """(mac, name), or None for a topic that is not a device's."""
     mac, _, name = topic.removeprefix(prefix + "/").partition("/ota/")
     return (mac, name) if is_mac(mac) and name else None
 
@@ -81,7 +81,7 @@ def is_mac(text: str) -> bool:
 
 
 def parse(payload: bytes) -> dict[str, Any] | None:
-    """The envelope, or None if it is none."""
+    """The envelope, or None if it is not one."""
     if len(payload) > LONGEST:
         return None
     try:
@@ -92,7 +92,7 @@ def parse(payload: bytes) -> dict[str, Any] | None:
 
 
 def question(payload: bytes) -> tuple[int, Word] | None:
-    """The number of a `get`, and what stands beside it; None if it is none."""
+    """The number of a `get`, and the fields beside it; None if it is not one."""
     message = parse(payload) or {}
     number = message.get("msg_sequence")
     if not _is_integer(number, 0, _SEQUENCES):
@@ -115,7 +115,7 @@ def _milliseconds(time: object) -> int:
 
 
 def report(name: str, payload: bytes) -> Report | None:
-    """What stands in a report; None for what is none. Unknown fields are left out."""
+    """The fields of a report; None if it is not one. Unknown fields are left out."""
     message = parse(payload) or {}
     data = message.get("data")
     if not isinstance(data, dict):

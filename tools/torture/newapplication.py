@@ -85,7 +85,7 @@ def _live(testbed: Testbed, application: Application, attempts: int) -> None:
 
 
 def _boots(lines: list[str]) -> int:
-    """Of the new image; to wake from a deep sleep is none."""
+    """Of the new image; waking from a deep sleep is not a boot."""
     starts = [at for at, line in enumerate(lines) if "boot: running slot ota_1" in line]
     return sum("deep sleep" not in lines[at - 1] for at in starts)
 

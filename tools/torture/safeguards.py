@@ -196,7 +196,7 @@ MUTANTS = (
            "    except errors.OtaError as error:\n        what", ("redirect",)),
     Mutant("an offer leads to a host that is allowed", "offers",
            "if agent.config.file_hosts:", "if False:", ("redirect",)),
-    Mutant("blocks that come again are no progress", "download",
+    Mutant("blocks that come again are not progress", "download",
            "if slot.position > transfer.furthest:", "if True:",
            ("host_tests/portable/test_download_hosts.py"
             "::test_a_host_without_range_whose_link_is_always_cut",)),

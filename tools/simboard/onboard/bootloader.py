@@ -3,8 +3,8 @@
 "idf": ESP-IDF's otadata with rollback: a new image is NEW, boots once as PENDING, and is ABORTED at the
 next reset unless it was marked VALID. "w80x": the slot `upgrade` is copied over `run` whenever it has
 a good header and good CRCs; there is no way back.
-"generic": as "idf", on a board that is no ESP32: its slots are reached by bootslots.py.
-"factory": one slot and no otadata, as in the ESP32 firmware that is no OTA variant.
+"generic": as "idf", on a board that is not an ESP32: its slots are reached by bootslots.py.
+"factory": one slot and no otadata, as in the ESP32 firmware that is not an OTA variant.
 """
 
 import binascii

@@ -12,7 +12,7 @@ WM_BODY = 64
 
 
 def body(view):
-    """The part of a good image that this board executes: (start, end), or None if it is no good image."""
+    """The part of a good image that this board executes: (start, end), or None if it is not a good image."""
     if view[0] == 0xE9:
         return _esp32_body(view)
     if bytes(view[:4]) == b"\x9f\xff\xff\xa0":

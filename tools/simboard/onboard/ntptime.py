@@ -28,7 +28,7 @@ def time():
     finally:
         sock.close()
     if len(packet) < 44:
-        raise ValueError("buffer too small")  # as struct does on a board; CPython's own is no ValueError
+        raise ValueError("buffer too small")  # as struct does on a board; CPython's own is not a ValueError
     seconds = struct.unpack("!I", packet[40:44])[0]
     if seconds < _MIN_NTP_TIMESTAMP:
         seconds += 0x100000000

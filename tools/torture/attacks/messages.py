@@ -87,7 +87,7 @@ def _meanwhile(ground: Ground) -> Iterator[Case]:
 
 
 def offers(ground: Ground) -> Iterator[Case]:
-    """Payloads that are no offer: types, numbers, nesting, keys, lengths."""
+    """Payloads that are not offers: types, numbers, nesting, keys, lengths."""
     offer = ground.offers["new"]
     values = (
         1.0, 1e300, -1, 2**31, 2**63, 2**64, 2**70, 10**400, True, None, "", "1", [], {}, [[]], "\0",

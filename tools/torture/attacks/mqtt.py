@@ -32,7 +32,7 @@ def _length(size: int) -> bytes:
 
 
 def packets(ground: Ground) -> Iterator[Case]:
-    """MQTT that is none. The board may lose its broker over it, and must find it again."""
+    """Packets that are not MQTT. The board may lose its broker over it, and must find it again."""
     offer = ground.offers["new"]
     good = bytes.fromhex(packet(UPDATE, offer))
     lost: Case = {"pushes": 0, "ends_ms": 30_000, "untouched": True}
