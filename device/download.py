@@ -2,7 +2,7 @@
 
 Whatever interrupts it, it goes on at the last whole block; after a reboot at the last checkpoint, which
 comes once per checkpoint_kib. Checkpoints are kept where a power cut cannot take them: two checksummed
-records in turn, the journal. A cut inside a write spoils one record; the other still tells the checkpoint
+records in turn, the journal. A cut inside a write spoils one record; the other still has the checkpoint
 before it. A record binds the position to one offer by a hash over signature, version and size. Layout,
 little-endian: magic, u32 sequence, u32 position, 32 bytes binding, the ETag padded with NUL to 128 bytes,
 CRC-32 of all that.
@@ -19,7 +19,7 @@ from . import errors, files, log, phases  # slot only where it is used
 
 _HEAD = const(64)  # as in slot.py
 _PIECE = const(256)  # characters of a long URL that are copied at a time
-_MAGIC = b"OTJ2"  # another layout gets another magic, and images that do not know it start at byte 0
+_MAGIC = b"OTJ2"  # another layout gets another magic, and images without support for it start at byte 0
 _BODY = "<4sII32s128s"
 _BINDING = const(12)  # where it begins
 _ETAG = const(44)

@@ -1,7 +1,7 @@
 """The error codes of the wire format, and the one exception that carries them.
 
 Codes down to -10010 are the vendor's (WM IoT SDK); from -10032 on they are this project's.
-Their texts stand in texts_en.py and texts_zh.py, loaded only when one has to be said.
+Their texts are in texts_en.py and texts_zh.py, loaded only when one has to be said.
 """
 
 # Plain numbers: smaller than const(), and the host's programs import them too.

@@ -4,10 +4,10 @@ So the old image is back, unless the new one has been confirmed before.
 
 The hardware watchdog runs, and a timer renews it, also after an application has set it otherwise, until an
 agent feeds it. The timer counts the seconds of the trial and restarts the board some time after its limit.
-And main.py is run from here, so that its end is seen and told. boot.py loads it on trial only; then it
+And main.py is run from here, so that its end is seen and reported. boot.py loads it on trial only; then it
 stays until the restart.
 
-Why the trial has ended is noted in a small file, for the old image to tell. Not in the record of the trial,
+Why the trial has ended is noted in a small file, for the old image to report. Not in the record of the trial,
 because who notes it may have no memory and no room left: the file is there before the trial begins, and one
 this short is rewritten in place, which a full LittleFS can do.
 """
@@ -90,7 +90,7 @@ def _start_watchdog():
     try:
         settings = config.load("ota.json")
         watchdog_s = settings.watchdog_s
-        # After the agent, which knows better why it gives up, and may be in the middle of its longest step.
+        # After the agent, which has the better reason to give up, and may be in its longest step.
         margin_s = settings.mqtt_timeout_s + settings.subscribe_timeout_s + settings.publish_timeout_s
         _left_s = settings.trial_limit_s + margin_s
     except Exception as error:  # an agent cannot start with it either
@@ -177,8 +177,8 @@ def _last_line(error):
 
 
 def reserve_cause():
-    """At each start, so that the file is there when it is needed. Without it a cause may not be told, which
-    costs nothing else."""
+    """At each start, so that the file is there when it is needed. Without it a cause may not be
+    reported, which costs nothing else."""
     try:
         files.read(_PATH, _SIZE)
     except OSError:

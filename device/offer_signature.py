@@ -2,7 +2,7 @@
 
 It is an object with sha256 (of the image, 64 hex digits), kind, expires (Unix s or ms) and signature
 (base64). Newer ones also have issued (Unix s or ms) and issued_signature, over that too, which counts where a
-refused image is to return: boards of before know only the other.
+refused image is to return: earlier boards take only the other.
 """
 
 import binascii

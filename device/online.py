@@ -119,12 +119,12 @@ def tell_confirmed(agent):
     agent.state["untold"] = None
     try:
         agent.save_state()
-    except errors.OtaError as error:  # it is told once more, which costs nothing
+    except errors.OtaError as error:  # it is reported once more, which costs nothing
         log.error(error.detail)
 
 
 class _Sockets:
-    """What umqtt takes for its module `socket`, for as long as it connects: hands out one socket."""
+    """What umqtt takes for its module `socket`, while it connects: hands out one socket."""
 
     def __init__(self, socket):
         self._socket = socket

@@ -68,7 +68,7 @@ class _Checksum(io.IOBase):
 
 
 def mark(checksum):
-    """What follows the JSON: a space or a tab for each bit. Images that do not know it skip white space."""
+    """What follows the JSON: a space or a tab for each bit. Other images skip white space."""
     return "".join("\t" if checksum >> bit & 1 else " " for bit in range(32))
 
 

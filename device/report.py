@@ -58,7 +58,7 @@ class Report:
         return True
 
     def error(self, error):
-        """Log an OtaError, and tell the server now or later."""
+        """Log an OtaError, and report it to the server now or later."""
         log_error(error)
         if not any(waiting.code == error.code for waiting in self.unsent):
             self.unsent.append(error)

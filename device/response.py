@@ -116,7 +116,7 @@ def read_head(stream):
     Reads byte by byte, so that not one byte of the body is taken. Interim answers (1xx) count towards the
     limit; of lines that nobody needs nothing is kept. Raises OtaError(HTTP_STATUS), CONNECTION_FAILED.
     """
-    response = name = above = None  # name: of this line, once it is known, "" = nobody needs it
+    response = name = above = None  # name: of this line, once it is parsed, "" = nobody needs it
     one = bytearray(1)
     line = bytearray()
     byte = 0

@@ -41,7 +41,7 @@ def settle(agent):
             raise
         agent.report.error(error)
         if not agent.report.unsent:
-            _end_trial(agent)  # the server knows
+            _end_trial(agent)  # the server has it
         return
     if partition is None:
         return
@@ -58,7 +58,7 @@ def settle(agent):
 def _find_retry(agent):
     """Generator: returns the partition of a new image that gets another boot, None if its trial never began.
 
-    Raises OtaError(ROLLED_BACK) when its trials are over, at each connection until the server knows.
+    Raises OtaError(ROLLED_BACK) when its trials are over, at each connection until the server has it.
     """
     trial = agent.state["trial"]
     partition = board.spare()

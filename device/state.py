@@ -1,7 +1,7 @@
 """What survives a reboot: one JSON record, the agent's `state`, read and brought into form.
 
 It is replaced as a whole by an atomic rename, ends in its CRC, and there is a copy, .old, which counts where
-it is damaged. Records are additive: keys this version does not know are kept as they are, and
+it is damaged. Records are additive: unknown keys are kept as they are, and
 `format` stays at the number of the newest image that wrote here, so that an old one after a rollback spoils
 nothing. Who owns a key checks it when the record is read.
   slots    {label: record} of the image in each slot; a record has version, build_time, size, digest

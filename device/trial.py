@@ -3,7 +3,7 @@
 It begins with its record, then the image's head, then the boot selector. All of this is in memory before the
 first byte is written. The record is that of the image (see verify.py) with its signature (base64), the
 attempts, boots that count against it (see offers.py), and as "excuses" those that do not; rollback.py adds
-to it. untold is the version that was confirmed, until the server knows.
+to it. untold is the version that was confirmed, until the server has it.
 """
 
 from micropython import const

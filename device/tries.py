@@ -6,7 +6,7 @@ Failing the same way again doubles the pause. So does starting again and again w
 more than the last time: a board that is reset in the middle of each try must not spend its life on it.
 And many bad images in a row make every offer wait.
 
-Whoever offers, and however it ends: a download uses up a twentieth of a day's allowance, so that no block is
+Whatever its sender and its end: a download uses up a twentieth of a day's allowance, so that no block is
 erased more often than 20 times at once, and 20 times a day. What is confirmed is given back. The clock
 may be wrong, so what counts is the time that the board is on, and at a start what a clock says of the time
 since, up to one download.

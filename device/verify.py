@@ -1,4 +1,4 @@
-"""Reads an image where it lies: its digest, and what it says of itself: for which board it is, which version.
+"""Reads an image where it lies: its digest, and its trailer: for which board it is, which version.
 
 What is verified is what would boot, not what came over the wire. keys.py says whether it is the owner's.
 """

@@ -144,7 +144,7 @@ def make(place: Path) -> None:
     (place / "ota.json").write_text(json.dumps(CONFIG))
     store = Store(place / "server", create=True)
     store.set_fact("signing_keys", keyfiles.public_bytes(key))
-    pushes.know(store, {MAC: time.time() + certificates.DAY.total_seconds()})
+    pushes.add_devices(store, {MAC: time.time() + certificates.DAY.total_seconds()})
     store.close()
     for name in ("folder", "shut", "secret"):
         (place / name).mkdir()

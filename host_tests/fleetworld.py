@@ -25,11 +25,11 @@ class World:
         self.board_ms = 0  # what boards have for the time
         self.log: list[tuple[str, str]] = []
         self.sent: list[tuple[str, dict]] = []
-        tell = lambda mac, text: self.log.append((mac, text))  # noqa: E731
-        self.fleet = Fleet(self.store, self.word, tell)
-        self.leader = Leader(self.store, self.word, tell)
+        log = lambda mac, text: self.log.append((mac, text))  # noqa: E731
+        self.fleet = Fleet(self.store, self.word, log)
+        self.leader = Leader(self.store, self.word, log)
         self.fleet.flush("one", self.now)
-        pushes.know(self.store, dict.fromkeys((A, B, C), self.now + 3650 * 86400))
+        pushes.add_devices(self.store, dict.fromkeys((A, B, C), self.now + 3650 * 86400))
 
     @staticmethod
     def word(target) -> str:

@@ -18,7 +18,7 @@ def work() -> float:
 
 
 def slowness() -> float:
-    """How many times as long as on an idle machine a piece of work takes just now, at minimum 1."""
+    """How many times as long as on an idle machine a piece of work takes just now, at least 1."""
     started = time.monotonic()
     idle_s = work()
     return max(1.0, (time.monotonic() - started) / idle_s)

@@ -214,7 +214,7 @@ def test_without_a_configuration_nothing_is_judged_by_it() -> None:
         ),
         ({"times": [["a", "OSError"], ["b", "OSError"]]}, "time_servers", "no answer from a, b"),
         ({"times": [["a", 1_800_000_000 + 999]]}, "time_servers", "another time"),
-        ({"offer": None}, "offer", "cannot be judged"),
+        ({"offer": None}, "offer", "cannot be checked"),
         ({"offer": {"code": errors.DOWNGRADE, "detail": "1.0.0"}}, "offer", f"{errors.DOWNGRADE} 1.0.0"),
     ],
 )

@@ -135,9 +135,9 @@ def test_allocations_are_split_at_the_first_block() -> None:
 
 
 def test_what_a_board_has_told_is_found_by_its_first_word() -> None:
-    assert cost.told("together 1\n\ntold 5 a b\ntold 6", "told") == ["5", "a", "b"]
-    with pytest.raises(Exception, match="did not tell idle"):
-        cost.told("idleness 5\nidle", "idle")
+    assert cost.reported("together 1\n\ntold 5 a b\ntold 6", "told") == ["5", "a", "b"]
+    with pytest.raises(Exception, match="did not report idle"):
+        cost.reported("idleness 5\nidle", "idle")
 
 
 def test_the_picture_shows_what_has_a_must(tmp_path: Path) -> None:

@@ -85,7 +85,7 @@ def test_a_table_that_lives_costs_the_same_for_any_fleet(tmp_path: Path) -> None
     """Its rows are those that need a look, and nothing is counted."""
     world = World(tmp_path)
     macs = [f"{number:012X}" for number in range(3 * view.SHOWN)]
-    pushes.know(world.store, dict.fromkeys(macs, world.now + 3650 * 86400))
+    pushes.add_devices(world.store, dict.fromkeys(macs, world.now + 3650 * 86400))
     world.push(*macs)
     world.tick()
     world.say(macs[-1], errorCode=errors.WRONG_BOARD)
@@ -126,7 +126,7 @@ def test_making_the_offers_of_a_push_is_not_quadratic(tmp_path: Path) -> None:
     for size in (500, 5000):
         world = World(tmp_path / str(size))
         macs = [f"{number:012X}" for number in range(size)]
-        pushes.know(world.store, dict.fromkeys(macs, world.now))
+        pushes.add_devices(world.store, dict.fromkeys(macs, world.now))
 
         def offer_to_all(world: World = world, macs: list[str] = macs) -> None:
             world.push(*macs)

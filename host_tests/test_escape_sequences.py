@@ -115,7 +115,7 @@ def test_a_traceback_in_the_sources_names(tmp_path: Path, capsys) -> None:
 def test_the_console_of_a_simulated_board_and_the_log_of_the_server(text: str, capfd) -> None:
     simboard._show(SimBoard.__new__(SimBoard), text)
     shown = serve.Shown(Console(file=io.StringIO()), live=False)
-    shown.tell("286DCE32AF70", text)
+    shown.log("286DCE32AF70", text)
     lines = capfd.readouterr().out.split("\n")
     assert len(lines) == 3 and all(map(str.isprintable, lines))
     assert all(map(str.isprintable, shown._lines))

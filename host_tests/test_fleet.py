@@ -321,9 +321,9 @@ def test_tags(world: World) -> None:
 def test_a_certificate_that_ends_is_told_in_time(world: World) -> None:
     day = 86400
     ends = {A: world.now + 89 * day, B: world.now + 91 * day, C: world.now - day}
-    pushes.know(world.store, ends)
+    pushes.add_devices(world.store, ends)
     warnings = [row["warning"] for row in view.devices(world.store, world.now)]
-    assert warnings[0].startswith("certificate ends 20") and warnings[1] == ""
+    assert warnings[0].startswith("certificate expires 20") and warnings[1] == ""
     assert warnings[2].startswith("certificate ended 20")
 
 

@@ -20,7 +20,7 @@ ROUNDS = 100
 
 def fill(store: Store, count: int) -> list[str]:
     macs = [f"{0x286DCE000000 + number:012X}" for number in range(count)]
-    pushes.know(store, dict.fromkeys(macs, 4e9))
+    pushes.add_devices(store, dict.fromkeys(macs, 4e9))
     pushes.start(store, "d" * 64, OFFER, macs)
     with store.transaction() as db:
         db.execute("UPDATE targets SET state = ?, changed = 1e9", (CONFIRMED,))

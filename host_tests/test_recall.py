@@ -247,7 +247,7 @@ def test_never_more_in_the_air_than_may_fail(tmp_path: Path) -> None:
     """Whatever way an offer takes; who has confirmed makes room for the next."""
     world = World(tmp_path)
     macs = [f"{number:012X}" for number in range(20)]
-    pushes.know(world.store, dict.fromkeys(macs, world.now))
+    pushes.add_devices(world.store, dict.fromkeys(macs, world.now))
     number = world.push(*macs, max_failures=3)
     assert world.tick() == macs[:3] and world.tick(1) == []
     assert [world.ask(mac, "1.0.0", "idle") is not None for mac in macs[:5]] == [True] * 3 + [False] * 2

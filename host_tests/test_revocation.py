@@ -133,8 +133,8 @@ def test_a_broker_that_does_not_start_anew_is_started_again(tmp_path: Path) -> N
                 raise ToolError("mosquitto ended at once")
 
     broker = Starts(tmp_path / "broker", keys / "server")
-    tell = lambda _, text: said.append(text)  # noqa: E731
-    supervision = Supervision(broker, Denied(tmp_path), Health(tell), tell)
+    log = lambda _, text: said.append(text)  # noqa: E731
+    supervision = Supervision(broker, Denied(tmp_path), Health(log), log)
 
     async def play() -> None:
         await supervision.restart()

@@ -271,7 +271,7 @@ def test_two_servers_share_the_questions_and_one_may_die(
         broker = f"--broker=mqtts://localhost:{first.servers_port}"
         with Served(tmp_path / "server", given, broker) as second:
             with opened(first) as store:
-                pushes.know(store, dict.fromkeys(MACS, time.time()))
+                pushes.add_devices(store, dict.fromkeys(MACS, time.time()))
             push(first, image, offer, MACS)
             asyncio.run(_ask_while_one_dies(askers, first))  # after both have written down some answers
             until(lambda: state_of(second, MACS[0]) == ("confirmed", 100), "the other one takes reports")
@@ -435,11 +435,11 @@ def test_certificates_that_end_are_told(keys: Path, given: Path, tmp_path: Path)
         if form == "pem":
             (path.parent / "ota-server.key.pem").write_bytes(keyfiles.key_bytes(certificate.key))
     with Served(tmp_path / "server", folder) as served:
-        assert "ota-server.crt.pem: certificate ends 20" in served.said()
+        assert "ota-server.crt.pem: certificate expires 20" in served.said()
         assert "broker.crt.pem: certificate" not in served.said()
         with opened(served) as store:
             rows = {row["mac"]: row["warning"] for row in view.devices(store, time.time())}
-    assert rows[MACS[0]].startswith("certificate ends 20") and rows[MACS[1]] == ""
+    assert rows[MACS[0]].startswith("certificate expires 20") and rows[MACS[1]] == ""
 
 
 @pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM])

@@ -73,10 +73,10 @@ def test_a_pair_is_found_by_its_name(traces):
 def test_a_sweep_cuts_at_every_later_operation(fixtures, traces):
     last = len(traces["idf"].operations) - 30  # before the record says that it is confirmed
     case = classes.find(f"pairs/idf/{last}", traces["idf"])
-    told = list(pool.play_all([pool.Request("idf", [case], branch=True)], fixtures, 1))
-    numbers = [int(result["id"].rsplit("/", 1)[1]) for result in told]
+    results = list(pool.play_all([pool.Request("idf", [case], branch=True)], fixtures, 1))
+    numbers = [int(result["id"].rsplit("/", 1)[1]) for result in results]
     assert numbers == list(range(last + 1, last + 1 + len(numbers))) and len(numbers) > 4
-    assert {result["outcome"] for result in told} == {"ok"}
+    assert {result["outcome"] for result in results} == {"ok"}
 
 
 @pytest.mark.parametrize("mutant", MUTANTS, ids=[mutant.safeguard for mutant in MUTANTS])
@@ -128,9 +128,9 @@ def test_the_readme_tells_how_many_attacks_there_are(grounds):
         assert row and list(map(int, row.groups())) == [found.count(False), sum(found), sum(found)], name
         counts = [counts[0] + found.count(False), counts[1] + sum(found)]
     assert f"{counts[0]} attacks in {len(ATTACKS)} classes" in text
-    told = f"f {counts[0]} attacks 0 install anything, and all {counts[1]} valid controls"
-    assert told in text.replace("\n", " ")
-    assert told in (cache.REPO / "README.md").read_text()
+    claim = f"f {counts[0]} attacks 0 install anything, and all {counts[1]} valid controls"
+    assert claim in text.replace("\n", " ")
+    assert claim in (cache.REPO / "README.md").read_text()
 
 
 def _play(case, grounds, fixtures):
@@ -143,7 +143,7 @@ def _play(case, grounds, fixtures):
 def test_attack_verification_can_fail(grounds, fixtures):
     assert _play(attack("good", image="new"), grounds, fixtures) == "accepted"
     assert _play(attack("other", image="next"), grounds, fixtures) == "unverified"
-    assert _play(attack("told", errors.SHA256_ECDSA, image="foreign"), grounds, fixtures) == "ok"
+    assert _play(attack("reported", errors.SHA256_ECDSA, image="foreign"), grounds, fixtures) == "ok"
     assert _play(attack("silent", image="foreign"), grounds, fixtures) == "wrong"
     assert _play(attack("code", errors.WRONG_BOARD, image="foreign"), grounds, fixtures) == "wrong"
     touched = attack("touched", errors.SHA256_ECDSA, image="foreign", untouched=True)
@@ -162,7 +162,7 @@ def test_the_report_counts_attacks_and_twins_apart(capsys):
     report.add(line, control("b"), {"outcome": "ok", "detail": "", "id": "b"})
     assert report.finish() == 1
     said = capsys.readouterr().out.splitlines()[-1]
-    counts = "2 accepted, 1 crashed, 0 hung, 1 locked out; 1 of 2 control cases accepted"
+    counts = "2 accepted, 1 crashed, 0 hung, 1 locked out; 1 of 2 valid controls accepted"
     assert said == "5 attacks in 1 classes: " + counts
     assert line.codes == {-1: 5}
 
@@ -172,7 +172,7 @@ def test_a_class_counts_what_did_not_survive():
     for outcome in ("ok", "bricked", "silent", "wrong", "ok"):
         line.add({"outcome": outcome, "repeated": 7})
     assert (line.cases, line.repeated) == (5, 7)
-    assert line.counts == {"bricked": 1, "unverified": 0, "hung": 0, "lost": 0, "untold": 2}
+    assert line.counts == {"bricked": 1, "unverified": 0, "hung": 0, "lost": 0, "unreported": 2}
 
 
 def test_one_case_alone_shows_what_the_board_says(traces, capfd):

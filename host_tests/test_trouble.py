@@ -77,15 +77,15 @@ def test_a_disk_that_is_full(served: Served, board: swarm.Asker) -> None:
 
 
 @pytest.mark.parametrize(("days", "is_told"), [(0, False), (3600, True)])
-def test_certificates_end_by_the_servers_own_time(
+def test_certificate_expiry_by_the_servers_own_time(
     days: int, is_told: bool, keys: Path, tmp_path: Path
 ) -> None:
     """In the log as for `devices`; days: how far it is ahead of the machine's."""
     said: list[str] = []
-    tell = lambda _, text: said.append(text)  # noqa: E731
+    log = lambda _, text: said.append(text)  # noqa: E731
     store = Store(tmp_path / "store", create=True)
     clock.note(store, time.time() + days * 86400)
-    enrolled.Enrolled(keys / "server", store, Health(tell), tell).begin()
+    enrolled.Enrolled(keys / "server", store, Health(log), log).begin()
     assert any("broker.crt.pem: " in line for line in said) == is_told, said
     store.close()
 
@@ -145,8 +145,8 @@ def test_files_that_are_written_while_it_runs(keys: Path, tmp_path: Path) -> Non
     folder = tmp_path / "server"
     shutil.copytree(keys / "server", folder)
     said: list[str] = []
-    tell = lambda _, text: said.append(text)  # noqa: E731
-    looked = enrolled.Enrolled(folder, Store(tmp_path / "store", create=True), Health(tell), tell)
+    log = lambda _, text: said.append(text)  # noqa: E731
+    looked = enrolled.Enrolled(folder, Store(tmp_path / "store", create=True), Health(log), log)
     look = looked.begin
     look()
     assert not said

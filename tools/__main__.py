@@ -50,7 +50,7 @@ def overview() -> str:
     lines = ["usage: python3 -m tools <command> [args]"]
     for title, commands in GROUPS.items():
         lines += ["", f"{title}:", *(f"  {name:<9} {help_line}" for name, help_line in commands.items())]
-    return "\n".join([*lines, "", "python3 -m tools <command> --help tells more, --version which this is."])
+    return "\n".join([*lines, "", "python3 -m tools <command> --help shows more, --version which this is."])
 
 
 def parser_of(module, name: str) -> argparse.ArgumentParser:
@@ -86,7 +86,7 @@ def load(name: str):
 
 
 def prepare(argv: list[str]) -> None:
-    """Gives a command its packages; to tell its options it does without, and nothing is written."""
+    """Gives a command its packages; to show its options it does without, and nothing is written."""
     if not {"-h", "--help"}.isdisjoint(argv):
         return None if bootstrap.satisfied() else pretend.packages()
     cache.check_names()
@@ -95,7 +95,7 @@ def prepare(argv: list[str]) -> None:
 
 
 def version() -> str:
-    """Of the package for boards, and the commit where git knows it."""
+    """Of the package for boards, and the commit if git has it."""
     package = json.loads((cache.REPO / "device" / "package.json").read_text())
     command = ["git", "-C", str(cache.REPO), "-c", "safe.directory=*", "log", "-1", "--format= %h of %cs"]
     try:

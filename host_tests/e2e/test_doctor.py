@@ -117,7 +117,7 @@ def test_a_board_with_one_slot(make_unprovisioned):
 
 
 def test_would_it_take_this_offer(make_unprovisioned, tmp_path: Path):
-    """Asked without a word to the board's flash."""
+    """Asked without writing to the board's flash."""
     testbed = make_unprovisioned()
     testbed.provision()
     testbed.wait_report("INIT")

@@ -66,7 +66,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def unprovisioned(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ReplBoard]:
-    """A board from the shop, for the commands that talk to one."""
+    """An unprovisioned board, for the commands that talk to one."""
     folder = tmp_path_factory.mktemp("unprovisioned") / "board"
     create_unprovisioned(folder, mac=MAC, networks=dict([WIFI]))
     with ReplBoard(folder) as board:

@@ -1,4 +1,4 @@
-"""Offers without end from whoever has the broker's account, and offers that the owner takes back."""
+"""Offers without end from the owner of the broker's account, and offers that the owner takes back."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Trials judge the image, not the network; and the server hears what was confirmed."""
+"""A trial verifies the image, not the network; and the server hears of the confirmation."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A testbed whose board comes from the shop: stock MicroPython, an empty file system, a serial line."""
+"""A testbed whose board is unprovisioned: stock MicroPython, an empty file system, a serial line."""
 
 from __future__ import annotations
 

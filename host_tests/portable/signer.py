@@ -1,7 +1,7 @@
 """A plain ECDSA signer on P-256, written from RFC 6979 and SEC 1. Points are affine, None is infinity.
 
-It shares nothing with device.ecdsa, which it serves to judge, but the numbers of the curve: it multiplies bit
-by bit, in homogeneous coordinates, with the one formula that is right for any two points.
+It shares nothing with device.ecdsa, which it serves to verify, but the numbers of the curve: it multiplies
+bit by bit, in homogeneous coordinates, with the one formula that is right for any two points.
 """
 
 import hashlib

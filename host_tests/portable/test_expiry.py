@@ -1,4 +1,4 @@
-"""device.expiry: when a certificate ends, and a warning in time for each one of the board."""
+"""device.expiry: when a certificate expires, and a warning in time for each one of the board."""
 
 import os
 

@@ -13,7 +13,7 @@ from tools.bench.lines import BY_NAME, LINES, holds
 
 FILE = Path(__file__).resolve().parent / "budget.json"
 TOLERANCE = 1.05
-NOISY = tuple(line.name for line in LINES if line.group == "latency")  # timed: told only
+NOISY = tuple(line.name for line in LINES if line.group == "latency")  # timed: shown only
 MORE_IS_BETTER = ("sweep_reported",)
 
 

@@ -79,10 +79,10 @@ def run(command: list[str], cwd: Path, env: dict[str, str], limit_s: float = 300
     return done.stdout
 
 
-def told(output: str, name: str) -> list[str]:
+def reported(output: str, name: str) -> list[str]:
     """The words after this one, in the line of a board's output that begins with it. Raises ToolError."""
     for line in output.splitlines():
         first, *rest = line.split() or [""]
         if first == name and rest:
             return rest
-    raise ToolError(f"the board did not tell {name}")
+    raise ToolError(f"the board did not report {name}")

@@ -14,20 +14,20 @@ HEAD = (
     "| chip | its heap begins with | package | an update takes of it | beside it: one connection | both"
     " | free there, KB | so |\n|---|---:|---|---:|---:|---:|---:|---|"
 )
-UNKNOWN, ASK = "not measured", "`doctor` tells"
+UNKNOWN, ASK = "not measured", "`doctor` shows"
 PICO_W = 190_000  # bytes of its one heap, about
 WIFI = 40_000  # bytes that it takes, about
-# Free after boot, before Wi-Fi, as users of stock ESP32 told: MicroPython's issues 7214, and 18859, where the
-# heap had doubled.
-TOLD = (137_132, 94_256 + 56 * memory.KIB)
-FREE = {"ESP32": (TOLD[0] - WIFI, TOLD[1] - WIFI), "C3": None, "C6": None, "S2": None, "S3": None}
+# Free after boot, before Wi-Fi, as users of stock ESP32 reported: MicroPython's issues 7214, and 18859, where
+# the heap had doubled.
+REPORTED = (137_132, 94_256 + 56 * memory.KIB)
+FREE = {"ESP32": (REPORTED[0] - WIFI, REPORTED[1] - WIFI), "C3": None, "C6": None, "S2": None, "S3": None}
 VERDICTS = ("no", "one at a time", "fits")  # by the connections there is room for
 
 
 @dataclass(frozen=True)
 class Row:
     """area, need: bytes; need: beside it, for one connection at a time, None: no memory suffices. free:
-    bytes, lowest and highest of such boards with Wi-Fi on; None: nobody has told."""
+    bytes, lowest and highest of such boards with Wi-Fi on; None: never reported."""
 
     chip: str
     area: int

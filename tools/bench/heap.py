@@ -67,7 +67,7 @@ def _downloads(site: Site, module: str, heap: int) -> bool:
 
 
 def measure_signature(folder: Path) -> dict[str, float]:
-    """The lines of the group signature heap, in KB of 1000 bytes, as the peers' are told."""
+    """The lines of the group signature heap, in KB of 1000 bytes, as the peers' are published."""
     board_code = BoardCode(folder / "code")
     place = folder / "board"
     verify.lay_out(place, board_code, FILES)

@@ -22,7 +22,7 @@ def _idle(site: Site) -> int:
         wait(lambda: run.process.poll() is not None, LIMIT_S)
     if run.process.returncode != 0 or not wait(lambda: site.heard(since, "INIT"), LIMIT_S):
         raise run.failure("the board did not come online")
-    return int(cost.told("\n".join(run.lines), "idle")[0])
+    return int(cost.reported("\n".join(run.lines), "idle")[0])
 
 
 def _update(site: Site) -> dict[str, float]:
@@ -32,10 +32,10 @@ def _update(site: Site) -> dict[str, float]:
     if run.has_failed or run.process.returncode != RESET_EXIT:
         raise run.failure("the update failed")
     output = "\n".join(run.lines)
-    at_once, *names = cost.told(output, "together")
+    at_once, *names = cost.reported(output, "together")
     print(f"mpy_at_once {int(at_once):,}: {' '.join(names)}")
     return {
         "mpy_at_once": int(at_once),
-        "phases_loaded": int(cost.told(output, "phases")[0]),
-        "mpy_loaded": int(cost.told(output, "read")[0]),
+        "phases_loaded": int(cost.reported(output, "phases")[0]),
+        "mpy_loaded": int(cost.reported(output, "read")[0]),
     }

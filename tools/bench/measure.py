@@ -23,10 +23,10 @@ def _ram(site: Site) -> Values:
     values = {}
     for place, ending in ENDINGS.items():
         site.new_board(place)
-        told = cost.run(
+        output = cost.run(
             site.board_code.command(HEAP, place, "imports"), site.board, site.board_code.environment
         )
-        values[f"ram_import{ending}"] = float(told.split()[1])
+        values[f"ram_import{ending}"] = float(output.split()[1])
     return values
 
 

@@ -108,7 +108,7 @@ def memory(site: Site) -> dict[str, float]:
     return {
         "allocated_per_image": found.allocated_in_transfer,
         "allocated_to_first_block": found.allocated_to_first_block,
-        "allocated_floor": float(cost.told(floor, "allocated")[0]),
+        "allocated_floor": float(cost.reported(floor, "allocated")[0]),
         "loop_allocations": statistics.median(silent_steps(found, len(site.image))),
     }
 
@@ -144,7 +144,7 @@ def latency(site: Site) -> dict[str, float]:
     for _ in range(ROUNDS):
         traces.append(trace(site, "time"))
         floor = cost.run(floor_command(site, "https", "time"), site.board, site.board_code.environment)
-        floors.append(float(cost.told(floor, "block_us")[0]))
+        floors.append(float(cost.reported(floor, "block_us")[0]))
     transfers = [[found.polls[i] for i in found.transfer()] for found in traces]
     moving, waiting = _best(transfers, "us"), _best(transfers, "clock_us")
     # The offer came in the last two of the calls before the first block.

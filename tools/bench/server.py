@@ -57,7 +57,7 @@ def offer_all(folder: Path, macs: list[str]) -> None:
     image = firmware.build_image("1.0.1", "esp32", "bench")
     key = keyfiles.read_key(folder / "keys" / "sign.key.pem")
     offer = signing.offer(image, key, version="1.0.1", for_push=True)
-    pushes.know(store, dict.fromkeys(macs, time.time() + 3650 * 86400))
+    pushes.add_devices(store, dict.fromkeys(macs, time.time() + 3650 * 86400))
     digest = imagestore.add(store, image, offer, [keyfiles.public_bytes(key)])
     pushes.start(store, digest, offer, macs)
     store.close()

@@ -69,7 +69,7 @@ def begin_to_end() -> None:
 @contextlib.contextmanager
 def temporary_folder() -> Iterator[None]:
     """In there all temporary files of this process and its children are in one folder, which goes at the end.
-    Where none can be made, whoever needs one says so."""
+    Where none can be made, its user says so."""
     before, directory = os.environ.get("TMPDIR"), tempfile.tempdir
     try:
         folder = os.path.join(tempfile.gettempdir(), "ota-" + secrets.token_hex(4))

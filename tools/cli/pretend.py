@@ -1,4 +1,4 @@
-"""Lets a command tell its options where its packages are not: what it imports of them is pretended."""
+"""Lets a command show its options without its packages: what it imports of them is pretended."""
 
 from __future__ import annotations
 

@@ -48,7 +48,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--transport", choices=("https", "http"), default="https", help="default: https"
     )
-    parser.add_argument("--poll", action="store_true", help="the board asks instead of being told")
+    parser.add_argument("--poll", action="store_true", help="the board polls instead of waiting for a push")
     parser.add_argument(
         "--boot",
         choices=("idf", "w80x"),

@@ -87,7 +87,7 @@ def deploy(board: Session, settings: dict[str, bytes], args: argparse.Namespace,
 
 
 def _check_config(board: Session) -> None:
-    """By the package itself, which knows what it takes."""
+    """By the package itself, which has the checks."""
     board.load("network_check")
     answer = tried(board, "check_config")
     if "ok" not in answer:
@@ -96,7 +96,7 @@ def _check_config(board: Session) -> None:
 
 
 def _config(board: Session, settings: dict[str, bytes]) -> dict | None:
-    """With which the board will start; None if nobody knows yet."""
+    """With which the board will start; None if that is still open."""
     if payload.CONFIG in settings:
         return configfile.parse(settings[payload.CONFIG].decode())
     board.load("facts")

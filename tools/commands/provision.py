@@ -1,4 +1,4 @@
-"""Make a board from the shop one under OTA: its certificate, its configuration, the package, in one go.
+"""Enrol an unprovisioned board: its certificate, its configuration, the package, in one go.
 
 Reads the MAC from the board, makes this board's certificate where it is missing (and with --new-fleet the
 keys of the fleet), asks for what neither the options nor an earlier ota.json say, and deploys. A board that

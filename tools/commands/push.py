@@ -97,7 +97,7 @@ def _cancel(store: Store, number: int, console: Console) -> int:
 
 
 def _name(console: Console, macs: list[str], what: str) -> None:
-    """Those that were given an offer and cannot be told to drop it."""
+    """Those that were given an offer and do not support `cancel`."""
     if macs:
         more = f" and {len(macs) - MAX_NAMED:,} more" if len(macs) > MAX_NAMED else ""
         console.print(

@@ -93,7 +93,7 @@ async def _serve(settings: Settings, shown: Shown, files: int) -> None:
     assert task
     for number in interrupts.SIGNALS:
         asyncio.get_running_loop().add_signal_handler(number, _end, task)
-    async with Service(settings, shown.tell) as service:
+    async with Service(settings, shown.log) as service:
         shown.begin(service, files)
         showing = asyncio.create_task(shown.refresh(service))
         try:
@@ -138,7 +138,7 @@ class Shown:
         self._head.append(text)
         self._screen.print(Text(text), soft_wrap=True)
 
-    def tell(self, mac: str, text: str) -> None:
+    def log(self, mac: str, text: str) -> None:
         line = clean(f"{time.strftime('%H:%M:%S')} {mac or 'server':<12} {text}")
         self._lines.append(line)
         if not self._live:

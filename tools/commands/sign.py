@@ -83,7 +83,7 @@ def run(args: argparse.Namespace) -> int:
     _write(image, json.dumps(offer, indent=2), args)
     remark = imagecheck.remark(image)
     if remark.startswith("warning") or args.version or args.output_offer:
-        _tell(remark)
+        _report(remark)
     return 0
 
 
@@ -93,7 +93,7 @@ def _write(image: bytes, offer: str, args: argparse.Namespace) -> None:
     try:
         if args.output_offer:
             wholefile.write(args.output_offer, (offer + "\n").encode())
-            _tell(f"wrote {args.output_offer}, the offer of {output or args.image}")
+            _report(f"wrote {args.output_offer}, the offer of {output or args.image}")
         else:
             print(offer, flush=True)  # here it is seen that it cannot be written
     except OSError:
@@ -102,7 +102,7 @@ def _write(image: bytes, offer: str, args: argparse.Namespace) -> None:
         raise
 
 
-def _tell(line: str) -> None:
+def _report(line: str) -> None:
     """Not on standard output: the offer is there."""
     if line:
         print(line, file=sys.stderr)
@@ -137,7 +137,7 @@ def _write_image(image: bytes, args: argparse.Namespace) -> Path:
     if output.exists():
         raise ToolError(f"{output} exists: remove it or give --output")
     wholefile.write(output, image)
-    _tell(f"wrote {output}, the file to serve")
+    _report(f"wrote {output}, the file to serve")
     return output
 
 
@@ -153,13 +153,13 @@ def _version(described: dict, wanted: str | None) -> str:
         raise ToolError(f"the image names no usable version ({inside!r}): give --version and --board")
     _warn_of_any_board(described)
     hint = "boards install it only with accept_unversioned; --version and --board add a trailer"
-    _tell(f"warning: the image itself names {inside!r}: {hint}")
+    _report(f"warning: the image itself names {inside!r}: {hint}")
     return wanted
 
 
 def _warn_of_any_board(described: dict) -> None:
     if described["kind"] == "esp32" and described["trailer"] is None:
-        _tell(
+        _report(
             "warning: without a trailer the image names no board, and boards refuse it, or, with"
             " accept_unversioned, those of every product with this key take it: give --version and --board"
         )

@@ -5,7 +5,7 @@ run, from a configuration file (the same ota.json a real board has) and a folder
 makes them. Later runs need the folder only. With --count, FOLDER holds a board for each MAC, and --certs is
 the folder of all devices. Ctrl-C takes the power away.
 
-With --repl it is a board as it comes from the shop: stock MicroPython, an empty file system, and a serial
+With --repl it is an unprovisioned board: stock MicroPython, an empty file system, and a serial
 line on a TCP port, which mpremote, `provision`, `deploy` and `doctor` take for a USB port. What passes there
 is the board's own, byte for byte; here its lines are shown with control characters spelled out.
 """

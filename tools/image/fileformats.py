@@ -9,7 +9,7 @@ UNPACK = "unpack it, and give what is in it"
 BUILT = "give the image for updates instead (ESP32: micropython.bin of the build, or an .app-bin)"
 FETCH = "the download went wrong: fetch it again"
 COMPILE = (
-    "`build --app` makes images for the simulated board of modules, device/FREEZING.md tells the real way"
+    "`build --app` makes images for the simulated board of modules, see device/FREEZING.md for the real way"
 )
 
 # (where, what stands there, name, cure)

@@ -40,7 +40,7 @@ def check(image: bytes, path: Path, kind: str | None) -> dict[str, Any]:
 
 
 def remark(image: bytes) -> str:
-    """What whoever signs it should know: which slots it fits, and what an image of kind "raw" seems to be."""
+    """Remarks for the signer: which slots it fits, and what an image of kind "raw" seems to be."""
     kind = images.describe(image)["kind"]
     if kind == "raw":
         known = fileformats.recognise(image)

@@ -6,7 +6,7 @@ package binds: capital letters, the same again in each module, as its private na
 What another module may mean as well is _shared() and has one short name in all of them.
 **Names of two words**, of functions, methods and attributes that the package binds: the same, but for PUBLIC,
 what applications, ports and the host's scripts say. Those stay:
-`_X = const(...)`, which costs nothing as long as the underscore is there; what occurs in a text, which
+`_X = const(...)`, which costs nothing while the underscore is there; what occurs in a text, which
 getattr() may be given; and what the package only reads, for then it is somebody else's.
 **Functions** by which phases are called: see entrynames.py.
 **Arguments**: a, b, c in each function by itself: see argumentnames.py.

@@ -1,7 +1,7 @@
 """The authorities (CAs) of a fleet: who issues what, and whose certificates count.
 
 broker-ca issues the broker's certificate and those of servers, file-ca the file server's: boards trust
-these. device-ca issues the boards', and the broker trusts it on the port for boards alone: whoever has its
+these. device-ca issues the boards', and the broker trusts it on the port for boards alone: the owner of its
 key can make boards, but no server. A folder of before has no device-ca: broker-ca issues the boards' too,
 until --rotate-ca.
 """

@@ -55,7 +55,7 @@ def client(
 
 
 def device(change: Change, mac: str, ca: Authorities, days: int) -> Folder:
-    """A board keeps its certificate as long as the broker trusts whoever issued it."""
+    """A board keeps its certificate while the broker trusts its issuer."""
     folder = Folder(change, f"devices/{mac}")
     client(folder, "client", mac, ca.device, ca.trusted, days, "der")
     return folder

@@ -1,7 +1,7 @@
 """A change to a folder of keys: all of its files take their places, or none of them.
 
 What is to be written is collected in memory, then laid down whole in DRAFT. Renaming that to READY is the one
-moment at which the change is made: whoever comes after a crash moves the rest to its place, or drops a draft.
+moment at which the change is made: after a crash the next command moves the rest to its place, or drops it.
 """
 
 from __future__ import annotations

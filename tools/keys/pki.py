@@ -119,7 +119,7 @@ def _server_name(top: Folder) -> str:
 
 
 def _new_name() -> str:
-    """Of this fleet alone, and a name that no board knows."""
+    """Of this fleet alone, and a name that no board trusts."""
     return f"{SERVER_IDENTITY}-{secrets.token_hex(8)}"
 
 

@@ -105,7 +105,7 @@ def make_venv() -> None:
 
 
 def install() -> None:
-    """Runs pip with a line of progress; on failure tells its own first error."""
+    """Runs pip with a line of progress; on failure prints its own first error."""
     command = [str(PYTHON), "-m", "pip", "install", "--progress-bar", "off"]
     command += ["--disable-pip-version-check", "-r", str(REQUIREMENTS)]
     pip = subprocess.Popen(

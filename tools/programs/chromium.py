@@ -81,7 +81,7 @@ def _fetched() -> Path:
 
 class Browser:
     """`with Browser(trusted=certificate) as browser:` has one empty page. trusted: of the server that it may
-    talk to although no authority it knows vouches for it. Waits are bounded: LIMIT_S."""
+    talk to although its issuer is not a known authority. Waits are bounded: LIMIT_S."""
 
     def __init__(self, trusted: x509.Certificate, size: tuple[int, int] = (1160, 900)) -> None:
         public = trusted.public_key().public_bytes(

@@ -121,7 +121,7 @@ def fetch_sources(package: str, suite: str, target: Path) -> None:
 
 @contextlib.contextmanager
 def own_apt(kind: str, arch: str, suite: str) -> Iterator[Path]:
-    """A folder in which apt knows one suite of the machine's mirror. kind: "deb" or "deb-src"."""
+    """A folder in which apt has one suite of the machine's mirror. kind: "deb" or "deb-src"."""
     with tempfile.TemporaryDirectory(prefix="apt-", dir=cache.CACHE) as folder:
         root = Path(folder)
         mirror = find_mirror(root)
@@ -181,7 +181,7 @@ def find_mirror(root: Path) -> str:
         apt(root, "apt-get", "update")
         found = mirror_of(["apt-get"], environment(root))
     if not found:
-        raise ToolError("apt knows no mirror of Debian here")
+        raise ToolError("apt has no mirror of Debian here")
     return found
 
 

@@ -50,7 +50,7 @@ ARCHITECTURES = {
 
 
 class Probe(NamedTuple):
-    """What a MicroPython tells of itself. release: e.g. "1.29.0.preview"."""
+    """What a MicroPython reports of itself. release: e.g. "1.29.0.preview"."""
 
     bits: int
     has_ffi: bool

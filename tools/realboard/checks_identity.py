@@ -54,7 +54,7 @@ def client_certificate(facts: Facts) -> Finding:
 
 
 def client_key(facts: Facts) -> Finding:
-    """A key that does not match loads without a word on the board."""
+    """A key that does not match loads without an error on the board."""
     if not facts.settings:
         return skip(NO_CONFIG)
     key = _load(facts, "client_key", lambda data: serialization.load_der_private_key(data, None))
@@ -94,7 +94,7 @@ def time_servers(facts: Facts) -> Finding:
                    "let UDP port 123 through, or name your own NTP server in `ntp_hosts`")  # fmt: skip
     wrong = [host for host, value in answers if abs(value - facts.host_time) > CLOCK_LIMIT_S]
     if wrong:
-        return bad(f"{', '.join(wrong)} tells another time than this computer",
+        return bad(f"{', '.join(wrong)} has another time than this computer",
                    "correct the one that is wrong; `ntp_hosts` names the servers")  # fmt: skip
     return ok(", ".join(host for host, _ in answers))
 
@@ -118,9 +118,9 @@ def broker(facts: Facts) -> Finding:
 
 def offer(facts: Facts) -> Finding:
     if facts.offer is None:
-        return bad("cannot be judged", "first cure what stands above")
+        return bad("cannot be checked", "first cure the lines above")
     if "ok" in facts.offer:
-        return ok(f"{facts.offer['ok']} would be taken, and downloaded; the image is judged after that")
+        return ok(f"{facts.offer['ok']} would be taken, and downloaded; the image is verified after that")
     return bad(f"would be refused: {_said(facts.offer)}", "see the errors in device/CONFIGURATION.md")
 
 

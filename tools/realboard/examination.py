@@ -1,4 +1,4 @@
-"""Asks a board everything that `doctor` wants to know, before anything is judged."""
+"""Asks a board everything that `doctor` needs to know, before anything is checked."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ class Facts:
 
 
 def examine(board: Session, offer: str | None) -> Facts:
-    """offer: JSON text of an offer's data, to be judged; None = none."""
+    """offer: JSON text of an offer's data, to be checked; None = none."""
     facts = Facts()
     for name in ("facts", "modules", "identity"):
         board.load(name)

@@ -66,7 +66,7 @@ def tls_needed() -> int:
 def connections(form: str, area: int, regions: Sequence[Sequence[int]]) -> int:
     """How many TLS connections there is room for in an update: 0, 1 at a time, or 2.
 
-    regions: what esp32.idf_heap_info() tells, each (bytes, free, largest free piece, least free so far). A
+    regions: what esp32.idf_heap_info() returns, each (bytes, free, largest free piece, least free so far). A
     heap that grows does so in PSRAM where there is some; TLS stays inside the chip.
     """
     inside = [region for region in regions if region[0] < PSRAM]

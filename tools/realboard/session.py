@@ -62,7 +62,7 @@ class Session:
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
         with contextlib.suppress(ToolError, TransportError, OSError):
             if kind is not None and issubclass(kind, KeyboardInterrupt):
-                self._raw.serial.write(_INTERRUPT_AND_RESET)  # whoever ends us does not wait for the board
+                self._raw.serial.write(_INTERRUPT_AND_RESET)  # we cannot wait for the board
             else:
                 self._reset()
         self._close()

@@ -25,15 +25,15 @@ _END = ".crt.der"
 
 
 class Enrolled:
-    """Files that are half written or cannot be read are told of, and read when they are whole. tell(mac,
+    """Files that are half written or cannot be read are logged, and read when they are whole. log(mac,
     text): the log."""
 
-    def __init__(self, keys: Path, store: Store, health: Health, tell: Callable[[str, str], None]) -> None:
+    def __init__(self, keys: Path, store: Store, health: Health, log: Callable[[str, str], None]) -> None:
         """Raises ToolError if the server's own files are damaged."""
         self._keys = keys
         self._store = store
         self._health = health
-        self._tell = tell
+        self._log = log
         self._watch = KeyWatch(keys)
         self._read: dict[str, tuple[int, int]] = {}  # name -> time and size of the file, when it was read
 
@@ -47,7 +47,7 @@ class Enrolled:
         self._tell_wrong(wrong)
         self._note(devices)
         for warning in self._warnings():
-            self._tell("", warning)
+            self._log("", warning)
 
     async def run(self, supervision: Supervision | None) -> None:
         """Until cancelled. A new start of our own broker ends a revoked board's connection; everybody else's
@@ -58,7 +58,7 @@ class Enrolled:
             await asyncio.sleep(LOOK_S)
             change = await asyncio.to_thread(self._watch.look, supervision is not None)
             if change:
-                self._tell("", change.text)
+                self._log("", change.text)
             if change and change.is_for_broker and supervision:
                 await supervision.restart()
             if not change and time.monotonic() - looked < CERTIFICATES_S:
@@ -74,10 +74,10 @@ class Enrolled:
                 devices.clear()
 
     def _note(self, devices: dict[str, float]) -> None:
-        """devices: MAC -> when its certificate ends."""
+        """devices: MAC -> when its certificate expires."""
         devices = devices | dict.fromkeys(self.revoked, REVOKED)
         if devices:
-            pushes.know(self._store, devices)
+            pushes.add_devices(self._store, devices)
         keys = self._signing_keys()
         if keys != self._store.fact("signing_keys"):
             self._store.set_fact("signing_keys", keys)
@@ -88,7 +88,7 @@ class Enrolled:
         self._health.keep(str(self._keys / "devices"), set(wrong))
 
     def new_devices(self) -> tuple[dict[str, float], dict[str, str]]:
-        """MAC -> when its certificate ends, of those that are new or changed; path -> what is wrong with it.
+        """MAC -> when its certificate expires, of those new or changed; path -> what is wrong with it.
         In a thread, for there may be thousands."""
         found: dict[str, float] = {}
         wrong: dict[str, str] = {}

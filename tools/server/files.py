@@ -1,4 +1,4 @@
-"""A file server for firmware images, HTTPS and HTTP at once, that can be told to misbehave."""
+"""A file server for firmware images, HTTPS and HTTP at once, with faults on demand."""
 
 from __future__ import annotations
 

@@ -33,17 +33,17 @@ _ASKED = """
 
 
 class Fleet:
-    """word_offer(row of Targets.latest) -> the JSON text of an offer; tell(mac, text): for the log."""
+    """word_offer(row of Targets.latest) -> the JSON text of an offer; log(mac, text): for the log."""
 
     def __init__(
-        self, store: Store, word_offer: Callable[[sqlite3.Row], str], tell: Callable[[str, str], None]
+        self, store: Store, word_offer: Callable[[sqlite3.Row], str], log: Callable[[str, str], None]
     ) -> None:
         self._store = store
-        self._targets = Targets(store, tell)
-        self._recall = Recall(store, tell)
-        self._progress = Progress(store, tell)
+        self._targets = Targets(store, log)
+        self._recall = Recall(store, log)
+        self._progress = Progress(store, log)
         self._word_offer = word_offer
-        self._tell = tell
+        self._log = log
         # Since the last flush: when last, how often, and what was said last.
         self._asked: dict[str, tuple[float, int, wire.Word]] = {}
         self._answered = 0
@@ -109,7 +109,7 @@ class Fleet:
             self._keep(db, mac, name, payload, now)
             target = self._targets.latest(mac)
             if report is None:
-                self._tell(mac, "no report: " + wire.clean(payload[:64].decode(errors="replace")))
+                self._log(mac, "no report: " + wire.clean(payload[:64].decode(errors="replace")))
             elif report.kind == "started":
                 self._started(db, mac, report, target, now)
             elif report.kind == "confirmed":
@@ -117,7 +117,7 @@ class Fleet:
             elif report.kind == "error":
                 self._progress.failed(mac, report, target, now)
             elif report.kind == "cancelled":
-                self._tell(mac, "dropped the offer")
+                self._log(mac, "dropped the offer")
                 self._recall.dropped(mac, now)
             elif target is not None:
                 self._progress.came(report, target, now)
@@ -138,10 +138,10 @@ class Fleet:
     ) -> None:
         word = report.word
         if target is not None and verdict.is_late(word, target["said"]):
-            return self._tell(mac, f"has run {word.version} before")
+            return self._log(mac, f"has run {word.version} before")
         db.execute("UPDATE devices SET build_time = ? WHERE mac = ?", (report.build_time, mac))
         self._note_what_runs(mac, word)
-        self._tell(mac, f"runs {word.version}{' on trial' if word.is_on_trial else ''}")
+        self._log(mac, f"runs {word.version}{' on trial' if word.is_on_trial else ''}")
         self._recall.hear(mac, word, now)
         if target is None or self._recall.concerns(target):
             return
@@ -168,7 +168,7 @@ class Fleet:
         else:
             progress = 100 if state == TRIAL else target["progress"]
             self._targets.set(target, state, now, progress=progress)
-            self._tell(target["mac"], f"{target['version']} {state}")
+            self._log(target["mac"], f"{target['version']} {state}")
 
     def _confirmed(self, mac: str, word: wire.Word, target: sqlite3.Row | None, now: float) -> None:
         self._store.db.execute(

@@ -1,4 +1,4 @@
-"""What may fail for a while and heals by itself: told once when it begins, and once when it is over."""
+"""What may fail for a while and heals by itself: logged once when it begins, and once when it is over."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ TROUBLE = (sqlite3.OperationalError, OSError, ToolError)
 
 
 class Health:
-    """tell(mac, text): the log."""
+    """log(mac, text): the log."""
 
-    def __init__(self, tell: Callable[[str, str], None]) -> None:
-        self._tell = tell
+    def __init__(self, log: Callable[[str, str], None]) -> None:
+        self._log = log
         self._wrong: dict[str, str] = {}
 
     @contextlib.contextmanager
@@ -31,12 +31,12 @@ class Health:
 
     def bad(self, what: str, why: str) -> None:
         if what not in self._wrong:
-            self._tell("", f"{what}: {why}; tried again until it works")
+            self._log("", f"{what}: {why}; tried again until it works")
         self._wrong[what] = why
 
     def good(self, what: str) -> None:
         if self._wrong.pop(what, None):
-            self._tell("", f"{what}: works again")
+            self._log("", f"{what}: works again")
 
     def keep(self, beginning: str, still: set[str]) -> None:
         """Of what begins so, everything else is good again."""

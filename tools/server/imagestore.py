@@ -63,7 +63,7 @@ def _check(image: bytes, offer: dict[str, Any], keys: list[bytes]) -> dict[str, 
     if versions.is_version(described["version"]) and described["version"] != version:
         raise ToolError(f"the offer is of {version}, the image says {described['version']}: {AGAIN}")
     if not _is_signed(image, offer.get("sig-sha256-ecdsa"), keys):
-        raise ToolError(f"the signature is not of this image by a key that this server knows: {AGAIN}")
+        raise ToolError(f"the signature is not of this image by a key of this server: {AGAIN}")
     _check_offer_signature(image, offer, described["kind"], keys)
     return described
 

@@ -18,7 +18,7 @@ _DEVICES = "other devices"
 
 
 class Change(NamedTuple):
-    """What to tell of it, and whether our own broker has to start anew."""
+    """What to log of it, and whether our own broker has to start anew."""
 
     text: str
     is_for_broker: bool = False

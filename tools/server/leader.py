@@ -31,18 +31,18 @@ AT_ONCE = 500  # offers, and looks at silent devices, in one tick
 
 
 class Leader:
-    """word_offer, tell: see fleet.Fleet."""
+    """word_offer, log: see fleet.Fleet."""
 
     def __init__(
-        self, store: Store, word_offer: Callable[[sqlite3.Row], str], tell: Callable[[str, str], None]
+        self, store: Store, word_offer: Callable[[sqlite3.Row], str], log: Callable[[str, str], None]
     ) -> None:
         self._store = store
         self._cursor = store.db.cursor()
         self._cursor.row_factory = sqlite3.Row
-        self._targets = Targets(store, tell)
-        self._recall = Recall(store, tell)
+        self._targets = Targets(store, log)
+        self._recall = Recall(store, log)
         self._word_offer = word_offer
-        self._tell = tell
+        self._log = log
         self._since = 0.0
 
     def take_over(self, now: float) -> None:
@@ -133,7 +133,7 @@ class Leader:
 
     def _end_push(self, push: int, state: str, note: str) -> None:
         self._cursor.execute("UPDATE pushes SET state = ?, note = ? WHERE id = ?", (state, note, push))
-        self._tell("", f"push {push} {state}{': ' + note if note else ''}")
+        self._log("", f"push {push} {state}{': ' + note if note else ''}")
 
     def _all(self, query: str, *values: object) -> list[sqlite3.Row]:
         return self._cursor.execute(query, values).fetchall()

@@ -1,7 +1,7 @@
 """How mosquitto is told that a device reaches only its own topics.
 
 Boards and servers come in by ports of their own. On that of boards the authorities of boards are trusted,
-and who somebody is stands in his certificate. On that of servers the servers' authority is, and each names
+and the certificate says who a client is. On that of servers the servers' authority is, and each names
 a user whom only the holder of its private key knows (see identities.py): so an authority of boards makes no
 server, whatever names it writes into certificates. (per_listener_settings would do without that user, but
 mosquitto from 2.0.12 on then keeps no messages for those who are away.)

@@ -107,7 +107,7 @@ class Link:
         try:
             await asyncio.to_thread(self._client.connect, host, port, KEEPALIVE_S)
         except OSError as error:
-            self._tell(f"no broker at {host}:{port}: {error}")
+            self._log(f"no broker at {host}:{port}: {error}")
             return
         socket = self._client.socket()
         if socket is None:  # it has gone again
@@ -140,7 +140,7 @@ class Link:
                 if socket is None or (before == self._received and not socket.pending()):
                     break
         except Exception as error:  # what is not MQTT
-            self._tell(f"cannot read a message: {error!r}")
+            self._log(f"cannot read a message: {error!r}")
             self._client.disconnect()
 
     async def _take_all(self) -> None:
@@ -150,7 +150,7 @@ class Link:
             batch = [self._waiting[place] for place in range(min(BATCH, len(self._waiting)))]
             try:
                 self._on_messages([(message.topic, message.payload) for _, message in batch])
-            except TROUBLE:  # told by whoever raised it
+            except TROUBLE:  # logged where it was raised
                 await asyncio.sleep(STORE_AGAIN_S)
                 continue
             for connection, message in batch:
@@ -189,22 +189,22 @@ class Link:
 
     def _connected(self, _: Any, __: Any, ___: Any, reason: Any, ____: Any) -> None:
         if reason.is_failure:
-            self._tell(f"the broker refused us: {reason}")
+            self._log(f"the broker refused us: {reason}")
         else:
             self._client.subscribe(self._topics)
 
     def _subscribed(self, _: Any, __: Any, ___: Any, reasons: list[Any], ____: Any) -> None:
         refused = [str(reason) for reason in reasons if reason.is_failure]
         if refused:
-            self._tell(f"the broker refused a subscription: {refused[0]}")
+            self._log(f"the broker refused a subscription: {refused[0]}")
         else:
             self.is_up = True
-            self._tell("connected")
+            self._log("connected")
 
     def _disconnected(self, *_: Any) -> None:
         was_up, self.is_up = self.is_up, False
         if was_up:
-            self._tell("connection lost")
+            self._log("connection lost")
         self._lost.set()
 
     def _take(self, _: Any, __: Any, message: mqtt.MQTTMessage) -> None:
@@ -216,7 +216,7 @@ class Link:
             self._waiting.append((self._connections, message))
             self._came.set()
 
-    def _tell(self, text: str) -> None:
+    def _log(self, text: str) -> None:
         """Each state once, however often it is tried again."""
         if text != self._told:
             self._told = text

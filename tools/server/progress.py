@@ -27,13 +27,13 @@ from tools.server.targets import Targets
 
 
 class Progress:
-    """tell(mac, text): for the log. Changes belong into a transaction of the store."""
+    """log(mac, text): for the log. Changes belong into a transaction of the store."""
 
-    def __init__(self, store: Store, tell: Callable[[str, str], None]) -> None:
+    def __init__(self, store: Store, log: Callable[[str, str], None]) -> None:
         self._store = store
-        self._targets = Targets(store, tell)
-        self._recall = Recall(store, tell)
-        self._tell = tell
+        self._targets = Targets(store, log)
+        self._recall = Recall(store, log)
+        self._log = log
 
     def came(self, report: wire.Report, target: sqlite3.Row, now: float) -> None:
         """The board is at it, or has verified the image."""
@@ -42,7 +42,7 @@ class Progress:
         elif _is_open(target) and not (target["state"] == TRIAL and target["running"] == target["version"]):
             state = VERIFIED if report.kind == "verified" else DOWNLOADING
             self._targets.set(target, state, now, progress=report.progress)
-            self._tell(target["mac"], f"{state} {report.progress} %")
+            self._log(target["mac"], f"{state} {report.progress} %")
 
     def failed(self, mac: str, report: wire.Report, target: sqlite3.Row | None, now: float) -> None:
         """An error of a device, and perhaps of its part in a push."""
@@ -50,7 +50,7 @@ class Progress:
         self._store.db.execute(
             "UPDATE devices SET code = ?, cause = ?, failed_at = ? WHERE mac = ?", (code, cause, now, mac)
         )
-        self._tell(mac, words(code, cause))
+        self._log(mac, words(code, cause))
         if code == errors.ROLLED_BACK and report.version:
             target = self._targets.offered(mac, report.version)
         if target is None or not target["offers"] or code == errors.NO_CLOCK:

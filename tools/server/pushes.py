@@ -52,7 +52,7 @@ def start(
 
     offer: without URLs. at: Unix s before which no board starts: boards get their offers at once and wait
     themselves. jitter_s: each board starts a random time up to this later. max_failures: no more offers after
-    so many failures and silences, and never more in the air than may still fail, 0 = never mind. silence_s: a
+    so many failures and silences, and never more in the air than may still fail, 0 = no limit. silence_s: a
     board not heard of for so long is silent.
     What a device has not begun of other pushes is replaced. Raises ToolError if one has begun.
     """
@@ -137,8 +137,8 @@ def not_recallable(store: Store, *, of: int | None = None, replaced_by: int | No
 # Devices
 
 
-def know(store: Store, certificates: dict[str, float]) -> None:
-    """certificates: MAC -> when the device's certificate ends. They are devices before they say a word."""
+def add_devices(store: Store, certificates: dict[str, float]) -> None:
+    """certificates: MAC -> when the device's certificate expires. They are devices before they say a word."""
     with store.transaction() as db:
         db.executemany(
             "INSERT INTO devices (mac, certificate_ends) VALUES (?, ?)"
@@ -155,7 +155,7 @@ def all_devices(store: Store) -> list[str]:
 
 
 def check(store: Store, macs: Iterable[str]) -> list[str]:
-    """The same without doubles. Raises ToolError for one that nobody knows."""
+    """The same without doubles. Raises ToolError for an unknown one."""
     wanted = list(dict.fromkeys(macs))
     for mac in wanted:
         if store.db.execute("SELECT 1 FROM devices WHERE mac = ?", (mac,)).fetchone() is None:

@@ -1,6 +1,6 @@
 """The recall of offers: of a push that is cancelled, and of what another push replaces.
 
-A board that has shown that it knows `cancel` is sent one until it says that it has dropped the offer, or
+A board that has announced `cancel` is sent one until it says that it has dropped the offer, or
 shows by its state that nothing waits: "cancelling", then "cancelled". What others have been given, or what a
 board has verified already, it may still install: "not recallable". What boards say later counts more.
 """
@@ -80,13 +80,13 @@ def replaced_by(push: int) -> str:
 
 
 class Recall:
-    """The leader's part: sends cancels, and hears what boards make of them. tell(mac, text): for the log."""
+    """The leader's part: sends cancels, and hears what boards make of them. log(mac, text): for the log."""
 
-    def __init__(self, store: Store, tell: Callable[[str, str], None]) -> None:
+    def __init__(self, store: Store, log: Callable[[str, str], None]) -> None:
         self._cursor = store.db.cursor()
         self._cursor.row_factory = sqlite3.Row
-        self._targets = Targets(store, tell)
-        self._tell = tell
+        self._targets = Targets(store, log)
+        self._log = log
 
     def due(self, now: float) -> list[tuple[str, str]]:
         """(mac, JSON text of a cancel) to send on `update`; they count as sent."""
@@ -95,7 +95,7 @@ class Recall:
             sent = row["recalls"] + 1
             again = now + RECALL_S * 2 ** row["recalls"] if sent < RECALLS else None
             self._targets.set(row, CANCELLING, now, recalls=sent, due=again)
-            self._tell(row["mac"], f"told to cancel {row['version']}")
+            self._log(row["mac"], f"asked to cancel {row['version']}")
         return [(row["mac"], json.dumps({"cancel": row["signature"]})) for row in rows]
 
     @staticmethod

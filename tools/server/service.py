@@ -42,9 +42,9 @@ MIN_BOARDS = 1000  # for which the broker has room
 
 
 class Service:
-    """`async with Service(settings, tell) as service: await service.run()`. tell(mac, text): the log."""
+    """`async with Service(settings, log) as service: await service.run()`. log(mac, text): the log."""
 
-    def __init__(self, settings: Settings, tell: Callable[[str, str], None]) -> None:
+    def __init__(self, settings: Settings, log: Callable[[str, str], None]) -> None:
         settings.check()
         self.settings = settings
         self.identity = ""
@@ -52,8 +52,8 @@ class Service:
         self.broker: Broker | None = None  # our own
         self.boards_address: tuple[str, int] | None = None  # where boards reach it
         self._supervision: Supervision | None = None
-        self._lines = Lines(tell)
-        self._health = Health(tell)
+        self._lines = Lines(log)
+        self._health = Health(log)
         self._sequence = 0
         self._flushed = 0.0
         self._sent: dict[tuple[str, str], int] = {}  # bytes of an image to a device, not yet written down

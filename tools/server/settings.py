@@ -1,4 +1,4 @@
-"""What a server is told at its start, and whether it can be."""
+"""The settings of a server at its start, and their checks."""
 
 from __future__ import annotations
 

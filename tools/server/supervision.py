@@ -25,14 +25,14 @@ _DROPPED = re.compile(r"Outgoing messages are being dropped for client (ota-serv
 
 
 class Supervision:
-    """`run()` beside the server. tell(mac, text): the log."""
+    """`run()` beside the server. log(mac, text): the log."""
 
     def __init__(
-        self, broker: Broker, denied: Denied, health: Health, tell: Callable[[str, str], None]
+        self, broker: Broker, denied: Denied, health: Health, log: Callable[[str, str], None]
     ) -> None:
         self._broker = broker
         self._denied = denied
-        self._tell = tell
+        self._log = log
         self._health = health
         self._told: frozenset[str] = frozenset()  # who is denied, as far as the broker knows
         self._filters: dict[str, set[int]] = defaultdict(set)
@@ -64,7 +64,7 @@ class Supervision:
         why = f"mosquitto {self._broker.ended()}"
         if time.monotonic() - self._started > STEADY_S:
             self._failures = 0
-        self._tell("", f"{why}; it is started again")
+        self._log("", f"{why}; it is started again")
         while True:
             if self._failures >= TRIES:
                 raise ToolError(f"mosquitto cannot be kept running, tried {TRIES} times: {why}")
@@ -94,7 +94,9 @@ class Supervision:
                 if len(filters) > FILTERS:
                     excessive.add(mac)
             elif found := _DROPPED.search(line):
-                self._tell("", f"the broker dropped messages for {found[1]}: the boards' next `get` tells")
+                self._log(
+                    "", f"the broker dropped messages for {found[1]}: each board's next `get` repeats it"
+                )
         for mac in excessive:
             await self._end_session(mac)
 
@@ -102,7 +104,7 @@ class Supervision:
         """All that it subscribed to goes with its session."""
         if mac not in self._warned:
             self._warned.add(mac)
-            self._tell(mac, f"subscribes to more than {FILTERS} topics: disconnected, each time")
+            self._log(mac, f"subscribes to more than {FILTERS} topics: disconnected, each time")
         self._filters.pop(mac, None)
         with contextlib.suppress(OSError):  # mosquitto has just ended
             await asyncio.to_thread(end_session, self._broker.control, mac)

@@ -26,7 +26,7 @@ from tools.server.store import Store
 
 OFFERS = 5  # only those that begin a new try: an answer repeated to a board that is at it does not
 REPEAT = 0.0  # as `due`: the same offer again, which is not a new try
-AFTER_BOOT_S = 2  # a board that has something to tell does so first
+AFTER_BOOT_S = 2  # a board that has something to report does so first
 RETRY_S = 10
 REBOOT_AFTER_S = 3  # a board restarts as soon as it has said that the image is good
 ON_ITS_WAY_S = 5  # so long a board that says it is idle may not have seen the offer yet
@@ -41,12 +41,12 @@ _OF_VERSION = _LATEST.format(which="AND t.offers > 0 AND p.version = ?")
 
 
 class Targets:
-    """tell(mac, text): for the log. Changes belong into a transaction of the store."""
+    """log(mac, text): for the log. Changes belong into a transaction of the store."""
 
-    def __init__(self, store: Store, tell: Callable[[str, str], None]) -> None:
+    def __init__(self, store: Store, log: Callable[[str, str], None]) -> None:
         self._cursor = store.db.cursor()
         self._cursor.row_factory = sqlite3.Row
-        self._tell = tell
+        self._log = log
 
     def latest(self, mac: str) -> sqlite3.Row | None:
         """The device's part in the newest push that has it, with facts of push and device."""
@@ -67,7 +67,7 @@ class Targets:
         if not target["offers"] and not tallies.room(self._cursor, target["push"], target["max_failures"]):
             return False
         self.set(target, OFFERED, now, offers=target["offers"] + is_new, progress=0)
-        self._tell(target["mac"], f"offered {target['version']}")
+        self._log(target["mac"], f"offered {target['version']}")
         return True
 
     def is_on_its_way(self, target: sqlite3.Row, now: float) -> bool:
@@ -104,7 +104,7 @@ class Targets:
             return
         progress = 100 if state == CONFIRMED else target["progress"]
         self.set(target, state, now, progress=progress, code=code, cause=cause)
-        self._tell(target["mac"], f"{target['version']} {state}")
+        self._log(target["mac"], f"{target['version']} {state}")
 
     def look_again(self, target: sqlite3.Row, due: float) -> None:
         """The state is what it was; the server looks at it again then."""

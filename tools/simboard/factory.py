@@ -77,7 +77,7 @@ def create_unprovisioned(
     heap_kib: int | None = None,
     **facts: Any,
 ) -> SimBoard:
-    """A board as it comes from the shop, with stock MicroPython and an empty file system, for a ReplBoard.
+    """An unprovisioned board, with stock MicroPython and an empty file system, for a ReplBoard.
 
     romfs_size: of a partition for ROMFS, 0 = none. facts: version (of MicroPython, three numbers), clock
     (Unix s), machine, umqtt (is it in the firmware?).

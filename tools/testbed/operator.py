@@ -172,7 +172,7 @@ class Operator:
 
     def _on_message(self, _: Any, __: Any, received: mqtt.MQTTMessage) -> None:
         if received.retain:
-            return  # boards retain nothing: whoever left this wants it taken for news
+            return  # boards retain nothing: the sender of this wants it taken for news
         parts = received.topic.removeprefix(self._prefix + "/").split("/")
         payload = bytes(received.payload)
         message = Message(parts[0], "/".join(parts[2:]), payload, wire.parse(payload))

@@ -182,7 +182,7 @@ class Relay:
         return garbage + data[end:]
 
     async def _send(self, direction: str, target: Side, data: bytes) -> None:
-        # Counted first: whoever has the last byte may look before this task runs again.
+        # Counted first: the receiver of the last byte may look before this task runs again.
         setattr(self._connection, direction, self._count(direction) + len(data))
         target.writer.write(data)
         await target.writer.drain()

@@ -14,7 +14,7 @@ GIT_LIMIT_S = 30
 
 @functools.cache
 def rotation() -> int:
-    """How many commits there are; 0 where git does not tell."""
+    """How many commits there are; 0 without git's history."""
     command = ["git", "-c", "safe.directory=*", "rev-list", "--count", "HEAD"]
     try:
         done = subprocess.run(command, cwd=cache.REPO, capture_output=True, text=True, timeout=GIT_LIMIT_S)

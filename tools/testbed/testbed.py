@@ -107,7 +107,7 @@ class Testbed:
         return board
 
     def configuration(self) -> dict:
-        """What stands in the board's ota.json."""
+        """The content of the board's ota.json."""
         scheme = "mqtt" if self._plain_mqtt else "mqtts"
         port = self.broker_proxy.port if self._proxies else self._broker_port()
         config = {

@@ -97,15 +97,15 @@ def whole() -> list[Case]:
 
 
 def _cases(shared: SharedBoards) -> list[Case]:
-    """With power cuts at each operation of the flash; an undisturbed run tells how many there are."""
+    """With power cuts at each operation of the flash; an undisturbed run counts them."""
     cases = whole()
     for name, release, played in (
         ("there", EARLIER, _updated), ("back", TODAY, _updated), ("fails", EARLIER, _failed),
     ):  # fmt: skip
-        told = play(Case(f"{NAME}/cut/{name}", release, played), shared)
-        if told["outcome"] != "ok":
-            raise ToolError(f"the undisturbed {told['id']} fails: {told['detail']}")
-        for number in range(*told["operations"]):
+        result = play(Case(f"{NAME}/cut/{name}", release, played), shared)
+        if result["outcome"] != "ok":
+            raise ToolError(f"the undisturbed {result['id']} fails: {result['detail']}")
+        for number in range(*result["operations"]):
             kind = _KINDS[number % 3]
             cases.append(Case(f"{NAME}/cut/{name}/{number}-{kind[0]}", release, played, [[number, *kind]]))
     return cases
@@ -192,7 +192,7 @@ def _updated(testbed: EarlierTestbed) -> None:
 
 
 def _failed(testbed: EarlierTestbed) -> None:
-    """Whatever happens in between, the old image is back and knows why."""
+    """Whatever happens in between, the old image is back and has the cause."""
     image = testbed.build(NEW, OTHER[testbed.release], FAILS)
     offer = testbed.signed(image, NEW, 1)
     testbed.operator.offer_after_init(MAC, offer)

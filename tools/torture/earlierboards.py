@@ -133,26 +133,26 @@ class EarlierTestbed(Testbed):
     def wait_confirmed(self, version: str, start: int, since: int) -> None:
         """start, since: of the console's lines and of the messages. Raises Wrong if the board reports an
         error."""
-        told = self.operator.wait_for(is_end, LIMIT_S, since)
-        if "errorCode" in told.data:
-            raise Wrong("lost", f"instead of {version} it reports {told.data}")
+        message = self.operator.wait_for(is_end, LIMIT_S, since)
+        if "errorCode" in message.data:
+            raise Wrong("lost", f"instead of {version} it reports {message.data}")
         self.board.wait_for("confirmed " + version, LIMIT_S, start)
 
     def expect(self, offer: dict, code: int) -> None:
         """Push what must be refused. Raises Wrong where it is not, or for another reason."""
         since = len(self.operator.messages)
         self.push(offer)
-        told = self.operator.wait_for(_is_answer, LIMIT_S, since)
-        if told.data.get("errorCode") != code:
-            raise Wrong("unverified", f"{offer['version']} is answered {told.data}, not {code}")
+        message = self.operator.wait_for(_is_answer, LIMIT_S, since)
+        if message.data.get("errorCode") != code:
+            raise Wrong("unverified", f"{offer['version']} is answered {message.data}, not {code}")
 
     def wait_until_it_runs(self, version: str) -> None:
         """Confirmed, whether or not the power let it say so. Raises TimeoutError."""
         deadline = time.monotonic() + LIMIT_S
         while time.monotonic() < deadline and not self.board.ended:
             reports = [m.data for m in self.operator.messages if m.name == "firmware/report"]
-            is_told = any(data["type"] == "INIT" and data["version"] == version for data in reports)
-            if is_told or any("confirmed " + version in line for line in self.board.lines):
+            is_reported = any(data["type"] == "INIT" and data["version"] == version for data in reports)
+            if is_reported or any("confirmed " + version in line for line in self.board.lines):
                 return
             time.sleep(0.05)
         raise TimeoutError(f"{version} is not confirmed; the console ends with {self.board.lines[-9:]}")
@@ -168,10 +168,10 @@ class EarlierTestbed(Testbed):
         """Until all is answered that was offered before, and kept by the broker while the power was off."""
         since = len(self.operator.messages)
         self.push(self.signed(self.build(FIRST), FIRST, 1))
-        told = self.operator.wait_for(
+        message = self.operator.wait_for(
             lambda m: m.data.get("errorCode") == errors.DOWNGRADE or "progress" in m.data, LIMIT_S, since
         )
-        if "progress" in told.data:
+        if "progress" in message.data:
             raise Wrong("unverified", f"{FIRST} is taken")
 
     def check_memory(self, current: int, floor: str) -> None:

@@ -1,4 +1,4 @@
-"""Cases of what stands in messages: sizes, offers cut and bent, delays, clocks, tick counters."""
+"""Cases of the content of messages: sizes, offers cut and bent, delays, clocks, tick counters."""
 
 from __future__ import annotations
 

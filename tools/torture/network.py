@@ -104,7 +104,7 @@ def peers_away(trace: Trace) -> Iterator[Case]:
 
 
 def idle(trace: Trace) -> Iterator[Case]:
-    """The broker's end of the connection dies without a word while the board waits for an offer."""
+    """The broker's end of the connection dies silently while the board waits for an offer."""
     for step in range(40, 80, 5):
         yield {"id": str(step), "steps": [[1, step, "mute", "broker"]], "push_after_ms": 600_000}
 

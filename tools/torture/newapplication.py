@@ -66,9 +66,9 @@ def _live(testbed: Testbed, application: Application, attempts: int) -> None:
     app.mkdir()
     (app / "main.py").write_text(application.source)
     testbed.push(testbed.offer(testbed.build(NEW, app), NEW))
-    told = testbed.wait_error(errors.ROLLED_BACK, LIMIT_S).data
-    if not any(cause in told["cause"] for cause in application.causes):
-        raise _Wrong("silent", f"the cause is {told['cause']!r}")
+    report = testbed.wait_error(errors.ROLLED_BACK, LIMIT_S).data
+    if not any(cause in report["cause"] for cause in application.causes):
+        raise _Wrong("silent", f"the cause is {report['cause']!r}")
     boots = _boots(testbed.board.lines)
     if not 0 < boots <= attempts:  # fewer where it has wiped the record of its trial
         raise _Wrong("wrong", f"{boots} boots of the new image")

@@ -86,7 +86,7 @@ def play_all(
     """The result of every case, in the order in which they end. Raises ToolError."""
     names = sorted({request.fixture for request in requests})
     waiting: queue.Queue[Request] = queue.Queue()
-    told: queue.Queue[Any] = queue.Queue()
+    results: queue.Queue[Any] = queue.Queue()
     workers = [Worker(fixtures, names, device=device, heap=heap) for _ in range(jobs)]
     for request in requests:
         waiting.put(request)
@@ -95,18 +95,18 @@ def play_all(
         try:
             while True:
                 for result in worker.play(waiting.get_nowait()):
-                    told.put(result)
+                    results.put(result)
         except queue.Empty:
-            told.put(None)
-        except Exception as error:  # for the thread that reads `told`
-            told.put(error)
+            results.put(None)
+        except Exception as error:  # for the thread that reads `results`
+            results.put(error)
 
     for worker in workers:
         threading.Thread(target=work, args=(worker,), daemon=True).start()
     left = len(workers)
     try:
         while left:
-            result = told.get(timeout=SILENCE_LIMIT_S + 60)
+            result = results.get(timeout=SILENCE_LIMIT_S + 60)
             if isinstance(result, dict):
                 yield result
             elif not isinstance(result, str):
@@ -123,5 +123,5 @@ def traces(
 ) -> dict[str, Trace]:
     """The undisturbed run of each fixture."""
     requests = [Request(name, [{"id": name, "trace": True}]) for name in names]
-    told = {result["id"]: result for result in play_all(requests, fixtures, 1, heap=heap)}
-    return {name: Trace(name, told[name], (fixtures / name / "new.img").stat().st_size) for name in names}
+    results = {result["id"]: result for result in play_all(requests, fixtures, 1, heap=heap)}
+    return {name: Trace(name, results[name], (fixtures / name / "new.img").stat().st_size) for name in names}

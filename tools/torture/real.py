@@ -46,10 +46,10 @@ def play_one(identity: str, fixtures: Path, show: Callable[[str], None]) -> dict
 
 def _cases(fixtures: Path, images: _Images) -> list[RealCase]:
     """An undisturbed update tells how many operations there are to be disturbed."""
-    told = _play(RealCase("real/none"), fixtures, images)
-    if told["outcome"] != "ok":
-        raise ToolError(f"the undisturbed update fails: {told['detail']}")
-    return make_cases(told["operations"])
+    result = _play(RealCase("real/none"), fixtures, images)
+    if result["outcome"] != "ok":
+        raise ToolError(f"the undisturbed update fails: {result['detail']}")
+    return make_cases(result["operations"])
 
 
 class _Images:
@@ -112,7 +112,7 @@ class _Trial:
             detail = str(error)[-600:]
         except _Unverified as error:
             outcome, detail = "unverified", str(error)
-        except _Untold as error:
+        except _Unreported as error:
             outcome, detail = "silent", str(error)
         sent = sum(request.sent for request in self.testbed.files.requests)
         return {
@@ -134,7 +134,7 @@ class _Trial:
             testbed.wait_error(case.code, LIMIT_S)
             time.sleep(0.3)  # for what follows a report
         if case.code is not None and case.code not in self._codes():
-            raise _Untold(f"{case.code} was not reported, but {self._codes()}")
+            raise _Unreported(f"{case.code} was not reported, but {self._codes()}")
         testbed.board.cut_power()
         self.operations = testbed.board.operations()
         self._check_what_stays()
@@ -182,5 +182,5 @@ class _Unverified(Exception):
     pass
 
 
-class _Untold(Exception):
+class _Unreported(Exception):
     pass

@@ -9,10 +9,10 @@ from rich.console import Console
 from rich.live import Live
 from rich.table import Table
 
-OUTCOMES = ("bricked", "unverified", "hung", "lost", "untold")
-MEANINGS = {"silent": "untold", "wrong": "untold", "crashed": "hung"}
+OUTCOMES = ("bricked", "unverified", "hung", "lost", "unreported")
+MEANINGS = {"silent": "unreported", "wrong": "unreported", "crashed": "hung"}
 WIDTH = 100  # where there is no terminal
-HEADINGS = ("bricked", "un-\nverified", "hung", "lost", "not\ntold")
+HEADINGS = ("bricked", "un-\nverified", "hung", "lost", "un-\nreported")
 
 
 @dataclass

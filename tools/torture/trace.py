@@ -25,19 +25,19 @@ class Operation(NamedTuple):
 class Trace:
     """Of the undisturbed update of the board of one fixture. mode: "idf", "w80x" or "big"."""
 
-    def __init__(self, fixture: str, told: dict[str, Any], image_size: int) -> None:
-        if told["outcome"] != "ok":
-            raise RuntimeError(f"{fixture}: the undisturbed run fails: {told}")
+    def __init__(self, fixture: str, run: dict[str, Any], image_size: int) -> None:
+        if run["outcome"] != "ok":
+            raise RuntimeError(f"{fixture}: the undisturbed run fails: {run}")
         self.fixture = fixture
         self.mode = fixture.split("-")[-1]
         self.image_size = image_size
-        self.operations = [Operation(*entry) for entry in told["operations"]]
-        self.steps = told["steps"]  # polls in boot 1, 2, …
-        self.marks = told["marks"]  # of boot 1: operations done before each step
-        self.reads = told["reads"]
-        files = [size for peer, size in told["connections"] if peer == "files"]
+        self.operations = [Operation(*entry) for entry in run["operations"]]
+        self.steps = run["steps"]  # polls in boot 1, 2, …
+        self.marks = run["marks"]  # of boot 1: operations done before each step
+        self.reads = run["reads"]
+        files = [size for peer, size in run["connections"] if peer == "files"]
         self.head_size = files[0] - image_size  # of the answer to the only request
-        self.greeting = [size for peer, size in told["connections"] if peer == "broker"][0]
+        self.greeting = [size for peer, size in run["connections"] if peer == "broker"][0]
         self.spare = "upgrade" if self.mode == "w80x" else "ota_1"
 
     def slot_writes(self) -> list[int]:

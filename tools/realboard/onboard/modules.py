@@ -41,7 +41,7 @@ def _is_there(path):
 
 
 def _is_frozen(name):
-    """The firmware's files cannot be listed: only an import tells."""
+    """The firmware's files cannot be listed: only an import shows it."""
     kept_path = sys.path[:]
     top = name.split(".")[0]
     kept = {key: sys.modules[key] for key in list(sys.modules) if key.split(".")[0] == top}

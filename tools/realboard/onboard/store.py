@@ -6,7 +6,7 @@ HOME = "lib/device"  # behind the firmware's own modules in sys.path, so that a 
 ROOT = "device"  # where others may have put it; it comes before the firmware's
 COMING = "lib/device.new"  # a package on its way: whole or not
 GOING = "lib/device.old"
-POINTER = "lib/device.py"  # makes COMING the package for as long as there is no HOME
+POINTER = "lib/device.py"  # makes COMING the package while there is no HOME
 SUFFIX = ".deploy"  # of any other file on its way
 
 

@@ -6,7 +6,7 @@ def const(value):
 
 
 def heap_lock():
-    """Here an import that finds nothing is told from one that does by itself."""
+    """Here an import that finds nothing is distinguished from one that does by itself."""
 
 
 def heap_unlock():

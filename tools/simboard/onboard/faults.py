@@ -36,7 +36,7 @@ _reads = set()
 
 
 def cut_power():
-    """Never returns. Whoever replaces it raises something."""
+    """Never returns. A replacement raises something."""
     memory.end_process(POWER_CUT)
 
 

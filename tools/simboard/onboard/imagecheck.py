@@ -1,6 +1,6 @@
 """What boot loaders check before they jump: ESP-IDF's image verification and the W80x header and CRCs.
 
-Written from the formats, not from the device code, which it serves to judge.
+Written from the formats, not from the device code, which it serves to verify.
 """
 
 import binascii

@@ -1,4 +1,4 @@
-"""Shim of `ntptime`: asks the host's test server, and like the real one checks nothing it is told."""
+"""Shim of `ntptime`: asks the host's test server, and like the real one checks no answer."""
 
 import struct
 

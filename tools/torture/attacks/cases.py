@@ -14,8 +14,8 @@ MINUTE_MS = 60_000
 def attack(identity: object, *codes: int, **case: Any) -> Case:
     """Nothing of it may be taken, one of `codes` must be reported (none given: nothing may be), and then
     the owner's update must be taken. See simulation/attackverifier.py for the rest."""
-    told: Case = {"codes": list(codes)} if codes else {"silent": True}
-    return {"id": str(identity), "phases": ["attack", "valid"], **told, **case}
+    expected: Case = {"codes": list(codes)} if codes else {"silent": True}
+    return {"id": str(identity), "phases": ["attack", "valid"], **expected, **case}
 
 
 def after_success(identity: object, *codes: int, **case: Any) -> Case:

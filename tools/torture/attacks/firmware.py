@@ -124,7 +124,7 @@ def identity(ground: Ground) -> Iterator[Case]:
 
 
 def changed_flash(ground: Ground) -> Iterator[Case]:
-    """The flash holds something else after the signature was found good, or before it is judged."""
+    """The flash holds something else after the signature was found good, or before it is verified."""
     trace = ground.trace
     start, size = trace.slot_address, len(ground.images["new"])
     codes = (errors.HEADER_INVALID, errors.FLASH, errors.SHA256_ECDSA, errors.CRC_ERROR)

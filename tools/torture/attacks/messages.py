@@ -1,4 +1,4 @@
-"""Attacks by whoever owns the broker's account: bent offers, and good ones at the wrong time."""
+"""Attacks by the owner of the broker's account: bent offers, and good ones at the wrong time."""
 
 from __future__ import annotations
 

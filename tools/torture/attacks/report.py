@@ -72,7 +72,7 @@ class Report:
         caught = ", ".join(f"{counts[name]} {name}" for name in OUTCOMES if counts[name] or name in _ALWAYS)
         self._console.print(
             f"{total.attacks:,} attacks in {len(self.lines)} classes: {caught}; "
-            f"{total.taken} of {total.controls} control cases accepted", soft_wrap=True
+            f"{total.taken} of {total.controls} valid controls accepted", soft_wrap=True
         )  # fmt: skip
         is_proof = all(line.attacks and line.controls for line in self.lines.values())
         return int(bool(self.failures) or not is_proof)

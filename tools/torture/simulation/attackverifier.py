@@ -102,8 +102,8 @@ class AttackVerifier(Verifier):
         if self._heard_at_ms is None and len(sim.broker.codes) > self._codes_before:
             self._heard_at_ms = virtualtime.now_ms
         case = sim.case
-        is_told = self._heard_at_ms is not None and not case.get("watches")
-        if is_told and virtualtime.now_ms - self._heard_at_ms > _AFTER_CODE_MS:
+        is_reported = self._heard_at_ms is not None and not case.get("watches")
+        if is_reported and virtualtime.now_ms - self._heard_at_ms > _AFTER_CODE_MS:
             return True
         return self._lasted_ms() > case.get("ends_ms", _ENDS_MS)
 

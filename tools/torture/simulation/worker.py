@@ -31,7 +31,7 @@ def _remembered_verify(key, digest, signature, table=None):
     return _known[arguments]
 
 
-def _tell(result):
+def _report(result):
     print("=" + json.dumps(result))
 
 
@@ -49,7 +49,7 @@ class Branches:
             try:
                 is_child = fork.branch()
             except fork.Hung as hung:
-                _tell_hung(case, hung)
+                _report_hung(case, hung)
                 continue
             if is_child:
                 self._at = {}
@@ -82,7 +82,7 @@ class Sweep:
         try:
             return case if fork.branch() else None
         except fork.Hung as hung:
-            _tell_hung(case, hung)
+            _report_hung(case, hung)
             return None
 
 
@@ -94,7 +94,7 @@ def _play_branching(cases, fixture):
     result = run.play()
     if run.is_child:
         if "sweep" not in run.case:
-            _tell(result)
+            _report(result)
         fork.end()
     if result["outcome"] != "ok":
         raise RuntimeError("the undisturbed run fails: " + str(result))
@@ -107,12 +107,12 @@ def _play_in_child(case, fixture):
             _play_alone(case, fixture)
             fork.end()
     except fork.Hung as hung:
-        _tell_hung(case, hung)
+        _report_hung(case, hung)
 
 
-def _tell_hung(case, hung):
+def _report_hung(case, hung):
     outcome = "hung" if hung.is_late else "crashed"
-    _tell({"id": case["id"], "outcome": outcome, "detail": str(hung), "repeated": 0})
+    _report({"id": case["id"], "outcome": outcome, "detail": str(hung), "repeated": 0})
 
 
 def _play_alone(case, fixture):
@@ -123,7 +123,7 @@ def _play_alone(case, fixture):
             operations=played.operations, steps=played.steps_of_boots, marks=played.marks,
             reads=sharedmemory.get(sharedmemory.READS), connections=list(fakenet.history),
         )  # fmt: skip
-    _tell(result)
+    _report(result)
 
 
 def _load_package():

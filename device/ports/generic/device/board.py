@@ -1,7 +1,7 @@
 """A board of any port: Wi-Fi, clock and watchdog by the modules that ports have in common, slots by a module
 `bootslots` that comes with the board. Stands in for device/board.py; device/PORTING.md says how.
 
-bootslots, from whoever wrote the boot loader:
+bootslots, from the author of the boot loader:
   NAMES                 the names of two slots
   running(), next_boot()    the name of one
   device(name)          the slot as a block device with the extended interface of AbstractBlockDev
