@@ -324,7 +324,7 @@ def test_a_certificate_that_ends_is_told_in_time(world: World) -> None:
     pushes.add_devices(world.store, ends)
     warnings = [row["warning"] for row in view.devices(world.store, world.now)]
     assert warnings[0].startswith("certificate expires 20") and warnings[1] == ""
-    assert warnings[2].startswith("certificate ended 20")
+    assert warnings[2].startswith("certificate expired 20")
 
 
 def test_a_folder_of_a_newer_version_is_left_alone(tmp_path: Path) -> None:
@@ -333,7 +333,7 @@ def test_a_folder_of_a_newer_version_is_left_alone(tmp_path: Path) -> None:
     store.close()
     with pytest.raises(ToolError, match="newer version"):
         Store(tmp_path)
-    with pytest.raises(ToolError, match="no server's folder"):
+    with pytest.raises(ToolError, match="not a server folder"):
         Store(tmp_path / "none")
 
 

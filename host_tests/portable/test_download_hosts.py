@@ -21,7 +21,7 @@ def test_a_host_without_range():
         assert wanted == [""] + ["2048-"] * cuts
 
 
-def _patience(download):
+def _max_erases(download):
     """It ends as a matter of the network, when the window since the last new block is over. Returns the most
     erases of a block."""
     raises_code(errors.CONNECTION_FAILED, download.run)
@@ -31,10 +31,10 @@ def _patience(download):
 
 def test_a_host_without_range_whose_link_is_always_cut():
     """Blocks that come again are not progress; and however long that lasts, flash is worn a little only."""
-    assert _patience(download_of([CUT] * 99, retry_window_s=WINDOW_S)) <= 16
+    assert _max_erases(download_of([CUT] * 99, retry_window_s=WINDOW_S)) <= 16
     often = {"backoff_max_s": 1, "retry_window_s": WINDOW_S}  # more tries than the flash is to bear
     download = download_of([CUT] * 199, **often)
-    assert _patience(download) == 16 and len(download.server.hosts) > 30
+    assert _max_erases(download) == 16 and len(download.server.hosts) > 30
 
 
 def test_nodes_with_tags_of_their_own():
@@ -45,7 +45,7 @@ def test_nodes_with_tags_of_their_own():
 
     cut = [[head(200, 2500, more=tag(number)), START, CLOSE] for number in range(8)]
     succeeds(cut[:4] + [whole(DATA, tag(7))], starts_over=4, retry_window_s=WINDOW_S)
-    assert _patience(download_of(cut * 9, retry_window_s=WINDOW_S)) <= 16
+    assert _max_erases(download_of(cut * 9, retry_window_s=WINDOW_S)) <= 16
     parts = [cut[0]]
     for number in range(1, 5):
         parts += [rest(DATA, 2048, tag(number)), cut[number]]

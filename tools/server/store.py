@@ -39,9 +39,7 @@ class Store:
         self.folder = folder
         path = folder / NAME
         if not create and not path.exists():
-            raise ToolError(
-                f"{folder} is not the folder of a server: start `python3 -m tools serve {folder}` first"
-            )
+            raise ToolError(f"{folder} is not a server folder: start `python3 -m tools serve {folder}` first")
         if create:
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         try:

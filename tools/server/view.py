@@ -152,7 +152,7 @@ def certificate_warning(ends: float | None, now: float) -> str:
     if ends == REVOKED:
         return "certificate revoked"
     day = datetime.datetime.fromtimestamp(ends, datetime.timezone.utc).date()
-    return f"certificate {'ends' if ends > now else 'ended'} {day}"
+    return f"certificate {'expires' if ends > now else 'expired'} {day}"
 
 
 def push_of(store: Store, number: int) -> dict[str, Any]:

@@ -83,7 +83,7 @@ class SimBoard:
     def _run(self) -> None:
         cause = PWRON
         while self._powered:
-            self._panel_write(RESET_CAUSE_WORD, cause)
+            self._write_word(RESET_CAUSE_WORD, cause)
             code = self._boot_once()
             if code == CRASH_EXIT and self.facts.get("faults"):
                 # An error of the flash inside LittleFS, which MicroPython raises through its C code, can
@@ -148,7 +148,7 @@ class SimBoard:
 
     def wifi(self, on: bool) -> None:
         """Switch the air on or off, also while the board runs."""
-        self._panel_write(WIFI_OFF_WORD, 0 if on else 1)
+        self._write_word(WIFI_OFF_WORD, 0 if on else 1)
 
     def inject(self, faults: list, wifi_drops: list | tuple = ()) -> None:
         """From the next power_on() on. faults: [number of the flash operation, kind, argument], see
@@ -214,7 +214,7 @@ class SimBoard:
         self.facts["host_paths"] = {name: str(path) for name, path in paths.items()}  # in its firmware
         (self.folder / FACTS).write_bytes(json.dumps(self.facts, ensure_ascii=False).encode())
 
-    def _panel_write(self, word: int, value: int) -> None:
+    def _write_word(self, word: int, value: int) -> None:
         with (self.folder / "shared_memory.bin").open("r+b") as file:
             memory = mmap.mmap(file.fileno(), 0)
             struct.pack_into("<I", memory, 4 * word, value)

@@ -64,7 +64,7 @@ class ReplBoard(SimBoard):
         super()._write_host_paths()
 
     def _boot_once(self) -> int:
-        self._panel_write(EXECUTING_WORD, 0)  # whatever ran has ended with the process
+        self._write_word(EXECUTING_WORD, 0)  # whatever ran has ended with the process
         return super()._boot_once()
 
     # From the board
@@ -127,7 +127,7 @@ class ReplBoard(SimBoard):
         looks at the clock is ended by a signal, which may spoil the interpreter."""
         deadline = time.monotonic() + INTERRUPT_LIMIT_S
         if self._is_executing():
-            self._panel_write(INTERRUPT_WORD, 1)
+            self._write_word(INTERRUPT_WORD, 1)
         while self._is_executing() and time.monotonic() < deadline:
             time.sleep(0.01)
         if self._is_executing() and self._process:
