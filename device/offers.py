@@ -101,8 +101,8 @@ def check(agent, offer):
         raise errors.OtaError(errors.SAME_VERSION, offer.version)
     if agent.running.get("unversioned"):  # what it is called was the broker's word
         running = None
-    floor = phases.call("strict", "version", state["floor"])
-    if offer.number < max(running or (0, 0, 0), floor or (0, 0, 0)):
+    min_version = phases.call("strict", "version", state["floor"])
+    if offer.number < max(running or (0, 0, 0), min_version or (0, 0, 0)):
         raise errors.OtaError(errors.DOWNGRADE, offer.version)
     phases.call("tries", "check", agent, offer)
     check_refused(agent, offer)

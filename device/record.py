@@ -19,7 +19,7 @@ PATH = "ota_state.json"
 _EFBIG = const(27)
 _FULL = (28, 36)  # ENOSPC; LittleFS: no room for a new name
 _RESERVE = "ota_reserve"
-FLOOR = "ota_floor"
+MIN_VERSION = "ota_floor"
 _RESERVED = const(8192)  # bytes: two blocks
 
 
@@ -91,16 +91,16 @@ def take_reserve():
         log.warning("no room in reserve: %s" % error)
 
 
-def keep_floor(version):
+def keep_lowest(version):
     """The highest version ever confirmed, in a file of its own, which stays where the record is deleted or
     damaged. LittleFS rewrites so short a file in place, also where it is full."""
     try:
-        files.write(FLOOR, floor_text(version.encode()))
+        files.write(MIN_VERSION, lowest_text(version.encode()))
     except OSError as error:
-        log.error("%s: %s" % (FLOOR, error))
+        log.error("%s: %s" % (MIN_VERSION, error))
 
 
-def floor_text(version):
+def lowest_text(version):
     """bytes -> bytes."""
     return version + b" %08x" % binascii.crc32(version)
 

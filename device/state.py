@@ -23,8 +23,8 @@ _FORMAT = const(1)
 _ENOENT = const(2)
 _KEYS = "slots trial floor waiting failed refused untold wear known_time doubts agreed_time"
 _MARK = const(32)  # bytes at the end of a record: its CRC, see record.py
-_FLOOR = "ota_floor"
-_FLOOR_LIMIT = const(128)
+_MIN_VERSION = "ota_floor"
+_MIN_VERSION_LIMIT = const(128)
 
 
 def load(path="ota_state.json"):
@@ -38,31 +38,31 @@ def load(path="ota_state.json"):
     state["slots"] = {label: record for label, record in slots.items() if _is_record(record)}
     if not _is_trial(state["trial"]):
         state["trial"] = None
-    state["floor"] = _floor(state["floor"])
+    state["floor"] = _min_version(state["floor"])
     phases.call("offers", "check_state", state)
     phases.call("tries", "check_state", state)
     phases.call("ntp", "check_state", state)
     return state
 
 
-def _floor(recorded):
+def _min_version(recorded):
     """The higher one of the record and of its own file, which gets it."""
-    kept = kept_floor()
+    kept = kept_lowest()
     number, other = strict.version(recorded), strict.version(kept)
     if number and (other is None or number > other):
-        phases.call("record", "keep_floor", recorded)
+        phases.call("record", "keep_lowest", recorded)
         return recorded
     return kept
 
 
-def kept_floor():
+def kept_lowest():
     """The highest version ever confirmed, as its own file has it; None without one."""
     try:
-        text = files.read(_FLOOR, _FLOOR_LIMIT)
+        text = files.read(_MIN_VERSION, _MIN_VERSION_LIMIT)
     except OSError:
         return None
     version = text.split(b" ")[0]
-    return version.decode() if text == phases.call("record", "floor_text", version) else None
+    return version.decode() if text == phases.call("record", "lowest_text", version) else None
 
 
 def clear_refused(state=None):

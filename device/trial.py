@@ -61,7 +61,7 @@ def confirm(agent):
     be called again."""
     state, running = agent.state, agent.running
     number = phases.call("strict", "version", running["version"])
-    floor = phases.call("strict", "version", state["floor"])
+    min_version = phases.call("strict", "version", state["floor"])
     phases.call("offers", "date_refused", state)
     agent.can_return = False
     entry = {key: running[key] for key in ("version", "build_time", "size", "digest")}
@@ -71,9 +71,9 @@ def confirm(agent):
     agent.is_new = False  # even if no record can be made of it
     _, label = board.running()
     state["slots"][label] = entry
-    if "unversioned" not in entry and number and number >= (floor or number):
+    if "unversioned" not in entry and number and number >= (min_version or number):
         state["floor"] = entry["version"]
-        record.keep_floor(entry["version"])
+        record.keep_lowest(entry["version"])
     drop_waiting(state, running["signature"])
     state["trial"] = state["failed"] = None
     state["untold"] = entry["version"]

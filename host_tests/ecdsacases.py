@@ -1,4 +1,4 @@
-"""Signatures and keys, honest and bent, as hypothesis strategies; and what `cryptography` says of them."""
+"""Signatures and keys, valid and bent, as hypothesis strategies; and what `cryptography` says of them."""
 
 from __future__ import annotations
 
@@ -76,7 +76,7 @@ DIGESTS = st.binary(min_size=32, max_size=32) | st.sampled_from(
 
 
 @st.composite
-def honest(draw: st.DrawFn) -> Case:
+def valid(draw: st.DrawFn) -> Case:
     number = draw(st.integers(0, len(PRIVATE) - 1))
     digest = draw(DIGESTS)
     key = _public(number, draw(st.booleans()))
@@ -114,14 +114,14 @@ def _bent(data: bytes, edits: list[tuple[str, int, bytes]]) -> bytes:
 
 @st.composite
 def bent_signatures(draw: st.DrawFn) -> Case:
-    good = draw(honest())
+    good = draw(valid())
     edits = draw(st.lists(EDITS, min_size=1, max_size=3))
     return Case(good.key, good.digest, _bent(good.signature, edits))
 
 
 @st.composite
 def bent_keys(draw: st.DrawFn) -> Case:
-    good = draw(honest())
+    good = draw(valid())
     other = st.integers(0, len(PRIVATE) - 1).map(lambda number: _public(number, False))
     info, body = good.key[:-65], good.key[-64:]
     first = st.sampled_from([0, 2, 3, 4, 5, 6, 7]).map(lambda byte: info + bytes([byte]) + body)
@@ -132,7 +132,7 @@ def bent_keys(draw: st.DrawFn) -> Case:
 
 @st.composite
 def bent_digests(draw: st.DrawFn) -> Case:
-    good = draw(honest())
+    good = draw(valid())
     bit = draw(st.integers(0, 255))
     return Case(good.key, edited(good.digest, "flip", bit, b""), good.signature)
 
@@ -147,7 +147,7 @@ NUMBERS = (
 @st.composite
 def other_numbers(draw: st.DrawFn) -> Case:
     """r, s or both replaced, negated, swapped, or moved by a multiple of n: encoded as DER demands."""
-    good = draw(honest())
+    good = draw(valid())
     r, s = utils.decode_dss_signature(good.signature)
     change = draw(st.sampled_from(["r", "s", "both", "-s", "-r", "swap", "r+n", "s+n", "e=s"]))
     if change in ("r", "both"):
@@ -165,7 +165,7 @@ TAGS = st.sampled_from([0x02] * 12 + [0x03, 0x04, 0x22, 0x82])
 @st.composite
 def other_encodings(draw: st.DrawFn) -> Case:
     """The right numbers, with zeros before them, other tags, other forms of the lengths, things between."""
-    good = draw(honest())
+    good = draw(valid())
     parts = []
     for value in utils.decode_dss_signature(good.signature):
         body = value.to_bytes(33, "big").lstrip(b"\0")

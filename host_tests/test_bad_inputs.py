@@ -74,7 +74,7 @@ def ended(tmp_path_factory: pytest.TempPathFactory) -> Iterator[list[dict[str, A
     assert done.returncode == 0, done.stderr[-3000:]
     yield [case for case in json.loads(done.stdout) if case]
     for path in (folder / "work").rglob("secret"):
-        path.chmod(0o700)  # for whoever clears up
+        path.chmod(0o700)  # for pytest to clear up
 
 
 def _is(case: dict[str, Any], patterns: list[str]) -> bool:

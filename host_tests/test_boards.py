@@ -62,8 +62,8 @@ def test_a_package_for_a_known_configuration_lacks_what_that_does_not_use() -> N
 
 
 def test_the_other_form_of_a_module_is_known() -> None:
-    twins = payload.twins(["lib/a.mpy", "lib/p/b.py", "main.py", "boot.py", "data.txt", "certs/x.der"])
-    assert twins == ["lib/a.py", "lib/p/b.mpy"]
+    others = payload.other_forms(["lib/a.mpy", "lib/p/b.py", "main.py", "boot.py", "data.txt", "certs/x.der"])
+    assert others == ["lib/a.py", "lib/p/b.mpy"]
 
 
 def test_an_application_goes_where_firmware_comes_first(tmp_path: Path) -> None:

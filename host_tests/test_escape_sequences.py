@@ -99,7 +99,7 @@ def test_the_error_of_any_command(text: str, monkeypatch: pytest.MonkeyPatch, ca
 def test_lines_of_doctor_and_deploy(text: str) -> None:
     out = Console(file=io.StringIO(), width=200, force_terminal=True, color_system=None)
     doctor._show("broker", Finding(findings.BAD, text, text), out)
-    deploy.show(deploy.Result(floor=text), out)
+    deploy.show(deploy.Result(min_version=text), out)
     shown = out.file.getvalue()  # type: ignore[attr-defined]
     assert len(shown.split("\n")) == 4 and all(map(str.isprintable, shown.split("\n"))), ascii(shown)
 

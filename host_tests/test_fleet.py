@@ -270,9 +270,9 @@ def test_nonsense_moves_nothing(world: World, name: str, payload: bytes) -> None
 
 
 def test_texts_are_cut_and_cleaned_before_anybody_sees_them(world: World) -> None:
-    evil = "\x1b[2J\r\n\u202e" + "x" * 500
-    world.say(A, wire.REPORT, type="INIT", version=evil, build_time=evil, slot=[1], extra="y" * 2000)
-    world.say(A, errorCode=errors.ROLLED_BACK, cause=evil, version={"a": 1})
+    hostile = "\x1b[2J\r\n\u202e" + "x" * 500
+    world.say(A, wire.REPORT, type="INIT", version=hostile, build_time=hostile, slot=[1], extra="y" * 2000)
+    world.say(A, errorCode=errors.ROLLED_BACK, cause=hostile, version={"a": 1})
     told = [text for _, text in world.log]
     row = next(row for row in view.devices(world.store, world.now) if row["mac"] == A)
     for text in (*told, row["version"], row["build_time"], row["error"]):

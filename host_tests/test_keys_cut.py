@@ -138,7 +138,7 @@ def test_a_cut_anywhere(
 def _check_recovery(folder: Path, command: str, before: dict[str, bytes], code: int) -> None:
     """The run after the cut is the same command where nothing had happened; then all of it has."""
     with keychange.changing(folder):
-        pass  # whoever comes next ends what was begun
+        pass  # the next command ends what was begun
     kept = {name: content for name, content in _state(folder).items() if name in before}
     if _state(folder) == before:
         assert code != DONE

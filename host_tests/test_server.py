@@ -231,7 +231,7 @@ def test_an_expired_offer_or_one_of_another_key(served: Served, image: bytes, ke
     late = signing.offer(image, key, version="1.0.1", expires=1000, for_push=True)
     foreign = keyfiles.read_key(keys / "file-ca.key.pem")
     other = signing.offer(image, foreign, version="1.0.1", for_push=True)
-    for made, message in ((late, "expired"), (other, "a key that this server knows")):
+    for made, message in ((late, "expired"), (other, "a key of this server")):
         with opened(served) as store, pytest.raises(ToolError, match=message):
             imagestore.add(store, image, made, signers(store))
 
@@ -337,15 +337,15 @@ def test_nobody_speaks_or_hears_for_another_device(
     given: Path, keys: Path, tmp_path: Path, image: bytes, offer: dict
 ) -> None:
     """With a certificate of its own, and the other's name in all it says."""
-    (honest, own) = swarm.certify(keys, MACS[:2], tmp_path / "clients")
-    intruder = swarm.Asker(honest.mac, own.context)
+    (enrolled, own) = swarm.certify(keys, MACS[:2], tmp_path / "clients")
+    intruder = swarm.Asker(enrolled.mac, own.context)
     with Served(tmp_path / "server", given) as served:
         asyncio.run(_intrude(intruder, served, image, offer))
-        assert state_of(served, honest.mac) == ("offered", 0) and intruder.offers == []
+        assert state_of(served, enrolled.mac) == ("offered", 0) and intruder.offers == []
         with opened(served) as store:
             rows = {row["mac"]: row for row in view.devices(store, time.time())}
-        assert rows[honest.mac]["seen"] is None and rows[honest.mac]["gets"] == 0
-        asyncio.run(_answer_once(honest, served.mqtt_port))
+        assert rows[enrolled.mac]["seen"] is None and rows[enrolled.mac]["gets"] == 0
+        asyncio.run(_answer_once(enrolled, served.mqtt_port))
 
 
 async def _intrude(intruder: swarm.Asker, served: Served, image: bytes, offer: dict) -> None:

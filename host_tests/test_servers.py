@@ -1,4 +1,4 @@
-"""The servers of demo and tests: each does what its docstring says, honest or not."""
+"""The servers of demo and tests: each does what its docstring says, with faults and without."""
 
 from __future__ import annotations
 

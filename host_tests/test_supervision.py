@@ -59,7 +59,7 @@ def test_mosquitto_gives_up_what_root_may(served: Served) -> None:
 
 def kill_and_wait(served: Served, broker: bool) -> None:
     """Until all is back, and what came meanwhile is saved: a mosquitto that is killed while no server is
-    there loses the rest. Whoever starts `serve` again does so, as systemd would."""
+    there loses the rest. The owner starts `serve` again, as systemd would."""
     before = 0
     if broker:
         before = connections(served)

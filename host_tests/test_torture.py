@@ -237,7 +237,7 @@ def test_between_two_releases(shared, name):
 def test_what_is_lost_between_two_releases_is_noticed(shared):
     def forgets(testbed):
         testbed.start()
-        testbed.check_memory(1, "1.0.2")  # is the floor of nobody
+        testbed.check_memory(1, "1.0.2")  # is nobody's minimum version
 
     def takes(testbed):
         testbed.start()

@@ -71,7 +71,7 @@ def test_on_trial_no_question_confirms(world: World, state: str) -> None:
     assert world.state(A) == "trial" and not is_good(world)
 
 
-def test_update_alone_confirms_nothing_whoever_says_it(world: World) -> None:
+def test_update_alone_confirms_nothing_from_any_sender(world: World) -> None:
     """A board of before says no more, until it connects again; one that never does is silent in the end."""
     world.boot(A, "1.0.1", "UPDATE", state="")
     assert world.state(A) == "trial" and not is_good(world)

@@ -59,16 +59,18 @@ def check_erased_once(testbed: Testbed, label: str, size: int) -> None:
     assert wear == [1] * used + [0] * (len(wear) - used)
 
 
-def check_record(testbed: Testbed, label: str, image: bytes, version: str, floor: str | None = "") -> None:
-    """The state of a board that has installed and confirmed this. floor: the lowest version that it takes
-    from then on, if not this one. Switches it off."""
+def check_record(
+    testbed: Testbed, label: str, image: bytes, version: str, min_version: str | None = ""
+) -> None:
+    """The state of a board that has installed and confirmed this. min_version: the lowest that it takes from
+    then on, if not this one. Switches it off."""
     testbed.board.cut_power()
     state = testbed.board.state()
     record = state["slots"][label]
     assert record["version"] == version
     assert record["size"] == len(image)
     assert record["digest"] == hashlib.sha256(image).hexdigest()
-    assert state["floor"] == (version if floor == "" else floor)
+    assert state["floor"] == (version if min_version == "" else min_version)
     assert not state["trial"]
     assert not state["waiting"]
     assert state["refused"] == []

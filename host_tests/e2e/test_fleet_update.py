@@ -28,7 +28,7 @@ from tools.testbed.served import Served
 MACS = [f"286DCE3200{number:02}" for number in range(1, 21)]
 STRANGERS = (MACS[4], MACS[12])  # of another product: the image is not for them
 HOSTILE = "286DCE3200FF"
-EVIL = "<img src=x onerror=\"document.title='owned'\">"
+HOSTILE = "<img src=x onerror=\"document.title='owned'\">"
 LIMIT_S = steps.PATIENCE_S
 # From then on the page itself counts the bars that it shows at a time: nobody else sees each of its states.
 WATCH = """
@@ -161,9 +161,13 @@ def _let_one_report_evil(place: Path, served: Served) -> None:
     async def report() -> None:
         (device,) = swarm.certify(place / "keys", [HOSTILE], place / "clients")
         await device.connect(served.mqtt_port)
-        device.say("firmware/report", {"type": "INIT", "version": EVIL, "build_time": EVIL, "slot": EVIL})
+        device.say(
+            "firmware/report", {"type": "INIT", "version": HOSTILE, "build_time": HOSTILE, "slot": HOSTILE}
+        )
         await device.heard()
         await device.close()
 
     asyncio.run(report())
-    steps.until(lambda: EVIL in tools("devices", place / "server", "--json").replace("\\", ""), "its report")
+    steps.until(
+        lambda: HOSTILE in tools("devices", place / "server", "--json").replace("\\", ""), "its report"
+    )

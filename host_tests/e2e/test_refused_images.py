@@ -134,4 +134,4 @@ def test_image_without_version_let_in(make_testbed, boot_mode):
     report = steps.update(testbed, testbed.offer(image, "2.0.5"))
     assert report.data["version"] == "2.0.5"
     testbed.board.wait_for("confirmed 2.0.5")
-    checks.check_record(testbed, "run" if boot_mode == "w80x" else "ota_1", image, "2.0.5", floor=None)
+    checks.check_record(testbed, "run" if boot_mode == "w80x" else "ota_1", image, "2.0.5", min_version=None)

@@ -1,6 +1,6 @@
-"""What the tests of device.ecdsa need besides an honest signer: tables, and signatures made to measure.
+"""What the tests of device.ecdsa need besides an valid signer: tables, and signatures made to measure.
 
-A table is computed here by signer's plain arithmetic, so it also judges tools.keys.keytable.
+A table is computed here by signer's plain arithmetic, so it also checks tools.keys.keytable.
 """
 
 import hashlib
@@ -40,7 +40,7 @@ def table_of(key):
     return _tables[point]
 
 
-def judged(key, digest, signature):
+def verified(key, digest, signature):
     """What both forms of verify say; AssertionError if they differ or say anything but True or False."""
     plain = ecdsa.verify(key, digest, signature)
     quick = ecdsa.verify(key, digest, signature, table_of(key))
@@ -49,12 +49,12 @@ def judged(key, digest, signature):
 
 
 def refuse(key, digest, signature):
-    assert judged(key, digest, signature) is False, (key, digest, signature)
+    assert verified(key, digest, signature) is False, (key, digest, signature)
 
 
 def accept(key, digest, signature):
     """It is good; and it is not for the digest with its last bit changed."""
-    assert judged(key, digest, signature) is True, (key, digest, signature)
+    assert verified(key, digest, signature) is True, (key, digest, signature)
     refuse(key, digest[:31] + bytes([digest[31] ^ 1]), signature)
 
 

@@ -6,7 +6,7 @@ The classes are those of public test vectors. Each starts from a signature or ke
 import hashlib
 
 import signer
-from forger import accept, judged, refuse, table_of
+from forger import accept, refuse, table_of, verified
 from signer import KEY, N, P, der, number
 
 from device import ecdsa
@@ -188,9 +188,9 @@ def test_arguments_of_other_types():
 
 def test_bytes_in_other_clothes():
     for kind in (bytes, bytearray, memoryview):
-        assert judged(kind(KEY), kind(DIGEST), kind(GOOD)) is True
-        assert judged(kind(SPKI + KEY), kind(DIGEST), kind(GOOD)) is True
-        assert judged(kind(KEY), kind(DIGEST), kind(GOOD[:-1])) is False
+        assert verified(kind(KEY), kind(DIGEST), kind(GOOD)) is True
+        assert verified(kind(SPKI + KEY), kind(DIGEST), kind(GOOD)) is True
+        assert verified(kind(KEY), kind(DIGEST), kind(GOOD[:-1])) is False
         assert ecdsa.verify(KEY, DIGEST, GOOD, kind(table_of(KEY))) is True
 
 

@@ -3,7 +3,7 @@
 import hashlib
 
 import signer
-from forger import accept, forge, judged, mirrored, point_at, recover, refuse
+from forger import accept, forge, mirrored, point_at, recover, refuse, verified
 from signer import PUBLIC, G, N, P, der, inverse, multiply, number, raw_key
 
 from device import ecdsa
@@ -150,6 +150,6 @@ def test_swapped_numbers_and_the_mirrored_key():
 
 def test_a_signature_is_for_one_key_only():
     digest, signature = forge(PUBLIC, U1, U2)
-    assert judged(signer.KEY, digest, signature) is True
+    assert verified(signer.KEY, digest, signature) is True
     for other in (G, multiply(2, PUBLIC), mirrored(PUBLIC)):
         refuse(raw_key(other), digest, signature)

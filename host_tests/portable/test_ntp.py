@@ -85,7 +85,7 @@ def test_plausible_is_from_the_build_on_for_20_years():
         assert not made._is_plausible(seconds), seconds
 
 
-def test_without_a_build_time_2026_is_the_floor():
+def test_without_a_build_time_2026_is_the_minimum():
     for text in ("", "nonsense", "May 24 2024 10:33:41"):
         made = ntp.Sync(_agent({"a": 0}, text)[0])
         assert made._is_plausible(1767225600) and not made._is_plausible(1767225599)

@@ -62,13 +62,13 @@ def test_an_offer_from_a_host_that_is_not_allowed():
 
 
 def test_no_offer_below_the_running_version_or_the_floor_is_taken():
-    for floor, running, lowest, below in (
+    for min_version, running, lowest, below in (
         (None, "1.2.3", "1.2.3", "1.2.2"), ("1.2.4", "1.2.3", "1.2.4", "1.2.3"),
         ("1.2.3", "1.10.0", "1.10.0", "1.9.9"), ("1.2.3", "nonsense", "1.2.3", "1.2.2"),
         (None, "", "0.0.0", None), ("nonsense", "1.0.0", "1.0.0", "0.9.9"), (7, "1.0.0", "1.0.0", "0.9.9"),
     ):  # fmt: skip
         agent = _agent(running)
-        agent.state["floor"] = floor
+        agent.state["floor"] = min_version
         if below:
             code = errors.SAME_VERSION if below == running else errors.DOWNGRADE
             _is_refused(code, agent, below)

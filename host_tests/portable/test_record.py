@@ -103,7 +103,7 @@ def test_where_there_is_no_room_for_the_copy_the_record_does_without():
     assert _loaded()["floor"] == "1.0.2" and "r.json.old" not in os.listdir()
 
 
-# The floor
+# The minimum version
 
 
 def test_the_floor_stays_where_the_record_is_deleted():
@@ -120,21 +120,21 @@ def test_the_higher_floor_counts():
     ):  # fmt: skip
         _fresh({"floor": recorded})
         if kept:
-            record.keep_floor(kept)
-        assert _loaded()["floor"] == expected == state.kept_floor(), (recorded, kept)
+            record.keep_lowest(kept)
+        assert _loaded()["floor"] == expected == state.kept_lowest(), (recorded, kept)
 
 
 def test_a_floor_that_is_damaged_counts_for_nothing():
-    record.keep_floor("1.2.3")
+    record.keep_lowest("1.2.3")
     whole = files.read("ota_floor")
     for bit in range(len(whole) * 8):
         damaged = bytearray(whole)
         damaged[bit >> 3] ^= 1 << (bit & 7)
         files.write("ota_floor", damaged)
-        assert state.kept_floor() is None, bit
+        assert state.kept_lowest() is None, bit
     for text in (b"", b"1.2.3", whole[:-1], whole + b"0", b"x" * 200):
         files.write("ota_floor", text)
-        assert state.kept_floor() is None, text
+        assert state.kept_lowest() is None, text
 
 
 # A full file system

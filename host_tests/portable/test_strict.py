@@ -59,7 +59,7 @@ def test_half_a_character_alone_harms_nothing():
         assert strict.json_object(b'{"a": "%s", "b": 1}' % raw)["b"] == 1, raw
     assert "de00" in strict.json_object(b'{"a": "\\ud83d\\tde00"}')["a"]
     for raw in (b"\\ud83", b"\\u", b"\\ud83d\\u", b"\\ud83d\\ude0"):
-        strict.json_object(b'{"a": "%s"}' % raw)  # wrong, which MicroPython does not mind
+        strict.json_object(b'{"a": "%s"}' % raw)  # wrong, which MicroPython accepts
 
 
 def test_base64_is_whole_or_none():

@@ -57,7 +57,7 @@ def test_an_image_that_the_boot_loader_refuses_leaves_nothing_that_boots():
             assert forgotten == [agent.offer] and FakeAgent(FILE).state["trial"] is None
 
 
-def test_confirm_moves_the_record_to_the_slot_and_raises_the_floor():
+def test_confirm_moves_the_record_to_the_slot_and_raises_the_minimum_version():
     with Board(running=NEW) as made:
         agent = made.begin()
         trial.confirm(agent)
@@ -78,24 +78,24 @@ def test_confirm_dates_what_a_release_of_before_has_refused():
 
 
 def test_the_floor_is_never_lowered():
-    floors = ((None, "1.2.3"), ("1.2.3", "1.2.3"), ("1.2.2", "1.2.3"), ("1.10.0", "1.10.0"), (7, "1.2.3"))
-    for floor, after in floors:
+    versions = ((None, "1.2.3"), ("1.2.3", "1.2.3"), ("1.2.2", "1.2.3"), ("1.10.0", "1.10.0"), (7, "1.2.3"))
+    for min_version, after in versions:
         with Board(running=NEW) as made:
             agent = made.begin()
-            agent.state["floor"] = floor
+            agent.state["floor"] = min_version
             trial.confirm(agent)
-            assert agent.state["floor"] == after, floor
+            assert agent.state["floor"] == after, min_version
 
 
-def test_an_image_that_names_no_version_never_raises_the_floor():
-    for floor in (None, "1.2.2"):
+def test_an_image_that_names_no_version_never_raises_the_minimum_version():
+    for min_version in (None, "1.2.2"):
         with Board(running=NEW) as made:
             agent = made.begin()
-            agent.state["floor"] = floor
+            agent.state["floor"] = min_version
             agent.running["unversioned"] = True
             trial.confirm(agent)
             state = FakeAgent(FILE).state
-            assert state["floor"] == floor and state["slots"]["ota_0"]["unversioned"] is True
+            assert state["floor"] == min_version and state["slots"]["ota_0"]["unversioned"] is True
 
 
 def test_a_record_that_cannot_be_saved_does_not_undo_the_confirm():

@@ -110,7 +110,7 @@ def test_at_a_start_the_clock_gives_one_download_at_most():
     with Board() as made:
         made.count()
         made.off(100)
-        assert made.count() == 0, "whoever cuts the power wins nothing"
+        assert made.count() == 0, "a cut of the power wins nothing"
         for wrong in (DAY, -DAY, 400 * DAY, -400 * DAY):
             made.wrong = wrong
             made.off(1)

@@ -80,7 +80,7 @@ def deploy(board: Session, settings: dict[str, bytes], args: argparse.Namespace,
         bar.update(task, visible=False)
     if args.version:
         board.load("running_version")
-        result.floor = board.call("set_running_version", args.version)
+        result.min_version = board.call("set_running_version", args.version)
     if payload.CONFIG in settings:
         _check_config(board)
     return result
@@ -130,8 +130,8 @@ def show(result: Result, console: Console) -> None:
         console.print(f"kept your own {path}. It must {does} (device/APPLICATION.md), or give --overwrite.")
     if result.built_in:
         console.print("The firmware holds the package itself, which comes first: it was not sent.")
-    if result.floor:
-        console.print(f"It takes nothing older than {escape(clean(result.floor))} from now on.")
+    if result.min_version:
+        console.print(f"It takes nothing older than {escape(clean(result.min_version))} from now on.")
     print(f"{len(result.sent)} files sent, {len(result.unchanged)} were there; the board starts anew")
 
 

@@ -21,7 +21,7 @@ OPEN = {
 # module → functions that scripts of the host call on a board
 ENTRIES = {
     "connection": "join", "ecdsa": "verify", "keytable": "load", "offer": "parse", "offers": "check",
-    "record": "save keep_floor", "start": "identify", "state": "load clear_refused", "strict": "version",
+    "record": "save keep_lowest", "start": "identify", "state": "load clear_refused", "strict": "version",
 }  # fmt: skip
 _Function = ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda
 Place = tuple[int, int]  # line from 1, column in bytes of UTF-8, as in ast

@@ -22,14 +22,14 @@ BLOCK = 4096  # a file takes whole ones
 
 @dataclass
 class Result:
-    """sent, unchanged, kept: paths on the board. built_in: the firmware holds the package. floor: the version
-    below which the board takes nothing, where it was told what runs."""
+    """sent, unchanged, kept: paths on the board. built_in: the firmware holds the package. min_version: below
+    which the board takes nothing, if it was set."""
 
     sent: list[str] = field(default_factory=list)
     unchanged: list[str] = field(default_factory=list)
     kept: list[str] = field(default_factory=list)
     built_in: bool = False
-    floor: str = ""
+    min_version: str = ""
 
 
 class Deployment:
@@ -95,7 +95,7 @@ class Deployment:
             self._require_space(sum(-(-len(content) // BLOCK) * BLOCK for content in staged.values()))
             self._stage(sent | changed, kept, live)
             self._verify(staged)
-            obsolete = payload.twins(list(wanted.files))
+            obsolete = payload.other_forms(list(wanted.files))
             self._board.call("commit", stale, list(changed), obsolete)
         self._result.sent += [*sent, *changed]
         return self._result

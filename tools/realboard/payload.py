@@ -74,7 +74,7 @@ def application(folder: Path, source: bool) -> dict[str, bytes]:
     return files
 
 
-def twins(paths: list[str]) -> list[str]:
+def other_forms(paths: list[str]) -> list[str]:
     """The same modules in their other form: MicroPython takes x.py before x.mpy."""
     other = {".py": ".mpy", ".mpy": ".py"}
     modules = [Path(path) for path in paths if path not in firmware.STARTERS and Path(path).suffix in other]

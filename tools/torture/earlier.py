@@ -16,7 +16,7 @@ from tools.errors import ToolError
 from tools.testbed import sampling
 from tools.testbed.testbed import MAC
 from tools.torture import boards, releases
-from tools.torture.earlierboards import FLOOR, LIMIT_S, RESETS, EarlierTestbed, SharedBoards, Wrong
+from tools.torture.earlierboards import LIMIT_S, MIN_VERSION, RESETS, EarlierTestbed, SharedBoards, Wrong
 from tools.torture.releases import EARLIER, TODAY
 
 NAME = "earlier"
@@ -164,7 +164,7 @@ def _rolled_back(testbed: EarlierTestbed, main: str) -> None:
     testbed.push(failed)
     testbed.wait_error(errors.ROLLED_BACK, LIMIT_S)
     testbed.expect(failed, errors.REFUSED_IMAGE)
-    testbed.check_memory(1, FLOOR)
+    testbed.check_memory(1, MIN_VERSION)
     testbed.start()
     testbed.update(other, NEXT, 1)
     testbed.expect(failed | {"version": "1.0.9"}, errors.REFUSED_IMAGE)
@@ -199,8 +199,8 @@ def _failed(testbed: EarlierTestbed) -> None:
     testbed.board.power_on()
     testbed.wait_error(errors.ROLLED_BACK, LIMIT_S)
     testbed.end()
-    if testbed.start().data["version"] != FLOOR:
+    if testbed.start().data["version"] != MIN_VERSION:
         raise Wrong("unverified", "another image runs")
     testbed.settle()
     testbed.expect(offer, errors.REFUSED_IMAGE)
-    testbed.check_memory(1, FLOOR)
+    testbed.check_memory(1, MIN_VERSION)

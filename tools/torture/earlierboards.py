@@ -20,7 +20,7 @@ from tools.testbed.operator import Message, is_end
 from tools.testbed.testbed import MAC, Testbed
 from tools.torture.releases import TODAY, Images
 
-FIRST, FLOOR, REFUSED = "1.0.0", "1.0.1", "1.9.0"
+FIRST, MIN_VERSION, REFUSED = "1.0.0", "1.0.1", "1.9.0"
 LIMIT_S = 900  # only ends a hang
 _EXPIRES = 4_000_000_000  # of signed offers, Unix s
 _CONFIG = {"check_interval_s": 0, "backoff_max_s": 1, "checkpoint_kib": 16,
@@ -61,15 +61,15 @@ class SharedBoards:
         self._lock = threading.Lock()
 
     def prepare(self, release: str) -> None:
-        """The life of a board of this release before a case: the floor raised, a key followed by the next
-        one, an image refused. All of it is done by that release. Raises Wrong or TimeoutError."""
+        """The life of a board of this release before a case: the minimum version raised, a key followed by
+        the next one, an image refused. All of it is done by that release. Raises Wrong or TimeoutError."""
         with self._lock:
             if release in self.refused:
                 return
             shutil.copytree(self._kits / "keys", self.folder / release / "keys")
             with EarlierTestbed(self, release) as testbed:
                 testbed.start()
-                testbed.update(release, FLOOR, key=1, main=WAITS)
+                testbed.update(release, MIN_VERSION, key=1, main=WAITS)
                 image = testbed.build(REFUSED, release=release, main=RESETS)
                 offer = testbed.signed(image, REFUSED, key=1)
                 testbed.push(offer)
@@ -174,7 +174,7 @@ class EarlierTestbed(Testbed):
         if "progress" in message.data:
             raise Wrong("unverified", f"{FIRST} is taken")
 
-    def check_memory(self, current: int, floor: str) -> None:
+    def check_memory(self, current: int, min_version: str) -> None:
         """The board runs: what it refuses, what it takes, and what stands on record; then it is off.
         current: number of the key that counts; the next one follows it."""
         self.settle()
@@ -191,8 +191,12 @@ class EarlierTestbed(Testbed):
         except (ToolError, ValueError) as error:
             raise Wrong("lost", f"the record: {error}") from None
         refused = self.shared.refused[self.release]["signed_offer"]["sha256"]
-        if state["floor"] != floor or refused not in [entry["digest"] for entry in state["refused"] or ()]:
-            raise Wrong("lost", f"the record has floor {state['floor']} and refuses {state['refused']}")
+        if state["floor"] != min_version or refused not in [
+            entry["digest"] for entry in state["refused"] or ()
+        ]:
+            raise Wrong(
+                "lost", f"the record has minimum version {state['floor']} and refuses {state['refused']}"
+            )
 
     def _addresses(self) -> dict:
         return {"https_url": self.files.https_url(f"firmware-{REFUSED}.img")}

@@ -18,7 +18,7 @@ TRIALS = (
     Mutant("that an image is confirmed is told until it is acknowledged", "trial",
            '    state["untold"] = entry["version"]\n', "",
            ("host_tests/portable/test_trial.py::"
-            "test_confirm_moves_the_record_to_the_slot_and_raises_the_floor",)),
+            "test_confirm_moves_the_record_to_the_slot_and_raises_the_minimum_version",)),
     Mutant("the owner's word brings a refused image back once", "offers",
            '                entry["at"] = own.issued - 1\n', "                pass\n",
            ("host_tests/portable/test_refused.py::test_an_offer_of_the_future_brings_it_back_once_too",)),

@@ -1,4 +1,4 @@
-"""The shortest honest download: raw socket, one buffer, SHA-256, flash; nothing read back, nothing checked.
+"""The shortest complete download: raw socket, one buffer, SHA-256, flash; nothing read back, nothing checked.
 
 usage: floor HOST PORT PATH SIZE CA_FILE|- [bytes|time]. With `bytes` it collects no garbage and prints how
 much was allocated, with `time` the processor time of a block in µs, the mean.

@@ -25,5 +25,5 @@ key = _read("key")
 table = _table(sys.argv[2:], key)
 results = [ecdsa.verify(key, _read("digest"), _read("der"), table) for _ in range(int(sys.argv[1]))]
 if not all(results):
-    raise ValueError("an honest signature is refused")
+    raise ValueError("a valid signature is refused")
 print("verified")

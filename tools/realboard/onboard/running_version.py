@@ -6,12 +6,12 @@ def set_running_version(version):
     stored = state.load()
     _, label = board.running()
     stored["slots"][label] = {"version": version, "build_time": "", "size": 0, "digest": ""}
-    floor = stored["floor"]
-    if floor is None or strict.version(version) > strict.version(floor):
-        stored["floor"] = floor = version
+    min_version = stored["floor"]
+    if min_version is None or strict.version(version) > strict.version(min_version):
+        stored["floor"] = min_version = version
     try:
         record.save(stored)
     except errors.OtaError as error:
         raise OSError(error.detail)
-    record.keep_floor(floor)
-    return floor
+    record.keep_lowest(min_version)
+    return min_version

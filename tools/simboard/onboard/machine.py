@@ -62,8 +62,8 @@ class Pin:
 
 
 class WDT:
-    """The process is killed by a signal if it is not fed. Like the real one it cannot be stopped, and whoever
-    makes another sets the same one anew."""
+    """The process is killed by a signal if it is not fed. Like the real one it cannot be stopped; making
+    another sets the same one anew."""
 
     seconds = 0  # 0 = it does not run
 

@@ -68,8 +68,8 @@ def rollback(ground: Ground) -> Iterator[Case]:
     yield after_success("yesterday", errors.DOWNGRADE, image="same", untouched=True)
     yield after_success("yesterday-as-newer", errors.HEADER_INVALID, image="same", offer={"version": "1.0.2"})
     yield after_success("again", errors.SAME_VERSION, image="new", untouched=True)
-    for floor in ("1.0.2", "1.1.0", "2.0.0"):  # confirmed once; then an old image came by cable
-        yield attack(f"floor-{floor}", errors.DOWNGRADE, state={"floor": floor}, untouched=True) | {
+    for version in ("1.0.2", "1.1.0", "2.0.0"):  # confirmed once; then an old image came by cable
+        yield attack(f"min-version-{version}", errors.DOWNGRADE, state={"floor": version}, untouched=True) | {
             "valid": "last"
         }
     if ground.mode == "idf":  # the other cannot return
@@ -79,7 +79,7 @@ def rollback(ground: Ground) -> Iterator[Case]:
             f"label-{ascii(label)}", errors.BAD_MESSAGE, image="next", offer={"version": label},
             untouched=True,
         )  # fmt: skip
-    yield control("at-the-floor", state={"floor": "1.0.1"})
+    yield control("at-the-minimum", state={"floor": "1.0.1"})
     yield control("last-version", image="last")
 
 

@@ -186,7 +186,7 @@ class Poll:
 
 
 class TlsSocket:
-    """TLS as far as the device can tell: the certificate is judged in the handshake, by the clock."""
+    """TLS as far as the device can tell: the certificate is verified in the handshake, by the clock."""
 
     def __init__(self, sock, context, host):
         self._socket = sock

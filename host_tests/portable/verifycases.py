@@ -1,6 +1,6 @@
-"""Judges signatures inside MicroPython, with and without the table, and compares with the host's verdicts.
+"""Verifies signatures inside MicroPython, with and without the table, and compares with the host's verdicts.
 
-usage: judgecases.py FILE   (lines of "key digest signature table verdict": hex, - for none; verdict 1 or 0)
+usage: verifycases.py FILE   (lines of "key digest signature table verdict": hex, - for none; verdict 1 or 0)
 """
 
 import sys
@@ -9,7 +9,7 @@ from device import ecdsa
 
 
 def main(path):
-    judged = wrong = 0
+    verified = wrong = 0
     with open(path) as file:
         for line in file:
             *parts, verdict = line.split()
@@ -17,11 +17,11 @@ def main(path):
             expected = verdict == "1"
             plain = ecdsa.verify(key, digest, signature)
             quick = ecdsa.verify(key, digest, signature, table)
-            judged += 1
+            verified += 1
             if plain is not expected or quick is not expected:
                 wrong += 1
-                print("line %d: %s without, %s with the table" % (judged, plain, quick))
-    print("%d judged, %d wrong" % (judged, wrong))
+                print("line %d: %s without, %s with the table" % (verified, plain, quick))
+    print("%d verified, %d wrong" % (verified, wrong))
 
 
 main(sys.argv[1])
