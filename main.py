@@ -12,7 +12,7 @@ try:
 
     agent.main("ota.json")
 except Exception as error:
-    if "device.guard" in sys.modules:  # an image on trial: it tells why, and restarts the board at once
+    if "device.guard" in sys.modules:  # an image on trial: it reports why, and restarts the board at once
         raise
     sys.print_exception(error)
 

@@ -39,7 +39,7 @@ class Agent:
     # Set by ntp.py:
     sync_due_ms: int  # when to ask for the time, by the uptime
     sync_asked_ms: int  # when that was done
-    is_sync_told: bool  # that no server is believed
+    is_sync_reported: bool  # that no server is believed
     witness: int | None  # the time by the uptime, as the broker has said since
     is_time_doubtful: bool  # a certificate was refused since the clock was last set or asked for
     time_proven: int  # the time at which the uptime was 0, by a clock that a certificate has confirmed

@@ -109,7 +109,7 @@ class Sync:
         agent.is_time_doubtful = False
         pause_s = agent.config.ntp_resync_s if is_believed else 600 + clock.random_below(600)
         agent.sync_due_ms = log.uptime_ms() + pause_s * 1000
-        was_told, agent.is_sync_told = agent.is_sync_told, not is_believed
+        was_told, agent.is_sync_reported = agent.is_sync_reported, not is_believed
         if not is_believed and not was_told:
             raise errors.OtaError(errors.NO_CLOCK, "no NTP server is believed: the last known time counts")
 
@@ -119,7 +119,7 @@ class Sync:
         if abs(seconds - now) > _AGREED_S:
             agent.witness = seconds - log.uptime_ms() // 1000
             agent.sync_due_ms = min(agent.sync_due_ms, agent.sync_asked_ms + _HEARD_PAUSE_MS)
-        elif agent.sync_asked_ms and not agent.is_sync_told and now >= self._state["agreed_time"] + _DAY:
+        elif agent.sync_asked_ms and not agent.is_sync_reported and now >= self._state["agreed_time"] + _DAY:
             self._state["agreed_time"] = now
             self._save()
 

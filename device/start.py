@@ -34,7 +34,9 @@ def clear(agent):
     """The agent's values before anything has happened."""
     agent.feed = agent.state = agent.running = agent.offer = None
     agent.is_new = agent.can_return = agent.has_rollback = agent.is_updating = False
-    agent.is_sync_told = agent.is_time_doubtful = agent.is_file_host_known = agent.link.was_reached = False
+    agent.is_sync_reported = agent.is_time_doubtful = agent.is_file_host_known = agent.link.was_reached = (
+        False
+    )
     agent.is_cut_off = agent.witness = None
     agent.sync_due_ms = agent.sync_asked_ms = agent.time_proven = 0
     agent.last_code = agent.memory_failures = agent.pause_ms = agent.failed_adoptions = agent.due = 0

@@ -9,7 +9,7 @@ from micropython import const
 
 from . import errors, log, phases
 
-# The vendor's states of an update, as they stand in the log; those that failed: see failure.py.
+# The vendor's states of an update, as the log shows them; those that failed: see failure.py.
 _START = const(0)
 _CONNECTION_START = const(1)
 _CONNECTED = const(3)

@@ -160,7 +160,7 @@ def test_a_known_time_that_was_a_lie_is_given_up_after_a_week():
             assert tries < 4000, "never given up"
             if restarts:
                 agent.sync_due_ms = agent.sync_asked_ms = agent.time_proven = 0
-                agent.is_sync_told = agent.is_time_doubtful = False
+                agent.is_sync_reported = agent.is_time_doubtful = False
             with _at(60 if restarts else tries * 900, NOW + 2000 * DAY):
                 with patched(clock, "random_below", lambda limit, n=tries: n % limit):
                     try:

@@ -1,4 +1,4 @@
-"""The network of the in-process board: `socket`, `select` and `tls` over peers in the same process.
+"""The network of the simulation: `socket`, `select` and `tls` over peers in the same process.
 
 Peers are known by host name. Each connection may have one trouble: {"peer", "nth", "at", "kind"}. From
 byte `at` of what the peer sends, the `nth` connection to it (None = each) is cut, reset, stalled, trickles

@@ -1,4 +1,4 @@
-"""Power of the in-process board: what one boot leaves in RAM, or on its way to the file system, is gone
+"""Power of the simulated board and its file system: what one boot leaves in RAM, or on its way to the file system, is gone
 in the next."""
 
 import boardtime

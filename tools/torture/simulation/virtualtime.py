@@ -1,4 +1,4 @@
-"""Virtual time for the in-process board: nobody waits, a wait moves the clock.
+"""Virtual time of the simulation: nobody waits, a wait moves the clock.
 
 Stands below the simulated board's own `time` shim, which goes on doing what it does: ticks that wrap,
 a clock that starts unset.
