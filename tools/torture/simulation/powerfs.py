@@ -1,5 +1,5 @@
-"""Power of the simulated board and its file system: what one boot leaves in RAM, or on its way to the file system, is gone
-in the next."""
+"""The file system of the simulation and its power: what one boot leaves in RAM, or on its way to the file
+system, is gone in the next."""
 
 import boardtime
 import faults
