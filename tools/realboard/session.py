@@ -68,7 +68,7 @@ class Session:
         self._close()
 
     def load(self, name: str) -> None:
-        """Define on the board what stands in onboard/<name>.py."""
+        """Define on the board the functions of onboard/<name>.py."""
         self.run((ONBOARD / f"{name}.py").read_text())
 
     def call(self, function: str, *arguments: Any, limit_s: float = ANSWER_LIMIT_S) -> Any:
