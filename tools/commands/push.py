@@ -141,7 +141,7 @@ def _follow(store: Store, number: int, console: Console) -> int:
         with Live(console=console, auto_refresh=False, transient=True) as live:
             while not pushes.is_over(store, number):
                 if console.is_terminal:
-                    live.update(tables.fleet(view.push(store, number)), refresh=True)
+                    live.update(tables.fitting(view.push(store, number), console), refresh=True)
                 time.sleep(LOOK_S)
     except KeyboardInterrupt:
         console.print(f"push {number} goes on; `push {store.folder} --cancel {number}` ends it")
