@@ -66,7 +66,7 @@ class Report:
 
     def table(self) -> Table:
         table = Table(box=None, pad_edge=False)
-        table.add_column("class", overflow="fold")
+        table.add_column("class", min_width=13)
         for heading in ("cases", *HEADINGS, "bytes\ntwice"):
             table.add_column(heading, justify="right")
         for line in self.lines.values():

@@ -79,7 +79,7 @@ class Report:
 
     def _table(self) -> Table:
         table = Table(box=None, pad_edge=False)
-        table.add_column("class", overflow="fold")
+        table.add_column("class", min_width=13)
         for heading in ("attacks", *OUTCOMES, "twins"):
             table.add_column(heading.replace(" ", "\n"), justify="right")
         table.add_column("codes reported", overflow="fold")
