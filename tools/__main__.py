@@ -49,8 +49,10 @@ RENAMED = {"board": "simboard"}
 def overview() -> str:
     lines = ["usage: python3 -m tools <command> [args]"]
     for title, commands in GROUPS.items():
-        lines += ["", f"{title}:", *(f"  {name:<9} {help_line}" for name, help_line in commands.items())]
-    return "\n".join([*lines, "", "python3 -m tools <command> --help tells more, --version which this is."])
+        lines += ["", f"{title}:", *(f"  {name:<10}{help_line}" for name, help_line in commands.items())]
+    lines += ["", "python3 -m tools <command> --help tells more, --version which this is;",
+              "source <(python3 -m tools --completion) has bash complete all of it."]  # fmt: skip
+    return "\n".join(lines)
 
 
 def parser_of(module, name: str) -> argparse.ArgumentParser:

@@ -34,8 +34,8 @@ KEY_SIZE = 91  # of a public key on P-256, DER
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("folder", type=Path, metavar="FOLDER")
-    parser.add_argument("image", type=Path, nargs="?", metavar="IMAGE")
+    parser.add_argument("folder", type=Path, metavar="FOLDER", help="of `serve`")
+    parser.add_argument("image", type=Path, nargs="?", metavar="IMAGE", help="as `sign` wrote or left it")
     parser.add_argument("offer", type=Path, nargs="?", metavar="OFFER", help="of `sign --output-offer`")
     chosen = parser.add_mutually_exclusive_group()
     chosen.add_argument("--device", nargs="+", metavar="MAC", help="these devices")

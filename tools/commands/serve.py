@@ -40,7 +40,7 @@ REFRESH_S = 0.5
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("folder", type=Path, metavar="FOLDER")
+    parser.add_argument("folder", type=Path, metavar="FOLDER", help="the memory; made if it is new")
     parser.add_argument(
         "--keys", type=Path, required=True, metavar="DIR", help="keys/server, made by `keys keys`"
     )
