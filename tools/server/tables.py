@@ -26,6 +26,7 @@ STYLES = {
     NOT_RECALLABLE: "bold red",
 }  # fmt: skip
 BAR_WIDTH = 12
+WIDEST = {"version": 14, "slot": 8, "tags": 14}  # a board may say 64 characters
 FEWEST = 3  # devices that are shown on the smallest screen
 
 
@@ -53,11 +54,10 @@ def devices(rows: list[dict[str, Any]], now: float) -> Table:
     has_tags = any(row["tags"] for row in rows)
     is_under_way = any(row["state"] in UNDER_WAY for row in rows)
     table = Table(box=None, pad_edge=False, header_style="dim")
-    for name in ("device", "version", "slot", "seen"):
-        table.add_column(name, justify="right" if name == "seen" else "left", no_wrap=name != "version",
-                         overflow="fold")  # fmt: skip
-    for name in (*(["tags"] if has_tags else []), "state"):
-        table.add_column(name, overflow="fold")
+    for name in ("device", "version", "slot", "seen", *(["tags"] if has_tags else []), "state"):
+        is_whole, side = name in ("device", "seen"), "right" if name == "seen" else "left"
+        most = WIDEST.get(name)
+        table.add_column(name, justify=side, no_wrap=is_whole, overflow="fold", max_width=most)
     for row in rows:
         tags = [Text(" ".join(row["tags"]))] if has_tags else []
         cells = (row["mac"], Text(row["version"] or "–"), Text(row["slot"] or "–"), ago(row["seen"], now))
