@@ -160,7 +160,7 @@ def test_too_little_room_is_said_before_anything_is_copied(make_bare):
 def test_each_power_cut_in_the_switch_leaves_a_whole_package():
     """onboard/store.py alone, on LittleFS in RAM: cut at each write and erase of commit()."""
     script = Path(__file__).with_name("storecuts.py")
-    paths = [REPO / "tools" / "boards" / "onboard", simboard.ONBOARD, simboard.MICROPYTHON]
+    paths = [REPO / "tools" / "realboard" / "onboard", simboard.ONBOARD, simboard.MICROPYTHON]
     done = subprocess.run(
         [*runtimes.interpreter("mp32"), "-X", "heapsize=8M", str(script)], capture_output=True, text=True,
         timeout=acts.PATIENCE_S, env={"MICROPYPATH": ":".join(map(str, paths)) + ":.frozen"},

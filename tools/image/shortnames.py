@@ -28,7 +28,7 @@ import tokenize
 from collections.abc import Iterator
 
 from tools.image import entrynames, inlining
-from tools.image.argumentnames import Arguments, PRIVATE, names_in
+from tools.image.argumentnames import PRIVATE, Arguments, names_in
 
 _TWO_WORDS = re.compile(r"[a-z][a-z0-9]*(_[a-z0-9]+)+")
 # Names of two words that others say as well: applications (APPLICATION.md), ports (PORTING.md), scripts of

