@@ -31,11 +31,11 @@ from progress import Progress  # noqa: E402
 from tools.commands.test import MISSING, SAMPLED, SAMPLES  # noqa: E402
 from tools.image import firmware, romfs  # noqa: E402
 from tools.keys import pki  # noqa: E402
-from tools.programs import runtimes, umqtt_source  # noqa: E402
+from tools.programs import runtimes, sdists  # noqa: E402
 from tools.testbed import sampling  # noqa: E402
 from tools.testbed.served import Served  # noqa: E402
 
-umqtt_source.hide_stubs()
+sdists.hide_stubs()
 board_imports.install()
 collect_ignore = ["portable/run.py"]
 

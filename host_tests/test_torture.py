@@ -153,7 +153,7 @@ def test_attack_verification_can_fail(grounds, fixtures):
     assert _play(polls, grounds, fixtures) == "accepted"
 
 
-def test_the_report_counts_attacks_and_twins_apart(capsys):
+def test_the_report_counts_attacks_and_controls_apart(capsys):
     report = AttackReport(Console(width=120))
     line = report.lines["x"] = AttackLine("x")
     for outcome in ("ok", "unverified", "accepted", "crashed", "lost"):

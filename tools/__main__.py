@@ -49,18 +49,29 @@ RENAMED = {"board": "simboard"}
 def overview() -> str:
     lines = ["usage: python3 -m tools <command> [args]"]
     for title, commands in GROUPS.items():
-        lines += ["", f"{title}:", *(f"  {name:<9} {help_line}" for name, help_line in commands.items())]
-    return "\n".join([*lines, "", "python3 -m tools <command> --help shows more, --version which this is."])
+        lines += ["", f"{title}:", *(f"  {name:<10}{help_line}" for name, help_line in commands.items())]
+    lines += ["", "python3 -m tools <command> --help shows more, --version which this is;",
+              "source <(python3 -m tools --completion) has bash complete all of it."]  # fmt: skip
+    return "\n".join(lines)
 
 
 def parser_of(module, name: str) -> argparse.ArgumentParser:
     """Options are written in full: part of one could be another that is mistyped."""
     prog = f"python3 -m tools {name}"
-    parser = argparse.ArgumentParser(prog, description=module.__doc__, allow_abbrev=False)
+    parser = argparse.ArgumentParser(
+        prog, description=module.__doc__, allow_abbrev=False, formatter_class=options.Help
+    )
     parser.register("type", None, options.text)
     parser.register("type", Path, options.path)
     module.add_arguments(parser)
     return parser
+
+
+def completion() -> str:
+    """For bash: `source` takes it."""
+    from tools.cli import shell  # here, for it costs the other commands time
+
+    return shell.bash({name: parser_of(load(name), name) for name in COMMANDS})
 
 
 def parse(module, name: str, arguments: list[str]) -> argparse.Namespace:
@@ -108,6 +119,10 @@ def version() -> str:
 def run(argv: list[str]) -> int:
     if argv and argv[0] == "--version":
         print(version())
+        return 0
+    if argv and argv[0] == "--completion":
+        prepare(argv)
+        print(completion())
         return 0
     if not argv or argv[0] in ("-h", "--help"):
         print(overview())

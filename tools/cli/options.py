@@ -1,5 +1,6 @@
 """Types of what commands are given: texts, paths, numbers, times; what is absurd is refused before anything
-is done. A parser of tools/__main__.py takes text() and path() where an option has no type, or Path."""
+is done. A parser of tools/__main__.py takes text() and path() where an option has no type, or Path.
+Help: how it shows them."""
 
 from __future__ import annotations
 
@@ -17,6 +18,14 @@ SECONDS_LIMIT = 100_000_000_000  # as in device/offer.py: from here on a Unix ti
 DAYS_LIMIT = 36_500
 COUNT_LIMIT = 1_000_000
 _BUILD_TIME = "%b %d %Y %H:%M:%S"
+
+
+class Help(argparse.HelpFormatter):
+    """Keeps the paragraphs of a description."""
+
+    def _fill_text(self, text: str, width: int, indent: str) -> str:
+        parts = text.strip().split("\n\n")
+        return "\n\n".join(super(Help, self)._fill_text(part, width, indent) for part in parts)
 
 
 def refuse(args: argparse.Namespace, names: Iterable[str], why: str) -> None:

@@ -11,11 +11,12 @@ import logging
 from pathlib import Path
 
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from tools.bench import budget, cost, fits, measure, plot, readme, server, sizes
 from tools.bench.lines import BY_NAME, VERDICTS, holds, text
-from tools.cli import options, wholefile
+from tools.cli import options, screen, wholefile
 
 WIDTH = 130  # where there is no terminal
 COLOURS = {True: "green", False: "bold red", None: "default"}
@@ -36,9 +37,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    console = Console(highlight=False)
-    if not console.is_terminal:
-        console = Console(highlight=False, width=WIDTH)
+    console = screen.wide(WIDTH)
     if args.server:
         parts = ("--json", "--plot", "--only", "--check", "--commit")
         options.refuse(args, parts, "not with --server, which measures the server alone")
@@ -80,14 +79,17 @@ NOTE = (
 
 def table(values: dict[str, float]) -> Table:
     result = Table(box=None, pad_edge=False)
-    for heading in ("line", "what", "value", "must", "aim", "unit", ""):
-        result.add_column(heading, justify="right" if heading in ("value", "must", "aim") else "left")
+    result.add_column("line", overflow="fold")
+    for heading in ("value", "must", "aim"):
+        result.add_column(heading, justify="right", no_wrap=True)
+    result.add_column(no_wrap=True)
     for name, line in BY_NAME.items():
         if name in values:
             figures = (text(values[name]), text(line.must), text(line.aim))
             held = None if is_timed(name) else holds(line, values[name])
             verdict = "timed" if is_timed(name) else VERDICTS[held]
-            result.add_row(name, line.title, *figures, line.unit, f"[{COLOURS[held]}]{verdict}[/]")
+            title = escape(f"{name}: {line.title}, {line.unit}")
+            result.add_row(title, *figures, f"[{COLOURS[held]}]{verdict}[/]")
     return result
 
 

@@ -15,16 +15,17 @@ from tools.image import firmware, images, versions
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--version", type=versions.check, help="MAJOR.MINOR.PATCH")
-    parser.add_argument("--kind", choices=images.KINDS)
+    parser.add_argument("--version", type=versions.check, help="of the image, MAJOR.MINOR.PATCH")
+    parser.add_argument("--kind", choices=images.KINDS, help="an ESP32's, a W80x's, or without a format")
     parser.add_argument("--board", type=options.name, help="the board's name, as in its configuration")
     parser.add_argument("--romfs", action="store_true", help="a ROMFS image instead; needs none of these")
-    parser.add_argument("--output", required=True, metavar="FILE", type=Path)
-    parser.add_argument("--source", action="store_true", help="keep .py files, for CPython")
+    parser.add_argument("--output", required=True, metavar="FILE", type=Path, help="the image")
+    parser.add_argument("--source", action="store_true", help=".py files instead of .mpy, for CPython")
     parser.add_argument("--app", metavar="DIR", type=Path, help="folder with your main.py")
     parser.add_argument(
-        "--build-time", type=options.build_time, metavar="TEXT", help='like "May 24 2024 10:33:41"'
-    )
+        "--build-time", type=options.build_time, metavar="TEXT",
+        help='like "May 24 2024 10:33:41" (default: now)',
+    )  # fmt: skip
 
 
 def run(args: argparse.Namespace) -> int:

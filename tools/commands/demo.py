@@ -46,8 +46,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         " (default: mp32)",
     )
     parser.add_argument(
-        "--transport", choices=("https", "http"), default="https", help="default: https"
-    )
+        "--transport", choices=("https", "http"), default="https",
+        help="by what the board fetches the image (default: https)",
+    )  # fmt: skip
     parser.add_argument("--poll", action="store_true", help="the board polls instead of waiting for a push")
     parser.add_argument(
         "--boot",

@@ -13,8 +13,6 @@ from tools.keys import pki
 from tools.server import pushes, tables, view
 from tools.server.store import Store
 
-WIDTH = 120  # where there is no terminal
-
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("folder", type=Path, metavar="FOLDER", help="of `serve`")
@@ -34,8 +32,5 @@ def run(args: argparse.Namespace) -> int:
     if args.json:
         print(json.dumps(shown, indent=1))
         return 0
-    console = Console(highlight=False)
-    if not console.is_terminal:
-        console = Console(highlight=False, width=WIDTH)
-    console.print(tables.fleet(shown))
+    Console(highlight=False).print(tables.fleet(shown))
     return 0

@@ -24,9 +24,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         default=[],
         help="DNS name or IP address by which boards reach the servers, besides localhost",
     )
-    parser.add_argument("--ca-days", type=options.days, default=pki.CA_DAYS, help="default: %(default)s")
     parser.add_argument(
-        "--days", type=options.days, default=pki.DAYS, help="of other certificates, default: %(default)s"
+        "--ca-days", type=options.days, default=pki.CA_DAYS, metavar="N",
+        help="days for which CAs are made (%(default)s)",
+    )  # fmt: skip
+    parser.add_argument(
+        "--days", type=options.days, default=pki.DAYS, metavar="N",
+        help="days for which other certificates are made (%(default)s)",
     )
     parser.add_argument(
         "--servers", type=options.whole(1, 1000), default=pki.SERVERS, metavar="N",

@@ -34,8 +34,8 @@ KEY_SIZE = 91  # of a public key on P-256, DER
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("folder", type=Path, metavar="FOLDER")
-    parser.add_argument("image", type=Path, nargs="?", metavar="IMAGE")
+    parser.add_argument("folder", type=Path, metavar="FOLDER", help="of `serve`")
+    parser.add_argument("image", type=Path, nargs="?", metavar="IMAGE", help="as `sign` wrote or left it")
     parser.add_argument("offer", type=Path, nargs="?", metavar="OFFER", help="of `sign --output-offer`")
     chosen = parser.add_mutually_exclusive_group()
     chosen.add_argument("--device", nargs="+", metavar="MAC", help="these devices")
@@ -141,7 +141,7 @@ def _follow(store: Store, number: int, console: Console) -> int:
         with Live(console=console, auto_refresh=False, transient=True) as live:
             while not pushes.is_over(store, number):
                 if console.is_terminal:
-                    live.update(tables.fleet(view.push(store, number)), refresh=True)
+                    live.update(tables.fitting(view.push(store, number), console), refresh=True)
                 time.sleep(LOOK_S)
     except KeyboardInterrupt:
         console.print(f"push {number} goes on; `push {store.folder} --cancel {number}` ends it")

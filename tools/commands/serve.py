@@ -40,7 +40,7 @@ REFRESH_S = 0.5
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("folder", type=Path, metavar="FOLDER")
+    parser.add_argument("folder", type=Path, metavar="FOLDER", help="the memory; made if it is new")
     parser.add_argument(
         "--keys", type=Path, required=True, metavar="DIR", help="keys/server, made by `keys keys`"
     )
@@ -150,9 +150,9 @@ class Shown:
         with Live(console=self._screen, auto_refresh=False, transient=True) as live:
             while True:
                 with contextlib.suppress(sqlite3.OperationalError):  # told by the service
-                    shown = pages.recent(service.store, max(3, self._screen.height - OTHER_LINES))
+                    shown = pages.recent(service.store, max(tables.FEWEST, self._screen.height - OTHER_LINES))
                     log = Text("\n".join(self._lines), "dim")
-                    live.update(Group(tables.fleet(shown), log), refresh=True)
+                    live.update(Group(tables.fitting(shown, self._screen, LINES), log), refresh=True)
                 await asyncio.sleep(REFRESH_S)
 
 

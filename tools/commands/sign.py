@@ -28,8 +28,10 @@ DAY_S = 86400
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("image", metavar="IMAGE", type=Path)
-    parser.add_argument("--key", required=True, metavar="FILE", type=Path, help="sign.key.pem")
+    parser.add_argument(
+        "image", metavar="IMAGE", type=Path, help="micropython.bin of your build, or what `build` made"
+    )
+    parser.add_argument("--key", required=True, metavar="FILE", type=Path, help="sign.key.pem of `keys`")
     parser.add_argument(
         "--signer", type=str, metavar="COMMAND", help="signs instead; --key is its public half then"
     )
@@ -48,8 +50,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--output", metavar="FILE", type=Path, help="image plus trailer (default: IMAGE-VERSION.img)"
     )
     parser.add_argument(
-        "--offer-version", type=versions.check, metavar="VERSION", help="for boards with accept_unversioned"
-    )
+        "--offer-version", type=versions.check, metavar="VERSION",
+        help="named in the offer alone, for boards with accept_unversioned",
+    )  # fmt: skip
     parser.add_argument(
         "--delay", type=options.unix_time, default=0, metavar="T", help="Unix time to start at, s or ms"
     )

@@ -37,7 +37,7 @@ OF_A_NEW_ONE = ("--config", "--certs", "--mac", "--image", "--runtime", "--boot"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("folder", type=Path, metavar="FOLDER", nargs="?")
+    parser.add_argument("folder", type=Path, metavar="FOLDER", nargs="?", help="the board; made if it is new")
     parser.add_argument("--config", type=Path, metavar="FILE", help="ota.json of a new board")
     parser.add_argument("--certs", type=Path, metavar="DIR", help="keys/devices/<MAC> of a new board")
     parser.add_argument("--mac", metavar="MAC", help="default: the name of the --certs folder")
@@ -47,12 +47,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--image", type=Path, metavar="FILE", help="firmware to start with (default: built as 1.0.0)"
     )
-    parser.add_argument("--runtime", choices=runtimes.END_TO_END, default="mp32")
+    parser.add_argument(
+        "--runtime", choices=runtimes.END_TO_END, default="mp32", help="what the board runs (default: mp32)"
+    )
     parser.add_argument(
         "--boot", choices=tuple(SLOTS), default="idf",
         help="boot loader: ESP-IDF's, W80x's, one slot only, or that of device/ports/generic (default: idf)",
     )  # fmt: skip
-    parser.add_argument("--epoch", type=int, choices=(1970, 2000), default=1970)
+    parser.add_argument(
+        "--epoch", type=int, choices=(1970, 2000), default=1970,
+        help="the year in which the board's clock begins to count (default: 1970)",
+    )  # fmt: skip
     parser.add_argument(
         "--heap", type=options.whole(16), metavar="KIB", help="MicroPython heap (default: 192, on 64 bit 288)"
     )

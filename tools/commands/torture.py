@@ -15,12 +15,12 @@ from pathlib import Path
 
 from rich.console import Console
 
-from tools.cli import options
+from tools.cli import options, screen
 from tools.errors import ToolError
 from tools.torture import classes, earlier, fixture, mutants, newapplication, pool, real, trace
 from tools.torture.attacks import forge, play, table
 from tools.torture.attacks.table import ATTACKS
-from tools.torture.report import Report, make_console
+from tools.torture.report import WIDTH, Report
 
 BIG = "big"
 REAL = {played.NAME: played for played in (newapplication, earlier, real)}  # classes on real boards
@@ -52,7 +52,7 @@ def run(args: argparse.Namespace) -> int:
             return _play_one(args.case, fixtures)
         if args.attacks:
             return play.play(
-                _attack_classes(args.only), fixtures, args.full, args.jobs, make_console(play.WIDTH)
+                _attack_classes(args.only), fixtures, args.full, args.jobs, screen.wide(play.WIDTH)
             )
         traces = pool.traces(fixtures)
         if args.mutants:
@@ -90,7 +90,7 @@ def _attack_classes(only: list[str] | None) -> list[str]:
 
 
 def _play_all(args: argparse.Namespace, traces: dict[str, trace.Trace], fixtures: Path) -> int:
-    console = make_console()
+    console = screen.wide(WIDTH)
     chosen = args.only or [*classes.CLASSES, *([BIG] if args.full else []), *REAL]
     titles = {name: entry.title for name, entry in classes.CLASSES.items()}
     titles |= {BIG: "full-size image, power cut at each operation"}

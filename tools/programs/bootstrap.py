@@ -3,18 +3,16 @@
 # Standard library only: it runs before anything is installed.
 from __future__ import annotations
 
-import collections
 import errno
 import hashlib
 import importlib.util
 import os
-import queue
 import re
+import select
 import shutil
 import subprocess
 import sys
 import tempfile
-import threading
 import time
 from importlib import metadata
 
@@ -30,7 +28,10 @@ UNFINISHED = "unfinished"
 GUARD = "OTA_TOOLS_BOOTSTRAPPED"
 PIP_LIMIT_S = 900
 VENV_LIMIT_S = 120
+LOOK_S = 0.5
 VENV_MB = 400  # measured, and something for what pip has beside it while it installs
+# As pip names them: "Collecting rich~=15.0 (from …)", "Processing …/rich-15.0.0-py3-none-any.whl".
+PACKAGE = re.compile(r"^(?:Collecting|Processing) (?:\S*/)?([\w.-]+?)(?=[ ~<>=!;\[\n]|-\d)", re.MULTILINE)
 
 
 def ensure(argv: list[str]) -> None:
@@ -105,20 +106,19 @@ def make_venv() -> None:
 
 
 def install() -> None:
-    """Runs pip with a line of progress; on failure prints its own first error."""
+    """Runs pip with a line of progress; on failure prints its own first error. pip's own progress is a hundred
+    lines, and a bar for each package but none for what takes longest, to unpack them all."""
     command = [str(PYTHON), "-m", "pip", "install", "--progress-bar", "off"]
     command += ["--disable-pip-version-check", "-r", str(REQUIREMENTS)]
-    pip = subprocess.Popen(
-        command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace"
-    )
-    tail: collections.deque = collections.deque(maxlen=100)
+    pip = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
     try:
-        follow(pip, tail)
+        said = follow(pip)
     finally:
         pip.kill()
         code = pip.wait()
     if code:
-        raise ToolError(f"pip could not install requirements-dev.txt: {explain(list(tail))}, run again")
+        why = explain(said.splitlines())
+        raise ToolError(f"pip could not install requirements-dev.txt: {why}, run again")
 
 
 def explain(lines: list[str]) -> str:
@@ -131,29 +131,22 @@ def explain(lines: list[str]) -> str:
     return (errors or lines[-1:] or ["it said nothing"])[0].strip().removeprefix("ERROR: ")
 
 
-def follow(pip: subprocess.Popen, tail: collections.deque) -> None:
-    lines: queue.Queue = queue.Queue()
-    threading.Thread(target=feed, args=(pip.stdout, lines), daemon=True).start()
+def follow(pip: subprocess.Popen) -> str:
+    """All that pip says, until it ends."""
     progress = Progress()
+    said = b""
     while True:
-        try:
-            line = lines.get(timeout=0.5)
-        except queue.Empty:
-            line = ""
-        if line is None:
-            break
-        tail.append(line)
-        progress.show(line)
+        if select.select([pip.stdout], [], [], LOOK_S)[0]:
+            part = os.read(pip.stdout.fileno(), 1 << 16)
+            if not part:
+                break
+            said += part
+        progress.show(said.decode(errors="replace"))
         if progress.elapsed_s() > PIP_LIMIT_S:
             raise ToolError(f"pip took over {PIP_LIMIT_S} s: check the network, run again")
-    progress.finish()
     pip.wait(timeout=30)
-
-
-def feed(stream, lines: queue.Queue) -> None:
-    for line in stream:
-        lines.put(line)
-    lines.put(None)
+    progress.finish()
+    return said.decode(errors="replace")
 
 
 class Progress:
@@ -164,8 +157,6 @@ class Progress:
     def __init__(self) -> None:
         self.start = time.monotonic()
         self.live = sys.stderr.isatty()
-        self.doing = "starting pip"
-        self.count = 0
         self.logged_s = -self.LOG_EVERY_S
         place = ".venv" if cache.PLACE == cache.REPO else VENV
         print(f"installing requirements-dev.txt into {place} (once)", file=sys.stderr)
@@ -173,22 +164,27 @@ class Progress:
     def elapsed_s(self) -> float:
         return time.monotonic() - self.start
 
-    def show(self, line: str) -> None:
-        self.note(line)
-        text = f"  {self.elapsed_s():3.0f} s  {self.count:2} packages  {self.doing}"[:79]
+    def show(self, said: str) -> None:
+        names = PACKAGE.findall(said)
+        doing = f"collecting {names[-1]}" if names else "starting pip"
+        if "\nInstalling collected" in said:
+            doing = "installing them all"
+        text = f"  {self.elapsed_s():3.0f} s  {len(names):2} packages  {doing}"
         if self.live:
-            print(f"\r\033[K{text}", end="", file=sys.stderr, flush=True)
+            self.write(text, end="")
         elif self.elapsed_s() - self.logged_s >= self.LOG_EVERY_S:
             self.logged_s = self.elapsed_s()
             print(text, file=sys.stderr, flush=True)
 
-    def note(self, line: str) -> None:
-        if line.startswith("Collecting "):
-            self.count += 1
-            self.doing = "collecting " + re.split(r"[ ~<>=!;\[]", line[len("Collecting ") :])[0]
-        elif line.startswith("Installing collected"):
-            self.doing = "installing them all"
-
     def finish(self) -> None:
-        end = "\r\033[K" if self.live else ""
-        print(f"{end}  done in {self.elapsed_s():.0f} s", file=sys.stderr)
+        text = f"  done in {self.elapsed_s():.0f} s"
+        if self.live:
+            self.write(text, end="\n")
+        else:
+            print(text, file=sys.stderr)
+
+    @staticmethod
+    def write(text: str, end: str) -> None:
+        """Over the line that is there."""
+        width = shutil.get_terminal_size().columns - 1
+        print(f"\r{text[:width]:<{width}}", end=end, file=sys.stderr, flush=True)

@@ -57,7 +57,7 @@ class SharedBoards:
         self.keys = [keyfiles.read_key(fixtures / "keys" / name) for name in (SIGN, SIGN_NEXT)]
         self.keys += [ec.generate_private_key(ec.SECP256R1()) for _ in range(2)]
         self.refused: dict[str, dict] = {}  # by release: the offer whose image has failed there
-        self._kits = fixtures
+        self._fixtures = fixtures
         self._lock = threading.Lock()
 
     def prepare(self, release: str) -> None:
@@ -66,7 +66,7 @@ class SharedBoards:
         with self._lock:
             if release in self.refused:
                 return
-            shutil.copytree(self._kits / "keys", self.folder / release / "keys")
+            shutil.copytree(self._fixtures / "keys", self.folder / release / "keys")
             with EarlierTestbed(self, release) as testbed:
                 testbed.start()
                 testbed.update(release, MIN_VERSION, key=1, main=WAITS)

@@ -31,11 +31,6 @@ class Line:
             self.counts[MEANINGS.get(result["outcome"], result["outcome"])] += 1
 
 
-def make_console(width: int = WIDTH) -> Console:
-    console = Console(highlight=False)
-    return console if console.is_terminal else Console(highlight=False, width=width)
-
-
 class Report:
     """`with Report(console, titles) as report:` and then `report.add(name, result)`."""
 
@@ -71,7 +66,7 @@ class Report:
 
     def table(self) -> Table:
         table = Table(box=None, pad_edge=False)
-        table.add_column("class")
+        table.add_column("class", min_width=13)
         for heading in ("cases", *HEADINGS, "bytes\ntwice"):
             table.add_column(heading, justify="right")
         for line in self.lines.values():

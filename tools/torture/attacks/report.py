@@ -79,10 +79,10 @@ class Report:
 
     def _table(self) -> Table:
         table = Table(box=None, pad_edge=False)
-        table.add_column("class", no_wrap=True)
+        table.add_column("class", min_width=13)
         for heading in ("attacks", *OUTCOMES, "controls"):
             table.add_column(heading.replace(" ", "\n"), justify="right")
-        table.add_column("codes reported", no_wrap=True)
+        table.add_column("codes reported", overflow="fold")
         for line in self.lines.values():
             counts = [f"[red]{n:,}[/]" if n else "0" for n in line.counts.values()]
             codes = [str(code) for code, _ in line.codes.most_common(MAX_CODES)]
