@@ -106,8 +106,8 @@ def make_venv() -> None:
 
 
 def install() -> None:
-    """Runs pip with a line of progress; on failure prints its own first error. pip's own progress is a hundred
-    lines, and a bar for each package but none for what takes longest, to unpack them all."""
+    """Runs pip with a line of progress; on failure prints its own first error. pip's own progress is a
+    hundred lines, and a bar for each package but none for what takes longest, to unpack them all."""
     command = [str(PYTHON), "-m", "pip", "install", "--progress-bar", "off"]
     command += ["--disable-pip-version-check", "-r", str(REQUIREMENTS)]
     pip = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
