@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from pathlib import Path
 
 import pytest
@@ -175,11 +176,16 @@ def test_the_command_names_what_it_could_not_recall(
 
 
 def test_devices_shows_what_waits_until_when_and_what_is_not_recallable(
-    world: World, capsys: pytest.CaptureFixture[str]
+    world: World, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setenv("COLUMNS", "120")
+
     def table() -> list[str]:
         assert devices.run(parse(devices, "devices", [str(world.store.folder)])) == 0
-        return capsys.readouterr().out.splitlines()[1:4]
+        """A text for each device, also of what stands in a line of its own."""
+        text = " ".join(capsys.readouterr().out.split())
+        starts = [text.index(mac) for mac in (A, B, C)] + [len(text)]
+        return [text[start:end] for start, end in itertools.pairwise(starts)]
 
     lines = table()
     assert "waiting 1.0.1 until 2027-" in lines[0] and "offered 1.0.1 until 2027-" in lines[1]

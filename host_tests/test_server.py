@@ -418,7 +418,7 @@ def test_on_a_terminal_the_table_lives_and_in_a_log_there_are_lines(
             text += os.read(shown, 65536).decode(errors="replace")
     assert process.wait(WAIT_S) == interrupts.EXIT_CODE and text.rstrip().endswith("stopped")
     assert text.count("push 1, 1.0.1 to 1 device: running; 1 offered") >= 3 and "\x1b[" in text
-    assert "error" in text and MACS[2] in text
+    assert "state" in text and MACS[2] in text
 
 
 def test_certificates_that_end_are_told(keys: Path, given: Path, tmp_path: Path) -> None:

@@ -28,7 +28,7 @@ from tools.testbed.served import Served
 MACS = [f"286DCE3200{number:02}" for number in range(1, 21)]
 STRANGERS = (MACS[4], MACS[12])  # of another product: the image is not for them
 HOSTILE = "286DCE3200FF"
-HOSTILE = "<img src=x onerror=\"document.title='owned'\">"
+SCRIPT = "<img src=x onerror=\"document.title='owned'\">"
 LIMIT_S = steps.PATIENCE_S
 # From then on the page itself counts the bars that it shows at a time: nobody else sees each of its states.
 WATCH = """
@@ -106,7 +106,7 @@ def test_twenty_boards_at_once_and_two_that_must_not(place: Path) -> None:
         assert "done; 18 confirmed, 2 failed" in shown
         _check_page(browser)
         _check_devices(place)
-        _let_one_report_evil(place, served)
+        _let_one_report_a_script(place, served)
         browser.wait_for(f"{ROWS}.some(row => row.children[1].textContent.startsWith('<img src=x'))")
         assert browser.evaluate("document.title") == "OTA fleet"
         assert browser.evaluate("document.querySelectorAll('img, #devices script').length") == 0
@@ -157,17 +157,17 @@ def _check_devices(place: Path) -> None:
     assert table.count(f"Wrong board ({errors.WRONG_BOARD})") == 2 and "done; 18 confirmed" in table
 
 
-def _let_one_report_evil(place: Path, served: Served) -> None:
+def _let_one_report_a_script(place: Path, served: Served) -> None:
     async def report() -> None:
         (device,) = swarm.certify(place / "keys", [HOSTILE], place / "clients")
         await device.connect(served.mqtt_port)
         device.say(
-            "firmware/report", {"type": "INIT", "version": HOSTILE, "build_time": HOSTILE, "slot": HOSTILE}
+            "firmware/report", {"type": "INIT", "version": SCRIPT, "build_time": SCRIPT, "slot": SCRIPT}
         )
         await device.heard()
         await device.close()
 
     asyncio.run(report())
     steps.until(
-        lambda: HOSTILE in tools("devices", place / "server", "--json").replace("\\", ""), "its report"
+        lambda: SCRIPT in tools("devices", place / "server", "--json").replace("\\", ""), "its report"
     )

@@ -34,7 +34,7 @@ class Parser:
 
     @property
     def hostile(self) -> SearchStrategy[bytes]:
-        spoilt = hostile.spoilt(self.good.map(lambda case: case[0]))
+        spoilt = hostile.hostile(self.good.map(lambda case: case[0]))
         if self.more is None:
             return spoilt
         return st.booleans().flatmap(lambda own: self.more if own else spoilt)
