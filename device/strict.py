@@ -15,6 +15,7 @@ from . import errors
 _MAX_DEPTH = 64
 _PORTS = {"http": 80, "https": 443, "mqtt": 1883, "mqtts": 8883}
 _LONGEST = 4096  # URL
+_MAX_PARTS = 255  # of a path: a list of thousands needs much memory in one piece
 _FORBIDDEN = '"<>\\^`{|}'
 
 
@@ -161,10 +162,10 @@ def redirect(location, hosts, scheme, _, __, url, start):
             raise _bad("to another scheme")
         address = split_url(location, found)
         check_host(address, hosts)
+        return _without_dots(*address) if "/." in address[3] else address
     except errors.OtaError as error:
         what = "redirect refused, Location: " + error.detail
         raise errors.OtaError(errors.HTTP_STATUS, what, (("field", "Location"),))
-    return _without_dots(*address) if "/." in address[3] else address
 
 
 def _absolute(location, scheme, url, start):
@@ -187,6 +188,8 @@ def _absolute(location, scheme, url, start):
 def _without_dots(scheme, host, port, url, start):
     """The address with "/a/c" for "/a/./b/../c", by RFC 3986, section 5.2.4."""
     path, mark, query = url[start:].partition("?")
+    if path.count("/") > _MAX_PARTS:
+        raise _bad("too many parts")
     done: list[str] = []
     for part in path.split("/"):
         if part == "..":

@@ -99,6 +99,14 @@ def test_a_base_without_a_path():
         assert _redirect("?z", base) == ("https", "h", 443, "/?z")
 
 
+def test_a_path_of_thousands_of_parts_is_refused_before_a_list_of_them_is_made():
+    address = strict.split_url("http://h/b", "http")
+    assert strict.redirect("/." * 255, (), *address)[3] == "http://h/"
+    for location in ("/." * 256, "/a/." + "/x" * 2000):
+        error = raises_code(errors.HTTP_STATUS, strict.redirect, location, (), *address)
+        assert "too many parts" in error.detail and error.facts == (("field", "Location"),)
+
+
 def test_dots_in_a_path():
     """RFC 3986, section 5.4, from /b/c/d;p?q."""
     for location, path in (
