@@ -1,4 +1,4 @@
-"""The comb of P-256's base point, as ecdsa.py describes it; host_tests/test_keytable.py computes it again."""
+"""The comb of P-256's base point, as ecdsa.py describes it; host_tests/tools/keys/test_keytable.py checks."""
 
 TABLE = memoryview(  # its slices cost less than those of bytes
     b"\x16\xe4\xab\xe6\x0c\x4b\x18\xa4\x76\xfd\xab\x0d\xb5\x9c\x1a\xc3\x76\x78\x55\xb4\x11\x8b\xe0\x11\x3b"
