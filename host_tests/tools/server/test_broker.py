@@ -1,12 +1,10 @@
-"""The servers of demo and tests: each does what its docstring says, with faults and without."""
+"""The broker, and the operator of demo and tests who speaks through it: who comes in, and what it reaches."""
 
 from __future__ import annotations
 
-import http.client
 import json
 import socket
 import ssl
-import struct
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -19,15 +17,11 @@ from paho.mqtt.enums import CallbackAPIVersion
 
 from tools.errors import ToolError
 from tools.keys import certificates, keyfiles, pki
-from tools.server import files
 from tools.server.broker import Broker, free_port
-from tools.server.files import Fault, FileServer
-from tools.testbed import ntp
 from tools.testbed.operator import Operator
 
 MAC = "AABBCCDDEEFF"
 OTHER_MAC = "112233445566"
-CONTENT = bytes(range(256)) * 400
 OFFER = {"version": "1.2.3", "https_url": "https://a/b"}
 WAIT_S = pace.HANG_S
 NOTHING_S = 0.5
@@ -42,219 +36,6 @@ def keys(tmp_path_factory: pytest.TempPathFactory) -> Path:
         client = keyfiles.read_pair(folder / "devices" / mac, "client", form="der")
         keyfiles.write_pair(folder, mac, client)
     return folder
-
-
-@pytest.fixture
-def file_server(keys: Path, tmp_path: Path) -> Iterator[FileServer]:
-    (tmp_path / "www").mkdir()
-    (tmp_path / "www" / "fw.img").write_bytes(CONTENT)
-    (tmp_path / "secret").write_text("secret")
-    with FileServer(tmp_path / "www", keys) as server:
-        yield server
-
-
-class Answer:
-    """One HTTP answer, and whether the body came whole."""
-
-    def __init__(self, response: http.client.HTTPResponse) -> None:
-        self.status = response.status
-        self.headers = response.headers
-        try:
-            self.body, self.whole = response.read(), True
-        except http.client.IncompleteRead as error:
-            self.body, self.whole = error.partial, False
-
-
-def _get(
-    server: FileServer, headers: dict | None = None, path: str = "/fw.img", method: str = "GET"
-) -> Answer:
-    connection = http.client.HTTPConnection("127.0.0.1", server.http_port, timeout=WAIT_S)
-    connection.request(method, path, headers=headers or {})
-    try:
-        return Answer(connection.getresponse())
-    finally:
-        connection.close()
-
-
-def test_files_whole_by_http_and_https(file_server: FileServer, keys: Path) -> None:
-    answer = _get(file_server)
-    assert (answer.status, answer.body) == (200, CONTENT)
-    context = ssl.create_default_context(cafile=str(keys / "file-ca.crt.pem"))
-    connection = http.client.HTTPSConnection(
-        "localhost", file_server.https_port, timeout=WAIT_S, context=context
-    )
-    connection.request("GET", "/fw.img")
-    assert connection.getresponse().read() == CONTENT
-    connection.close()
-    assert [request.scheme for request in file_server.requests] == ["http", "https"]
-
-
-def test_https_is_refused_by_who_trusts_another_ca(file_server: FileServer, keys: Path) -> None:
-    context = ssl.create_default_context(cafile=str(keys / "broker-ca.crt.pem"))
-    connection = http.client.HTTPSConnection("localhost", file_server.https_port, context=context)
-    with pytest.raises(ssl.SSLCertVerificationError):
-        connection.request("GET", "/fw.img")
-
-
-@pytest.mark.parametrize(
-    ("range_", "status", "start", "end"),
-    [
-        ("bytes=0-", 206, 0, None),
-        ("bytes=4096-", 206, 4096, None),
-        ("bytes=10-19", 206, 10, 20),
-        ("bytes=10-999999", 206, 10, None),
-        ("bytes=-5", 206, len(CONTENT) - 5, None),
-        (f"bytes={len(CONTENT) - 1}-", 206, len(CONTENT) - 1, None),
-        ("bytes=0-1,5-6", 200, 0, None),
-        ("lines=1-2", 200, 0, None),
-    ],
-)
-def test_ranges(file_server: FileServer, range_: str, status: int, start: int, end: int | None) -> None:
-    answer = _get(file_server, {"Range": range_})
-    assert (answer.status, answer.body) == (status, CONTENT[start:end])
-    last = start + len(answer.body) - 1
-    expected = f"bytes {start}-{last}/{len(CONTENT)}" if status == 206 else None
-    assert answer.headers["Content-Range"] == expected
-    assert int(answer.headers["Content-Length"]) == len(answer.body)
-    entry = file_server.requests[0]
-    assert (entry.range, entry.status, entry.sent) == (range_, status, len(answer.body))
-
-
-def test_a_range_past_the_end(file_server: FileServer) -> None:
-    answer = _get(file_server, {"Range": f"bytes={len(CONTENT)}-"})
-    assert (answer.status, answer.body) == (416, b"")
-    assert answer.headers["Content-Range"] == f"bytes */{len(CONTENT)}"
-
-
-def test_if_range_continues_only_the_same_file(file_server: FileServer) -> None:
-    tag = _get(file_server).headers["ETag"]
-    assert tag.startswith('"') and tag == files.etag(CONTENT)
-    resume = {"Range": "bytes=100-", "If-Range": tag}
-    assert _get(file_server, resume).status == 206
-    (file_server.folder / "fw.img").write_bytes(CONTENT[::-1])
-    answer = _get(file_server, resume)
-    assert (answer.status, answer.body) == (200, CONTENT[::-1])
-    assert answer.headers["ETag"] != tag
-    assert _get(file_server, {**resume, "If-Range": f"W/{tag}"}).status == 200
-
-
-def test_head_has_the_headers_only(file_server: FileServer) -> None:
-    answer = _get(file_server, method="HEAD")
-    assert (answer.status, answer.body) == (200, b"")
-    assert int(answer.headers["Content-Length"]) == len(CONTENT)
-    assert file_server.requests[0].sent == 0
-
-
-@pytest.mark.parametrize("path", ["/", "/none", "/../secret", "/..%2Fsecret", "/sub/fw.img"])
-def test_only_files_of_the_folder(file_server: FileServer, path: str) -> None:
-    assert _get(file_server, path=path).status == 404
-
-
-@pytest.mark.parametrize("cut", [0, 1, 4096, 20000, len(CONTENT) - 1])
-def test_cut_after_so_many_bytes(file_server: FileServer, cut: int) -> None:
-    file_server.fail(Fault(cut_after=cut, times=2))
-    for _ in range(2):
-        answer = _get(file_server)
-        assert (answer.whole, answer.body) == (False, CONTENT[:cut])
-        assert int(answer.headers["Content-Length"]) == len(CONTENT)
-    assert _get(file_server).body == CONTENT
-    assert [entry.sent for entry in file_server.requests] == [cut, cut, len(CONTENT)]
-
-
-def test_cut_by_reset(file_server: FileServer) -> None:
-    file_server.fail(Fault(cut_after=5000, reset=True))
-    with pytest.raises(ConnectionResetError):
-        _get(file_server)
-
-
-def test_cut_of_a_tls_stream(file_server: FileServer, keys: Path) -> None:
-    file_server.fail(Fault(cut_after=70000))
-    context = ssl.create_default_context(cafile=str(keys / "file-ca.crt.pem"))
-    connection = http.client.HTTPSConnection(
-        "localhost", file_server.https_port, timeout=WAIT_S, context=context
-    )
-    connection.request("GET", "/fw.img")
-    answer = Answer(connection.getresponse())
-    assert (answer.whole, answer.body) == (False, CONTENT[:70000])
-    connection.close()
-
-
-def test_stall_keeps_the_connection(file_server: FileServer) -> None:
-    file_server.fail(Fault(stall_after=1000))
-    with socket.create_connection(("127.0.0.1", file_server.http_port), timeout=WAIT_S) as sock:
-        sock.sendall(b"GET /fw.img HTTP/1.1\r\nHost: x\r\n\r\n")
-        received = b""
-        while len(received.partition(b"\r\n\r\n")[2]) < 1000:
-            received += sock.recv(4096)
-        assert received.partition(b"\r\n\r\n")[2] == CONTENT[:1000]
-        sock.settimeout(NOTHING_S)
-        with pytest.raises(TimeoutError):
-            sock.recv(1)
-
-
-def test_a_server_with_a_stalled_client_still_stops(keys: Path, tmp_path: Path) -> None:
-    (tmp_path / "fw.img").write_bytes(CONTENT)
-    with FileServer(tmp_path, keys) as server:
-        server.fail(Fault(stall_after=10))
-        sock = socket.create_connection(("127.0.0.1", server.http_port), timeout=WAIT_S)
-        sock.sendall(b"GET /fw.img HTTP/1.1\r\nHost: x\r\n\r\n")
-        sock.recv(100)
-    sock.close()  # its end would raise if it waited for this client
-
-
-def test_status_so_many_times_then_the_next_fault(file_server: FileServer) -> None:
-    file_server.fail(Fault(status=503, headers={"Retry-After": "1"}, times=2))
-    file_server.fail(Fault(ignore_range=True, times=None))
-    answers = [_get(file_server, {"Range": "bytes=5-"}) for _ in range(4)]
-    assert [answer.status for answer in answers] == [503, 503, 200, 200]
-    assert answers[0].headers["Retry-After"] == "1" and answers[2].body == CONTENT
-    file_server.heal()
-    assert _get(file_server, {"Range": "bytes=5-"}).status == 206
-
-
-def test_a_taken_port_is_a_tool_error(keys: Path, tmp_path: Path) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        port = taken.getsockname()[1]
-        with (
-            pytest.raises(ToolError, match="cannot listen"),
-            FileServer(tmp_path, keys, https_port=port),
-        ):
-            pass
-
-
-def _ask(server: ntp.NtpServer, limit_s: float = WAIT_S) -> bytes:
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
-        sock.settimeout(limit_s)
-        query = bytearray(48)
-        query[0] = 0x1B
-        query[40:48] = b"originat"
-        sock.sendto(query, ("127.0.0.1", server.port))
-        return sock.recv(512)
-
-
-def _unix_s(reply: bytes) -> int:
-    return struct.unpack_from("!I", reply, 40)[0] - ntp.NTP_TO_UNIX_S
-
-
-def test_ntp_honest_and_lying() -> None:
-    with ntp.NtpServer() as server:
-        reply = _ask(server)
-        assert (len(reply), reply[0], reply[1], reply[24:32]) == (48, 0x1C, 1, b"originat")
-        assert abs(_unix_s(reply) - time.time()) < NEAR_S
-        server.offset_s = -86400
-        assert abs(_unix_s(_ask(server)) - time.time() + 86400) < NEAR_S
-        assert server.requests == 2
-
-
-def test_ntp_kiss_zero_dead() -> None:
-    with ntp.NtpServer("kiss_of_death") as server:
-        reply = _ask(server)
-        assert (reply[1], reply[12:16], reply[40:48]) == (0, b"RATE", bytes(8))
-        server.mode = "zero"
-        assert _ask(server) == bytes(48)
-        server.mode = "dead"
-        with pytest.raises(TimeoutError):
-            _ask(server, NOTHING_S)
 
 
 class Device:
