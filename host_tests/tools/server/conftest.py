@@ -1,4 +1,4 @@
-"""What a server is given, and an image to push."""
+"""A server's book-keeping without network; what a server is given, and an image to push."""
 
 from __future__ import annotations
 
@@ -7,9 +7,15 @@ import time
 from pathlib import Path
 
 import pytest
+from fleetworld import World
 
 from tools.image import firmware, signing
 from tools.keys import keyfiles
+
+
+@pytest.fixture
+def world(tmp_path: Path) -> World:
+    return World(tmp_path)
 
 
 @pytest.fixture(scope="module")
