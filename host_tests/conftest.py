@@ -50,7 +50,8 @@ settings.load_profile("default")
 
 # Files with tests that wait, a minute or two on a busy machine: begun last, one would hold up a whole run.
 LONG = {
-    "test_checkouts.py", "test_kept_over_reboots.py", "test_near.py", "test_no_secrets.py", "test_noise.py",
+    "test_checkouts.py", "test_file_server_outages.py", "test_kept_downloads.py",
+    "test_kept_over_reboots.py", "test_near.py", "test_no_secrets.py", "test_noise.py",
     "test_outages.py", "test_tls_memory.py", "test_trial_network.py",
 }  # fmt: skip
 

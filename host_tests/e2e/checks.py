@@ -76,6 +76,13 @@ def check_record(
     assert state["refused"] == []
 
 
+def check_confirmed(testbed: Testbed, image: bytes) -> None:
+    """Wait until the board has confirmed 1.0.1: this image is in its slot, and in its record."""
+    testbed.board.wait_for("confirmed 1.0.1")
+    check_record(testbed, "ota_1", image, "1.0.1")
+    assert testbed.board.slot("ota_1", len(image)) == image
+
+
 def check_old_runs(testbed: Testbed, image: bytes = b"") -> None:
     """The board never restarted, nothing of the new image could boot, the old one starts again.
 

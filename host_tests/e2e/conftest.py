@@ -7,6 +7,7 @@ import math
 import shutil
 from pathlib import Path
 
+import apps
 import pace
 import pytest
 from e2e.unprovisioned import UnprovisionedTestbed
@@ -127,3 +128,10 @@ def make_app(tmp_path: Path):
         return folder
 
     return make
+
+
+@pytest.fixture
+def slow_testbed(make_testbed, make_app):
+    """slow_testbed(**config) -> a Testbed whose board runs apps.slow()."""
+    held = {"http_timeout_s": pace.seconds(2)}  # so long a download hangs
+    return lambda **config: make_testbed(app=make_app(apps.slow()), config=held | config)

@@ -115,7 +115,7 @@ def test_a_user_without_the_servers_key_has_no_rights_there(keys: Path, broker: 
 
 
 def test_boards_trust_no_server_of_their_own_authority(keys: Path) -> None:
-    """What they hold is the servers' authorities alone; test_handshakes.py shows that nothing else is taken."""
+    """What they hold is the servers' authorities alone; test_handshakes.py shows that no others are taken."""
     issuer = keyfiles.read_certificate(keys / "device-ca.crt.pem")
     trusted: list[x509.Certificate] = []
     for name in ("broker_ca.der", "file_ca.der"):
