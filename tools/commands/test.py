@@ -28,7 +28,8 @@ WORKERS_A_CORE = 3  # most tests wait most of the time
 MAX_WORKERS = 16  # each has servers and boards of its own
 LIMIT_S = 4 * 3600  # only to end a hang
 QUICK = (
-    "host_tests/test_static.py", "host_tests/test_portable.py", "host_tests/portable",
+    "host_tests/test_static.py", "host_tests/test_types.py", "host_tests/test_portable.py",
+    "host_tests/portable",
     "host_tests/e2e/test_update.py::test_push[https-mp32]",
     "-k", "not (ecdsa_points and (forky or mp64 or wasm))",  # the slowest: on one MicroPython and CPython
 )  # fmt: skip
