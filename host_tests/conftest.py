@@ -14,8 +14,9 @@ from hypothesis import HealthCheck, settings
 
 REPO = Path(__file__).resolve().parent.parent
 PORTABLE = REPO / "host_tests" / "portable"
+PACKETS = REPO / "tools/server/packets"
 
-for folder in (PORTABLE, REPO / "tools/simboard/onboard", REPO / "tools/simboard/cpython", REPO):
+for folder in (PORTABLE, PACKETS, REPO / "tools/simboard/onboard", REPO / "tools/simboard/cpython", REPO):
     if str(folder) not in sys.path:
         sys.path.insert(0, str(folder))
 
@@ -126,7 +127,7 @@ def compiled(tmp_path_factory: pytest.TempPathFactory) -> Path:
     target = tmp_path_factory.mktemp("compiled")
     (target / "device").mkdir()
     package = firmware.package_modules().values()
-    for paths, prefix in ((package, "device/"), (PORTABLE.glob("*.py"), "")):
+    for paths, prefix in ((package, "device/"), (PORTABLE.glob("*.py"), ""), (PACKETS.glob("*.py"), "")):
         for path in paths:
             code = romfs.compile_module(path, prefix + path.name)
             (target / f"{prefix}{path.stem}.mpy").write_bytes(code)

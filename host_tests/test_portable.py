@@ -24,6 +24,7 @@ from tools.simboard.factory import HEAP_KIB
 PORTABLE = Path(__file__).resolve().parent / "portable"
 FILES = sorted(PORTABLE.glob("test_*.py"))
 LINK_FILES = sorted(PORTABLE.glob("test_link*.py"))
+PACKETS = cache.REPO / "tools/server/packets"
 UMQTT_180 = PORTABLE.parent / "umqtt180"
 WEBASSEMBLY = PORTABLE.parent / "webassembly"
 MAIN = "mp32"
@@ -102,6 +103,6 @@ def test_link_with_another_umqtt(interpreter: str, path: Path, compiled: Path, t
 
 @pytest.mark.parametrize("path", LINK_FILES, ids=lambda path: path.stem)
 def test_link_with_another_umqtt_on_cpython(path: Path, tmp_path: Path) -> None:
-    folders = [board.CPYTHON, board.ONBOARD, PORTABLE, cache.REPO, UMQTT_180]
+    folders = [board.CPYTHON, board.ONBOARD, PORTABLE, PACKETS, cache.REPO, UMQTT_180]
     environment = {"PYTHONPATH": ":".join(map(str, folders)), "PATH": os.defpath}
     _run([sys.executable, "-B"], environment, path, tmp_path)

@@ -49,7 +49,8 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
         compile_module = romfs.compile_module if is_errors else firmware.compile_module
         (folder / "device" / f"{path.stem}.mpy").write_bytes(compile_module(path, name))
     shims = [path for path in ONBOARD.glob("*.py") if not (pool.SIMULATION / path.name).exists()]
-    for path in (*SOAK.glob("*.py"), *pool.SIMULATION.glob("*.py"), *shims):
+    folders = (SOAK, pool.SIMULATION, pool.PACKETS)
+    for path in (*(path for folder in folders for path in folder.glob("*.py")), *shims):
         (folder / f"{path.stem}.mpy").write_bytes(romfs.compile_module(path, path.name))
     pki.make_all(folder / "keys", [fixture.MAC], next_key=True)
     fixture.make_one(folder, "fixture", "idf", 2 * BLOCK, 4 * BLOCK)

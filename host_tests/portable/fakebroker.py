@@ -1,5 +1,6 @@
 """The broker's end of a link, as a scripted peer: it reads what the client writes and answers."""
 
+import mqttpackets
 from check import patched, raises_code, settings
 from fakestream import STALL, FakeStream, Peer
 from faketime import FakeTime
@@ -13,18 +14,9 @@ SMALL = {"mqtt_timeout_s": 5, "publish_timeout_s": 4, "subscribe_timeout_s": 3, 
 CONNACK = b"\x20\x02\x00\x00"
 
 
-def remaining_length(size):
-    result = b""
-    while size > 127:
-        result += bytes([size & 127 | 128])
-        size >>= 7
-    return result + bytes([size])
-
-
 def publish(topic, payload, pid=77):
     """A PUBLISH packet of QoS 1 towards the client."""
-    body = bytes([len(topic) >> 8, len(topic) & 255]) + topic + bytes([pid >> 8, pid & 255])
-    return b"\x32" + remaining_length(len(body) + len(payload)) + body + payload
+    return mqttpackets.publish(topic, payload, pid)
 
 
 class Broker(Peer):
@@ -52,40 +44,24 @@ class Broker(Peer):
 
     def write(self, data):
         self._unread += bytes(data)
-        while self._take_packet():
-            pass
+        packet = mqttpackets.take(self._unread)
+        while packet:
+            self._unread = packet[2]
+            self.packets.append(packet[:2])
+            self._answer(packet[0], packet[1])
+            packet = mqttpackets.take(self._unread)
         return len(data)
 
-    def _take_packet(self):
-        size = shift = 0
-        position = 1
-        while True:
-            if position >= len(self._unread):
-                return False
-            byte = self._unread[position]
-            size |= (byte & 127) << shift
-            shift += 7
-            position += 1
-            if not byte & 128:
-                break
-        if len(self._unread) < position + size:
-            return False
-        packet = (self._unread[0], self._unread[position : position + size])
-        self._unread = self._unread[position + size :]
-        self.packets.append(packet)
-        self._answer(packet[0], packet[1])
-        return True
-
     def _answer(self, op, body):
-        if op == 0x10:
+        if op == mqttpackets.CONNECT:
             self.send(self.connack)
-        elif op == 0xC0 and self.answers_pings:
+        elif op == mqttpackets.PINGREQ and self.answers_pings:
             self.send(b"\xd0\x00")
-        elif self.acknowledge and op == 0x82:
-            self._acknowledge(b"\x90\x03" + body[:2] + bytes([self.grant]))
-        elif self.acknowledge and op == 0x32:
-            start = 2 + (body[0] << 8 | body[1])
-            self._acknowledge(b"\x40\x02" + body[start : start + 2])
+        elif self.acknowledge and op == mqttpackets.SUBSCRIBE:
+            self._acknowledge(mqttpackets.packet(mqttpackets.SUBACK, body[:2] + bytes([self.grant])))
+        elif self.acknowledge and op == mqttpackets.PUBLISH_QOS_1:
+            _, end = mqttpackets.text_at(body)
+            self._acknowledge(mqttpackets.packet(mqttpackets.PUBACK, body[end : end + 2]))
 
     def _acknowledge(self, packet):
         self.send(self.ahead + packet)

@@ -1,6 +1,7 @@
 """device.link over umqtt: what the broker sends, whole, cut, slow, huge, endless; every wait bounded."""
 
 import fakebroker
+import mqttpackets
 from check import raises
 from fakebroker import UPDATE, Broker, fails, with_link
 from fakestream import CLOSE, STALL, TRICKLE
@@ -85,7 +86,7 @@ def test_64_kb_are_drained_and_come_back_empty():
     def test(link, broker, clock):
         size = 65536
         packet = fakebroker.publish(UPDATE, b"")
-        length = fakebroker.remaining_length(len(UPDATE) + 4 + size)
+        length = mqttpackets.remaining_length(len(UPDATE) + 4 + size)
         broker.send(packet[:1] + length + packet[2:])
         broker.left = size
         assert link.receive() == ("update", b"")

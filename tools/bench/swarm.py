@@ -5,15 +5,14 @@ from __future__ import annotations
 import asyncio
 import json
 import ssl
-import struct
 from pathlib import Path
 
 from tools.keys import certificates, keyfiles
+from tools.server.packets import mqttpackets
 from tools.server.wire import GET, RESPONSE, UPDATE
 
 CONNECT_LIMIT_S = 60
 AT_ONCE = 32  # handshakes
-_CONNECT, _CONNACK, _PUBLISH, _PUBACK, _SUBSCRIBE, _SUBACK = 0x10, 0x20, 0x32, 0x40, 0x82, 0x90
 KEEPALIVE_S = 600
 
 
@@ -43,13 +42,11 @@ class Asker:
         self._unheard.clear()
         self._all_heard = asyncio.Event()  # of this event loop
         self._reader, self._writer = await asyncio.open_connection("localhost", port, ssl=self.context)
-        name = _text(self.mac)
-        flags = 0x80 | (0 if self.lasting else 2)  # a user name, a clean session
-        self.send(_CONNECT, _text("MQTT") + struct.pack("!BBH", 4, flags, KEEPALIVE_S) + name + name)
-        topics = [_text(f"{self._prefix}/{name}") + b"\x01" for name in (RESPONSE, UPDATE)]
-        self.send(_SUBSCRIBE, struct.pack("!H", 1) + b"".join(topics))
-        await self._expect(_CONNACK)
-        await self._expect(_SUBACK)
+        flags = 0 if self.lasting else mqttpackets.CLEAN_SESSION
+        self.send(mqttpackets.connect(self.mac, self.mac, KEEPALIVE_S, flags))
+        self.send(mqttpackets.subscribe(1, *(f"{self._prefix}/{name}" for name in (RESPONSE, UPDATE))))
+        await self._expect(mqttpackets.CONNACK)
+        await self._expect(mqttpackets.SUBACK)
         self._task = asyncio.create_task(self._listen())
 
     async def ask(self, times: int, patience_s: float, pause_s: float = 0) -> None:
@@ -75,8 +72,7 @@ class Asker:
         self._unheard[self._packet] = self._sequence
         self._all_heard.clear()
         message = json.dumps({"msg_sequence": self._sequence, "time": 1795567417000, "data": data})
-        topic = _text(f"{self._prefix}/{name}")
-        self.send(_PUBLISH, topic + struct.pack("!H", self._packet) + message.encode())
+        self.send(mqttpackets.publish(f"{self._prefix}/{name}", message.encode(), self._packet))
         return self._sequence
 
     async def heard(self) -> None:
@@ -104,7 +100,7 @@ class Asker:
         while kind != wanted:  # a lasting session may bring messages first
             kind, body = await self._receive()
             self._take(kind, body)
-        if body[-1] & 0x80 or (kind == _CONNACK and body[1]):
+        if body[-1] & mqttpackets.REFUSED or (kind == mqttpackets.CONNACK and body[1]):
             raise ConnectionRefusedError(f"{self.mac} was refused")
 
     async def _listen(self) -> None:
@@ -112,17 +108,17 @@ class Asker:
             self._take(*await self._receive())
 
     def _take(self, kind: int, body: bytes) -> None:
-        if kind == _PUBACK:
-            self.acknowledged.add(self._unheard.pop(struct.unpack("!H", body)[0], 0))
+        if kind == mqttpackets.PUBACK:
+            self.acknowledged.add(self._unheard.pop(int.from_bytes(body, "big"), 0))
             if not self._unheard:
                 self._all_heard.set()
-        if kind & 0xF0 == 0x30:
-            start = 2 + struct.unpack_from("!H", body)[0]
+        if kind & 0xF0 == mqttpackets.PUBLISH:
+            topic, start = mqttpackets.text_at(body)
             if kind & 0x06:
-                self.send(_PUBACK, body[start : start + 2])
+                self.send(mqttpackets.packet(mqttpackets.PUBACK, body[start : start + 2]))
                 start += 2
             message = json.loads(body[start:])
-            if body[2:start].startswith(_text(f"{self._prefix}/{UPDATE}")[2:]):
+            if topic == f"{self._prefix}/{UPDATE}".encode():
                 self.offers.append(message["data"])
             elif self._answer and not self._answer.done() and message["msg_sequence"] == self._sequence:
                 self._answer.set_result(self._sequence)
@@ -137,15 +133,8 @@ class Asker:
             if byte < 0x80:
                 return kind, await self._reader.readexactly(length)
 
-    def send(self, kind: int, body: bytes) -> None:
-        """Any packet of MQTT."""
-        length, size = len(body), b""
-        while True:
-            size += bytes([length & 0x7F | (0x80 if length > 0x7F else 0)])
-            length >>= 7
-            if not length:
-                break
-        self._writer.write(bytes([kind]) + size + body)
+    def send(self, packet: bytes) -> None:
+        self._writer.write(packet)
 
 
 def certify(keys: Path, macs: list[str], folder: Path) -> list[Asker]:
@@ -169,7 +158,3 @@ async def connect_all(askers: list[Asker], port: int) -> None:
             await asyncio.wait_for(asker.connect(port), CONNECT_LIMIT_S)
 
     await asyncio.gather(*map(connect, askers))
-
-
-def _text(text: str) -> bytes:
-    return struct.pack("!H", len(text)) + text.encode()

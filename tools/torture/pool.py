@@ -14,11 +14,13 @@ from typing import Any, NamedTuple
 
 from tools.errors import ToolError
 from tools.programs import cache, runtimes
+from tools.server.packets import mqttpackets
 from tools.simboard.board import MICROPYTHON, ONBOARD
 from tools.torture import fixture
 from tools.torture.trace import Trace
 
 SIMULATION = Path(__file__).resolve().parent / "simulation"
+PACKETS = Path(mqttpackets.__file__).resolve().parent  # of the simulated broker
 SILENCE_LIMIT_S = 3600  # only ends a hang; a worker tells of each case as it ends
 HEAP = {"small": "2M", "big": "24M", "attacks": "4M"}
 
@@ -38,7 +40,7 @@ class Worker:
     def __init__(
         self, fixtures: Path, names: Iterable[str], *, device: Path = cache.REPO, heap: str = HEAP["small"]
     ) -> None:
-        paths = [SIMULATION, ONBOARD, MICROPYTHON, runtimes.umqtt(), device, ".frozen"]
+        paths = [SIMULATION, PACKETS, ONBOARD, MICROPYTHON, runtimes.umqtt(), device, ".frozen"]
         command = [*runtimes.interpreter("mp32"), "-X", f"heapsize={heap}", str(SIMULATION / "worker.py")]
         self._process = subprocess.Popen(
             [*command, str(fixtures), *names], stdin=subprocess.PIPE, stdout=subprocess.PIPE,

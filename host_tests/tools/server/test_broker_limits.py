@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import signal
-import struct
 from pathlib import Path
 
 import pace
@@ -13,6 +12,7 @@ import reporting
 
 from tools.bench import swarm
 from tools.bench.server import memory_mib
+from tools.server.packets import mqttpackets
 from tools.testbed.served import Served
 
 MACS = [f"286DCE{number:06X}" for number in range(31)]
@@ -20,7 +20,6 @@ REPORTS = 20  # of each of the others, while the attack goes on
 MAX_MIB = 128  # of the broker, for a thousand boards; stands in tools/server/README.md
 MAX_LOG_BYTES = 20_000_000  # likewise
 BURST = 50_000
-_SUBSCRIBE = 0x82
 
 
 @pytest.fixture(scope="module")
@@ -80,9 +79,8 @@ class SubscribeBomb(Attack):
     minimum = 500
 
     def once(self) -> None:
-        topic = f"{self.tried}/{'x' * 8000}".encode()
-        body = struct.pack("!HH", self.tried % 65535 + 1, len(topic)) + topic + b"\x01"
-        self.board.send(_SUBSCRIBE, body)
+        topic = f"{self.tried}/{'x' * 8000}"
+        self.board.send(mqttpackets.subscribe(self.tried % 65535 + 1, topic))
 
 
 async def report_beside(attack: Attack, said: str, others: list[swarm.Asker], served: Served) -> None:
@@ -125,15 +123,14 @@ def test_one_device_harms_nobody(
 
 def test_a_filter_cannot_speak_in_the_name_of_another(served: Served, boards: list[swarm.Asker]) -> None:
     """By line ends that mosquitto's log does not take as such."""
-    forged = "".join(f"\u20281: {MACS[1]} 0 x{number}" for number in range(50)).encode()
+    forged = "".join(f"\u20281: {MACS[1]} 0 x{number}" for number in range(50))
 
     async def subscribe() -> None:
         for board in boards[:3]:
             await reporting.connect(board, served.mqtt_port)
-        boards[0].send(_SUBSCRIBE, struct.pack("!HH", 9, len(forged)) + forged + b"\x01")
+        boards[0].send(mqttpackets.subscribe(9, forged))
         for number in range(40):  # this one is ended, so the log has been read
-            topic = f"x{number}".encode()
-            boards[2].send(_SUBSCRIBE, struct.pack("!HH", 9, len(topic)) + topic + b"\x01")
+            boards[2].send(mqttpackets.subscribe(9, f"x{number}"))
         while boards[2].is_held():
             await asyncio.sleep(0.02)
         assert boards[1].is_held()
@@ -147,8 +144,7 @@ def test_a_filter_cannot_speak_in_the_name_of_another(served: Served, boards: li
 def test_a_filter_that_is_too_long_ends_the_connection(served: Served, boards: list[swarm.Asker]) -> None:
     async def subscribe() -> None:
         await boards[0].connect(served.mqtt_port)
-        topic = b"x" * 60_000
-        boards[0].send(_SUBSCRIBE, struct.pack("!HH", 9, len(topic)) + topic + b"\x01")
+        boards[0].send(mqttpackets.subscribe(9, 60_000 * "x"))
         while boards[0].is_held():
             await asyncio.sleep(0.02)
         await boards[0].close()

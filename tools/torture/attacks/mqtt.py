@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
+from tools.server.packets import mqttpackets
 from tools.testbed.testbed import MAC
 from tools.torture.attacks import cases
 from tools.torture.attacks.cases import Case, attack, control
@@ -18,17 +19,7 @@ def packet(name: str, data: Any, sequence: object = 0, *, qos: int = 1, mac: str
     """Hex of an MQTT PUBLISH with an offer. data: its fields, or the whole payload as bytes."""
     if not isinstance(data, bytes):
         data = json.dumps({"msg_sequence": sequence, "time": cases.NOW, "data": data}).encode()
-    topic = f"wm_iot/{mac}/ota/{name}".encode()
-    body = len(topic).to_bytes(2, "big") + topic + (b"\x12\x34" if qos else b"") + data
-    return (bytes([0x30 | qos << 1]) + _length(len(body)) + body).hex()
-
-
-def _length(size: int) -> bytes:
-    head = b""
-    while size > 127:
-        head += bytes([size & 127 | 128])
-        size >>= 7
-    return head + bytes([size])
+    return mqttpackets.publish(f"wm_iot/{mac}/ota/{name}", data, 0x1234, qos).hex()
 
 
 def packets(ground: Ground) -> Iterator[Case]:
@@ -56,7 +47,7 @@ def _broken(good: bytes, older: Case) -> dict[str, bytes]:
         "half": good[: len(good) // 2],
         "only-type": good[:1],
         "only-length": good[:3],
-        "announces-more": good[:1] + _length(4000) + good[3:],
+        "announces-more": good[:1] + mqttpackets.remaining_length(4000) + good[3:],
         "huge": b"\x32\xff\xff\xff\x7f" + good[3:],
         "endless-length": b"\x32" + b"\xff" * 60,
         "no-topic": b"\x32\x02\0\0",

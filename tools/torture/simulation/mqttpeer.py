@@ -1,5 +1,6 @@
 """The broker's end of MQTT 3.1.1, byte by byte."""
 
+import mqttpackets
 import virtualtime
 
 _BYTES_PER_MS = 8  # of a flood
@@ -52,58 +53,33 @@ class Connection:
             self._broker._connection = None
 
     def deliver(self, topic, payload):
-        body = bytes([len(topic) >> 8, len(topic) & 255]) + topic + b"\x12\x34" + payload
-        self.send(b"\x32" + _remaining_length(len(body)) + body)
+        self.send(mqttpackets.publish(topic, payload, 0x1234))
 
     def receive(self, data):
         self._unread += data
-        packet = self._next_packet()
+        packet = mqttpackets.take(self._unread)
         while packet:
+            self._unread = packet[2]
             self._take_packet(packet[0], packet[1])
-            packet = self._next_packet()
-
-    def _next_packet(self):
-        size = shift = 0
-        for position in range(1, len(self._unread)):
-            byte = self._unread[position]
-            size |= (byte & 127) << shift
-            shift += 7
-            if not byte & 128:
-                end = position + 1 + size
-                if len(self._unread) < end:
-                    return None
-                packet = (self._unread[0], self._unread[position + 1 : end])
-                self._unread = self._unread[end:]
-                return packet
-        return None
+            packet = mqttpackets.take(self._unread)
 
     def _take_packet(self, op, body):
-        if op == 0x10:
+        if op == mqttpackets.CONNECT:
             self._say("connack", b"\x20\x02\x01\x00")
             self._say("greeting", b"")
             self._flood = bytes.fromhex(self._broker.says.get("flood", ""))
             self.send(self._flood)
             self._broker.greet(self)
-        elif op == 0x82:
-            length = body[2] << 8 | body[3]
-            self._broker.subscribe(body[4 : 4 + length])
-            self._say("suback", b"\x90\x03" + body[:2] + b"\x01")
-        elif op == 0x32:
-            length = body[0] << 8 | body[1]
-            start = 2 + length
-            self._say("puback", b"\x40\x02" + body[start : start + 2])
-            self._broker.hear(body[2:start], body[start + 2 :])
-        elif op == 0x40:
+        elif op == mqttpackets.SUBSCRIBE:
+            self._broker.subscribe(mqttpackets.text_at(body, 2)[0])
+            self._say("suback", mqttpackets.packet(mqttpackets.SUBACK, body[:2] + b"\x01"))
+        elif op == mqttpackets.PUBLISH_QOS_1:
+            topic, end = mqttpackets.text_at(body)
+            self._say("puback", mqttpackets.packet(mqttpackets.PUBACK, body[end : end + 2]))
+            self._broker.hear(topic, body[end + 2 :])
+        elif op == mqttpackets.PUBACK:
             self._broker.acknowledge()
-        elif op == 0xC0:
+        elif op == mqttpackets.PINGREQ:
             self._say("pingresp", b"\xd0\x00")
-        elif op == 0xE0:
+        elif op == mqttpackets.DISCONNECT:
             self.ended = True
-
-
-def _remaining_length(size):
-    result = b""
-    while size > 127:
-        result += bytes([size & 127 | 128])
-        size >>= 7
-    return result + bytes([size])
