@@ -45,22 +45,20 @@ def test_the_program_of_the_readme(make_testbed, make_app):
     update(testbed, make_app, source)
 
 
-def test_the_lamp_that_polls(make_testbed, make_app):
-    source = program("led.value(not led.value())\n    until")
+def _check_lamp(make_testbed, make_app, source):
     testbed = make_testbed(app=make_app(source))
     testbed.board.power_on()
     testbed.wait_report("INIT")
     update(testbed, make_app, source)
     blinks(testbed)
+
+
+def test_the_lamp_that_polls(make_testbed, make_app):
+    _check_lamp(make_testbed, make_app, program("led.value(not led.value())\n    until"))
 
 
 def test_the_lamp_with_asyncio(make_testbed, make_app):
-    source = program("asyncio.run(main())")
-    testbed = make_testbed(app=make_app(source))
-    testbed.board.power_on()
-    testbed.wait_report("INIT")
-    update(testbed, make_app, source)
-    blinks(testbed)
+    _check_lamp(make_testbed, make_app, program("asyncio.run(main())"))
 
 
 def test_the_sensor_that_sleeps(make_testbed, make_app):

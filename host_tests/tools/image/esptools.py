@@ -1,4 +1,4 @@
-"""Espressif's esptool, another judge of ESP32 images, and small ELF files for it to make images of.
+"""Espressif's esptool, another check of ESP32 images, and small ELF files for it to make images of.
 
 It is no requirement: there is no wheel of it, and version 5 needs eight packages more. Of 4.12.0 the sources
 are unpacked into .cache/, 1 MB, and run beside pyserial, which mpremote brings, and one wheel.
@@ -35,7 +35,7 @@ def folder() -> Path:
 
 
 def _fill(target: Path) -> None:
-    hint = "it only judges in tests"
+    hint = "only tests need it"
     with tempfile.TemporaryDirectory() as scratch:
         with tarfile.open(sdists.download(NAME, VERSION, SHA256, scratch, hint)) as tar:
             tar.extractall(scratch, filter="data")

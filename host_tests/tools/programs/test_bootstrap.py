@@ -93,9 +93,14 @@ def test_pip_fails(line: str, told: str, pip) -> None:
     assert told in str(caught.value)
 
 
-def test_pip_hangs(pip, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(
+    ("then", "told"),
+    [("time.sleep(600)", "took over 1 s"), ("os.close(1), os.close(2), time.sleep(600)", "does not end")],
+)
+def test_pip_hangs(then: str, told: str, pip, monkeypatch: pytest.MonkeyPatch) -> None:
     """Its time is up, though it says nothing; it does not go on in the background."""
-    monkeypatch.setattr(bootstrap, "PIP_LIMIT_S", 1)
+    monkeypatch.setattr(bootstrap, "PIP_LIMIT_S", 1 if "took" in told else 60)
+    monkeypatch.setattr(bootstrap, "END_LIMIT_S", 1)
     started: list = []
     popen = bootstrap.subprocess.Popen
 
@@ -104,7 +109,7 @@ def test_pip_hangs(pip, monkeypatch: pytest.MonkeyPatch) -> None:
         return started[0]
 
     monkeypatch.setattr(bootstrap.subprocess, "Popen", start)
-    pip(COLLECTING, then="time.sleep(600)")
-    with pytest.raises(ToolError, match="pip took over 1 s"):
+    pip(COLLECTING, then=then)
+    with pytest.raises(ToolError, match=told):
         bootstrap.install()
     assert started[0].returncode

@@ -9,6 +9,7 @@ import pytest
 from tools.commands import simboard
 from tools.errors import ToolError
 from tools.image import images
+from tools.simboard.board import WIFI_OFF_WORD, SimBoard
 from tools.simboard.factory import create
 from tools.testbed.testbed import MAC
 
@@ -40,3 +41,12 @@ def test_an_image_fits_its_slot(tmp_path: Path) -> None:
     with pytest.raises(ToolError, match="4,097 bytes, a slot of this board 4,096"):
         create(tmp_path / "board", too_large, {}, tmp_path / "certs", mac=MAC, slot_size=0x1000)
     assert not (tmp_path / "board").exists()
+
+
+def test_a_folder_of_before_the_counters_had_their_name_is_still_a_board(tmp_path: Path) -> None:
+    (tmp_path / "certs").mkdir()
+    board = create(tmp_path / "board", IMAGES["esp32"], {}, tmp_path / "certs", mac=MAC, runtime="cpython")
+    board.wifi(False)
+    (board.folder / "shared_memory.bin").rename(board.folder / "panel.bin")
+    assert SimBoard(board.folder).counter(WIFI_OFF_WORD) == 1
+    assert not (board.folder / "panel.bin").exists()
