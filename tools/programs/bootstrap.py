@@ -27,6 +27,7 @@ STAMP = VENV / "requirements.sha256"
 UNFINISHED = "unfinished"
 GUARD = "OTA_TOOLS_BOOTSTRAPPED"
 PIP_LIMIT_S = 900
+END_LIMIT_S = 30  # after the last that it says
 VENV_LIMIT_S = 120
 LOOK_S = 0.5
 VENV_MB = 400  # measured, and something for what pip has beside it while it installs
@@ -144,7 +145,10 @@ def follow(pip: subprocess.Popen) -> str:
         progress.show(said.decode(errors="replace"))
         if progress.elapsed_s() > PIP_LIMIT_S:
             raise ToolError(f"pip took over {PIP_LIMIT_S} s: check the network, run again")
-    pip.wait(timeout=30)
+    try:
+        pip.wait(END_LIMIT_S)
+    except subprocess.TimeoutExpired:
+        raise ToolError("pip says no more, but does not end: run again") from None
     progress.finish()
     return said.decode(errors="replace")
 
