@@ -56,8 +56,7 @@ def devices(rows: list[dict[str, Any]], now: float) -> Table:
     table = Table(box=None, pad_edge=False, header_style="dim")
     for name in ("device", "version", "slot", "seen", *(["tags"] if has_tags else []), "state"):
         is_whole, side = name in ("device", "seen"), "right" if name == "seen" else "left"
-        most = WIDEST.get(name)
-        table.add_column(name, justify=side, no_wrap=is_whole, overflow="fold", max_width=most)
+        table.add_column(name, justify=side, no_wrap=is_whole, overflow="fold", max_width=WIDEST.get(name))
     for row in rows:
         tags = [Text(" ".join(row["tags"]))] if has_tags else []
         cells = (row["mac"], Text(row["version"] or "–"), Text(row["slot"] or "–"), ago(row["seen"], now))
