@@ -46,7 +46,7 @@ def test_what_is_no_time_says_nothing():
     for said in (None, "1", 1.5, [], {}):
         ntp.hear(agent, said)
     agent.config.broker_address = ("mqtt", "broker", 1883)
-    _hear(agent, NOW + YEAR, NOW)  # nobody vouches for it
+    _hear(agent, NOW + YEAR, NOW)  # nothing confirms it
     assert agent.witness is None
 
 
